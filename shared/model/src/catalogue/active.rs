@@ -1,0 +1,201 @@
+//! A mapping as it is under the switches of one installation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::mapping::{
+    DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField, Operand,
+};
+use crate::decision::ConflictRule;
+use crate::filter::{Condition, Filter};
+use crate::ids::{DataverseId, MappingName};
+use crate::message::Direction;
+use crate::switches::Switches;
+use crate::table::{Side, Table};
+use crate::value::Value;
+
+/// What the placeholders of a filter stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterContext {
+    /// Row of the company in Dataverse, if there is one.
+    pub company: Option<DataverseId>,
+    /// Whether the sales setup names a default price list.
+    pub default_price_list_code_is_set: bool,
+}
+
+/// A mapping with only the rows, dependencies and job that the switches call for.
+#[derive(Clone, Debug)]
+pub struct ActiveMapping {
+    /// Name.
+    pub name: MappingName,
+    /// What it pairs.
+    pub kind: MappingKind,
+    /// The table of Business Central.
+    pub business_central: Arc<Table>,
+    /// The table of Dataverse.
+    pub dataverse: Arc<Table>,
+    /// Which ways it travels.
+    pub direction: MappingDirection,
+    /// Whether only coupled records are synchronized.
+    pub only_coupled: bool,
+    /// Active mappings that come first.
+    pub dependencies: Vec<MappingName>,
+    /// Rule for changes on both sides.
+    pub update_conflict: ConflictRule,
+    /// Rule for a destination that is gone.
+    pub deletion_conflict: DeletionRule,
+    /// Fields to match by.
+    pub match_fields: Vec<MatchField>,
+    /// Its job.
+    pub job: Option<JobDefaults>,
+    /// Field rows.
+    pub fields: Vec<FieldMapping>,
+    /// Whether other mappings refer to its records by their Business Central key.
+    pub is_lookup_target: bool,
+    business_central_filter: FilterTemplate,
+    dataverse_filter: FilterTemplate,
+    order: u32,
+}
+
+impl ActiveMapping {
+    /// The table of a side.
+    pub fn table(&self, side: Side) -> &Arc<Table> {
+        match side {
+            Side::BusinessCentral => &self.business_central,
+            Side::Dataverse => &self.dataverse,
+        }
+    }
+
+    /// The directions it travels, in the order of a run (R15).
+    pub fn directions(&self) -> impl Iterator<Item = Direction> + use<> {
+        let direction = self.direction;
+        Direction::BOTH.into_iter().filter(move |way| direction.includes(*way))
+    }
+
+    /// The rows used in a direction, in order (R131).
+    pub fn rows(&self, direction: Direction) -> impl Iterator<Item = &FieldMapping> {
+        self.fields.iter().filter(move |field| field.direction.includes(direction))
+    }
+
+    /// Whether a row travels both ways here: it and its mapping must.
+    pub fn is_both_ways(&self, field: &FieldMapping) -> bool {
+        self.direction == MappingDirection::Bidirectional && field.direction == MappingDirection::Bidirectional
+    }
+
+    /// Whether any row travels both ways, so that a write must look at the destination first.
+    pub fn has_rows_both_ways(&self) -> bool {
+        self.fields.iter().any(|field| self.is_both_ways(field))
+    }
+
+    /// The filter of a side, its placeholders filled in.
+    pub fn filter(&self, side: Side, context: FilterContext) -> Filter {
+        let template = match side {
+            Side::BusinessCentral => &self.business_central_filter,
+            Side::Dataverse => &self.dataverse_filter,
+        };
+        let conditions = template
+            .iter()
+            .filter(|condition| !condition.only_if_company_exists || context.company.is_some())
+            .map(|condition| Condition {
+                column: condition.column.to_string(),
+                operator: condition.operator,
+                values: condition
+                    .operands
+                    .iter()
+                    .map(|operand| match operand {
+                        Operand::Value(value) => value.clone(),
+                        Operand::Company => context.company.map_or(Value::Null, |id| Value::Guid(id.0)),
+                        Operand::DefaultPriceListCodeIsSet => Value::Bool(context.default_price_list_code_is_set),
+                    })
+                    .collect(),
+            })
+            .collect();
+        Filter { conditions }
+    }
+
+    /// The columns of a side that transfer, filter and label need; sorted, without the id.
+    pub fn columns(&self, side: Side) -> BTreeSet<String> {
+        let table = self.table(side);
+        let mapped = self.fields.iter().filter_map(|field| match side {
+            Side::BusinessCentral => field.business_central.as_ref(),
+            Side::Dataverse => field.dataverse.as_ref(),
+        });
+        let mut columns: BTreeSet<String> = mapped.map(|column| column.name.clone()).collect();
+        let filter = match side {
+            Side::BusinessCentral => &self.business_central_filter,
+            Side::Dataverse => &self.dataverse_filter,
+        };
+        columns.extend(filter.iter().map(|condition| condition.column.to_string()));
+        columns.extend(table.label_column.clone());
+        columns.extend(table.company_column.clone());
+        // A table name beside a lookup is implied by the lookup and is not a column of the Web API.
+        columns.retain(|name| {
+            table.column(name).is_none_or(|column| column.field != crate::table::FieldType::EntityName)
+        });
+        columns
+    }
+}
+
+/// The active mappings, each after all it depends on; among equals in the order of the catalogue.
+pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping> {
+    let exists = |mapping: &&Mapping| mapping.when.is_none_or(|when| when.holds(switches));
+    let switched_off_by_ownership = |mapping: &&Mapping| {
+        // Under team ownership the people mapping is removed together with its job (S262).
+        mapping.job.as_ref().and_then(|job| job.when).is_none_or(|when| when.holds(switches))
+    };
+    let existing: Vec<&Mapping> = mappings.iter().filter(exists).filter(switched_off_by_ownership).collect();
+    let names: BTreeSet<&MappingName> = existing.iter().map(|mapping| &mapping.name).collect();
+    let targets: BTreeSet<&MappingName> = existing
+        .iter()
+        .flat_map(|mapping| &mapping.fields)
+        .filter_map(|field| match &field.resolution {
+            super::Resolution::Lookup(through) => Some(through),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let mut waiting: Vec<ActiveMapping> = existing
+        .iter()
+        .map(|mapping| ActiveMapping {
+            name: mapping.name.clone(),
+            kind: mapping.kind.clone(),
+            business_central: Arc::clone(&mapping.business_central),
+            dataverse: Arc::clone(&mapping.dataverse),
+            direction: mapping.direction,
+            only_coupled: mapping.only_coupled,
+            dependencies: mapping
+                .dependencies_when
+                .iter()
+                .find(|(when, _)| when.holds(switches))
+                .map_or(&mapping.dependencies, |(_, dependencies)| dependencies)
+                .iter()
+                .filter(|name| names.contains(name))
+                .cloned()
+                .collect(),
+            update_conflict: mapping.update_conflict,
+            deletion_conflict: mapping.deletion_conflict,
+            match_fields: mapping.match_fields.clone(),
+            job: mapping.job.clone(),
+            fields: mapping
+                .fields
+                .iter()
+                .filter(|field| field.when.is_none_or(|when| when.holds(switches)))
+                .cloned()
+                .collect(),
+            is_lookup_target: targets.contains(&mapping.name),
+            business_central_filter: mapping.business_central_filter.clone(),
+            dataverse_filter: mapping.dataverse_filter.clone(),
+            order: mapping.order,
+        })
+        .collect();
+    waiting.sort_by_key(|mapping| mapping.order);
+    let mut ordered: Vec<ActiveMapping> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|mapping| {
+            mapping.dependencies.iter().all(|name| ordered.iter().any(|done| done.name == *name))
+        });
+        // A circle of dependencies must not keep anything from running: its first member goes first.
+        ordered.push(waiting.remove(ready.unwrap_or(0)));
+    }
+    ordered
+}

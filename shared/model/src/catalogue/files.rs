@@ -1,0 +1,329 @@
+//! The raw shape of the catalogue files: what may be written in them, and nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::embedded;
+use super::error::CatalogueError;
+use crate::switches::When;
+
+/// A file with its name in messages.
+pub struct NamedFile {
+    /// Path below the catalogue folder.
+    pub name: String,
+    /// JSON text.
+    pub text: String,
+}
+
+/// All files of a catalogue.
+pub struct Files {
+    pub business_central: NamedFile,
+    pub dataverse: NamedFile,
+    pub jobs: NamedFile,
+    pub mappings: Vec<NamedFile>,
+}
+
+impl Files {
+    /// The files that are part of the binary.
+    pub fn embedded() -> Self {
+        let named = |(name, text): embedded::EmbeddedFile| NamedFile { name: name.to_owned(), text: text.to_owned() };
+        Self {
+            business_central: named(embedded::BUSINESS_CENTRAL),
+            dataverse: named(embedded::DATAVERSE),
+            jobs: named(embedded::JOBS),
+            mappings: embedded::MAPPINGS.iter().map(|file| named(*file)).collect(),
+        }
+    }
+
+    /// The files of a folder.
+    pub fn read(directory: &Path) -> Result<Self, CatalogueError> {
+        let read = |name: &str| {
+            let path = directory.join(name);
+            std::fs::read_to_string(&path)
+                .map(|text| NamedFile { name: path.display().to_string(), text })
+                .map_err(|error| CatalogueError::of_file(&path.display().to_string(), format!("cannot be read: {error}")))
+        };
+        let folder = directory.join("mappings");
+        let unreadable = |error: std::io::Error| {
+            CatalogueError::of_file(&folder.display().to_string(), format!("cannot be read: {error}"))
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+            let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".json") {
+                names.push(format!("mappings/{name}"));
+            }
+        }
+        names.sort();
+        Ok(Self {
+            business_central: read("tables/business-central.json")?,
+            dataverse: read("tables/dataverse.json")?,
+            jobs: read("jobs.json")?,
+            mappings: names.iter().map(|name| read(name)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Reads one file, naming line and column of what does not fit.
+pub fn parse<T: for<'a> Deserialize<'a>>(file: &NamedFile) -> Result<T, CatalogueError> {
+    serde_json::from_str(&file.text).map_err(|error| CatalogueError::of_file(&file.name, format!("damaged: {error}")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BcTables {
+    pub tables: Vec<BcTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BcTable {
+    pub name: String,
+    #[serde(default, rename = "number")]
+    pub _number: Option<u32>,
+    pub primary_key: Vec<String>,
+    pub standard: Option<EntitySet>,
+    pub companion: Option<EntitySet>,
+    #[serde(default, rename = "note")]
+    pub _note: Option<String>,
+    pub properties: Vec<BcProperty>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntitySet {
+    pub entity_set: String,
+    #[serde(default, rename = "entity")]
+    pub _entity: Option<String>,
+    #[serde(rename = "insert")]
+    pub _insert: bool,
+    #[serde(rename = "modify")]
+    pub _modify: bool,
+    #[serde(rename = "delete")]
+    pub _delete: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BcProperty {
+    pub name: String,
+    pub field: Option<String>,
+    #[serde(rename = "type")]
+    pub field_type: String,
+    #[serde(default)]
+    pub length: Option<usize>,
+    #[serde(default)]
+    pub values: Vec<String>,
+    pub standard: bool,
+    pub companion: bool,
+    pub editable: bool,
+    #[serde(default)]
+    pub computed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DvTables {
+    pub tables: Vec<DvTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DvTable {
+    pub name: String,
+    pub entity_set: Option<String>,
+    pub id: Option<String>,
+    pub modified_on: Option<String>,
+    pub primary_name: Option<String>,
+    pub display_column: Option<String>,
+    pub company_column: Option<String>,
+    #[serde(rename = "reset_company_on_uncouple")]
+    pub _reset_company_on_uncouple: bool,
+    #[serde(default, rename = "note")]
+    pub _note: Option<String>,
+    pub columns: Vec<DvColumn>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DvColumn {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub field_type: String,
+    #[serde(default)]
+    pub length: Option<usize>,
+    #[serde(default)]
+    pub targets: Vec<String>,
+    #[serde(default, rename = "kind")]
+    pub _kind: Option<String>,
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    #[serde(default, rename = "values")]
+    pub _values: Vec<String>,
+    #[serde(default)]
+    pub access: Option<String>,
+    #[serde(default, rename = "navigation")]
+    pub _navigation: Option<Json>,
+    #[serde(default, rename = "extensible_options")]
+    pub _extensible_options: bool,
+    #[serde(default, rename = "date_only")]
+    pub _date_only: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingFile {
+    pub name: String,
+    #[serde(default)]
+    pub variant: Option<String>,
+    pub layer: String,
+    pub kind: String,
+    pub business_central_table: String,
+    pub dataverse_table: String,
+    #[serde(default)]
+    pub option_column: Option<String>,
+    #[serde(default)]
+    pub option_mirrors: BTreeMap<String, String>,
+    pub direction: String,
+    pub only_coupled: bool,
+    pub when: Option<When>,
+    pub dependencies: Vec<String>,
+    pub dependencies_when: BTreeMap<When, Vec<String>>,
+    pub order: Order,
+    pub update_conflict: String,
+    pub deletion_conflict: String,
+    pub synchronize_after_coupling: bool,
+    pub create_when_no_match: bool,
+    pub uncouple_job: bool,
+    pub match_fields: Vec<MatchFieldFile>,
+    #[serde(default)]
+    pub templates: Option<Json>,
+    pub business_central_filter: Vec<ConditionFile>,
+    pub dataverse_filter: Vec<ConditionFile>,
+    pub job: Option<JobFile>,
+    pub fields: Vec<FieldFile>,
+    pub note: Option<String>,
+    #[serde(rename = "source")]
+    pub _source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    pub sales: Option<u32>,
+    pub dataverse: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchFieldFile {
+    pub business_central: String,
+    pub dataverse: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionFile {
+    #[serde(default)]
+    pub property: Option<String>,
+    #[serde(default)]
+    pub column: Option<String>,
+    #[serde(default, rename = "field")]
+    pub _field: Option<String>,
+    pub op: String,
+    pub value: Json,
+    #[serde(default)]
+    pub only_if: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobFile {
+    pub description: String,
+    pub every_minutes: u32,
+    pub inactivity_minutes: u32,
+    #[serde(default)]
+    pub category: Option<String>,
+    pub max_attempts: u32,
+    pub retry_seconds: u32,
+    #[serde(default)]
+    pub when: Option<When>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldFile {
+    #[serde(default)]
+    pub business_central: Option<String>,
+    #[serde(default, rename = "field")]
+    pub _field: Option<String>,
+    #[serde(default)]
+    pub dataverse: Option<String>,
+    pub direction: String,
+    #[serde(default)]
+    pub constant: Option<Json>,
+    #[serde(default, rename = "constant_label")]
+    pub _constant_label: Option<String>,
+    #[serde(default)]
+    pub validate_business_central: bool,
+    #[serde(default)]
+    pub validate_dataverse: bool,
+    #[serde(default)]
+    pub clear_on_failure: bool,
+    #[serde(default)]
+    pub not_null: bool,
+    #[serde(default)]
+    pub transformation: Option<String>,
+    #[serde(default)]
+    pub when: Option<When>,
+    #[serde(default)]
+    pub resolved_through: Vec<String>,
+    #[serde(default)]
+    pub option_mapping: Option<String>,
+    #[serde(default, rename = "match")]
+    pub matches: bool,
+    #[serde(default, rename = "note")]
+    pub _note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobsFile {
+    pub jobs: Vec<OtherJobFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherJobFile {
+    pub name: String,
+    pub description: String,
+    pub recurring: bool,
+    pub every_minutes: Option<u32>,
+    pub inactivity_minutes: Option<u32>,
+    pub max_attempts: u32,
+    pub retry_seconds: u32,
+    #[serde(default)]
+    pub when: Option<When>,
+    #[serde(default, rename = "note")]
+    pub _note: Option<String>,
+    #[serde(default, rename = "category")]
+    pub _category: Option<String>,
+    #[serde(default, rename = "initial_status")]
+    pub _initial_status: Option<String>,
+    #[serde(default, rename = "earliest_start")]
+    pub _earliest_start: Option<String>,
+    #[serde(default, rename = "earliest_start_offset_ms")]
+    pub _earliest_start_offset_ms: Option<u32>,
+    #[serde(default, rename = "stagger_ms")]
+    pub _stagger_ms: Option<Json>,
+    #[serde(default, rename = "dataverse_filter")]
+    pub _dataverse_filter: Option<Json>,
+    #[serde(default, rename = "statistics_columns")]
+    pub _statistics_columns: Option<Json>,
+    pub what: String,
+    #[serde(default, rename = "source")]
+    pub _source: Option<String>,
+}

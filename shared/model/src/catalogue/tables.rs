@@ -1,0 +1,151 @@
+//! Tables of both systems from their catalogue files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::CatalogueError;
+use super::files::{self, BcProperty, BcTables, DvColumn, DvTables, NamedFile};
+use crate::table::{Access, Column, FieldType, Side, Table};
+
+type Tables = BTreeMap<String, Arc<Table>>;
+
+/// Business Central's tables by name.
+pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
+    let raw: BcTables = files::parse(file)?;
+    let mut tables = Tables::new();
+    for table in raw.tables {
+        let mut columns = BTreeMap::new();
+        for property in &table.properties {
+            let column = bc_column(property)
+                .map_err(|problem| of_column(file, &table.name, &property.name, &problem))?;
+            insert(&mut columns, column).map_err(|problem| of_column(file, &table.name, &property.name, &problem))?;
+        }
+        if table.standard.is_none() && table.companion.is_none() {
+            return Err(CatalogueError::of_file(
+                &file.name,
+                format!("table {} is exposed by no API; name a standard or a companion entity set", table.name),
+            ));
+        }
+        let label = table.primary_key.iter().find_map(|key| {
+            table.properties.iter().find(|property| property.field.as_deref() == Some(key)).map(|p| p.name.clone())
+        });
+        let modified = columns.contains_key("lastModifiedDateTime").then(|| "lastModifiedDateTime".to_owned());
+        tables.insert(
+            table.name.clone(),
+            Arc::new(Table {
+                side: Side::BusinessCentral,
+                name: table.name,
+                entity_set: table.standard.map(|set| set.entity_set),
+                companion_entity_set: table.companion.map(|set| set.entity_set),
+                id_column: "id".to_owned(),
+                modified_column: modified,
+                label_column: label,
+                company_column: None,
+                columns,
+            }),
+        );
+    }
+    Ok(tables)
+}
+
+/// Dataverse's tables by logical name.
+pub fn dataverse(file: &NamedFile) -> Result<Tables, CatalogueError> {
+    let raw: DvTables = files::parse(file)?;
+    let mut tables = Tables::new();
+    for table in raw.tables {
+        let mut columns = BTreeMap::new();
+        for column in &table.columns {
+            let typed = dv_column(column).map_err(|problem| of_column(file, &table.name, &column.name, &problem))?;
+            insert(&mut columns, typed).map_err(|problem| of_column(file, &table.name, &column.name, &problem))?;
+        }
+        tables.insert(
+            table.name.clone(),
+            Arc::new(Table {
+                side: Side::Dataverse,
+                id_column: table.id.unwrap_or_else(|| format!("{}id", table.name)),
+                name: table.name,
+                entity_set: table.entity_set,
+                companion_entity_set: None,
+                modified_column: table.modified_on,
+                label_column: table.display_column.or(table.primary_name),
+                company_column: table.company_column,
+                columns,
+            }),
+        );
+    }
+    Ok(tables)
+}
+
+fn of_column(file: &NamedFile, table: &str, column: &str, problem: &str) -> CatalogueError {
+    CatalogueError::of_file(&file.name, format!("table {table}, column {column}: {problem}"))
+}
+
+fn insert(columns: &mut BTreeMap<String, Arc<Column>>, column: Column) -> Result<(), String> {
+    match columns.insert(column.name.clone(), Arc::new(column)) {
+        Some(_) => Err("listed twice; remove one".to_owned()),
+        None => Ok(()),
+    }
+}
+
+fn bc_column(raw: &BcProperty) -> Result<Column, String> {
+    let field = match raw.field_type.as_str() {
+        "string" => FieldType::Text { length: raw.length.ok_or("a string needs a length")? },
+        "code" => FieldType::Code { length: raw.length.ok_or("a code needs a length")? },
+        "decimal" => FieldType::Decimal,
+        "int32" | "int64" => FieldType::Int,
+        "bool" => FieldType::Bool,
+        "guid" => FieldType::Guid,
+        "date" => FieldType::Date,
+        "datetime" => FieldType::DateTime,
+        "enum" => FieldType::Enum { values: raw.values.clone() },
+        other => return Err(format!("unknown type {other}; use string, code, decimal, int32, int64, bool, guid, date, datetime or enum")),
+    };
+    Ok(Column {
+        name: raw.name.clone(),
+        caption: raw.field.clone().unwrap_or_else(|| raw.name.clone()),
+        field,
+        access: if raw.editable && !(raw.computed && raw.name == "inventory") { Access::Full } else { Access::Read },
+        standard: raw.standard,
+        companion: raw.companion,
+        options: BTreeMap::new(),
+    })
+}
+
+fn dv_column(raw: &DvColumn) -> Result<Column, String> {
+    let field = match raw.field_type.as_str() {
+        "string" => FieldType::Text { length: raw.length.ok_or("a string needs a length")? },
+        "memo" => FieldType::Memo,
+        "decimal" | "double" => FieldType::Decimal,
+        "money" => FieldType::Money,
+        "int" | "bigint" => FieldType::Int,
+        "bool" => FieldType::Bool,
+        "guid" => FieldType::Guid,
+        "lookup" if raw.targets.is_empty() => return Err("a lookup needs targets".to_owned()),
+        "lookup" => FieldType::Lookup { targets: raw.targets.clone() },
+        "datetime" => FieldType::DateTime,
+        "optionset" => FieldType::OptionSet,
+        "entityname" => FieldType::EntityName,
+        other => return Err(format!("unknown type {other}")),
+    };
+    let access = match raw.access.as_deref() {
+        None => Access::Full,
+        Some("read") => Access::Read,
+        Some("insert") => Access::Insert,
+        Some("modify") => Access::Modify,
+        Some(other) => return Err(format!("unknown access {other}; use read, insert or modify")),
+    };
+    let mut options = BTreeMap::new();
+    for (number, label) in &raw.options {
+        let number = number.parse().map_err(|_| format!("option {number} is not a number"))?;
+        options.insert(number, label.clone());
+    }
+    Ok(Column {
+        name: raw.name.clone(),
+        caption: raw.name.clone(),
+        field,
+        access,
+        standard: true,
+        companion: false,
+        options,
+    })
+}

@@ -1,0 +1,230 @@
+//! The embedded catalogue is whole, and a damaged one says where.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::message::Direction;
+use crate::switches::{Ownership, SalesOrders};
+use crate::table::Side;
+use crate::value::Value;
+
+fn catalogue() -> Catalogue {
+    Catalogue::embedded().expect("the embedded catalogue is valid")
+}
+
+fn person() -> Switches {
+    Switches { ownership: Ownership::Person, ..Switches::default() }
+}
+
+#[test]
+fn all_24_entries_with_220_rows_load() {
+    let catalogue = catalogue();
+    assert_eq!(catalogue.mappings().len(), 24);
+    assert_eq!(catalogue.mappings().iter().map(|mapping| mapping.fields.len()).sum::<usize>(), 220);
+    assert_eq!(catalogue.other_jobs().len(), 12);
+}
+
+fn row_count(switches: &Switches, name: &str) -> usize {
+    catalogue().active_mapping(name, switches).map(|mapping| mapping.fields.len()).unwrap_or_default()
+}
+
+#[test]
+fn c_107_c_108_c_115_row_counts_of_the_default_configuration() {
+    for (name, rows) in [
+        ("CUSTOMER", 20),
+        ("CONTACT", 20),
+        ("CURRENCY", 3),
+        ("SALESPEOPLE", 3),
+        ("ITEM-PRODUCT", 11),
+        ("RESOURCE-PRODUCT", 7),
+        ("OPPORTUNITY", 7),
+        ("POSTEDSALESINV-INV", 26),
+    ] {
+        assert_eq!(row_count(&person(), name), rows, "{name}");
+    }
+    let customer = catalogue().active_mapping("CUSTOMER", &person()).unwrap();
+    let row = |column: &str| {
+        customer.fields.iter().find(|field| field.dataverse.as_ref().is_some_and(|c| c.name == column)).unwrap().clone()
+    };
+    assert!(row("ownerid").not_null);
+    assert!(!row("address1_stateorprovince").not_null);
+    assert!(customer.job.is_some());
+    let item = catalogue().active_mapping("ITEM-PRODUCT", &person()).unwrap();
+    for property in ["vendorNo", "vendorItemNo"] {
+        assert!(item.fields.iter().any(|field| field.business_central.as_ref().is_some_and(|c| c.name == property)));
+    }
+}
+
+#[test]
+fn c_099_to_c_106_default_mappings_point_and_filter_as_expected() {
+    let company = crate::ids::DataverseId(uuid::Uuid::from_u128(5));
+    let context = FilterContext { company: Some(company), default_price_list_code_is_set: true };
+    let filter_of = |name: &str, side: Side| {
+        let mapping = catalogue().active_mapping(name, &person()).unwrap();
+        let filter = mapping.filter(side, context);
+        let text: Vec<String> = filter
+            .conditions
+            .iter()
+            .map(|c| {
+                let values: Vec<String> = c.values.iter().map(Value::to_string).collect();
+                format!("{} {:?} {}", c.column, c.operator, values.join(","))
+            })
+            .collect();
+        (mapping.direction, mapping.only_coupled, mapping.dataverse.name.clone(), text.join("; "))
+    };
+    let mine = format!("bcbi_companyid In {company},blank");
+    use MappingDirection::{Bidirectional, FromDataverse, ToDataverse};
+    let expected = [
+        ("C-099", "CUSTOMER", Side::BusinessCentral, Bidirectional, "account", "blocked Equal blank".to_owned()),
+        ("C-099", "CUSTOMER", Side::Dataverse, Bidirectional, "account", format!("statecode Equal 0; customertypecode Equal 3; {mine}")),
+        ("C-100", "VENDOR", Side::Dataverse, Bidirectional, "account", format!("statecode Equal 0; customertypecode Equal 11; {mine}")),
+        ("C-101", "CONTACT", Side::BusinessCentral, Bidirectional, "contact", "type Equal Person; companyNumber NotEqual blank".to_owned()),
+        ("C-102", "ITEM-PRODUCT", Side::BusinessCentral, Bidirectional, "product", "blocked Equal no".to_owned()),
+        ("C-102", "ITEM-PRODUCT", Side::Dataverse, Bidirectional, "product", format!("{mine}; producttypecode Equal 1; statecode Equal 0")),
+        ("C-103", "CURRENCY", Side::BusinessCentral, ToDataverse, "transactioncurrency", String::new()),
+        ("C-103", "CURRENCY", Side::Dataverse, ToDataverse, "transactioncurrency", String::new()),
+        ("C-104", "SALESPEOPLE", Side::BusinessCentral, FromDataverse, "systemuser", String::new()),
+        ("C-104", "SALESPEOPLE", Side::Dataverse, FromDataverse, "systemuser", "isdisabled Equal no; islicensed Equal yes; isintegrationuser Equal no".to_owned()),
+        ("C-105", "POSTEDSALESINV-INV", Side::Dataverse, ToDataverse, "invoice", mine.clone()),
+        ("C-106", "PLHEADER-PRICE", Side::BusinessCentral, ToDataverse, "pricelevel", "priceType Equal Sale; amountType Equal Price; allowUpdatingDefaults Equal yes".to_owned()),
+        ("C-106", "PLHEADER-PRICE", Side::Dataverse, ToDataverse, "pricelevel", mine.clone()),
+    ];
+    for (case, name, side, direction, table, text) in expected {
+        assert_eq!(filter_of(name, side), (direction, true, table.to_owned(), text), "{case} {name} {side}");
+    }
+}
+
+#[test]
+fn without_a_company_row_in_dataverse_the_company_condition_is_dropped() {
+    let mapping = catalogue().active_mapping("POSTEDSALESINV-INV", &person()).unwrap();
+    let context = FilterContext { company: None, default_price_list_code_is_set: false };
+    assert!(mapping.filter(Side::Dataverse, context).conditions.is_empty());
+}
+
+#[test]
+fn c_070_c_071_c_112_dependencies_and_order() {
+    let dependencies = |switches: &Switches, name: &str| {
+        let mapping = catalogue().active_mapping(name, switches).unwrap();
+        mapping.dependencies.iter().map(|name| name.0.clone()).collect::<Vec<_>>().join("|")
+    };
+    let classic = Switches { extended_pricing: false, ..person() };
+    for (name, expected) in [
+        ("CUSTOMER", "SALESPEOPLE|CURRENCY|PAYMENT TERMS|SHIPMENT METHOD|SHIPPING AGENT"),
+        ("CONTACT", "CUSTOMER|VENDOR"),
+        ("OPPORTUNITY", "CONTACT"),
+        ("POSTEDSALESINV-INV", "ITEM-PRODUCT|RESOURCE-PRODUCT|OPPORTUNITY"),
+        ("ITEM-PRODUCT", "UNIT OF MEASURE"),
+        ("RESOURCE-PRODUCT", "UNIT OF MEASURE"),
+        ("CUSTPRCGRP-PRICE", "CURRENCY|ITEM-PRODUCT"),
+        ("SALESPRC-PRODPRICE", "CUSTPRCGRP-PRICE|ITEM-PRODUCT"),
+        ("SALESPEOPLE", ""),
+        ("CURRENCY", ""),
+        ("UNIT OF MEASURE", ""),
+    ] {
+        assert_eq!(dependencies(&classic, name), expected, "C-070 {name}");
+    }
+    let groups = Switches { unit_groups: true, ..person() };
+    for (name, expected) in [
+        ("ITEM-PRODUCT", "ITEM UOM"),
+        ("RESOURCE-PRODUCT", "RESOURCE UOM"),
+        ("ITEM UOM", "UNIT GROUP"),
+        ("RESOURCE UOM", "UNIT GROUP"),
+    ] {
+        assert_eq!(dependencies(&groups, name), expected, "C-071 {name}");
+    }
+    let order: Vec<String> = catalogue().active(&person()).into_iter().map(|mapping| mapping.name.0).collect();
+    assert_eq!(&order[..3], ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE"], "C-112");
+    let place = |name: &str| order.iter().position(|other| other == name).unwrap();
+    assert!(place("CUSTOMER") < place("CONTACT"), "C-112");
+    assert!(place("UNIT OF MEASURE") < place("ITEM-PRODUCT"));
+}
+
+#[test]
+fn every_mapping_comes_after_what_it_depends_on_under_all_switches() {
+    for ownership in [Ownership::Person, Ownership::Team] {
+        for unit_groups in [false, true] {
+            for extended_pricing in [false, true] {
+                for sales_orders in [SalesOrders::Off, SalesOrders::Legacy, SalesOrders::Bidirectional] {
+                    let switches = Switches { ownership, unit_groups, extended_pricing, sales_orders, ..Switches::default() };
+                    let active = catalogue().active(&switches);
+                    for (index, mapping) in active.iter().enumerate() {
+                        for dependency in &mapping.dependencies {
+                            assert!(active[..index].iter().any(|other| other.name == *dependency), "{}: {dependency}", mapping.name);
+                        }
+                        assert_eq!(active.iter().filter(|other| other.name == mapping.name).count(), 1, "{}", mapping.name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn c_116_a_two_way_row_of_a_one_way_mapping_travels_one_way() {
+    let mut mapping = catalogue().active_mapping("ITEM-PRODUCT", &person()).unwrap();
+    mapping.direction = MappingDirection::ToDataverse;
+    let row = mapping.fields.iter().find(|field| field.direction == MappingDirection::Bidirectional).unwrap().clone();
+    assert!(!mapping.is_both_ways(&row));
+    assert_eq!(mapping.directions().collect::<Vec<_>>(), [Direction::ToDataverse]);
+}
+
+#[test]
+fn an_unknown_mapping_suggests_the_nearest_name() {
+    let error = catalogue().active_mapping("ITEM-PRODUKT", &person()).unwrap_err();
+    assert_eq!(error.to_string(), "there is no mapping ITEM-PRODUKT; did you mean ITEM-PRODUCT?");
+    let error = catalogue().active_mapping("UNIT GROUP", &person()).unwrap_err();
+    assert!(error.to_string().contains("switched off"), "{error}");
+}
+
+/// Writes the catalogue to a folder, with one text of one file replaced.
+fn damaged(file: &str, from: &str, to: &str) -> CatalogueError {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue");
+    for part in ["tables", "mappings", "."] {
+        fs::create_dir_all(folder.path().join(part)).unwrap();
+        for entry in fs::read_dir(source.join(part)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.path().is_file() {
+                fs::copy(entry.path(), folder.path().join(part).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    assert!(Catalogue::from_directory(folder.path()).is_ok());
+    let path = folder.path().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    let mut error = Catalogue::from_directory(folder.path()).unwrap_err();
+    error.file = error.file.rsplit('/').next().unwrap_or_default().to_owned();
+    error
+}
+
+#[test]
+fn a_damaged_file_is_named_with_mapping_row_and_remedy() {
+    let file = "mappings/item-product.json";
+    let cases = [
+        (r#""dataverse": "price""#, r#""dataverse": "pryce""#, "catalogue file item-product.json, mapping ITEM-PRODUCT, row 3: Dataverse table product has no field pryce; did you mean price?"),
+        (r#"["UNIT OF MEASURE"]"#, r#"["UNITS OF MEASURE"]"#, "catalogue file item-product.json, mapping ITEM-PRODUCT: depends on UNITS OF MEASURE, which is no mapping; did you mean UNIT OF MEASURE?"),
+        (r#""direction": "bidirectional",
+  "only"#, r#""direction": "from_dataverse",
+  "only"#, "catalogue file item-product.json, mapping ITEM-PRODUCT, row 1: direction contradicts the mapping's: to_dataverse in a mapping from_dataverse"),
+        (r#""property": "blocked""#, r#""property": "blockt""#, "catalogue file item-product.json, mapping ITEM-PRODUCT: filter: Business Central table Item has no field blockt; did you mean blocked?"),
+        (r#""direction": "to_dataverse""#, r#""direction": "sideways""#, "catalogue file item-product.json, mapping ITEM-PRODUCT, row 1: unknown direction sideways; use to_dataverse, from_dataverse or bidirectional"),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(damaged(file, from, to).to_string(), expected);
+    }
+    let error = damaged(file, "\"only_coupled\"", "\"only_couppled\"").to_string();
+    assert!(error.contains("unknown field `only_couppled`") && error.contains("line"), "{error}");
+    let error = damaged(file, "\"fields\": [", "\"fields\": [ oops").to_string();
+    assert!(error.starts_with("catalogue file item-product.json: damaged:"), "{error}");
+}
+
+#[test]
+fn c_109_c_110_not_null_is_for_ids_and_excludes_clearing() {
+    let error = damaged("mappings/customer.json", r#""dataverse": "name", "direction""#, r#""dataverse": "name", "not_null": true, "direction""#);
+    assert!(error.problem.contains("EE43"), "{error}");
+    let error = damaged("mappings/customer.json", r#""not_null": true"#, r#""not_null": true, "clear_on_failure": true"#);
+    assert!(error.problem.contains("R6"), "{error}");
+}

@@ -1,0 +1,207 @@
+//! A coupling: the stored pair of a Business Central record and a Dataverse row of one mapping, and what both
+//! looked like when they last agreed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::ids::{DataverseId, RecordId, RunId, SystemId};
+use crate::message::Direction;
+use crate::record::Version;
+use crate::table::{Column, Side};
+use crate::value::Value;
+
+/// How far a coupling has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CouplingState {
+    /// The destination record is about to be created under the id named here. Whoever finds this after a crash
+    /// creates it again under the same id, which changes nothing if it is there.
+    Reserved,
+    /// Both records exist.
+    Coupled,
+}
+
+/// The mapped values of both records when they last agreed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Base {
+    /// Values of the Business Central record by property; blanks are left out.
+    pub business_central: Map<String, Json>,
+    /// Values of the Dataverse row by column; blanks are left out.
+    pub dataverse: Map<String, Json>,
+    /// Names of the columns known per side, blank ones included: what is in neither was never compared.
+    #[serde(default)]
+    pub blank: BTreeMap<Side, Vec<String>>,
+}
+
+impl Base {
+    /// Whether nothing was ever synchronized.
+    pub fn is_empty(&self) -> bool {
+        self.business_central.is_empty() && self.dataverse.is_empty() && self.blank.values().all(Vec::is_empty)
+    }
+
+    /// The value of a column at the last agreement; `None` when the column was never synchronized.
+    pub fn get(&self, side: Side, column: &Column) -> Option<Value> {
+        match self.values(side).get(&column.name) {
+            Some(json) => Value::from_json(&column.field, json).ok(),
+            None => self.blank.get(&side).is_some_and(|blank| blank.contains(&column.name)).then_some(Value::Null),
+        }
+    }
+
+    /// Remembers a value.
+    pub fn set(&mut self, side: Side, column: &str, value: &Value) {
+        let blank = self.blank.entry(side).or_default();
+        if value.is_null() {
+            if !blank.iter().any(|name| name == column) {
+                blank.push(column.to_owned());
+                blank.sort();
+            }
+            self.values_mut(side).remove(column);
+        } else {
+            blank.retain(|name| name != column);
+            self.values_mut(side).insert(column.to_owned(), value.to_json());
+        }
+    }
+
+    fn values(&self, side: Side) -> &Map<String, Json> {
+        match side {
+            Side::BusinessCentral => &self.business_central,
+            Side::Dataverse => &self.dataverse,
+        }
+    }
+
+    fn values_mut(&mut self, side: Side) -> &mut Map<String, Json> {
+        match side {
+            Side::BusinessCentral => &mut self.business_central,
+            Side::Dataverse => &mut self.dataverse,
+        }
+    }
+}
+
+/// What is known of one side of a coupling.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideState {
+    /// Version of the record last synchronized, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// Time of change of the record last synchronized from; a snapshot older than this is stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
+}
+
+/// Result of the last synchronization in one direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastResult {
+    /// The run.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+    /// `None` after a success, else what went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// A coupling of one mapping in one company.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Coupling {
+    /// The Business Central record.
+    pub system_id: SystemId,
+    /// The Dataverse row.
+    pub dataverse_id: DataverseId,
+    /// How far it has come.
+    pub state: CouplingState,
+    /// Key of the Business Central record as people write it (`No.`, `Code`); how lookups by code find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The mapped values at the last agreement.
+    pub base: Base,
+    /// The Business Central record at the last synchronization.
+    #[serde(default)]
+    pub business_central: SideState,
+    /// The Dataverse row at the last synchronization.
+    #[serde(default)]
+    pub dataverse: SideState,
+    /// Further rows that belong to the pair, by role: the line in the default price list, ...
+    #[serde(default)]
+    pub companions: BTreeMap<String, Uuid>,
+    /// Last result towards Dataverse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_dataverse: Option<LastResult>,
+    /// Last result from Dataverse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_dataverse: Option<LastResult>,
+    /// Set by a person: do not synchronize.
+    #[serde(default)]
+    pub skipped: bool,
+    /// Counts the stored states; every change is conditional on it. 0 = not stored yet.
+    #[serde(default)]
+    pub revision: u64,
+}
+
+impl Coupling {
+    /// A coupling not stored yet.
+    pub fn new(system_id: SystemId, dataverse_id: DataverseId, state: CouplingState) -> Self {
+        Self {
+            system_id,
+            dataverse_id,
+            state,
+            key: None,
+            base: Base::default(),
+            business_central: SideState::default(),
+            dataverse: SideState::default(),
+            companions: BTreeMap::new(),
+            to_dataverse: None,
+            from_dataverse: None,
+            skipped: false,
+            revision: 0,
+        }
+    }
+
+    /// The id of the record on one side.
+    pub fn id(&self, side: Side) -> RecordId {
+        match side {
+            Side::BusinessCentral => self.system_id.into(),
+            Side::Dataverse => self.dataverse_id.into(),
+        }
+    }
+
+    /// What is known of one side.
+    pub fn side(&self, side: Side) -> &SideState {
+        match side {
+            Side::BusinessCentral => &self.business_central,
+            Side::Dataverse => &self.dataverse,
+        }
+    }
+
+    /// What is known of one side, to be changed.
+    pub fn side_mut(&mut self, side: Side) -> &mut SideState {
+        match side {
+            Side::BusinessCentral => &mut self.business_central,
+            Side::Dataverse => &mut self.dataverse,
+        }
+    }
+
+    /// The last result in a direction.
+    pub fn result(&self, direction: Direction) -> Option<&LastResult> {
+        match direction {
+            Direction::ToDataverse => self.to_dataverse.as_ref(),
+            Direction::FromDataverse => self.from_dataverse.as_ref(),
+        }
+    }
+
+    /// Stores the last result in a direction.
+    pub fn set_result(&mut self, direction: Direction, result: LastResult) {
+        match direction {
+            Direction::ToDataverse => self.to_dataverse = Some(result),
+            Direction::FromDataverse => self.from_dataverse = Some(result),
+        }
+    }
+
+    /// Whether the last synchronization in a direction failed.
+    pub fn failed(&self, direction: Direction) -> bool {
+        self.result(direction).is_some_and(|result| result.failure.is_some())
+    }
+}

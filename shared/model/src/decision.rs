@@ -1,0 +1,376 @@
+//! What to write for one record: a three-way comparison of source, destination and base.
+//!
+//! The base is what both sides held when they last agreed. A field changed on the source only is written; changed on
+//! the destination only it is left for the other direction to bring; changed on both to different values it is a
+//! conflict for the mapping's rule. Where the built-in integration calls any two changes on both sides a conflict
+//! (R73), Couplet merges field by field.
+
+use std::sync::Arc;
+
+use crate::coupling::Base;
+use crate::message::Direction;
+use crate::outcome::FieldConflict;
+use crate::record::{Record, Values};
+use crate::table::Column;
+use crate::value::Value;
+
+/// How conflicts of a mapping are settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConflictRule {
+    /// Not at all: the record fails and names the fields.
+    #[default]
+    None,
+    /// Business Central wins.
+    ToDataverse,
+    /// Dataverse wins.
+    FromDataverse,
+}
+
+/// One field on its way: what the destination should hold.
+#[derive(Clone, Debug)]
+pub struct TransferredField {
+    /// Column at the source; `None` for a constant or a value set by a rule.
+    pub source: Option<Arc<Column>>,
+    /// Column at the destination.
+    pub destination: Arc<Column>,
+    /// What the destination should hold.
+    pub desired: Value,
+    /// Whether the field also travels the other way, so that a change there counts.
+    pub both_ways: bool,
+    /// Whether it is written only when the record is created.
+    pub on_create_only: bool,
+}
+
+/// What to do with the destination record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Create it with these values.
+    Create {
+        /// Values to write.
+        values: Values,
+        /// Base after the write.
+        base: Base,
+    },
+    /// Write these values.
+    Update {
+        /// Changed values only.
+        values: Values,
+        /// Base after the write.
+        base: Base,
+    },
+    /// Nothing to write.
+    Unchanged {
+        /// Base as it is to be kept; may differ from the stored one when both sides made the same change.
+        base: Base,
+    },
+    /// Both sides changed these fields and no rule settles it.
+    Conflict(Vec<FieldConflict>),
+}
+
+/// Everything a decision looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Which way the record travels.
+    pub direction: Direction,
+    /// The source record.
+    pub source: &'a Record,
+    /// The destination record, when it exists and was read.
+    pub destination: Option<&'a Record>,
+    /// Whether the destination record has still to be created.
+    pub creating: bool,
+    /// What both sides held when they last agreed.
+    pub base: &'a Base,
+    /// Whether the source wins without question.
+    pub force: bool,
+    /// Who wins a conflict.
+    pub rule: ConflictRule,
+}
+
+enum Verdict {
+    Write,
+    Agreed,
+    Leave,
+    Conflict,
+}
+
+/// Decides what to write.
+pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decision {
+    let mut values = Values::new();
+    let mut base = situation.base.clone();
+    let mut conflicts = Vec::new();
+    let source_side = situation.direction.source();
+    let destination_side = situation.direction.destination();
+    for field in fields {
+        let verdict = if situation.creating {
+            Verdict::Write
+        } else if field.on_create_only {
+            Verdict::Leave
+        } else {
+            judge(situation, field)
+        };
+        match verdict {
+            Verdict::Write => {
+                if !(situation.creating && field.desired.is_null()) {
+                    values.insert(Arc::from(field.destination.name.as_str()), field.desired.clone());
+                }
+            }
+            Verdict::Agreed => {}
+            Verdict::Leave => continue,
+            Verdict::Conflict => {
+                conflicts.push(describe(situation, field));
+                continue;
+            }
+        }
+        if let Some(source) = &field.source {
+            base.set(source_side, &source.name, situation.source.get(&source.name));
+        }
+        base.set(destination_side, &field.destination.name, &field.desired);
+    }
+    if !conflicts.is_empty() {
+        Decision::Conflict(conflicts)
+    } else if situation.creating {
+        Decision::Create { values, base }
+    } else if values.is_empty() {
+        Decision::Unchanged { base }
+    } else {
+        Decision::Update { values, base }
+    }
+}
+
+fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
+    let destination_side = situation.direction.destination();
+    let known = situation.base.get(destination_side, &field.destination);
+    let current = match situation.destination {
+        Some(record) => Some(record.get(&field.destination.name).clone()),
+        None => known.clone(),
+    };
+    if current.as_ref() == Some(&field.desired) {
+        return Verdict::Agreed;
+    }
+    if situation.force || !field.both_ways || situation.destination.is_none() {
+        return Verdict::Write;
+    }
+    let source_changed = match &field.source {
+        Some(source) => {
+            situation.base.get(situation.direction.source(), source).as_ref()
+                != Some(situation.source.get(&source.name))
+        }
+        None => true,
+    };
+    let destination_changed = known != current;
+    match (source_changed, destination_changed) {
+        (true, false) => Verdict::Write,
+        // Neither changed and yet they differ: a value that was cut or translated on its way. Leave it in peace.
+        (false, _) => Verdict::Leave,
+        (true, true) => match (situation.rule, situation.direction) {
+            (ConflictRule::None, _) => Verdict::Conflict,
+            (ConflictRule::ToDataverse, Direction::ToDataverse)
+            | (ConflictRule::FromDataverse, Direction::FromDataverse) => Verdict::Write,
+            (ConflictRule::ToDataverse, Direction::FromDataverse)
+            | (ConflictRule::FromDataverse, Direction::ToDataverse) => Verdict::Leave,
+        },
+    }
+}
+
+fn describe(situation: &Situation<'_>, field: &TransferredField) -> FieldConflict {
+    let source_caption = field.source.as_ref().map_or("constant", |column| column.caption.as_str()).to_owned();
+    let source_value = field
+        .source
+        .as_ref()
+        .map_or_else(|| field.desired.to_string(), |column| situation.source.get(&column.name).to_string());
+    let destination_caption = field.destination.caption.clone();
+    let destination_value = situation
+        .destination
+        .map_or_else(String::new, |record| record.get(&field.destination.name).to_string());
+    match situation.direction {
+        Direction::ToDataverse => FieldConflict {
+            business_central: source_caption,
+            business_central_value: source_value,
+            dataverse: destination_caption,
+            dataverse_value: destination_value,
+        },
+        Direction::FromDataverse => FieldConflict {
+            business_central: destination_caption,
+            business_central_value: destination_value,
+            dataverse: source_caption,
+            dataverse_value: source_value,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RecordId;
+    use crate::table::{Access, FieldType};
+    use std::collections::BTreeMap;
+    use uuid::Uuid;
+
+    fn column(name: &str) -> Arc<Column> {
+        Arc::new(Column {
+            name: name.into(),
+            caption: name.into(),
+            field: FieldType::Text { length: 50 },
+            access: Access::Full,
+            standard: true,
+            companion: false,
+            options: BTreeMap::new(),
+        })
+    }
+
+    fn record(name: &str, value: &str) -> Record {
+        let values = [(Arc::from(name), Value::text(value))].into();
+        Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values }
+    }
+
+    fn base(bc: &str, dataverse: &str) -> Base {
+        let mut base = Base::default();
+        base.set(crate::table::Side::BusinessCentral, "displayName", &Value::text(bc));
+        base.set(crate::table::Side::Dataverse, "name", &Value::text(dataverse));
+        base
+    }
+
+    struct Case {
+        name: &'static str,
+        source: &'static str,
+        destination: &'static str,
+        base: Option<&'static str>,
+        both_ways: bool,
+        force: bool,
+        rule: ConflictRule,
+        direction: Direction,
+        expected: &'static str,
+    }
+
+    #[test]
+    fn a_table_of_situations() {
+        use ConflictRule::{FromDataverse as DataverseWins, None as NoRule, ToDataverse as BusinessCentralWins};
+        use Direction::{FromDataverse, ToDataverse};
+        let case = |name, source, destination, base, both_ways, force, rule, direction, expected| Case {
+            name,
+            source,
+            destination,
+            base,
+            both_ways,
+            force,
+            rule,
+            direction,
+            expected,
+        };
+        let cases = [
+            case("nothing changed", "A", "A", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
+            case("source changed", "B", "A", Some("A"), true, false, NoRule, ToDataverse, "write"),
+            case("destination changed: the other direction brings it", "A", "B", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
+            case("both changed alike", "B", "B", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
+            case("C-019 both changed", "X", "Y", Some("A"), true, false, NoRule, ToDataverse, "conflict"),
+            case("C-019 both changed, the other way", "Y", "X", Some("A"), true, false, NoRule, FromDataverse, "conflict"),
+            case("R76 Business Central wins, towards Dataverse", "X", "Y", Some("A"), true, false, BusinessCentralWins, ToDataverse, "write"),
+            case("R76 Business Central wins, from Dataverse", "Y", "X", Some("A"), true, false, BusinessCentralWins, FromDataverse, "unchanged"),
+            case("R77 Dataverse wins, towards Dataverse", "X", "Y", Some("A"), true, false, DataverseWins, ToDataverse, "unchanged"),
+            case("R77 Dataverse wins, from Dataverse", "Y", "X", Some("A"), true, false, DataverseWins, FromDataverse, "write"),
+            case("C-006 one way: the source wins", "X", "Y", Some("A"), false, false, NoRule, ToDataverse, "write"),
+            case("one way: a change at the destination is put right", "A", "Y", Some("A"), false, false, NoRule, ToDataverse, "write"),
+            case("R83 forced: the source wins", "X", "Y", Some("A"), true, true, NoRule, ToDataverse, "write"),
+            case("R69 never synchronized, different", "X", "Y", None, true, false, NoRule, ToDataverse, "conflict"),
+            case("never synchronized, equal", "X", "X", None, true, false, NoRule, ToDataverse, "unchanged"),
+        ];
+        for case in cases {
+            let (source_column, destination_column) = match case.direction {
+                ToDataverse => ("displayName", "name"),
+                FromDataverse => ("name", "displayName"),
+            };
+            let source = record(source_column, case.source);
+            let destination = record(destination_column, case.destination);
+            let fields = [TransferredField {
+                source: Some(column(source_column)),
+                destination: column(destination_column),
+                desired: Value::text(case.source),
+                both_ways: case.both_ways,
+                on_create_only: false,
+            }];
+            let base = case.base.map_or_else(Base::default, |value| base(value, value));
+            let decision = decide(
+                &Situation {
+                    direction: case.direction,
+                    source: &source,
+                    destination: Some(&destination),
+                    creating: false,
+                    base: &base,
+                    force: case.force,
+                    rule: case.rule,
+                },
+                &fields,
+            );
+            let found = match &decision {
+                Decision::Create { .. } => "create",
+                Decision::Update { .. } => "write",
+                Decision::Unchanged { .. } => "unchanged",
+                Decision::Conflict(_) => "conflict",
+            };
+            assert_eq!(found, case.expected, "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn a_value_cut_on_its_way_is_not_fought_over() {
+        let long = record("name", "a name that Business Central had to cut");
+        let short = record("displayName", "a name that");
+        let mut known = Base::default();
+        known.set(crate::table::Side::BusinessCentral, "displayName", &Value::text("a name that"));
+        known.set(crate::table::Side::Dataverse, "name", &Value::text("a name that Business Central had to cut"));
+        let fields = [TransferredField {
+            source: Some(column("displayName")),
+            destination: column("name"),
+            desired: Value::text("a name that"),
+            both_ways: true,
+            on_create_only: false,
+        }];
+        let situation = Situation {
+            direction: Direction::ToDataverse,
+            source: &short,
+            destination: Some(&long),
+            creating: false,
+            base: &known,
+            force: false,
+            rule: ConflictRule::None,
+        };
+        assert_eq!(decide(&situation, &fields), Decision::Unchanged { base: known.clone() });
+    }
+
+    #[test]
+    fn changes_of_different_fields_on_both_sides_merge() {
+        let mut known = Base::default();
+        for (side, names) in
+            [(crate::table::Side::BusinessCentral, ["displayName", "city"]), (crate::table::Side::Dataverse, ["name", "address1_city"])]
+        {
+            for name in names {
+                known.set(side, name, &Value::text("A"));
+            }
+        }
+        let mut source = record("displayName", "B");
+        source.values.insert("city".into(), Value::text("A"));
+        let mut destination = record("name", "A");
+        destination.values.insert("address1_city".into(), Value::text("C"));
+        let field = |from: &str, to: &str, desired: &str| TransferredField {
+            source: Some(column(from)),
+            destination: column(to),
+            desired: Value::text(desired),
+            both_ways: true,
+            on_create_only: false,
+        };
+        let fields = [field("displayName", "name", "B"), field("city", "address1_city", "A")];
+        let situation = Situation {
+            direction: Direction::ToDataverse,
+            source: &source,
+            destination: Some(&destination),
+            creating: false,
+            base: &known,
+            force: false,
+            rule: ConflictRule::None,
+        };
+        let Decision::Update { values, base } = decide(&situation, &fields) else { panic!("expected an update") };
+        assert_eq!(values.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["name"]);
+        // The city's base stays, so that the other direction still sees Dataverse's change.
+        assert_eq!(base.get(crate::table::Side::Dataverse, &column("address1_city")), Some(Value::text("A")));
+    }
+}

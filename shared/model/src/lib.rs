@@ -1,0 +1,29 @@
+//! The rules and the words of Couplet, free of input and output: what a mapping is, how fields travel,
+//! when a record is unchanged, modified or in conflict, and the port [`system::System`] both systems are reached through.
+
+pub mod catalogue;
+pub mod coupling;
+pub mod decision;
+pub mod filter;
+pub mod ids;
+pub mod job;
+pub mod message;
+pub mod outcome;
+pub mod record;
+pub mod switches;
+pub mod system;
+pub mod table;
+pub mod transfer;
+pub mod value;
+
+pub use catalogue::{ActiveMapping, Catalogue, CatalogueError};
+pub use coupling::{Base, Coupling, CouplingState};
+pub use filter::{Condition, Filter, Operator};
+pub use ids::{CompanyId, DataverseId, MappingName, RecordId, RunId, SystemId};
+pub use message::RecordMessage;
+pub use outcome::{Counters, Outcome};
+pub use record::{Change, Record, Version};
+pub use switches::Switches;
+pub use system::{RetryClass, System, SystemError};
+pub use table::{Column, FieldType, Side, Table};
+pub use value::Value;

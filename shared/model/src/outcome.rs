@@ -1,0 +1,146 @@
+//! What became of one record, and the counters of a run.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::MappingName;
+use crate::table::Side;
+
+/// Why a record was left alone on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IgnoreReason {
+    /// Outside the mapping's filter; the condition's column.
+    OutsideFilter(String),
+    /// Not coupled, and the mapping synchronizes only coupled records.
+    NotCoupled,
+    /// Gone from the source; deletions are not propagated.
+    Deleted,
+    /// A newer state of the record was synchronized already.
+    Stale,
+    /// A special rule of the mapping; what it says.
+    Rule(String),
+}
+
+/// What another record is needed for before this one can travel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The mapping whose coupling is missing.
+    pub mapping: MappingName,
+    /// The side on which the missing record is known.
+    pub side: Side,
+    /// Its key there: a code or number in Business Central, an id in Dataverse.
+    pub key: String,
+}
+
+/// A failure someone must mend: in words for the operator, naming field, value and remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFailure {
+    /// The field it is about, if one.
+    pub field: Option<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl DataFailure {
+    /// A failure of the record as a whole.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { field: None, message: message.into() }
+    }
+
+    /// A failure of one field.
+    pub fn of_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), message: message.into() }
+    }
+}
+
+/// One field that both sides changed since they last agreed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldConflict {
+    /// Business Central field.
+    pub business_central: String,
+    /// Its value there.
+    pub business_central_value: String,
+    /// Dataverse column.
+    pub dataverse: String,
+    /// Its value there.
+    pub dataverse_value: String,
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Created at the destination and coupled.
+    Inserted,
+    /// Written at the destination.
+    Modified,
+    /// Nothing to write.
+    Unchanged,
+    /// Left alone on purpose.
+    Ignored(IgnoreReason),
+    /// Marked as skipped by a person.
+    Skipped,
+    /// Changed on both sides.
+    Conflict(Vec<FieldConflict>),
+    /// A person must mend the record.
+    Failed(DataFailure),
+    /// Waits until the record it refers to is coupled.
+    Waiting(Dependency),
+}
+
+/// The counters of a run, one per outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Created at the destination.
+    pub inserted: u64,
+    /// Written at the destination.
+    pub modified: u64,
+    /// Looked at, nothing to write.
+    pub unchanged: u64,
+    /// Left alone on purpose: outside the filter, not coupled, gone.
+    pub ignored: u64,
+    /// Marked as skipped by a person.
+    pub skipped: u64,
+    /// Failed or in conflict.
+    pub failed: u64,
+    /// Waiting for another record.
+    pub waiting: u64,
+}
+
+impl Counters {
+    /// Counts one outcome.
+    pub fn count(&mut self, outcome: &Outcome) {
+        *match outcome {
+            Outcome::Inserted => &mut self.inserted,
+            Outcome::Modified => &mut self.modified,
+            Outcome::Unchanged => &mut self.unchanged,
+            Outcome::Ignored(_) => &mut self.ignored,
+            Outcome::Skipped => &mut self.skipped,
+            Outcome::Conflict(_) | Outcome::Failed(_) => &mut self.failed,
+            Outcome::Waiting(_) => &mut self.waiting,
+        } += 1;
+    }
+
+    /// All records counted.
+    pub fn total(&self) -> u64 {
+        self.inserted + self.modified + self.unchanged + self.ignored + self.skipped + self.failed + self.waiting
+    }
+
+    /// Whether the run did nothing that keeps a job awake (R240, with waiting records counted as work).
+    pub fn is_idle(&self) -> bool {
+        self.inserted + self.modified + self.failed + self.waiting == 0
+    }
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.modified += other.modified;
+        self.unchanged += other.unchanged;
+        self.ignored += other.ignored;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.waiting += other.waiting;
+    }
+}

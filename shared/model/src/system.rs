@@ -1,0 +1,269 @@
+//! The port both systems are reached through. The engine has a source and a destination and never asks which is which.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::filter::Filter;
+use crate::ids::RecordId;
+use crate::record::{Change, Record, Values, Version};
+use crate::table::{Side, Table};
+
+/// Where a change feed stands: everything before it has been read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// How the position is expressed.
+    pub position: Position,
+    /// Time by the system's own clock up to which changes are known to be covered; what a fallback starts from.
+    pub as_of: Timestamp,
+}
+
+/// How a position in a change feed is expressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// Largest time of change seen.
+    ModifiedOn(Timestamp),
+    /// Delta link of Dataverse change tracking.
+    DeltaLink(String),
+}
+
+/// What to read from a change feed.
+#[derive(Clone, Debug)]
+pub struct ChangesQuery<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// Columns to read, by wire name; the id, the version and the time of change come always.
+    pub columns: &'a [String],
+    /// Conditions the system may apply itself. It may also give more: the caller judges again.
+    pub filter: &'a Filter,
+}
+
+/// Where to start reading.
+#[derive(Clone, Debug)]
+pub enum Resume {
+    /// From the beginning: every record there is.
+    Everything,
+    /// From a stored cursor.
+    Since(Cursor),
+    /// The next page of a feed being read.
+    Page(PageToken),
+}
+
+/// The way to the next page; opaque, may be stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PageToken(pub String);
+
+/// One page of a change feed.
+#[derive(Clone, Debug)]
+pub struct ChangePage {
+    /// The changes, in the order the system gave them.
+    pub changes: Vec<Change>,
+    /// What comes after.
+    pub next: NextPage,
+    /// Set when deletions before this read cannot be known, such as after an expired delta link.
+    pub note: Option<String>,
+}
+
+/// What follows a page.
+#[derive(Clone, Debug)]
+pub enum NextPage {
+    /// Another page.
+    More(PageToken),
+    /// Nothing; the next read starts here.
+    Done(Cursor),
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// What to do.
+    pub action: WriteAction,
+    /// Values to set; only the changed ones on update. A blank value clears the column.
+    pub values: Values,
+}
+
+/// What a write does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteAction {
+    /// Create a record. With an id, the record gets exactly that id, and if it is there already it is updated
+    /// instead: repeating the write changes nothing. Without one the system chooses the id.
+    Create {
+        /// The id to create it under.
+        id: Option<RecordId>,
+    },
+    /// Change a record that exists.
+    Update {
+        /// Which one.
+        id: RecordId,
+        /// Refuse with [`SystemErrorKind::VersionConflict`] when it was changed since this version.
+        expected: Option<Version>,
+    },
+    /// Remove a record.
+    Delete {
+        /// Which one.
+        id: RecordId,
+    },
+}
+
+impl Write {
+    /// A create under a given id (or under one the system chooses).
+    pub fn create(id: Option<RecordId>, values: Values) -> Self {
+        Self { action: WriteAction::Create { id }, values }
+    }
+
+    /// An update, guarded by the version that was read.
+    pub fn update(id: RecordId, expected: Option<Version>, values: Values) -> Self {
+        Self { action: WriteAction::Update { id, expected }, values }
+    }
+}
+
+/// The trace of a successful write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Id of the record.
+    pub id: RecordId,
+    /// Its new version, when the answer told.
+    pub version: Option<Version>,
+    /// Its new time of change, when the answer told.
+    pub modified: Option<Timestamp>,
+    /// All values after the write, when the answer told (Business Central answers with the record).
+    pub values: Option<Values>,
+}
+
+/// What to do with a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryClass {
+    /// Transient: try again soon.
+    RetryNow,
+    /// The system asked for a pause of this length.
+    RetryAfter(Duration),
+    /// The record changed meanwhile: read again, decide again.
+    Conflict,
+    /// A person must mend the record.
+    Data,
+    /// A person must mend the set-up.
+    Configuration,
+}
+
+impl RetryClass {
+    /// Whether the failure is technical: nobody's data is wrong, the message must come back.
+    pub fn is_technical(self) -> bool {
+        matches!(self, Self::RetryNow | Self::RetryAfter(_) | Self::Configuration)
+    }
+}
+
+/// The kinds of failure of a call to a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SystemErrorKind {
+    /// No connection, or it broke. Whether a write took effect is not known.
+    Unreachable,
+    /// No answer in time. Whether a write took effect is not known.
+    Timeout,
+    /// Service protection: wait this long.
+    Throttled(Duration),
+    /// The system failed for a passing reason (5xx, deadlock).
+    Transient,
+    /// No token, or the token was refused.
+    Unauthorized,
+    /// A privilege is missing.
+    Forbidden,
+    /// The record, or the table, is not there.
+    NotFound,
+    /// The record was changed since it was read.
+    VersionConflict,
+    /// A record with this key is there already.
+    Duplicate,
+    /// The values were refused.
+    Refused,
+    /// The answer cannot be understood, or the set-up is wrong.
+    Protocol,
+}
+
+/// A failed call, or one failed write of a bulk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemError {
+    /// Which system.
+    pub side: Side,
+    /// What kind of failure.
+    pub kind: SystemErrorKind,
+    /// The system's error code, empty when it gave none.
+    pub code: String,
+    /// What the system said, or what went wrong, for the operator. Holds no secret.
+    pub message: String,
+}
+
+impl SystemError {
+    /// A failure of this kind.
+    pub fn new(side: Side, kind: SystemErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { side, kind, code: code.into(), message: message.into() }
+    }
+
+    /// What to do with it.
+    pub fn retry_class(&self) -> RetryClass {
+        match &self.kind {
+            SystemErrorKind::Unreachable | SystemErrorKind::Timeout | SystemErrorKind::Transient => {
+                RetryClass::RetryNow
+            }
+            SystemErrorKind::Throttled(pause) => RetryClass::RetryAfter(*pause),
+            SystemErrorKind::VersionConflict => RetryClass::Conflict,
+            SystemErrorKind::Unauthorized | SystemErrorKind::Forbidden | SystemErrorKind::Protocol => {
+                RetryClass::Configuration
+            }
+            SystemErrorKind::NotFound | SystemErrorKind::Duplicate | SystemErrorKind::Refused => RetryClass::Data,
+        }
+    }
+}
+
+impl fmt::Display for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = self.side;
+        match &self.kind {
+            SystemErrorKind::Unreachable => write!(f, "{side} cannot be reached: {}", self.message),
+            SystemErrorKind::Timeout => write!(f, "{side} did not answer in time: {}", self.message),
+            SystemErrorKind::Throttled(pause) => {
+                write!(f, "{side} asks for a pause of {} s: {}", pause.as_secs(), self.message)
+            }
+            SystemErrorKind::Transient => write!(f, "{side} failed for the moment: {}", self.message),
+            SystemErrorKind::Unauthorized => write!(f, "{side} refused the token: {}", self.message),
+            SystemErrorKind::Forbidden => write!(f, "{side} denies access: {}", self.message),
+            SystemErrorKind::NotFound => write!(f, "not found in {side}: {}", self.message),
+            SystemErrorKind::VersionConflict => write!(f, "changed in {side} meanwhile: {}", self.message),
+            SystemErrorKind::Duplicate => write!(f, "already in {side}: {}", self.message),
+            SystemErrorKind::Refused => write!(f, "{side} refused the values: {}", self.message),
+            SystemErrorKind::Protocol => write!(f, "unexpected answer of {side}: {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for SystemError {}
+
+/// One of the two systems.
+#[async_trait]
+pub trait System: Send + Sync {
+    /// Which one.
+    fn side(&self) -> Side;
+
+    /// Requests made so far by this client, token requests aside.
+    fn requests(&self) -> u64;
+
+    /// One page of what was created, changed or deleted.
+    async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError>;
+
+    /// Records by id, in bulk and in no particular order; ids that do not exist are left out. An empty list asks nothing.
+    async fn fetch(&self, table: &Table, ids: &[RecordId], columns: &[String]) -> Result<Vec<Record>, SystemError>;
+
+    /// All records that meet the filter. A long list of values is split over as few requests as possible; an
+    /// impossible filter asks nothing.
+    async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError>;
+
+    /// Writes in bulk: one result per write, in order. A bad record fails alone.
+    async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>>;
+
+    /// The labels of a choice column by number; empty on a system that has no such thing.
+    async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError>;
+}

@@ -1,0 +1,174 @@
+//! Tables and columns of both systems, as the catalogue describes them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Which of the two systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Business Central, the ERP.
+    BusinessCentral,
+    /// Dataverse, where Dynamics 365 Sales lives.
+    Dataverse,
+}
+
+impl Side {
+    /// The other system.
+    pub fn other(self) -> Self {
+        match self {
+            Self::BusinessCentral => Self::Dataverse,
+            Self::Dataverse => Self::BusinessCentral,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BusinessCentral => "Business Central",
+            Self::Dataverse => "Dataverse",
+        })
+    }
+}
+
+/// The type of a field in either system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    /// Text of at most so many characters.
+    Text {
+        /// Longest text, in characters.
+        length: usize,
+    },
+    /// Business Central code: upper case, trimmed.
+    Code {
+        /// Longest code, in characters.
+        length: usize,
+    },
+    /// Text without a stated limit.
+    Memo,
+    /// Decimal number.
+    Decimal,
+    /// Money: a decimal in the currency of its record.
+    Money,
+    /// Whole number.
+    Int,
+    /// Yes or no.
+    Bool,
+    /// Record id.
+    Guid,
+    /// Id of a row of one of these tables.
+    Lookup {
+        /// Logical names of the tables it may point to.
+        targets: Vec<String>,
+    },
+    /// Calendar day.
+    Date,
+    /// Instant.
+    DateTime,
+    /// Dataverse choice, state or status: a number.
+    OptionSet,
+    /// Business Central option: one of these names, `" "` is the blank one; empty when unknown.
+    Enum {
+        /// The names.
+        values: Vec<String>,
+    },
+    /// Name of a table, Dataverse's companion of a lookup that can point to several tables.
+    EntityName,
+}
+
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { length } => write!(f, "text of at most {length} characters"),
+            Self::Code { length } => write!(f, "code of at most {length} characters"),
+            Self::Memo => f.write_str("text"),
+            Self::Decimal => f.write_str("decimal number"),
+            Self::Money => f.write_str("amount of money"),
+            Self::Int => f.write_str("whole number"),
+            Self::Bool => f.write_str("yes/no"),
+            Self::Guid => f.write_str("GUID"),
+            Self::Lookup { targets } => write!(f, "reference to {}", targets.join(" or ")),
+            Self::Date => f.write_str("date"),
+            Self::DateTime => f.write_str("date and time"),
+            Self::OptionSet => f.write_str("choice"),
+            Self::Enum { .. } => f.write_str("option"),
+            Self::EntityName => f.write_str("table name"),
+        }
+    }
+}
+
+/// What a client may do with a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write.
+    Full,
+    /// Read only.
+    Read,
+    /// Written on create only.
+    Insert,
+    /// Written on update only.
+    Modify,
+}
+
+/// One column of a table.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Name on the wire: API property of Business Central, logical name in Dataverse.
+    pub name: String,
+    /// Name a person knows it by: the Business Central field, or the logical name.
+    pub caption: String,
+    /// Type.
+    pub field: FieldType,
+    /// What may be done with it.
+    pub access: Access,
+    /// Whether Business Central's standard API shows it (always true in Dataverse).
+    pub standard: bool,
+    /// Whether Couplet's companion API shows it (always false in Dataverse).
+    pub companion: bool,
+    /// Numbers and labels of a Dataverse choice, if the catalogue lists them.
+    pub options: BTreeMap<i64, String>,
+}
+
+/// One table of one system.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The system it belongs to.
+    pub side: Side,
+    /// Business Central table name (`Item`) or Dataverse logical name (`product`).
+    pub name: String,
+    /// Entity set of the standard API (Business Central) or of the Web API (Dataverse); `None` when not exposed.
+    pub entity_set: Option<String>,
+    /// Entity set of the companion API; Business Central only.
+    pub companion_entity_set: Option<String>,
+    /// Column holding the record id.
+    pub id_column: String,
+    /// Column holding the time of the last change; `None` when the table has none.
+    pub modified_column: Option<String>,
+    /// Column a person recognises the record by (`number`, `name`).
+    pub label_column: Option<String>,
+    /// Column holding the company a Dataverse row belongs to.
+    pub company_column: Option<String>,
+    /// Columns by name.
+    pub columns: BTreeMap<String, Arc<Column>>,
+}
+
+impl Table {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Arc<Column>> {
+        self.columns.get(name)
+    }
+
+    /// The name a person knows the table by, in lower case for sentences.
+    pub fn caption(&self) -> String {
+        self.name.to_lowercase()
+    }
+
+    /// Whether the companion API is needed to read or write all of these columns.
+    pub fn needs_companion<'a>(&self, mut columns: impl Iterator<Item = &'a str>) -> bool {
+        self.entity_set.is_none() || columns.any(|name| self.column(name).is_some_and(|column| !column.standard))
+    }
+}
