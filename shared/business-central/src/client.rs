@@ -1,0 +1,219 @@
+//! The client: one company in one environment, and the port's calls handed to the files that do them.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use couplet_model::filter::Filter;
+use couplet_model::ids::{CompanyId, RecordId};
+use couplet_model::record::Record;
+use couplet_model::system::{ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written};
+use couplet_model::table::{Side, Table};
+use couplet_odata::json_batch::{read_batch, write_batch};
+use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, error_of};
+use reqwest::Method;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::route::Route;
+use crate::settings::BusinessCentralSettings;
+
+/// What every application asks a token for.
+const SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";
+
+/// A company of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// Its id.
+    pub id: CompanyId,
+    /// Its technical name.
+    pub name: String,
+    /// The name its users see.
+    pub display_name: String,
+}
+
+/// The client of one Business Central company.
+#[derive(Debug)]
+pub struct BusinessCentralClient {
+    pub(crate) identity: Identity,
+    /// Address up to the environment.
+    url: String,
+    pub(crate) company: CompanyId,
+    pub(crate) page_size: u32,
+    pub(crate) batch_size: usize,
+    pub(crate) companion: bool,
+}
+
+impl BusinessCentralClient {
+    /// A client of the company.
+    ///
+    /// # Errors
+    /// When the certificates cannot be used.
+    pub fn new(settings: BusinessCentralSettings) -> Result<Self, SystemError> {
+        Ok(Self {
+            url: settings.url.trim_end_matches('/').to_owned(),
+            company: settings.company,
+            page_size: settings.page_size.clamp(1, 20_000),
+            batch_size: settings.batch_size.clamp(1, 100),
+            companion: settings.companion,
+            identity: Identity::new(IdentitySettings {
+                side: Side::BusinessCentral,
+                scope: SCOPE.to_owned(),
+                authority: settings.authority,
+                tenant: settings.tenant,
+                client_id: settings.client_id,
+                client_secret: settings.client_secret,
+                concurrency: settings.concurrency,
+                ca_pem: settings.ca_pem,
+            })?,
+        })
+    }
+
+    /// Sets the moment past which no call waits any longer; `None` gives every call five minutes.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.identity.set_deadline(deadline);
+    }
+
+    /// Answers so far that asked for a pause.
+    pub fn throttled(&self) -> u64 {
+        self.identity.throttled()
+    }
+
+    /// The companies of the environment.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn companies(&self) -> Result<Vec<Company>, SystemError> {
+        let url = format!("{}{}/companies?$select=id,name,displayName", self.url, Route::Standard.root());
+        let page = self.call(Route::Standard, &Request::get(url)).await?.json();
+        let text = |row: &Json, name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let company = |row: &Json| {
+            let id = CompanyId(Uuid::parse_str(&text(row, "id")).ok()?);
+            Some(Company { id, name: text(row, "name"), display_name: text(row, "displayName") })
+        };
+        Ok(entities(&page)?.iter().filter_map(company).collect())
+    }
+
+    /// Address of an entity set, or of one entity, from the root of its API.
+    pub(crate) fn relative(&self, route: Route, table: &Table, id: Option<RecordId>) -> Result<String, SystemError> {
+        let set = route.entity_set(table)?;
+        let key = id.map(|id| format!("({id})")).unwrap_or_default();
+        Ok(format!("companies({})/{set}{key}", self.company))
+    }
+
+    /// Address of something from its whole beginning.
+    pub(crate) fn absolute(&self, route: Route, relative: &str) -> String {
+        format!("{}{}/{relative}", self.url, route.root())
+    }
+
+    /// Sends a request and gives the answer if it is a success.
+    pub(crate) async fn call(&self, route: Route, request: &Request) -> Result<Reply, SystemError> {
+        let reply = self.identity.send(request).await?;
+        if reply.is_success() { Ok(reply) } else { Err(route.explain(error_of(Side::BusinessCentral, &reply))) }
+    }
+
+    /// Sends operations as one batch that goes on after a failure; `None` where no answer came.
+    pub(crate) async fn batch(
+        &self,
+        route: Route,
+        operations: &[Operation],
+        repeat: Repeat,
+    ) -> Result<Vec<Option<BatchPart>>, SystemError> {
+        let request = Request::write(Method::POST, self.absolute(route, "$batch"), repeat)
+            .header("Prefer", "odata.continue-on-error")
+            .json(&write_batch(operations));
+        let reply = self.call(route, &request).await?;
+        read_batch(&reply.body, operations.len())
+            .map_err(|error| SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", error.to_string()))
+    }
+}
+
+/// The entities of a page.
+pub(crate) fn entities(page: &Json) -> Result<&Vec<Json>, SystemError> {
+    page.get("value").and_then(Json::as_array).ok_or_else(|| {
+        let message = "the answer is not a list of entities";
+        SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message)
+    })
+}
+
+#[async_trait]
+impl System for BusinessCentralClient {
+    fn side(&self) -> Side {
+        Side::BusinessCentral
+    }
+
+    fn requests(&self) -> u64 {
+        self.identity.requests()
+    }
+
+    async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
+        self.read_changes(query, from).await
+    }
+
+    async fn fetch(&self, table: &Table, ids: &[RecordId], columns: &[String]) -> Result<Vec<Record>, SystemError> {
+        self.read_by_id(table, ids, columns).await
+    }
+
+    async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
+        self.read_matching(table, filter, columns).await
+    }
+
+    async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
+        self.write_all(table, writes).await
+    }
+
+    async fn option_labels(&self, _table: &Table, _column: &str) -> Result<Vec<(i64, String)>, SystemError> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A small table for the tests of this crate.
+
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use couplet_model::record::Values;
+    use couplet_model::table::{Access, Column, FieldType, Side, Table};
+    use couplet_model::value::Value;
+
+    pub fn table() -> Table {
+        let columns = [
+            ("id", FieldType::Guid, Access::Read, true, true),
+            ("number", FieldType::Code { length: 20 }, Access::Insert, true, true),
+            ("displayName", FieldType::Text { length: 100 }, Access::Full, true, true),
+            ("kind", FieldType::Enum { values: vec![] }, Access::Full, true, false),
+            ("unitPrice", FieldType::Decimal, Access::Full, true, true),
+            ("blocked", FieldType::Bool, Access::Full, true, true),
+            ("weight", FieldType::Decimal, Access::Full, false, true),
+            ("lastModifiedDateTime", FieldType::DateTime, Access::Read, true, true),
+        ];
+        let columns = columns.into_iter().map(|(name, field, access, standard, companion)| {
+            let column = Column {
+                name: name.into(),
+                caption: name.into(),
+                field,
+                access,
+                standard,
+                companion,
+                options: BTreeMap::new(),
+            };
+            (name.to_owned(), Arc::new(column))
+        });
+        Table {
+            side: Side::BusinessCentral,
+            name: "Thing".into(),
+            entity_set: Some("things".into()),
+            companion_entity_set: Some("things".into()),
+            id_column: "id".into(),
+            modified_column: Some("lastModifiedDateTime".into()),
+            label_column: Some("number".into()),
+            company_column: None,
+            columns: columns.collect(),
+        }
+    }
+
+    pub fn values(values: &[(&str, Value)]) -> Values {
+        values.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
+    }
+}

@@ -1,0 +1,15 @@
+//! The client of Business Central: API v2.0 and Couplet's companion API behind the port
+//! [`couplet_model::system::System`].
+
+mod changes;
+mod client;
+mod entities;
+mod filters;
+mod reading;
+mod route;
+mod settings;
+mod values;
+mod writing;
+
+pub use client::{BusinessCentralClient, Company};
+pub use settings::BusinessCentralSettings;

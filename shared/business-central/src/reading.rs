@@ -1,0 +1,151 @@
+//! Records by id and by filter: many queries in one batch, pages followed.
+
+use std::collections::HashSet;
+
+use couplet_model::filter::Filter;
+use couplet_model::ids::RecordId;
+use couplet_model::record::Record;
+use couplet_model::system::{SystemError, SystemErrorKind};
+use couplet_model::table::{Side, Table};
+use couplet_odata::fault::part_error;
+use couplet_odata::query::Query;
+use couplet_odata::{Operation, Repeat, Request};
+use futures_util::future::try_join_all;
+use reqwest::Method;
+use serde_json::Value as Json;
+
+use crate::client::{BusinessCentralClient, entities};
+use crate::entities::EntityReader;
+use crate::filters::{doubtful, find_filters, id_filters, meets};
+use crate::route::Route;
+
+/// Longest address sent as a plain request.
+const PLAIN_LENGTH: usize = 4500;
+
+impl BusinessCentralClient {
+    pub(crate) async fn read_by_id(
+        &self,
+        table: &Table,
+        ids: &[RecordId],
+        columns: &[String],
+    ) -> Result<Vec<Record>, SystemError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let route = Route::choose(table, columns.iter().map(String::as_str), self.companion)?;
+        let reader = EntityReader::new(table, route, columns)?;
+        self.read_filters(&reader, id_filters(table, ids)).await
+    }
+
+    pub(crate) async fn read_matching(
+        &self,
+        table: &Table,
+        filter: &Filter,
+        columns: &[String],
+    ) -> Result<Vec<Record>, SystemError> {
+        if filter.is_impossible() {
+            return Ok(Vec::new());
+        }
+        let doubtful = doubtful(filter);
+        let extra: Vec<String> = doubtful
+            .iter()
+            .map(|condition| condition.column.clone())
+            .filter(|name| !columns.contains(name))
+            .collect();
+        let columns = [columns, extra.as_slice()].concat();
+        let needed = columns.iter().map(String::as_str).chain(filter.columns());
+        let route = Route::choose(table, needed.collect::<Vec<_>>().into_iter(), self.companion)?;
+        let reader = EntityReader::new(table, route, &columns)?;
+        let mut records = self.read_filters(&reader, find_filters(table, filter)?).await?;
+        records.retain(|record| doubtful.iter().all(|condition| meets(record, condition)));
+        for record in &mut records {
+            record.values.retain(|name, _| !extra.iter().any(|extra| **extra == **name));
+        }
+        Ok(records)
+    }
+
+    /// Reads records by id through a given API, whatever its columns; for their versions.
+    pub(crate) async fn read_versions(
+        &self,
+        table: &Table,
+        route: Route,
+        ids: &[RecordId],
+    ) -> Result<Vec<Record>, SystemError> {
+        self.read_filters(&EntityReader::new(table, route, &[])?, id_filters(table, ids)).await
+    }
+
+    async fn read_filters(&self, reader: &EntityReader<'_>, filters: Vec<String>) -> Result<Vec<Record>, SystemError> {
+        let set = self.relative(reader.route, reader.table, None)?;
+        let select = reader.select();
+        let queries: Vec<String> = filters
+            .into_iter()
+            .map(|filter| Query::new().select(&select).option("$filter", filter).on(&set))
+            .collect();
+        if let [query] = queries.as_slice()
+            && query.len() <= PLAIN_LENGTH
+        {
+            let mut records = Vec::new();
+            self.follow(reader, self.absolute(reader.route, query), &mut records).await?;
+            return Ok(records);
+        }
+        let batches = queries.chunks(self.batch_size).map(|queries| self.read_batched(reader, queries));
+        let mut records: Vec<Record> = try_join_all(batches).await?.into_iter().flatten().collect();
+        // A record may meet two pieces of a list that was split.
+        let mut seen = HashSet::with_capacity(records.len());
+        records.retain(|record| seen.insert(record.id));
+        Ok(records)
+    }
+
+    async fn read_batched(&self, reader: &EntityReader<'_>, queries: &[String]) -> Result<Vec<Record>, SystemError> {
+        let operations: Vec<Operation> =
+            queries.iter().map(|query| Operation::new(Method::GET, query.as_str())).collect();
+        let mut records = Vec::new();
+        for part in self.batch(reader.route, &operations, Repeat::Read).await? {
+            let Some(part) = part else {
+                let message = "the answer to a batch of queries was cut short";
+                return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message));
+            };
+            if !part.is_success() {
+                return Err(reader.route.explain(part_error(Side::BusinessCentral, &part)));
+            }
+            if let Some(next) = records_of(reader, &part.body, &mut records)? {
+                self.follow(reader, next, &mut records).await?;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Reads a page and all that follow it.
+    async fn follow(
+        &self,
+        reader: &EntityReader<'_>,
+        url: String,
+        records: &mut Vec<Record>,
+    ) -> Result<(), SystemError> {
+        let mut next = Some(url);
+        while let Some(url) = next {
+            let reply = self.call(reader.route, &self.page_request(url)).await?;
+            next = records_of(reader, &reply.json(), records)?;
+        }
+        Ok(())
+    }
+
+    /// A read of one page.
+    pub(crate) fn page_request(&self, url: String) -> Request {
+        Request::get(url).header("Prefer", format!("odata.maxpagesize={}", self.page_size))
+    }
+}
+
+/// Reads the entities of a page and gives the link to the next.
+pub(crate) fn records_of(
+    reader: &EntityReader<'_>,
+    page: &Json,
+    records: &mut Vec<Record>,
+) -> Result<Option<String>, SystemError> {
+    for entity in entities(page)? {
+        if let Json::Object(entity) = entity {
+            records.push(reader.read(entity)?);
+        }
+    }
+    Ok(page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned))
+}

@@ -1,0 +1,142 @@
+//! The two APIs a table can be reached through, and versions that remember through which one they were read.
+
+use couplet_model::record::Version;
+use couplet_model::system::{SystemError, SystemErrorKind};
+use couplet_model::table::{Side, Table};
+
+/// One of the two APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Route {
+    /// API v2.0, part of the product.
+    Standard,
+    /// The pages of Couplet's companion app.
+    Companion,
+}
+
+impl Route {
+    /// Path of the API's root under the environment.
+    pub fn root(self) -> &'static str {
+        match self {
+            Self::Standard => "/api/v2.0",
+            Self::Companion => "/api/couplet/sync/v1.0",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Standard => "standard|",
+            Self::Companion => "companion|",
+        }
+    }
+
+    /// The API that shows all these columns of the table.
+    ///
+    /// # Errors
+    /// When the companion app is needed and not in use, or no API shows all of them.
+    pub fn choose<'a>(
+        table: &Table,
+        columns: impl Iterator<Item = &'a str> + Clone,
+        companion: bool,
+    ) -> Result<Self, SystemError> {
+        if !table.needs_companion(columns.clone()) {
+            return Ok(Self::Standard);
+        }
+        if !companion {
+            let message = format!(
+                "table {} can only be reached through the companion app; publish it in Business Central and switch it \
+                 on in the settings",
+                table.name
+            );
+            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
+        }
+        let hidden = columns.clone().find(|name| {
+            **name != *table.id_column
+                && table.modified_column.as_deref() != Some(*name)
+                && table.column(name).is_some_and(|column| !column.companion)
+        });
+        if let Some(hidden) = hidden {
+            let message = format!("the companion API does not show column {hidden} of table {}", table.name);
+            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
+        }
+        Ok(Self::Companion)
+    }
+
+    /// The table's entity set in this API.
+    pub fn entity_set(self, table: &Table) -> Result<&str, SystemError> {
+        let set = match self {
+            Self::Standard => table.entity_set.as_deref(),
+            Self::Companion => table.companion_entity_set.as_deref(),
+        };
+        set.ok_or_else(|| {
+            let message = format!("no API of Business Central shows table {} with these columns", table.name);
+            SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message)
+        })
+    }
+
+    /// A version read through this API.
+    pub fn version(self, etag: &str) -> Version {
+        Version(format!("{}{etag}", self.prefix()))
+    }
+
+    /// The API a version was read through, and the etag it gave.
+    pub fn of_version(version: &Version) -> (Self, &str) {
+        let text = version.0.as_str();
+        match text.strip_prefix(Self::Companion.prefix()) {
+            Some(etag) => (Self::Companion, etag),
+            None => (Self::Standard, text.strip_prefix(Self::Standard.prefix()).unwrap_or(text)),
+        }
+    }
+
+    /// Puts an error of this API into words the operator can act on: an address that does not exist means, on the
+    /// companion's route, that the app is missing.
+    pub fn explain(self, error: SystemError) -> SystemError {
+        let missing = matches!(error.kind, SystemErrorKind::NotFound | SystemErrorKind::Protocol)
+            && (error.code.is_empty() || matches!(error.code.as_str(), "BadRequest_NotFound" | "BadRequest_ResourceNotFound"));
+        if self == Self::Standard || !missing {
+            return error;
+        }
+        let message = format!(
+            "the companion API does not answer; publish the current version of the companion app in Business Central \
+             ({})",
+            error.message
+        );
+        SystemError { kind: SystemErrorKind::Protocol, message, ..error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::table;
+
+    #[test]
+    fn columns_decide_which_api_is_asked() {
+        let table = table();
+        let choose = |names: &[&'static str], companion| Route::choose(&table, names.iter().copied(), companion);
+        assert_eq!(choose(&["displayName", "kind"], false), Ok(Route::Standard));
+        assert_eq!(choose(&["displayName", "weight"], true), Ok(Route::Companion));
+        let error = choose(&["weight"], false).expect_err("no companion");
+        assert!(error.message.contains("publish"), "{error}");
+        let error = choose(&["weight", "kind"], true).expect_err("no API has both");
+        assert!(error.message.contains("kind"), "{error}");
+    }
+
+    #[test]
+    fn a_version_knows_its_api() {
+        for route in [Route::Standard, Route::Companion] {
+            let version = route.version("W/\"x|y\"");
+            assert_eq!(Route::of_version(&version), (route, "W/\"x|y\""));
+        }
+        assert_eq!(Route::of_version(&Version("W/\"x\"".into())), (Route::Standard, "W/\"x\""));
+    }
+
+    #[test]
+    fn a_missing_address_of_the_companion_means_a_missing_app() {
+        let error = |kind, code: &str| SystemError::new(Side::BusinessCentral, kind, code, "No HTTP resource");
+        let missing = error(SystemErrorKind::Protocol, "BadRequest_NotFound");
+        assert!(Route::Companion.explain(missing.clone()).message.contains("publish"));
+        assert_eq!(Route::Standard.explain(missing.clone()), missing);
+        let record = error(SystemErrorKind::NotFound, "Internal_RecordNotFound");
+        assert_eq!(Route::Companion.explain(record.clone()), record);
+    }
+}

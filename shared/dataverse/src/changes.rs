@@ -1,0 +1,211 @@
+//! The change feed: change tracking with delta links where the table has it, else the time of change.
+
+use couplet_model::record::Change;
+use couplet_model::system::{
+    ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind,
+};
+use couplet_model::table::Side;
+use couplet_odata::literal::instant_text;
+use couplet_odata::query::{Query, all_of};
+use couplet_odata::{Reply, Request, error_of};
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use crate::client::DataverseClient;
+use crate::feed::{Feed, FeedKind, reach_back};
+use crate::filters::single_filter;
+use crate::reading::rows;
+use crate::rows::{ReadRow, RowReader, deleted_id};
+
+impl DataverseClient {
+    pub(crate) async fn read_changes(
+        &self,
+        query: &ChangesQuery<'_>,
+        from: Resume,
+    ) -> Result<ChangePage, SystemError> {
+        let reader = RowReader::new(query.table, query.columns)?;
+        match from {
+            Resume::Everything if self.learned().is_untracked(&query.table.name) => {
+                self.begin_modified(query, &reader, None).await
+            }
+            Resume::Everything => self.begin_tracked(query, &reader, None).await,
+            Resume::Since(Cursor { position: Position::ModifiedOn(position), as_of }) => {
+                self.begin_modified(query, &reader, Some(position.min(as_of))).await
+            }
+            Resume::Since(Cursor { position: Position::DeltaLink(link), as_of }) => {
+                let feed = Feed::new(FeedKind::Tracked, Some(as_of), as_of);
+                self.go_on(query, &reader, &link, feed, true).await
+            }
+            Resume::Page(token) => {
+                let (link, feed) = Feed::unpack(&token)?;
+                self.go_on(query, &reader, &link, feed, false).await
+            }
+        }
+    }
+
+    /// Begins to track: every row, then a delta link. With `replay`, only rows changed since then are given.
+    async fn begin_tracked(
+        &self,
+        query: &ChangesQuery<'_>,
+        reader: &RowReader<'_>,
+        replay: Option<Timestamp>,
+    ) -> Result<ChangePage, SystemError> {
+        let set = self.entity_set(query.table).await?;
+        let url = Query::new().select(&reader.select()).on(&format!("{}/{set}", self.api));
+        let reply = self.identity.send(&self.page_request(&url, reader, FeedKind::Tracked)).await?;
+        if !reply.is_success() {
+            let error = error_of(Side::Dataverse, &reply);
+            if !refuses_tracking(&error) {
+                return Err(error);
+            }
+            self.learn().learn_untracked(&query.table.name);
+            return self.begin_modified(query, reader, replay).await;
+        }
+        let mut feed = Feed::new(FeedKind::Tracked, replay, server_time(&reply, replay)?);
+        feed.replayed = replay.is_some();
+        self.page(query, reader, feed, &reply).await
+    }
+
+    /// Begins to read by the time of change.
+    async fn begin_modified(
+        &self,
+        query: &ChangesQuery<'_>,
+        reader: &RowReader<'_>,
+        since: Option<Timestamp>,
+    ) -> Result<ChangePage, SystemError> {
+        let set = self.entity_set(query.table).await?;
+        let filter = single_filter(query.table, query.filter)?;
+        let (later, order) = match (&query.table.modified_column, since) {
+            (Some(column), Some(since)) => {
+                (format!("{column} gt {}", instant_text(reach_back(since))), format!("{column},{}", query.table.id_column))
+            }
+            (Some(column), None) => (String::new(), format!("{column},{}", query.table.id_column)),
+            (None, _) => (String::new(), query.table.id_column.clone()),
+        };
+        let url = Query::new()
+            .select(&reader.select())
+            .option("$filter", all_of(&[later, filter]))
+            .option("$orderby", order)
+            .on(&format!("{}/{set}", self.api));
+        let reply = self.call(&self.page_request(&url, reader, FeedKind::Modified)).await?;
+        let feed = Feed::new(FeedKind::Modified, since, server_time(&reply, since)?);
+        self.page(query, reader, feed, &reply).await
+    }
+
+    /// Follows a delta link (`first`) or the link to the next page, verbatim. When the service no longer knows the
+    /// link, the feed begins again, from the time of change.
+    async fn go_on(
+        &self,
+        query: &ChangesQuery<'_>,
+        reader: &RowReader<'_>,
+        link: &str,
+        mut feed: Feed,
+        first: bool,
+    ) -> Result<ChangePage, SystemError> {
+        let reply = self.identity.send(&self.page_request(link, reader, feed.kind)).await?;
+        if !reply.is_success() {
+            let error = error_of(Side::Dataverse, &reply);
+            if !is_lost_link(&reply, &error) {
+                return Err(error);
+            }
+            tracing::warn!(table = query.table.name, code = error.code, "a link of the change feed is no longer known");
+            return match feed.kind {
+                FeedKind::Tracked => Box::pin(self.begin_tracked(query, reader, feed.since)).await,
+                FeedKind::Modified => Box::pin(self.begin_modified(query, reader, feed.since)).await,
+            };
+        }
+        if first {
+            feed.as_of = server_time(&reply, feed.since)?;
+        }
+        self.page(query, reader, feed, &reply).await
+    }
+
+    fn page_request(&self, url: &str, reader: &RowReader<'_>, kind: FeedKind) -> Request {
+        let preference = self.read_preference(reader);
+        let preference = match kind {
+            FeedKind::Tracked => format!("odata.track-changes,{preference}"),
+            FeedKind::Modified => preference,
+        };
+        Request::get(url).header("Prefer", preference)
+    }
+
+    async fn page(
+        &self,
+        query: &ChangesQuery<'_>,
+        reader: &RowReader<'_>,
+        mut feed: Feed,
+        reply: &Reply,
+    ) -> Result<ChangePage, SystemError> {
+        let page = reply.json();
+        let mut changes = Vec::new();
+        let mut incomplete = Vec::new();
+        for row in rows(&page)? {
+            let Json::Object(row) = row else { continue };
+            if let Some(id) = deleted_id(row) {
+                changes.push(Change::Deleted(id));
+                continue;
+            }
+            let ReadRow { record, complete } = reader.read(row)?;
+            feed.saw(record.modified);
+            if feed.admits(record.modified) {
+                if !complete {
+                    incomplete.push(record.id);
+                }
+                changes.push(Change::Upserted(record));
+            }
+        }
+        // A delta link remembers the columns it began with. Rows that lack a column asked for today are read again:
+        // taking what is missing for blank would blank the other side.
+        if !incomplete.is_empty() {
+            let whole = self.read_by_id(query.table, &incomplete, query.columns).await?;
+            for change in &mut changes {
+                if let Change::Upserted(record) = change
+                    && let Some(found) = whole.iter().find(|found| found.id == record.id)
+                {
+                    *record = found.clone();
+                }
+            }
+        }
+        let note = feed.note(&query.table.name);
+        let next = match page.get("@odata.nextLink").and_then(Json::as_str) {
+            Some(link) => NextPage::More(feed.pack(link)),
+            None => NextPage::Done(feed.cursor(page.get("@odata.deltaLink").and_then(Json::as_str))),
+        };
+        Ok(ChangePage { changes, next, note })
+    }
+}
+
+/// Whether the service says that the table has no change tracking.
+fn refuses_tracking(error: &SystemError) -> bool {
+    let text = error.message.to_ascii_lowercase();
+    matches!(error.kind, SystemErrorKind::Refused | SystemErrorKind::Protocol)
+        && (text.contains("change tracking") || text.contains("changetracking"))
+}
+
+/// Whether a stored link will never work again: any refusal of it that is not about rights, load or time.
+fn is_lost_link(reply: &Reply, error: &SystemError) -> bool {
+    (400..500).contains(&reply.status)
+        && !matches!(reply.status, 401 | 403 | 408 | 429)
+        && !matches!(error.kind, SystemErrorKind::Unauthorized | SystemErrorKind::Throttled(_))
+}
+
+/// The system's own time of an answer; never this machine's.
+fn server_time(reply: &Reply, known: Option<Timestamp>) -> Result<Timestamp, SystemError> {
+    reply.date().or(known).ok_or_else(|| {
+        SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", "the answer does not tell the time")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_that_speaks_of_tracking_means_a_table_without_it() {
+        let error = |kind, text: &str| SystemError::new(Side::Dataverse, kind, "0x80060888", text);
+        assert!(refuses_tracking(&error(SystemErrorKind::Protocol, "Change tracking is not enabled for entity 'x'.")));
+        assert!(refuses_tracking(&error(SystemErrorKind::Refused, "ChangeTrackingEnabled is false")));
+        assert!(!refuses_tracking(&error(SystemErrorKind::Protocol, "Could not find a property named 'x'.")));
+        assert!(!refuses_tracking(&error(SystemErrorKind::Forbidden, "no privilege for change tracking")));
+    }
+}

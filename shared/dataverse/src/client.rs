@@ -1,0 +1,205 @@
+//! The client: one environment, what was learned about it, and the port's calls handed to the files that do them.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use couplet_model::filter::Filter;
+use couplet_model::ids::RecordId;
+use couplet_model::record::Record;
+use couplet_model::system::{
+    ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written,
+};
+use couplet_model::table::{Side, Table};
+use couplet_odata::multipart::{read_batch, write_batch};
+use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, error_of};
+use reqwest::Method;
+use uuid::Uuid;
+
+use crate::learned::Learned;
+use crate::settings::DataverseSettings;
+
+/// Path of the Web API under the environment's address.
+const API: &str = "/api/data/v9.2";
+
+/// Who the application is in Dataverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WhoAmI {
+    /// Its user row; changes it makes carry this id.
+    pub user_id: Uuid,
+    /// The organization.
+    pub organization_id: Uuid,
+    /// The user's business unit.
+    pub business_unit_id: Uuid,
+}
+
+/// The client of one Dataverse environment.
+#[derive(Debug)]
+pub struct DataverseClient {
+    pub(crate) identity: Identity,
+    /// Address of the Web API.
+    pub(crate) api: String,
+    /// Its path from the root of the host, as batches want it.
+    pub(crate) path: String,
+    pub(crate) page_size: u32,
+    pub(crate) bulk_size: usize,
+    learned: RwLock<Learned>,
+}
+
+impl DataverseClient {
+    /// A client of the environment. `entity_sets` names the entity set of each logical name the caller knows; the
+    /// service is asked for others when they are needed.
+    ///
+    /// # Errors
+    /// When the address or the certificates cannot be used.
+    pub fn new(settings: DataverseSettings, entity_sets: BTreeMap<String, String>) -> Result<Self, SystemError> {
+        let url = settings.url.trim_end_matches('/');
+        let Some((_, host)) = url.split_once("://") else {
+            let message = format!("{url} is not the address of an environment");
+            return Err(SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message));
+        };
+        let prefix = host.find('/').map_or("", |start| &host[start..]);
+        Ok(Self {
+            api: format!("{url}{API}"),
+            path: format!("{prefix}{API}"),
+            page_size: settings.page_size.clamp(1, 5000),
+            bulk_size: settings.bulk_size.clamp(1, 1000),
+            learned: RwLock::new(Learned::new(entity_sets, settings.navigation)),
+            identity: Identity::new(IdentitySettings {
+                side: Side::Dataverse,
+                scope: format!("{url}/.default"),
+                authority: settings.authority,
+                tenant: settings.tenant,
+                client_id: settings.client_id,
+                client_secret: settings.client_secret,
+                concurrency: settings.concurrency,
+                ca_pem: settings.ca_pem,
+            })?,
+        })
+    }
+
+    /// Sets the moment past which no call waits any longer; `None` gives every call five minutes.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.identity.set_deadline(deadline);
+    }
+
+    /// Answers so far that asked for a pause.
+    pub fn throttled(&self) -> u64 {
+        self.identity.throttled()
+    }
+
+    pub(crate) fn learned(&self) -> RwLockReadGuard<'_, Learned> {
+        self.learned.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn learn(&self) -> RwLockWriteGuard<'_, Learned> {
+        self.learned.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request and gives the answer if it is a success.
+    pub(crate) async fn call(&self, request: &Request) -> Result<Reply, SystemError> {
+        let reply = self.identity.send(request).await?;
+        if reply.is_success() { Ok(reply) } else { Err(error_of(Side::Dataverse, &reply)) }
+    }
+
+    /// Sends operations as one batch that goes on after a failure. The answer may have fewer parts when it was cut.
+    pub(crate) async fn batch(&self, operations: &[Operation], repeat: Repeat) -> Result<Vec<BatchPart>, SystemError> {
+        let (media_type, body) = write_batch(operations);
+        let request = Request::write(Method::POST, format!("{}/$batch", self.api), repeat)
+            .header("Prefer", "odata.continue-on-error")
+            .content(media_type, body);
+        let reply = self.identity.send(&request).await?;
+        let media_type = reply.header("content-type").unwrap_or_default();
+        if !reply.is_success() && !media_type.starts_with("multipart/") {
+            return Err(error_of(Side::Dataverse, &reply));
+        }
+        read_batch(media_type, &reply.body)
+            .map_err(|error| SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", error.to_string()))
+    }
+}
+
+#[async_trait]
+impl System for DataverseClient {
+    fn side(&self) -> Side {
+        Side::Dataverse
+    }
+
+    fn requests(&self) -> u64 {
+        self.identity.requests()
+    }
+
+    async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
+        self.read_changes(query, from).await
+    }
+
+    async fn fetch(&self, table: &Table, ids: &[RecordId], columns: &[String]) -> Result<Vec<Record>, SystemError> {
+        self.read_by_id(table, ids, columns).await
+    }
+
+    async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
+        self.read_matching(table, filter, columns).await
+    }
+
+    async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
+        self.write_all(table, writes).await
+    }
+
+    async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError> {
+        self.read_option_labels(table, column).await
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A small table for the tests of this crate.
+
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use couplet_model::record::Values;
+    use couplet_model::table::{Access, Column, FieldType, Side, Table};
+    use couplet_model::value::Value;
+
+    pub fn table() -> Table {
+        let lookup = |targets: &[&str]| FieldType::Lookup { targets: targets.iter().map(|t| (*t).to_owned()).collect() };
+        let columns = [
+            ("thingid", FieldType::Guid),
+            ("name", FieldType::Text { length: 100 }),
+            ("note", FieldType::Memo),
+            ("price", FieldType::Money),
+            ("state", FieldType::OptionSet),
+            ("modifiedon", FieldType::DateTime),
+            ("customerid", lookup(&["account", "contact"])),
+            ("customeridtype", FieldType::EntityName),
+            ("uomid", lookup(&["uom"])),
+        ];
+        let columns = columns.into_iter().map(|(name, field)| {
+            let column = Column {
+                name: name.into(),
+                caption: name.into(),
+                field,
+                access: Access::Full,
+                standard: true,
+                companion: false,
+                options: BTreeMap::new(),
+            };
+            (name.to_owned(), Arc::new(column))
+        });
+        Table {
+            side: Side::Dataverse,
+            name: "thing".into(),
+            entity_set: Some("things".into()),
+            companion_entity_set: None,
+            id_column: "thingid".into(),
+            modified_column: Some("modifiedon".into()),
+            label_column: Some("name".into()),
+            company_column: None,
+            columns: columns.collect(),
+        }
+    }
+
+    pub fn values(values: &[(&str, Value)]) -> Values {
+        values.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
+    }
+}

@@ -1,0 +1,124 @@
+//! What the client has learned about the environment: kept as long as it lives, never stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names and abilities of the environment's tables.
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    /// Entity set by logical name.
+    entity_sets: BTreeMap<String, String>,
+    /// Navigation property by `table.column` or `table.column.target`.
+    navigation: BTreeMap<String, String>,
+    /// Tables whose relationships have been read.
+    healed: BTreeSet<String>,
+    /// Tables without change tracking.
+    untracked: BTreeSet<String>,
+    /// Tables without optimistic concurrency.
+    unversioned: BTreeSet<String>,
+    /// Tables and bulk messages they do not support.
+    no_bulk: BTreeSet<(String, &'static str)>,
+}
+
+impl Learned {
+    pub fn new(entity_sets: BTreeMap<String, String>, navigation: BTreeMap<String, String>) -> Self {
+        Self { entity_sets, navigation, ..Self::default() }
+    }
+
+    pub fn entity_set(&self, table: &str) -> Option<&str> {
+        self.entity_sets.get(table).map(String::as_str)
+    }
+
+    pub fn learn_entity_set(&mut self, table: &str, entity_set: &str) {
+        self.entity_sets.insert(table.to_owned(), entity_set.to_owned());
+    }
+
+    /// The navigation property to bind a lookup with. Unless told otherwise it is the column's name, followed by the
+    /// target's where the column can point to several tables; an owner is one property for users and teams.
+    pub fn navigation(&self, table: &str, column: &str, target: &str, polymorphic: bool) -> String {
+        let known = self
+            .navigation
+            .get(&format!("{table}.{column}.{target}"))
+            .or_else(|| self.navigation.get(&format!("{table}.{column}")));
+        match known {
+            Some(name) => name.clone(),
+            None if polymorphic && column != "ownerid" => format!("{column}_{target}"),
+            None => column.to_owned(),
+        }
+    }
+
+    /// Notes a navigation property read from the service; tells whether it differs from what was assumed.
+    pub fn learn_navigation(&mut self, table: &str, column: &str, target: &str, polymorphic: bool, name: &str) -> bool {
+        // Owners are related through several tables, but bound through one property.
+        if column == "ownerid" || self.navigation(table, column, target, polymorphic) == name {
+            return false;
+        }
+        self.navigation.insert(format!("{table}.{column}.{target}"), name.to_owned());
+        true
+    }
+
+    /// Whether the table's relationships have not been read yet; asking marks them as read.
+    pub fn begin_healing(&mut self, table: &str) -> bool {
+        self.healed.insert(table.to_owned())
+    }
+
+    pub fn can_heal(&self, table: &str) -> bool {
+        !self.healed.contains(table)
+    }
+
+    pub fn is_untracked(&self, table: &str) -> bool {
+        self.untracked.contains(table)
+    }
+
+    pub fn learn_untracked(&mut self, table: &str) {
+        self.untracked.insert(table.to_owned());
+    }
+
+    pub fn is_unversioned(&self, table: &str) -> bool {
+        self.unversioned.contains(table)
+    }
+
+    pub fn learn_unversioned(&mut self, table: &str) {
+        self.unversioned.insert(table.to_owned());
+    }
+
+    pub fn supports(&self, table: &str, message: &'static str) -> bool {
+        !self.no_bulk.contains(&(table.to_owned(), message))
+    }
+
+    pub fn learn_unsupported(&mut self, table: &str, message: &'static str) {
+        self.no_bulk.insert((table.to_owned(), message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lookups_are_bound_by_column_and_target() {
+        let settings = BTreeMap::from([("account.bcbi_companyid".to_owned(), "bcbi_CompanyId".to_owned())]);
+        let mut learned = Learned::new(BTreeMap::new(), settings);
+        for (table, column, target, polymorphic, expected) in [
+            ("product", "defaultuomid", "uom", false, "defaultuomid"),
+            ("contact", "parentcustomerid", "account", true, "parentcustomerid_account"),
+            ("account", "ownerid", "team", true, "ownerid"),
+            ("account", "bcbi_companyid", "bcbi_company", false, "bcbi_CompanyId"),
+            ("contact", "bcbi_companyid", "bcbi_company", false, "bcbi_companyid"),
+        ] {
+            assert_eq!(learned.navigation(table, column, target, polymorphic), expected);
+        }
+        assert!(learned.learn_navigation("contact", "bcbi_companyid", "bcbi_company", false, "bcbi_CompanyId"));
+        assert!(!learned.learn_navigation("contact", "bcbi_companyid", "bcbi_company", false, "bcbi_CompanyId"));
+        assert!(!learned.learn_navigation("contact", "ownerid", "owner", true, "owningteam"));
+        assert_eq!(learned.navigation("contact", "bcbi_companyid", "bcbi_company", false), "bcbi_CompanyId");
+    }
+
+    #[test]
+    fn relationships_are_read_once_per_table() {
+        let mut learned = Learned::default();
+        assert!(learned.begin_healing("account"));
+        assert!(!learned.can_heal("account"));
+        assert!(!learned.begin_healing("account"));
+        assert!(learned.can_heal("contact"));
+    }
+}

@@ -1,0 +1,17 @@
+//! The client of Dataverse: the Web API behind the port [`couplet_model::system::System`].
+
+mod body;
+mod changes;
+mod client;
+mod feed;
+mod filters;
+mod learned;
+mod metadata;
+mod reading;
+mod rows;
+mod sending;
+mod settings;
+mod writing;
+
+pub use client::{DataverseClient, WhoAmI};
+pub use settings::DataverseSettings;

@@ -1,0 +1,138 @@
+//! Records by id and by filter: many queries in one batch, pages followed.
+
+use std::collections::HashSet;
+
+use couplet_model::filter::Filter;
+use couplet_model::ids::RecordId;
+use couplet_model::record::Record;
+use couplet_model::system::{SystemError, SystemErrorKind};
+use couplet_model::table::{Side, Table};
+use couplet_odata::fault::part_error;
+use couplet_odata::query::Query;
+use couplet_odata::{Operation, Repeat, Request};
+use futures_util::future::try_join_all;
+use reqwest::Method;
+use serde_json::Value as Json;
+
+use crate::client::DataverseClient;
+use crate::filters::{find_filters, id_filters};
+use crate::rows::RowReader;
+
+/// Longest address sent as a plain request; gateways on the way may cut longer ones.
+const PLAIN_LENGTH: usize = 8000;
+/// Queries packed into one batch: with 400 ids each, answers stay at a few thousand rows.
+const QUERIES_PER_BATCH: usize = 10;
+
+impl DataverseClient {
+    pub(crate) async fn read_by_id(
+        &self,
+        table: &Table,
+        ids: &[RecordId],
+        columns: &[String],
+    ) -> Result<Vec<Record>, SystemError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read_filters(table, id_filters(table, ids), columns).await
+    }
+
+    pub(crate) async fn read_matching(
+        &self,
+        table: &Table,
+        filter: &Filter,
+        columns: &[String],
+    ) -> Result<Vec<Record>, SystemError> {
+        if filter.is_impossible() {
+            return Ok(Vec::new());
+        }
+        self.read_filters(table, find_filters(table, filter)?, columns).await
+    }
+
+    async fn read_filters(
+        &self,
+        table: &Table,
+        filters: Vec<String>,
+        columns: &[String],
+    ) -> Result<Vec<Record>, SystemError> {
+        let reader = RowReader::new(table, columns)?;
+        let set = self.entity_set(table).await?;
+        let select = reader.select();
+        let queries: Vec<String> = filters
+            .into_iter()
+            .map(|filter| Query::new().select(&select).option("$filter", filter).on(&format!("/{set}")))
+            .collect();
+        if let [query] = queries.as_slice()
+            && self.api.len() + query.len() <= PLAIN_LENGTH
+        {
+            let mut records = Vec::new();
+            self.follow(&reader, format!("{}{query}", self.api), &mut records).await?;
+            return Ok(records);
+        }
+        let batches = queries.chunks(QUERIES_PER_BATCH).map(|queries| self.read_batched(&reader, queries));
+        let mut records: Vec<Record> = try_join_all(batches).await?.into_iter().flatten().collect();
+        // A record may meet two pieces of a list that was split.
+        let mut seen = HashSet::with_capacity(records.len());
+        records.retain(|record| seen.insert(record.id));
+        Ok(records)
+    }
+
+    async fn read_batched(&self, reader: &RowReader<'_>, queries: &[String]) -> Result<Vec<Record>, SystemError> {
+        let operations: Vec<Operation> = queries
+            .iter()
+            .map(|query| {
+                Operation::new(Method::GET, format!("{}{query}", self.path)).header("Prefer", self.read_preference(reader))
+            })
+            .collect();
+        let parts = self.batch(&operations, Repeat::Read).await?;
+        if parts.len() < operations.len() {
+            let message = "the answer to a batch of queries was cut short";
+            return Err(SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", message));
+        }
+        let mut records = Vec::new();
+        for part in parts {
+            if !part.is_success() {
+                return Err(part_error(Side::Dataverse, &part));
+            }
+            if let Some(next) = rows_of(reader, &part.body, &mut records)? {
+                self.follow(reader, next, &mut records).await?;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Reads a page and all that follow it.
+    async fn follow(&self, reader: &RowReader<'_>, url: String, records: &mut Vec<Record>) -> Result<(), SystemError> {
+        let mut next = Some(url);
+        while let Some(url) = next {
+            let request = Request::get(url).header("Prefer", self.read_preference(reader));
+            let reply = self.call(&request).await?;
+            next = rows_of(reader, &reply.json(), records)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read_preference(&self, reader: &RowReader<'_>) -> String {
+        let size = format!("odata.maxpagesize={}", self.page_size);
+        match reader.annotations() {
+            Some(annotations) => format!("{size},{annotations}"),
+            None => size,
+        }
+    }
+}
+
+/// Reads the rows of a page and gives the link to the next.
+fn rows_of(reader: &RowReader<'_>, page: &Json, records: &mut Vec<Record>) -> Result<Option<String>, SystemError> {
+    for row in rows(page)? {
+        if let Json::Object(row) = row {
+            records.push(reader.read(row)?.record);
+        }
+    }
+    Ok(page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned))
+}
+
+/// The rows of a page.
+pub(crate) fn rows(page: &Json) -> Result<&Vec<Json>, SystemError> {
+    page.get("value").and_then(Json::as_array).ok_or_else(|| {
+        SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", "the answer is not a list of rows")
+    })
+}

@@ -1,0 +1,62 @@
+//! What a client of Dataverse needs to know, with the sizes the service allows.
+
+use std::collections::BTreeMap;
+
+use couplet_odata::Secret;
+
+/// Page size the service allows at most.
+const PAGE_SIZE: u32 = 5000;
+/// Records per bulk message and operations per batch: the documented starting point, and the limit of a batch.
+const BULK_SIZE: usize = 1000;
+/// Requests at once: far below the 52 the service refuses at, enough to hide its latency.
+const CONCURRENCY: usize = 8;
+
+/// Where Dataverse is and how to enter.
+#[derive(Clone, Debug)]
+pub struct DataverseSettings {
+    /// The environment, such as `https://contoso.crm4.dynamics.com`.
+    pub url: String,
+    /// Base of the token endpoint, such as `https://login.microsoftonline.com`.
+    pub authority: String,
+    /// Tenant id or domain.
+    pub tenant: String,
+    /// Application id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// Rows per page, at most 5000.
+    pub page_size: u32,
+    /// Records per bulk message, at most 1000.
+    pub bulk_size: usize,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Certificates of a private authority, in PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Navigation properties that do not follow the rule, by `table.column` or `table.column.target`. What is missing
+    /// here is learned from the service once it refuses a name.
+    pub navigation: BTreeMap<String, String>,
+}
+
+impl DataverseSettings {
+    /// Settings with the service's own sizes.
+    pub fn new(
+        url: impl Into<String>,
+        authority: impl Into<String>,
+        tenant: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+    ) -> Self {
+        Self {
+            url: url.into(),
+            authority: authority.into(),
+            tenant: tenant.into(),
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            page_size: PAGE_SIZE,
+            bulk_size: BULK_SIZE,
+            concurrency: CONCURRENCY,
+            ca_pem: None,
+            navigation: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Error bodies and statuses turned into the port's errors.
+
+use std::time::Duration;
+
+use couplet_model::system::{SystemError, SystemErrorKind};
+use couplet_model::table::Side;
+use serde_json::Value as Json;
+
+use crate::request::{BatchPart, Reply};
+
+/// The pause assumed when the system is busy and does not say for how long.
+const UNSTATED_PAUSE: Duration = Duration::from_secs(30);
+/// Longest message kept, in characters: enough for a person, too little for a page of HTML.
+const LONGEST_MESSAGE: usize = 600;
+
+/// Codes that say: a record with this key is there already.
+const DUPLICATE_CODES: &[&str] = &[
+    "0x80040237",
+    "0x80060892",
+    "0x80040333",
+    "0x80043b06",
+    "0x80043b08",
+    "0x80048cf3",
+    "Internal_EntityWithSameKeyExists",
+];
+/// Codes that say: the database was busy or met a deadlock; the statement was undone.
+const DEADLOCK_CODES: &[&str] = &["0x80044150", "0x80044151"];
+/// Codes of the service protection limits.
+const THROTTLE_CODES: &[&str] = &["0x80072321", "0x80072322", "0x80072326", "Application_TooManyRequests"];
+/// Codes that say: this address or property does not exist, so the set-up is wrong and not the data.
+const ADDRESS_CODES: &[&str] = &[
+    "0x80060888",
+    "BadRequest_NotFound",
+    "BadRequest_ResourceNotFound",
+    "BadRequest_InvalidRequestUrl",
+    "BadRequest_InvalidToken",
+    "BadRequest_MethodNotAllowed",
+    "BadRequest_MethodNotImplemented",
+    "Internal_CompanyNotFound",
+];
+
+fn one_of(code: &str, codes: &[&str]) -> bool {
+    codes.iter().any(|known| known.eq_ignore_ascii_case(code))
+}
+
+/// Whether the code says that the statement met a deadlock and was undone.
+pub fn is_deadlock(error: &SystemError) -> bool {
+    one_of(&error.code, DEADLOCK_CODES)
+}
+
+/// The kind of failure behind a status and a code.
+pub fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> SystemErrorKind {
+    use SystemErrorKind as Kind;
+    if status == 429 || one_of(code, THROTTLE_CODES) {
+        return Kind::Throttled(retry_after.unwrap_or(UNSTATED_PAUSE));
+    }
+    if one_of(code, DEADLOCK_CODES) || code == "Internal_TenantUnavailable" {
+        return Kind::Transient;
+    }
+    if one_of(code, DUPLICATE_CODES) {
+        return Kind::Duplicate;
+    }
+    if status == 401 || code.starts_with("Authentication_") || code.eq_ignore_ascii_case("0x80041d52") {
+        return Kind::Unauthorized;
+    }
+    if status == 403 || code.starts_with("Authorization_") {
+        return Kind::Forbidden;
+    }
+    if matches!(status, 400 | 404 | 405 | 501) && one_of(code, ADDRESS_CODES) {
+        return Kind::Protocol;
+    }
+    match (status, code) {
+        (409, "Request_EntityChanged") | (412, _) => Kind::VersionConflict,
+        // A locked record answers 409 as well, with other codes.
+        (409, _) => Kind::Transient,
+        (404, _) => Kind::NotFound,
+        (400, code) if code.eq_ignore_ascii_case("0x80040217") => Kind::NotFound,
+        (408, _) => Kind::Timeout,
+        (503, _) if retry_after.is_some() => Kind::Throttled(retry_after.unwrap_or(UNSTATED_PAUSE)),
+        (501, _) => Kind::Protocol,
+        (500.., _) => Kind::Transient,
+        (400..500, _) => Kind::Refused,
+        _ => Kind::Protocol,
+    }
+}
+
+/// The error an unsuccessful answer stands for.
+pub fn error_of(side: Side, reply: &Reply) -> SystemError {
+    let (code, message) = code_and_message(&reply.json()).unwrap_or_else(|| (String::new(), plain(reply)));
+    SystemError::new(side, kind_of(reply.status, &code, reply.retry_after()), code, message)
+}
+
+/// The error an unsuccessful part of a batch stands for.
+pub fn part_error(side: Side, part: &BatchPart) -> SystemError {
+    let (code, message) =
+        code_and_message(&part.body).unwrap_or_else(|| (String::new(), format!("HTTP status {}", part.status)));
+    SystemError::new(side, kind_of(part.status, &code, part.retry_after()), code, message)
+}
+
+/// Code and message of an OData error body, or of the token endpoint's.
+pub fn code_and_message(body: &Json) -> Option<(String, String)> {
+    let error = body.get("error")?;
+    if let Some(code) = error.as_str() {
+        let text = body.get("error_description").and_then(Json::as_str).unwrap_or(code);
+        return Some((code.to_owned(), shorten(text)));
+    }
+    let code = error.get("code").and_then(Json::as_str).unwrap_or_default();
+    let message = match error.get("message") {
+        Some(Json::String(text)) => text.as_str(),
+        // OData v3 style, still seen from gateways.
+        Some(Json::Object(parts)) => parts.get("value").and_then(Json::as_str).unwrap_or_default(),
+        _ => "",
+    };
+    let message = if message.is_empty() { code } else { message };
+    Some((code.to_owned(), shorten(message)))
+}
+
+fn plain(reply: &Reply) -> String {
+    let text = String::from_utf8_lossy(&reply.body);
+    let text = text.trim();
+    if text.is_empty() || text.starts_with('<') {
+        format!("HTTP status {} without an error body", reply.status)
+    } else {
+        format!("HTTP status {}: {}", reply.status, shorten(text))
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_status_and_code_has_its_kind() {
+        use SystemErrorKind as Kind;
+        let pause = Some(Duration::from_secs(9));
+        for (status, code, retry, kind) in [
+            (400, "0x80040203", None, Kind::Refused),
+            (400, "", None, Kind::Refused),
+            (400, "0x80060888", None, Kind::Protocol),
+            (400, "0x80043b08", None, Kind::Duplicate),
+            (400, "0x80043B06", None, Kind::Duplicate),
+            (400, "Internal_EntityWithSameKeyExists", None, Kind::Duplicate),
+            (409, "Internal_EntityWithSameKeyExists", None, Kind::Duplicate),
+            (409, "Request_EntityChanged", None, Kind::VersionConflict),
+            (409, "", None, Kind::Transient),
+            (412, "0x80060882", None, Kind::VersionConflict),
+            (412, "", None, Kind::VersionConflict),
+            (412, "0x80040237", None, Kind::Duplicate),
+            (412, "0x80060892", None, Kind::Duplicate),
+            (404, "0x80040217", None, Kind::NotFound),
+            (404, "Internal_RecordNotFound", None, Kind::NotFound),
+            (400, "Internal_RecordNotFound", None, Kind::Refused),
+            (404, "BadRequest_ResourceNotFound", None, Kind::Protocol),
+            (405, "0x80060888", None, Kind::Protocol),
+            (405, "0x80040227", None, Kind::Refused),
+            (401, "", None, Kind::Unauthorized),
+            (401, "0x80041d52", None, Kind::Unauthorized),
+            (403, "0x80040220", None, Kind::Forbidden),
+            (408, "", None, Kind::Timeout),
+            (413, "0x8004418a", None, Kind::Refused),
+            (429, "0x80072322", pause, Kind::Throttled(Duration::from_secs(9))),
+            (429, "", None, Kind::Throttled(UNSTATED_PAUSE)),
+            (500, "0x80044150", None, Kind::Transient),
+            (400, "0x80044151", None, Kind::Transient),
+            (500, "Internal_ServerError", None, Kind::Transient),
+            (501, "", None, Kind::Protocol),
+            (503, "", pause, Kind::Throttled(Duration::from_secs(9))),
+            (503, "", None, Kind::Transient),
+            (504, "", None, Kind::Transient),
+            (302, "", None, Kind::Protocol),
+        ] {
+            assert_eq!(kind_of(status, code, retry), kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn error_bodies_of_all_three_services_are_read() {
+        for (body, expected) in [
+            (json!({"error": {"code": "0x1", "message": "no"}}), Some(("0x1", "no"))),
+            (json!({"error": {"code": "", "message": {"lang": "en", "value": "no"}}}), Some(("", "no"))),
+            (json!({"error": {"code": "0x1"}}), Some(("0x1", "0x1"))),
+            (
+                json!({"error": "invalid_client", "error_description": "AADSTS7000215: bad"}),
+                Some(("invalid_client", "AADSTS7000215: bad")),
+            ),
+            (json!({"message": "gateway"}), None),
+            (json!(null), None),
+        ] {
+            let read = code_and_message(&body);
+            assert_eq!(read.as_ref().map(|(code, text)| (code.as_str(), text.as_str())), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_html_is_not_a_message() {
+        let reply = Reply { status: 502, headers: Default::default(), body: "<html>…".into() };
+        assert_eq!(error_of(Side::Dataverse, &reply).message, "HTTP status 502 without an error body");
+    }
+}

@@ -1,0 +1,419 @@
+//! One application and its way to one system: connections, token, shared pause, concurrency gate, retries, counters.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use couplet_model::system::{SystemError, SystemErrorKind};
+use couplet_model::table::Side;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use uuid::Uuid;
+
+use crate::pause::{Pause, back_off};
+use crate::request::{Reply, Repeat, Request};
+use crate::secret::Secret;
+use crate::token::{Token, TokenSource};
+
+/// Total time one call may wait and retry when no deadline is set.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
+/// Longest time for one attempt: both systems end a request of their own after 8 minutes at most.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(480);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Load balancers of both systems drop idle connections after about a minute.
+const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+/// Attempts after which a fault that keeps coming is given back.
+const MOST_ATTEMPTS: u32 = 4;
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY: Duration = Duration::from_secs(8);
+
+/// Who talks to which system.
+#[derive(Clone, Debug)]
+pub struct IdentitySettings {
+    /// The system, for error texts.
+    pub side: Side,
+    /// Base of the token endpoint, such as `https://login.microsoftonline.com`.
+    pub authority: String,
+    /// Tenant id or domain.
+    pub tenant: String,
+    /// Application id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// Scope of the token.
+    pub scope: String,
+    /// Requests that may be under way at once.
+    pub concurrency: usize,
+    /// Certificates of a private authority, in PEM, trusted beside the public ones.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// One application and its way to one system; shared by all callers.
+pub struct Identity {
+    side: Side,
+    client: Client,
+    source: TokenSource,
+    token: AsyncMutex<Option<Token>>,
+    pause: Mutex<Pause>,
+    gate: Semaphore,
+    deadline: Mutex<Option<Instant>>,
+    requests: AtomicU64,
+    throttled: AtomicU64,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("side", &self.side).field("client_id", &self.source.client_id).finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A random number in 0..1.
+fn jitter() -> f64 {
+    let random = Uuid::new_v4().as_u128() as u32;
+    f64::from(random) / f64::from(u32::MAX)
+}
+
+enum Attempt {
+    Answered(Reply),
+    /// The request did not leave this machine.
+    Unsent(SystemError),
+    /// The connection broke, or time ran out, after it was sent.
+    Unknown(SystemError),
+}
+
+impl Identity {
+    /// Opens the way; sends nothing yet.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn new(settings: IdentitySettings) -> Result<Self, SystemError> {
+        let side = settings.side;
+        let refuse = |error: reqwest::Error| {
+            SystemError::new(side, SystemErrorKind::Protocol, "", format!("cannot set up HTTPS: {}", causes(&error)))
+        };
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("couplet/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &settings.ca_pem {
+            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).map_err(refuse)?);
+        }
+        let authority = settings.authority.trim_end_matches('/');
+        Ok(Self {
+            side,
+            client: builder.build().map_err(refuse)?,
+            source: TokenSource {
+                side,
+                endpoint: format!("{authority}/{}/oauth2/v2.0/token", settings.tenant),
+                client_id: settings.client_id,
+                client_secret: settings.client_secret,
+                scope: settings.scope,
+            },
+            token: AsyncMutex::new(None),
+            pause: Mutex::default(),
+            gate: Semaphore::new(settings.concurrency.max(1)),
+            deadline: Mutex::default(),
+            requests: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+        })
+    }
+
+    /// Sets the moment past which nothing waits any longer, for this invocation; `None` gives every call five minutes.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        *locked(&self.deadline) = deadline;
+    }
+
+    /// Requests that reached the wire so far, token requests aside.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Answers so far that asked for a pause.
+    pub fn throttled(&self) -> u64 {
+        self.throttled.load(Ordering::Relaxed)
+    }
+
+    /// The system asked for a pause inside a batch answer.
+    pub fn note_throttled(&self, asked: Option<Duration>) {
+        self.throttled.fetch_add(1, Ordering::Relaxed);
+        locked(&self.pause).refuse(Instant::now(), asked, jitter());
+    }
+
+    /// Waits before a repetition that the caller decides on.
+    ///
+    /// # Errors
+    /// When the deadline comes before.
+    pub async fn back_off(&self, attempt: u32) -> Result<(), SystemError> {
+        self.rest(back_off(attempt, FIRST_RETRY, LONGEST_RETRY, jitter()), self.patience()).await
+    }
+
+    /// Sends a request and gives the answer, whatever its final status. Refusals for service protection are waited
+    /// out; transient faults are repeated as far as the request allows.
+    ///
+    /// # Errors
+    /// When there is no token, no answer, or no time left.
+    pub async fn send(&self, request: &Request) -> Result<Reply, SystemError> {
+        let patience = self.patience();
+        let mut faults = 0;
+        let mut renewed = false;
+        loop {
+            let token = self.token(patience).await?;
+            let attempt = self.attempt(request, &token, patience).await?;
+            let reply = match attempt {
+                Attempt::Answered(reply) => reply,
+                Attempt::Unsent(error) => {
+                    faults += 1;
+                    self.retry_or(error, faults, true, patience).await?;
+                    continue;
+                }
+                Attempt::Unknown(error) => {
+                    faults += 1;
+                    self.retry_or(error, faults, request.repeat != Repeat::OnlyIfUnprocessed, patience).await?;
+                    continue;
+                }
+            };
+            tracing::debug!(
+                method = %request.method,
+                path = path_of(&request.url),
+                status = reply.status,
+                attempt = faults + 1,
+                "answer of {}",
+                self.side
+            );
+            let refused_for_now = reply.status == 429 || reply.status == 503 && reply.retry_after().is_some();
+            if refused_for_now {
+                self.note_throttled(reply.retry_after());
+                continue;
+            }
+            locked(&self.pause).accept(Instant::now());
+            match reply.status {
+                401 if !renewed => {
+                    renewed = true;
+                    self.forget(token.generation).await;
+                }
+                408 | 502..=504 if repeats(request.repeat, reply.status) && faults + 1 < MOST_ATTEMPTS => {
+                    faults += 1;
+                    let wait = back_off(faults, FIRST_RETRY, LONGEST_RETRY, jitter());
+                    if self.rest(wait, patience).await.is_err() {
+                        return Ok(reply);
+                    }
+                }
+                _ => return Ok(reply),
+            }
+        }
+    }
+
+    fn patience(&self) -> Instant {
+        locked(&self.deadline).unwrap_or_else(|| Instant::now() + DEFAULT_PATIENCE)
+    }
+
+    /// One attempt through the pause and the gate.
+    async fn attempt(&self, request: &Request, token: &Token, patience: Instant) -> Result<Attempt, SystemError> {
+        let _permit = loop {
+            self.wait_out_pause(patience).await?;
+            let permit = self.gate.acquire().await.map_err(|_| self.error(SystemErrorKind::Unreachable, "closed"))?;
+            // A pause may have begun while this caller stood at the gate.
+            if locked(&self.pause).left(Instant::now()).is_zero() {
+                break permit;
+            }
+        };
+        let left = patience.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.error(SystemErrorKind::Timeout, "no time was left to ask"));
+        }
+        let mut builder = self
+            .client
+            .request(request.method.clone(), &request.url)
+            .headers(standing_headers())
+            .header(AUTHORIZATION, token.header.clone())
+            .timeout(left.min(LONGEST_ATTEMPT));
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        if let Some((media_type, body)) = &request.body {
+            builder = builder.header(CONTENT_TYPE, media_type).body(body.clone());
+        }
+        let answer = match builder.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_builder() => {
+                return Err(self.error(SystemErrorKind::Protocol, &format!("bad request: {}", causes(&error))));
+            }
+            Err(error) if error.is_connect() => return Ok(Attempt::Unsent(self.lost(&error))),
+            Err(error) => {
+                self.requests.fetch_add(1, Ordering::Relaxed);
+                return Ok(Attempt::Unknown(self.lost(&error)));
+            }
+        };
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        match answer.bytes().await {
+            Ok(body) => Ok(Attempt::Answered(Reply { status, headers, body })),
+            Err(error) => Ok(Attempt::Unknown(self.lost(&error))),
+        }
+    }
+
+    async fn wait_out_pause(&self, patience: Instant) -> Result<(), SystemError> {
+        loop {
+            let left = locked(&self.pause).left(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.rest(left, patience).await?;
+        }
+    }
+
+    /// Sleeps, unless the deadline comes first: then the wait is handed to the caller.
+    async fn rest(&self, wait: Duration, patience: Instant) -> Result<(), SystemError> {
+        if Instant::now() + wait >= patience {
+            return Err(self.error(SystemErrorKind::Throttled(wait), "the pause is longer than the time left"));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn retry_or(&self, error: SystemError, faults: u32, may: bool, patience: Instant) -> Result<(), SystemError> {
+        if !may || faults >= MOST_ATTEMPTS {
+            return Err(error);
+        }
+        let wait = back_off(faults, FIRST_RETRY, LONGEST_RETRY, jitter());
+        self.rest(wait, patience).await.map_err(|_| error)
+    }
+
+    /// The token, fetched by one caller for all.
+    async fn token(&self, patience: Instant) -> Result<Token, SystemError> {
+        let mut held = self.token.lock().await;
+        if let Some(token) = held.as_ref().filter(|token| token.is_good(Instant::now())) {
+            return Ok(token.clone());
+        }
+        let generation = held.as_ref().map_or(0, |token| token.generation) + 1;
+        let mut faults = 0;
+        loop {
+            let error = match self.ask_for_token(generation, patience).await {
+                Ok(token) => {
+                    *held = Some(token.clone());
+                    return Ok(token);
+                }
+                Err(error) => error,
+            };
+            faults += 1;
+            let passing = matches!(
+                error.kind,
+                SystemErrorKind::Unreachable | SystemErrorKind::Timeout | SystemErrorKind::Transient | SystemErrorKind::Throttled(_)
+            );
+            self.retry_or(error, faults, passing, patience).await?;
+        }
+    }
+
+    async fn ask_for_token(&self, generation: u64, patience: Instant) -> Result<Token, SystemError> {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.source.client_id),
+            ("client_secret", self.source.client_secret.expose()),
+            ("scope", &self.source.scope),
+        ];
+        let left = patience.saturating_duration_since(Instant::now()).min(Duration::from_secs(30));
+        let answer = self.client.post(&self.source.endpoint).form(&form).timeout(left).send().await;
+        let answer = answer.map_err(|error| self.lost(&error))?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.map_err(|error| self.lost(&error))?;
+        tracing::debug!(status, "token for {}", self.side);
+        Token::read(self.source.side, status, &body, Instant::now(), generation)
+    }
+
+    /// Gives up the token of that generation; a newer one stays.
+    async fn forget(&self, generation: u64) {
+        let mut held = self.token.lock().await;
+        if let Some(token) = held.as_mut().filter(|token| token.generation == generation) {
+            token.expire();
+        }
+    }
+
+    fn error(&self, kind: SystemErrorKind, message: &str) -> SystemError {
+        SystemError::new(self.side, kind, "", message)
+    }
+
+    fn lost(&self, error: &reqwest::Error) -> SystemError {
+        let kind = if error.is_timeout() { SystemErrorKind::Timeout } else { SystemErrorKind::Unreachable };
+        self.error(kind, &causes(error))
+    }
+}
+
+fn repeats(repeat: Repeat, status: u16) -> bool {
+    match repeat {
+        Repeat::Read => true,
+        Repeat::Idempotent => status != 408,
+        Repeat::OnlyIfUnprocessed => false,
+    }
+}
+
+fn standing_headers() -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert("OData-Version", HeaderValue::from_static("4.0"));
+    headers.insert("OData-MaxVersion", HeaderValue::from_static("4.0"));
+    headers
+}
+
+/// The error and its causes without the address, which may hold values of records.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "connection failed".to_owned() };
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn path_of(url: &str) -> &str {
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = path.find('/').map_or("", |start| &path[start..]);
+    path.split('?').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logged_paths_hold_no_values() {
+        assert_eq!(path_of("https://h.test/api/data/accounts?$filter=name eq 'Jo'"), "/api/data/accounts");
+        assert_eq!(path_of("https://h.test"), "");
+    }
+
+    #[test]
+    fn only_reads_repeat_a_timeout_of_the_server() {
+        for (repeat, status, expected) in [
+            (Repeat::Read, 408, true),
+            (Repeat::Idempotent, 408, false),
+            (Repeat::Idempotent, 503, true),
+            (Repeat::OnlyIfUnprocessed, 503, false),
+        ] {
+            assert_eq!(repeats(repeat, status), expected, "{repeat:?} {status}");
+        }
+    }
+
+    #[test]
+    fn debug_text_shows_no_secret() {
+        let identity = Identity::new(IdentitySettings {
+            side: Side::Dataverse,
+            authority: "http://127.0.0.1:1".into(),
+            tenant: "t".into(),
+            client_id: "app".into(),
+            client_secret: "hunter2".into(),
+            scope: "s".into(),
+            concurrency: 1,
+            ca_pem: None,
+        });
+        let text = format!("{:?}", identity.expect("identity"));
+        assert!(text.contains("app") && !text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,21 @@
+//! The OData v4 wire both systems speak. Knows requests, query text, batches and error bodies; knows no table.
+//!
+//! [`identity::Identity`] is the only door to the network: one application, its token, its connections and its
+//! pauses. Everything else is text and parsing.
+
+pub mod fault;
+pub mod identity;
+pub mod json_batch;
+pub mod literal;
+pub mod multipart;
+pub mod pause;
+pub mod query;
+pub mod request;
+pub mod secret;
+mod token;
+
+pub use fault::{error_of, kind_of};
+pub use identity::{Identity, IdentitySettings};
+pub use pause::Pause;
+pub use request::{BatchPart, Operation, Reply, Repeat, Request};
+pub use secret::Secret;

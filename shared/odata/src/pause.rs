@@ -1,0 +1,118 @@
+//! The one pause all callers of an identity share when the system asks for it. Pure: the caller brings the time.
+
+use std::time::{Duration, Instant};
+
+/// First pause when the system does not say how long.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+/// Longest pause when the system does not say how long.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// Until when nobody sends, and how often the system has asked for that in a row.
+#[derive(Clone, Debug, Default)]
+pub struct Pause {
+    until: Option<Instant>,
+    in_a_row: u32,
+}
+
+impl Pause {
+    /// The time left to wait at `now`; zero when nothing holds.
+    pub fn left(&self, now: Instant) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// The system refused a request at `now` and may have said for how long. Refusals that arrive while a pause
+    /// already holds belong to the same event: they lengthen it at most to what they ask for.
+    ///
+    /// `jitter` in 0..1 spreads identities that were refused together.
+    pub fn refuse(&mut self, now: Instant, asked: Option<Duration>, jitter: f64) {
+        let holding = self.left(now) > Duration::ZERO;
+        if !holding {
+            self.in_a_row = self.in_a_row.saturating_add(1);
+        }
+        let wait = match asked {
+            Some(asked) => asked,
+            None if holding => return,
+            None => back_off(self.in_a_row, FIRST_BACK_OFF, LONGEST_BACK_OFF, jitter),
+        };
+        let until = now + wait;
+        if self.until.is_none_or(|known| known < until) {
+            self.until = Some(until);
+        }
+    }
+
+    /// A request went through.
+    pub fn accept(&mut self, now: Instant) {
+        if self.left(now).is_zero() {
+            self.until = None;
+            self.in_a_row = 0;
+        }
+    }
+}
+
+/// The wait before attempt `attempt + 1`: doubling from `first` up to `longest`, between half and all of it by jitter.
+pub fn back_off(attempt: u32, first: Duration, longest: Duration, jitter: f64) -> Duration {
+    let doubled = first.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1).min(20)).unwrap_or(u32::MAX));
+    doubled.min(longest).mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_storm_of_refusals_is_one_pause() {
+        let now = Instant::now();
+        let mut pause = Pause::default();
+        for _ in 0..50 {
+            pause.refuse(now, Some(7 * SECOND), 1.0);
+        }
+        assert_eq!(pause.left(now), 7 * SECOND);
+        assert_eq!(pause.left(now + 7 * SECOND), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_longer_request_lengthens_a_shorter_does_not_shorten() {
+        let now = Instant::now();
+        let mut pause = Pause::default();
+        pause.refuse(now, Some(5 * SECOND), 1.0);
+        pause.refuse(now, Some(2 * SECOND), 1.0);
+        assert_eq!(pause.left(now), 5 * SECOND);
+        pause.refuse(now, Some(9 * SECOND), 1.0);
+        assert_eq!(pause.left(now), 9 * SECOND);
+    }
+
+    #[test]
+    fn without_a_length_the_pause_doubles_until_a_request_goes_through() {
+        let mut now = Instant::now();
+        let mut pause = Pause::default();
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+            pause.refuse(now, None, 1.0);
+            pause.refuse(now, None, 1.0);
+            assert_eq!(pause.left(now).as_secs(), expected);
+            now += pause.left(now);
+        }
+        pause.accept(now);
+        pause.refuse(now, None, 1.0);
+        assert_eq!(pause.left(now).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_late_success_does_not_lift_a_pause() {
+        let now = Instant::now();
+        let mut pause = Pause::default();
+        pause.refuse(now, Some(5 * SECOND), 1.0);
+        pause.accept(now);
+        assert_eq!(pause.left(now), 5 * SECOND);
+    }
+
+    #[test]
+    fn jitter_keeps_between_half_and_all() {
+        for jitter in [0.0, 0.3, 1.0] {
+            let wait = back_off(3, SECOND, 60 * SECOND, jitter);
+            assert!(wait >= 2 * SECOND && wait <= 4 * SECOND, "{wait:?}");
+        }
+        assert_eq!(back_off(u32::MAX, SECOND, 60 * SECOND, 1.0), 60 * SECOND);
+    }
+}

@@ -1,0 +1,207 @@
+//! What is sent and what comes back: one request, one reply, one operation of a batch and its part of the answer.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::Method;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use serde_json::Value as Json;
+use std::time::Duration;
+
+/// Whether a request may be sent again when nobody knows if the first attempt took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It reads only; 408 is repeated as well.
+    Read,
+    /// It writes, and writing it twice is the same as once.
+    Idempotent,
+    /// Sending it twice could write twice: it is repeated only when it surely was not processed.
+    OnlyIfUnprocessed,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The verb.
+    pub method: Method,
+    /// The whole address.
+    pub url: String,
+    /// Headers beside the ones every request has.
+    pub headers: Vec<(&'static str, String)>,
+    /// Media type and content.
+    pub body: Option<(String, Bytes)>,
+    /// Whether it may be sent twice.
+    pub repeat: Repeat,
+}
+
+impl Request {
+    /// A read.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, repeat: Repeat::Read }
+    }
+
+    /// A write without a body.
+    pub fn write(method: Method, url: impl Into<String>, repeat: Repeat) -> Self {
+        Self { method, url: url.into(), headers: Vec::new(), body: None, repeat }
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(self, body: &Json) -> Self {
+        self.content("application/json", body.to_string().into_bytes())
+    }
+
+    /// With a body of that media type.
+    #[must_use]
+    pub fn content(mut self, media_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        self.body = Some((media_type.into(), body.into()));
+        self
+    }
+}
+
+/// A complete answer, whatever its status.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Content, decompressed.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The system's own clock when it answered.
+    pub fn date(&self) -> Option<Timestamp> {
+        let text = self.headers.get(DATE)?.to_str().ok()?;
+        Some(rfc2822::parse(text).ok()?.timestamp())
+    }
+
+    /// How long the system asks to wait: `Retry-After` in seconds, or until a date by the system's own clock.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.headers.get(RETRY_AFTER)?.to_str().ok()?, self.date())
+    }
+
+    /// The content as JSON; `Null` when there is none or it is not JSON.
+    pub fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap_or(Json::Null)
+    }
+}
+
+/// Reads a `Retry-After` value; a date is measured against the system's clock.
+pub fn retry_after(text: &str, now: Option<Timestamp>) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)));
+    }
+    let until = rfc2822::parse(text).ok()?.timestamp();
+    let wait = until.duration_since(now?);
+    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
+}
+
+/// One operation inside a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// The verb.
+    pub method: Method,
+    /// Address: from the root of the host (multipart) or from the service root (JSON).
+    pub url: String,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body, if any.
+    pub body: Option<Json>,
+}
+
+impl Operation {
+    /// An operation without headers or body.
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self { method, url: url.into(), headers: Vec::new(), body: None }
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: Json) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// The answer to one operation of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchPart {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Content; `Null` when there is none or it is not JSON.
+    pub body: Json,
+}
+
+impl BatchPart {
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// How long the system asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.header("retry-after")?, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_by_the_systems_clock() {
+        let now: Timestamp = "2026-01-05T10:00:00Z".parse().expect("time");
+        for (text, expected) in [
+            ("7", Some(Duration::from_secs(7))),
+            (" 0 ", Some(Duration::ZERO)),
+            ("Mon, 05 Jan 2026 10:00:30 GMT", Some(Duration::from_secs(30))),
+            ("Mon, 05 Jan 2026 09:00:00 GMT", Some(Duration::ZERO)),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            assert_eq!(retry_after(text, Some(now)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_date_of_a_reply_is_the_systems_clock() {
+        let mut headers = HeaderMap::new();
+        headers.insert(DATE, "Mon, 05 Jan 2026 10:00:00 GMT".parse().expect("header"));
+        let reply = Reply { status: 200, headers, body: Bytes::new() };
+        assert_eq!(reply.date().map(|date| date.to_string()), Some("2026-01-05T10:00:00Z".into()));
+    }
+}

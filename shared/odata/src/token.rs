@@ -1,0 +1,119 @@
+//! The access token of one application: fetched with its secret, kept until shortly before it ends.
+
+use std::time::{Duration, Instant};
+
+use couplet_model::system::{SystemError, SystemErrorKind};
+use couplet_model::table::Side;
+use reqwest::header::HeaderValue;
+use serde_json::Value as Json;
+
+use crate::fault::code_and_message;
+use crate::secret::Secret;
+
+/// How long before its end a token is no longer used, at most.
+const MARGIN: Duration = Duration::from_secs(120);
+/// Life assumed when the answer does not tell.
+const UNSTATED_LIFE: Duration = Duration::from_secs(3000);
+
+/// Who asks for a token, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenSource {
+    pub side: Side,
+    pub endpoint: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub scope: String,
+}
+
+/// A token ready to be sent.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub header: HeaderValue,
+    pub generation: u64,
+    good_until: Instant,
+}
+
+impl Token {
+    /// Reads the answer of the token endpoint.
+    pub fn read(side: Side, status: u16, body: &[u8], now: Instant, generation: u64) -> Result<Self, SystemError> {
+        let body: Json = serde_json::from_slice(body).unwrap_or(Json::Null);
+        if status != 200 {
+            return Err(refusal(side, status, &body));
+        }
+        let header = body
+            .get("access_token")
+            .and_then(Json::as_str)
+            .and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+        let Some(mut header) = header else {
+            return Err(SystemError::new(side, SystemErrorKind::Protocol, "", "the token endpoint gave no token"));
+        };
+        header.set_sensitive(true);
+        // Some endpoints give the number as text.
+        let life = match body.get("expires_in") {
+            Some(Json::String(text)) => text.parse().ok(),
+            Some(number) => number.as_u64(),
+            None => None,
+        };
+        let life = life.map_or(UNSTATED_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
+        Ok(Self { header, generation, good_until: now + life.saturating_sub(MARGIN.min(life / 10)) })
+    }
+
+    /// Whether it may still be sent.
+    pub fn is_good(&self, now: Instant) -> bool {
+        now < self.good_until
+    }
+
+    /// The system refused it.
+    pub fn expire(&mut self) {
+        self.good_until = Instant::now();
+    }
+}
+
+fn refusal(side: Side, status: u16, body: &Json) -> SystemError {
+    let (code, message) = code_and_message(body).unwrap_or_default();
+    let kind = match status {
+        429 => SystemErrorKind::Throttled(Duration::from_secs(30)),
+        500.. => SystemErrorKind::Transient,
+        _ => SystemErrorKind::Unauthorized,
+    };
+    // The first line says what is wrong; the rest is trace ids.
+    let message = message.lines().next().unwrap_or_default();
+    let message = match message {
+        "" => format!("the token endpoint answered with status {status}"),
+        text => format!("no token for the application: {text}"),
+    };
+    SystemError::new(side, kind, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Token, SystemError> {
+        Token::read(Side::Dataverse, status, body.as_bytes(), Instant::now(), 1)
+    }
+
+    #[test]
+    fn a_token_is_given_up_shortly_before_it_ends() {
+        let now = Instant::now();
+        let body = br#"{"token_type":"Bearer","expires_in":3599,"access_token":"abc"}"#;
+        let token = Token::read(Side::Dataverse, 200, body, now, 1).expect("token");
+        assert!(token.is_good(now + Duration::from_secs(3400)));
+        assert!(!token.is_good(now + Duration::from_secs(3500)));
+        assert_eq!(token.header.to_str().ok(), Some("Bearer abc"));
+        let short = br#"{"expires_in":"10","access_token":"abc"}"#;
+        let token = Token::read(Side::Dataverse, 200, short, now, 1).expect("token");
+        assert!(token.is_good(now + Duration::from_secs(8)));
+        assert!(!token.is_good(now + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_refused_application_is_a_set_up_failure_that_says_why() {
+        let refused = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret.\r\nTrace ID: 1"}"#;
+        let error = read(401, refused).err().expect("refused");
+        assert_eq!(error.kind, SystemErrorKind::Unauthorized);
+        assert_eq!(error.message, "no token for the application: AADSTS7000215: Invalid client secret.");
+        assert_eq!(read(503, "").err().map(|error| error.kind), Some(SystemErrorKind::Transient));
+        assert_eq!(read(200, "{}").err().map(|error| error.kind), Some(SystemErrorKind::Protocol));
+    }
+}
