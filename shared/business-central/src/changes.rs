@@ -60,7 +60,7 @@ impl BusinessCentralClient {
         from: Resume,
     ) -> Result<ChangePage, SystemError> {
         let needed: Vec<&str> = query.columns.iter().map(String::as_str).chain(query.filter.columns()).collect();
-        let route = Route::choose(query.table, needed.into_iter(), self.companion)?;
+        let route = Route::choose(query.table, &needed, self.companion)?;
         let reader = EntityReader::new(query.table, route, query.columns)?;
         let (url, begun) = match from {
             Resume::Everything => (self.first_page(query, &reader, None)?, Begun::Now(None)),

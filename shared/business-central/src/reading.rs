@@ -32,7 +32,8 @@ impl BusinessCentralClient {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let route = Route::choose(table, columns.iter().map(String::as_str), self.companion)?;
+        let needed: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let route = Route::choose(table, &needed, self.companion)?;
         let reader = EntityReader::new(table, route, columns)?;
         self.read_filters(&reader, id_filters(table, ids)).await
     }
@@ -53,8 +54,8 @@ impl BusinessCentralClient {
             .filter(|name| !columns.contains(name))
             .collect();
         let columns = [columns, extra.as_slice()].concat();
-        let needed = columns.iter().map(String::as_str).chain(filter.columns());
-        let route = Route::choose(table, needed.collect::<Vec<_>>().into_iter(), self.companion)?;
+        let needed: Vec<&str> = columns.iter().map(String::as_str).chain(filter.columns()).collect();
+        let route = Route::choose(table, &needed, self.companion)?;
         let reader = EntityReader::new(table, route, &columns)?;
         let mut records = self.read_filters(&reader, find_filters(table, filter)?).await?;
         records.retain(|record| doubtful.iter().all(|condition| meets(record, condition)));

@@ -33,12 +33,8 @@ impl Route {
     ///
     /// # Errors
     /// When the companion app is needed and not in use, or no API shows all of them.
-    pub fn choose<'a>(
-        table: &Table,
-        columns: impl Iterator<Item = &'a str> + Clone,
-        companion: bool,
-    ) -> Result<Self, SystemError> {
-        if !table.needs_companion(columns.clone()) {
+    pub fn choose(table: &Table, columns: &[&str], companion: bool) -> Result<Self, SystemError> {
+        if !table.needs_companion(columns.iter().copied()) {
             return Ok(Self::Standard);
         }
         if !companion {
@@ -49,9 +45,9 @@ impl Route {
             );
             return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
         }
-        let hidden = columns.clone().find(|name| {
-            **name != *table.id_column
-                && table.modified_column.as_deref() != Some(*name)
+        let hidden = columns.iter().find(|name| {
+            ***name != *table.id_column
+                && table.modified_column.as_deref() != Some(**name)
                 && table.column(name).is_some_and(|column| !column.companion)
         });
         if let Some(hidden) = hidden {
@@ -112,7 +108,7 @@ mod tests {
     #[test]
     fn columns_decide_which_api_is_asked() {
         let table = table();
-        let choose = |names: &[&'static str], companion| Route::choose(&table, names.iter().copied(), companion);
+        let choose = |names: &[&str], companion| Route::choose(&table, names, companion);
         assert_eq!(choose(&["displayName", "kind"], false), Ok(Route::Standard));
         assert_eq!(choose(&["displayName", "weight"], true), Ok(Route::Companion));
         let error = choose(&["weight"], false).expect_err("no companion");

@@ -61,8 +61,7 @@ impl BusinessCentralClient {
                 Err(error) => outcomes[place] = Some(Err(error)),
             }
         }
-        let prepared = self.change_routes(table, writes, prepared, &mut outcomes).await;
-        let mut prepared: Vec<Prepared> = prepared;
+        let mut prepared = self.change_routes(table, writes, prepared, &mut outcomes).await;
         // Stable: within one API and one kind of repetition the caller's order holds.
         prepared.sort_by_key(|item| (item.route, item.repeat() == Repeat::OnlyIfUnprocessed));
         for group in prepared.chunk_by(|a, b| (a.route, a.repeat()) == (b.route, b.repeat())) {
@@ -75,8 +74,8 @@ impl BusinessCentralClient {
     }
 
     fn prepare(&self, table: &Table, place: usize, write: &Write) -> Result<Prepared, SystemError> {
-        let columns = write.values.keys().map(|name| &**name);
-        let needed = Route::choose(table, columns.collect::<Vec<_>>().into_iter(), self.companion)?;
+        let columns: Vec<&str> = write.values.keys().map(|name| &**name).collect();
+        let needed = Route::choose(table, &columns, self.companion)?;
         let (step, id, etag) = match &write.action {
             WriteAction::Create { id } => (Step::Create, *id, None),
             WriteAction::Update { id, expected } => {
@@ -253,13 +252,14 @@ impl BusinessCentralClient {
         table: &Table,
         open: &[(usize, Prepared)],
     ) -> Result<Vec<Option<BatchPart>>, SystemError> {
-        let operations =
-            open.iter().map(|(_, item)| self.operation(table, item)).collect::<Result<Vec<Operation>, _>>()?;
-        let ([(_, item)], Ok([operation])) = (open, <[Operation; 1]>::try_from(operations.clone())) else {
+        let [(_, item)] = open else {
+            let operations =
+                open.iter().map(|(_, item)| self.operation(table, item)).collect::<Result<Vec<Operation>, _>>()?;
             let first = open.first().map(|(_, item)| (item.route, item.repeat()));
             let (route, repeat) = first.unwrap_or((Route::Standard, Repeat::OnlyIfUnprocessed));
             return self.batch(route, &operations, repeat).await;
         };
+        let operation = self.operation(table, item)?;
         let url = self.absolute(item.route, &operation.url);
         let mut request = Request::write(operation.method, url, item.repeat());
         request.headers = operation.headers;

@@ -216,7 +216,7 @@ fn is_unsupported(error: &SystemError, message: &str) -> bool {
     let text = error.message.to_ascii_lowercase();
     text.contains(&message.to_ascii_lowercase())
         && (text.contains("not support")
-            || text.contains("not been implemented")
+            || text.contains("been implemented")
             || text.contains("resource not found")
             || matches!(error.kind, SystemErrorKind::Protocol | SystemErrorKind::NotFound))
 }

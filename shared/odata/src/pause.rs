@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+/// Shorter requests for a pause count as none: obeying "wait 0 seconds" would hammer a service that is refusing.
+const SHORTEST_ASKED: Duration = Duration::from_millis(100);
 /// First pause when the system does not say how long.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 /// Longest pause when the system does not say how long.
@@ -29,7 +31,7 @@ impl Pause {
         if !holding {
             self.in_a_row = self.in_a_row.saturating_add(1);
         }
-        let wait = match asked {
+        let wait = match asked.filter(|asked| *asked >= SHORTEST_ASKED) {
             Some(asked) => asked,
             None if holding => return,
             None => back_off(self.in_a_row, FIRST_BACK_OFF, LONGEST_BACK_OFF, jitter),
@@ -96,6 +98,14 @@ mod tests {
         pause.accept(now);
         pause.refuse(now, None, 1.0);
         assert_eq!(pause.left(now).as_secs(), 1);
+    }
+
+    #[test]
+    fn being_asked_for_no_pause_at_all_still_backs_off() {
+        let now = Instant::now();
+        let mut pause = Pause::default();
+        pause.refuse(now, Some(Duration::ZERO), 1.0);
+        assert_eq!(pause.left(now), SECOND);
     }
 
     #[test]

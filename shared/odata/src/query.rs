@@ -80,7 +80,7 @@ pub fn any_equal(column: &str, literals: &[String]) -> String {
 
 /// Cuts a list into runs of at most `count` members whose encoded length with `overhead` for each stays within `length`.
 /// A single member is never cut, however long it is.
-pub fn split<'a>(members: &'a [String], count: usize, length: usize, overhead: usize) -> Vec<&'a [String]> {
+pub fn split(members: &[String], count: usize, length: usize, overhead: usize) -> Vec<&[String]> {
     let mut runs = Vec::new();
     let (mut start, mut used) = (0, 0);
     for (position, member) in members.iter().enumerate() {

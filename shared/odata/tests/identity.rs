@@ -1,0 +1,277 @@
+//! One identity against a server that answers by script: tokens, pauses, retries, the gate.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use couplet_model::system::SystemErrorKind;
+use couplet_model::table::Side;
+use couplet_odata::{Identity, IdentitySettings, Repeat, Request, Secret};
+use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the server does with one request.
+#[derive(Clone)]
+enum Answer {
+    Status(u16, &'static str),
+    /// Reads the request and closes the connection.
+    Cut,
+    /// Waits, then answers 200.
+    Slow(Duration),
+}
+
+#[derive(Default)]
+struct Server {
+    script: Mutex<VecDeque<Answer>>,
+    token_answer: Mutex<Option<(u16, &'static str)>>,
+    tokens: AtomicUsize,
+    seen: Mutex<Vec<String>>,
+    running: AtomicUsize,
+    most_running: AtomicUsize,
+}
+
+impl Server {
+    async fn start(script: &[Answer]) -> (Arc<Self>, String) {
+        let server = Arc::new(Self { script: Mutex::new(script.iter().cloned().collect()), ..Self::default() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = Arc::clone(&server);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Arc::clone(&serving).serve(stream));
+            }
+        });
+        (server, url)
+    }
+
+    async fn serve(self: Arc<Self>, mut stream: TcpStream) {
+        let Some(request) = read_request(&mut stream).await else { return };
+        if request.contains("/oauth2/v2.0/token") {
+            let number = self.tokens.fetch_add(1, Ordering::SeqCst);
+            let refused = *self.token_answer.lock().unwrap();
+            let (status, body) = refused.map_or_else(
+                || (200, format!("{{\"access_token\":\"token-{number}\",\"expires_in\":3599}}")),
+                |(status, body)| (status, body.to_owned()),
+            );
+            return reply(&mut stream, status, "", &body).await;
+        }
+        self.seen.lock().unwrap().push(request);
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_running.fetch_max(running, Ordering::SeqCst);
+        let answer = self.script.lock().unwrap().pop_front().unwrap_or(Answer::Status(200, ""));
+        if let Answer::Slow(wait) = answer {
+            tokio::time::sleep(wait).await;
+        }
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        match answer {
+            Answer::Status(status, headers) => reply(&mut stream, status, headers, "{}").await,
+            Answer::Cut => {}
+            Answer::Slow(_) => reply(&mut stream, 200, "", "{}").await,
+        }
+    }
+
+    fn seen(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    fn tokens(&self) -> usize {
+        self.tokens.load(Ordering::SeqCst)
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+        let Some(head) = text.find("\r\n\r\n") else { continue };
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok())
+            .unwrap_or(0);
+        if bytes.len() >= head + 4 + length {
+            return Some(text);
+        }
+    }
+}
+
+async fn reply(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
+    let text = format!(
+        "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    );
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+fn identity(url: &str, concurrency: usize) -> Arc<Identity> {
+    let settings = IdentitySettings {
+        side: Side::Dataverse,
+        authority: url.to_owned(),
+        tenant: "tenant".into(),
+        client_id: "app".into(),
+        client_secret: Secret::new("hunter2"),
+        scope: "scope".into(),
+        concurrency,
+        ca_pem: None,
+    };
+    Arc::new(Identity::new(settings).unwrap())
+}
+
+fn read(url: &str) -> Request {
+    Request::get(format!("{url}/things"))
+}
+
+fn write(url: &str, repeat: Repeat) -> Request {
+    Request::write(Method::POST, format!("{url}/things"), repeat).json(&serde_json::json!({"name": "A"}))
+}
+
+/// Sends `count` reads at once and gives their statuses.
+async fn together(identity: &Arc<Identity>, url: &str, count: usize) -> Vec<u16> {
+    let tasks: Vec<_> = (0..count)
+        .map(|_| {
+            let (identity, request) = (Arc::clone(identity), read(url));
+            tokio::spawn(async move { identity.send(&request).await.unwrap().status })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for task in tasks {
+        statuses.push(task.await.unwrap());
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn one_token_serves_all_calls() {
+    let (server, url) = Server::start(&[]).await;
+    let identity = identity(&url, 8);
+    assert_eq!(together(&identity, &url, 12).await, [200; 12]);
+    assert_eq!(together(&identity, &url, 3).await, [200; 3]);
+    assert_eq!((server.tokens(), server.seen(), identity.requests()), (1, 15, 15));
+    let seen = server.seen.lock().unwrap();
+    assert!(seen.iter().all(|request| request.contains("authorization: bearer token-0")));
+    assert!(seen.iter().all(|request| request.contains("odata-version: 4.0") && request.contains("gzip")));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_for_all_who_sent_it() {
+    let (server, url) = Server::start(&vec![Answer::Status(401, ""); 6]).await;
+    let identity = identity(&url, 6);
+    assert_eq!(together(&identity, &url, 6).await, [200; 6]);
+    assert_eq!((server.tokens(), identity.requests()), (2, 12));
+    assert!(server.seen.lock().unwrap()[6..].iter().all(|request| request.contains("bearer token-1")));
+}
+
+#[tokio::test]
+async fn a_token_refused_again_is_the_answer() {
+    let (server, url) = Server::start(&vec![Answer::Status(401, ""); 9]).await;
+    let reply = identity(&url, 1).send(&read(&url)).await.unwrap();
+    assert_eq!((reply.status, server.tokens(), server.seen()), (401, 2, 2));
+}
+
+#[tokio::test]
+async fn a_refused_application_is_named_without_its_secret() {
+    let (server, url) = Server::start(&[]).await;
+    let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}"#;
+    *server.token_answer.lock().unwrap() = Some((401, body));
+    let error = identity(&url, 1).send(&read(&url)).await.unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Unauthorized);
+    assert!(error.message.contains("AADSTS7000215") && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    assert_eq!((server.tokens(), server.seen()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_storm_of_429_pauses_the_whole_identity_once() {
+    let (server, url) = Server::start(&vec![Answer::Status(429, "Retry-After: 0.4\r\n"); 4]).await;
+    let identity = identity(&url, 4);
+    let begun = Instant::now();
+    assert_eq!(together(&identity, &url, 8).await, [200; 8]);
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(400) && took < Duration::from_millis(1500), "{took:?}");
+    // Four were refused at once; the other four waited with them and were never refused.
+    assert_eq!((identity.throttled(), identity.requests(), server.seen()), (4, 12, 12));
+}
+
+#[tokio::test]
+async fn a_pause_beyond_the_deadline_is_handed_back_with_its_length() {
+    let (server, url) = Server::start(&[Answer::Status(429, "Retry-After: 60\r\n")]).await;
+    let identity = identity(&url, 1);
+    identity.set_deadline(Some(Instant::now() + Duration::from_secs(2)));
+    for _ in 0..2 {
+        let error = identity.send(&write(&url, Repeat::OnlyIfUnprocessed)).await.unwrap_err();
+        assert!(matches!(error.kind, SystemErrorKind::Throttled(wait) if wait.as_secs() >= 58), "{error:?}");
+    }
+    assert_eq!(server.seen(), 1, "nothing is sent while the pause holds");
+}
+
+#[tokio::test]
+async fn a_503_that_names_a_pause_is_a_pause() {
+    let (server, url) = Server::start(&[Answer::Status(503, "Retry-After: 0.2\r\n")]).await;
+    let identity = identity(&url, 1);
+    let reply = identity.send(&write(&url, Repeat::OnlyIfUnprocessed)).await.unwrap();
+    assert_eq!((reply.status, server.seen(), identity.throttled()), (200, 2, 1));
+}
+
+#[tokio::test]
+async fn passing_faults_are_repeated_as_far_as_the_request_allows() {
+    for (repeat, answer, status, sent) in [
+        (Repeat::Read, Answer::Status(502, ""), 200, 2),
+        (Repeat::Read, Answer::Status(408, ""), 200, 2),
+        (Repeat::Idempotent, Answer::Status(504, ""), 200, 2),
+        (Repeat::Idempotent, Answer::Status(408, ""), 408, 1),
+        (Repeat::OnlyIfUnprocessed, Answer::Status(503, ""), 503, 1),
+        (Repeat::Idempotent, Answer::Status(500, ""), 500, 1),
+        (Repeat::Idempotent, Answer::Cut, 200, 2),
+    ] {
+        let (server, url) = Server::start(&[answer]).await;
+        let reply = identity(&url, 1).send(&write(&url, repeat)).await.unwrap();
+        assert_eq!((reply.status, server.seen()), (status, sent), "{repeat:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_of_unknown_effect_is_not_repeated() {
+    let (server, url) = Server::start(&[Answer::Cut]).await;
+    let identity = identity(&url, 1);
+    let error = identity.send(&write(&url, Repeat::OnlyIfUnprocessed)).await.unwrap_err();
+    assert_eq!((error.kind, server.seen(), identity.requests()), (SystemErrorKind::Unreachable, 1, 1));
+}
+
+#[tokio::test]
+async fn a_fault_that_stays_is_given_back_after_a_few_attempts() {
+    let (server, url) = Server::start(&vec![Answer::Cut; 20]).await;
+    let error = identity(&url, 1).send(&read(&url)).await.unwrap_err();
+    assert_eq!((error.kind, server.seen()), (SystemErrorKind::Unreachable, 4));
+    assert!(!error.message.contains("things"), "no address in messages: {}", error.message);
+}
+
+#[tokio::test]
+async fn a_system_that_is_not_there_is_unreachable_and_costs_no_request() {
+    let (_, url) = Server::start(&[]).await;
+    let identity = identity(&url, 1);
+    identity.set_deadline(Some(Instant::now() + Duration::from_secs(2)));
+    let error = identity.send(&read("http://127.0.0.1:9")).await.unwrap_err();
+    assert_eq!((error.kind, identity.requests()), (SystemErrorKind::Unreachable, 0));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_by_the_deadline_is_a_timeout() {
+    let (server, url) = Server::start(&[Answer::Slow(Duration::from_secs(30))]).await;
+    let identity = identity(&url, 1);
+    identity.set_deadline(Some(Instant::now() + Duration::from_millis(300)));
+    let error = identity.send(&read(&url)).await.unwrap_err();
+    assert_eq!((error.kind, server.seen()), (SystemErrorKind::Timeout, 1));
+}
+
+#[tokio::test]
+async fn no_more_requests_run_at_once_than_the_gate_admits() {
+    let (server, url) = Server::start(&vec![Answer::Slow(Duration::from_millis(20)); 15]).await;
+    assert_eq!(together(&identity(&url, 3), &url, 15).await, [200; 15]);
+    let most = server.most_running.load(Ordering::SeqCst);
+    assert!(most <= 3, "{most} at once");
+}
