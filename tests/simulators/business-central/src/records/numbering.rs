@@ -1,0 +1,54 @@
+//! Number series: the number of a record whose creator leaves it out.
+
+use crate::cell::Cell;
+use crate::errors::ApiError;
+use crate::schema::{TableId, schema};
+use crate::store::{Row, Store};
+
+struct Series {
+    table: &'static str,
+    prefix: &'static str,
+    first: u64,
+    width: usize,
+    step: u64,
+}
+
+const fn series(table: &'static str, prefix: &'static str, first: u64, width: usize, step: u64) -> Series {
+    Series { table, prefix, first, width, step }
+}
+
+const SERIES: &[Series] = &[
+    series("Item", "", 1000, 4, 1),
+    series("Customer", "C", 10, 5, 10),
+    series("Vendor", "V", 10, 5, 10),
+    series("Contact", "CT", 1, 6, 1),
+    series("Resource", "R", 10, 4, 10),
+    series("Opportunity", "OP", 1, 6, 1),
+    series("Sales Header", "S-ORD", 101_001, 6, 1),
+    series("Sales Header (Quote)", "S-QUO", 1001, 4, 1),
+    series("Sales Invoice Header", "S-INV", 102_001, 6, 1),
+    series("Sales Credit Memo Entity Buffer", "S-CR", 104_001, 6, 1),
+    series("Sales Shipment Header", "S-SHPT", 105_001, 6, 1),
+    series("Price List Header", "S", 1, 5, 1),
+];
+
+/// Gives the row the next number of its series if it has none.
+pub(crate) fn number(store: &Store, table: TableId, row: &mut Row) -> Result<(), ApiError> {
+    let definition = schema().table(table);
+    let Some(series) = SERIES.iter().find(|series| series.table == definition.name) else { return Ok(()) };
+    let Some(at) = definition.position("number").or_else(|| definition.position("code")) else { return Ok(()) };
+    if !row.cells[at].is_blank() {
+        return Ok(());
+    }
+    row.cells[at] = Cell::text(next(store, table, series));
+    Ok(())
+}
+
+/// The next number of a series: one step after the highest in use.
+fn next(store: &Store, table: TableId, series: &Series) -> String {
+    let Series { prefix, first, width, step, .. } = *series;
+    // Numbers of one width sort like the numbers they hold; a series that has outgrown its width goes on with more digits.
+    let highest = (width..width + 4).rev().find_map(|width| store.last_code_with(table, prefix, width)).and_then(|code| code[prefix.len()..].parse::<u64>().ok());
+    let next = highest.map_or(first, |highest| ((highest / step + 1) * step).max(first));
+    format!("{prefix}{next:0width$}")
+}

@@ -1,0 +1,209 @@
+//! The transport: connections, authentication, limits, latency, and the log.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::errors::ApiError;
+use crate::faults::RequestFault;
+use crate::options::BusinessCentralOptions;
+use crate::request_log::{LoggedOperation, RequestLog, RequestLogEntry};
+use crate::schema::Route;
+use crate::service::execute::{Api, Cut, Executed};
+use crate::service::{Answer, Context, Operation, execute};
+use crate::throttle::Throttle;
+use crate::tokens::{Registration, Tokens};
+
+/// Largest body of a request.
+const LARGEST_BODY: usize = 350 * 1024 * 1024;
+
+/// Everything the connections share.
+pub(crate) struct Server {
+    pub api: Api,
+    pub options: BusinessCentralOptions,
+    /// `http://127.0.0.1:port`
+    pub origin: String,
+    pub tokens: Tokens,
+    pub throttle: Throttle,
+    pub log: RequestLog,
+}
+
+impl std::error::Error for Cut {}
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the connection is cut on purpose")
+    }
+}
+
+/// Accepts connections until the task is dropped.
+pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) -> Infallible {
+    let mut connections = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Small answers must not wait for more data.
+                let _ = stream.set_nodelay(true);
+                connections.spawn(connection(Arc::clone(&server), stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+pub(crate) async fn connection(server: Arc<Server>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let server = Arc::clone(&server);
+        async move { server.answer(request).await }
+    });
+    let served = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+impl Server {
+    pub(crate) fn base(&self) -> String {
+        format!("{}/v2.0/{}/{}", self.origin, self.options.tenant, self.options.environment)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(Body::new(body), LARGEST_BODY).await;
+        let path = parts.uri.path().trim_start_matches('/').to_owned();
+        let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match segments.as_slice() {
+            [tenant, "oauth2", "v2.0", "token"] if *tenant != "v2.0" => Ok(response(self.token(&parts, tenant, body.ok().as_ref()))),
+            ["v2.0", rest @ ..] => self.api_request(&parts, rest, body.ok()).await,
+            _ => Ok(response(Answer::refused(&ApiError::no_route(&format!("{}/{path}", self.origin))))),
+        }
+    }
+
+    fn token(&self, parts: &Parts, tenant: &str, body: Option<&Bytes>) -> Answer {
+        if parts.method != Method::POST {
+            return Answer::refused(&ApiError::new(405, "BadRequest_MethodNotAllowed", "Use POST."));
+        }
+        if self.api.faults.is_down() {
+            return Answer::refused(&ApiError::failing(503, None));
+        }
+        let registration = Registration { tenant: &self.options.tenant, client: &self.options.client.0, secret: &self.options.client.1 };
+        let form = body.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+        let faults = &self.api.faults;
+        self.tokens.grant(&registration, tenant, header(parts, "authorization"), &form, faults.tokens_valid_from(), faults.token_lifetime())
+    }
+
+    /// Counts, answers and logs one request of the API.
+    async fn api_request(&self, parts: &Parts, segments: &[&str], body: Option<Bytes>) -> Result<Response<Body>, Cut> {
+        let number = self.log.arrived();
+        let (started, at) = (Instant::now(), self.api.reading().clock.now());
+        let executed = self.execute_request(parts, segments, body).await;
+        let path = match segments {
+            [tenant, environment, rest @ ..] if *tenant == self.options.tenant && *environment == self.options.environment => rest.join("/"),
+            [environment, rest @ ..] if *environment == self.options.environment => rest.join("/"),
+            other => other.join("/"),
+        };
+        self.log.answered(RequestLogEntry {
+            number,
+            at,
+            method: parts.method.to_string(),
+            path: percent_decode_str(&path).decode_utf8_lossy().into_owned(),
+            query: percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8_lossy().into_owned(),
+            status: executed.answer.as_ref().map_or(0, |answer| answer.status),
+            operations: executed.operations.into_iter().map(|(method, path, status)| LoggedOperation { method: method.to_string(), path, status }).collect(),
+            answer_bytes: executed.answer.as_ref().map_or(0, |answer| answer.body.len()),
+            took: started.elapsed(),
+        });
+        let mut answer = executed.answer.ok_or(Cut)?;
+        if parts.method == Method::HEAD {
+            answer.body.clear();
+        }
+        Ok(response(answer))
+    }
+
+    async fn execute_request(&self, parts: &Parts, segments: &[&str], body: Option<Bytes>) -> Executed {
+        let refused = |error: &ApiError| Executed { answer: Some(Answer::refused(error)), ..Executed::default() };
+        let uri = format!("{}{}", self.origin, parts.uri.path());
+        let faults = &self.api.faults;
+        match faults.before_request() {
+            None => {}
+            Some(RequestFault::Cut) => return Executed::default(),
+            Some(RequestFault::Outage) => return refused(&ApiError::failing(503, Some(5))),
+            Some(RequestFault::Fail { status }) => return refused(&ApiError::failing(status, None)),
+            Some(RequestFault::Throttle { retry_after }) => return refused(&ApiError::too_many_requests(101, 100, retry_after.map(|pause| pause.as_secs()))),
+        }
+        let Some(client) = self.tokens.client(header(parts, "authorization"), faults.tokens_valid_from()) else {
+            let mut answer = Answer::refused(&ApiError::unauthenticated());
+            answer.headers.push(("www-authenticate", format!("Bearer authorization_uri=\"{}/{}\"", self.origin, self.options.tenant)));
+            return Executed { answer: Some(answer), ..Executed::default() };
+        };
+        let (route, path) = match self.route(segments, &uri) {
+            Ok(found) => found,
+            Err(error) => return refused(&error),
+        };
+        let Some(body) = body else {
+            return refused(&ApiError::new(413, "BadRequest", "The request body is too large."));
+        };
+        let admission = match self.throttle.admit(&client, faults.limits()).await {
+            Ok(admission) => admission,
+            Err(error) => return refused(&error),
+        };
+        let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
+        let operation = Operation { route, method, path, query: parts.uri.query().unwrap_or_default().to_owned(), headers: parts.headers.clone(), body };
+        let context = Context { base: self.base(), switches: faults.switches() };
+        let executed = execute(&self.api, &context, &operation);
+        let writes = executed.operations.iter().filter(|(method, ..)| *method != Method::GET).count();
+        let reads = executed.operations.len() - writes;
+        let latency = faults.latency();
+        let pause = latency.read * u32::try_from(reads).unwrap_or(u32::MAX) + latency.write * u32::try_from(writes).unwrap_or(u32::MAX);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        drop(admission);
+        executed
+    }
+
+    /// The route and the path below it.
+    fn route(&self, segments: &[&str], uri: &str) -> Result<(Route, String), ApiError> {
+        let below = match segments {
+            [tenant, environment, rest @ ..] if *tenant == self.options.tenant && *environment == self.options.environment => rest,
+            [environment, rest @ ..] if *environment == self.options.environment => rest,
+            _ => return Err(ApiError::new(404, "NoEnvironment", "Environment does not exist.")),
+        };
+        match below {
+            ["api", "v2.0", path @ ..] => Ok((Route::Standard, path.join("/"))),
+            ["api", "couplet", "sync", "v1.0", path @ ..] if self.api.faults.companion_installed() => Ok((Route::Companion, path.join("/"))),
+            _ => Err(ApiError::no_route(uri)),
+        }
+    }
+}
+
+fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    parts.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+pub(crate) fn response(answer: Answer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
