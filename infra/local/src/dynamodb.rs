@@ -140,9 +140,7 @@ fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, Dyno
             request.client_request_token = None;
             write(&database.transact_write_items(request)?)
         }
-        other => Err(DynoxideError::ValidationException(format!(
-            "the embedded DynamoDB does not answer {other:?}"
-        ))),
+        other => Err(DynoxideError::ValidationException(format!("the embedded DynamoDB does not answer {other:?}"))),
     }
 }
 

@@ -1,0 +1,118 @@
+//! DynamoDB and SQS of one installation in this process, with the table and the queues the functions expect.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::QueueAttributeName;
+use couplet_runtime::{Cloud, Settings, wiring};
+use couplet_store::StoreError;
+
+use crate::dynamodb::{EmbeddedDynamoDb, OpenError};
+use crate::sqs::{CreateQueueError, EmbeddedSqs, QueueSettings, QueueWithDeadLetters};
+
+/// Name of the records queue.
+const QUEUE: &str = "couplet-records";
+/// As in the deployed stack: receives before a message becomes a dead letter.
+const MAX_RECEIVE_COUNT: u32 = 5;
+/// As in the deployed stack: longer than a batch may take.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// The embedded cloud could not be opened, or one of its services failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedCloudError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] StoreError),
+    /// The queues.
+    #[error(transparent)]
+    Queue(#[from] CreateQueueError),
+    /// Counting messages.
+    #[error("the embedded queue cannot be asked: {0}")]
+    Count(String),
+}
+
+/// The services of one installation.
+///
+/// What is in DynamoDB survives when the cloud was opened on a file. Messages do not: they live in memory, and
+/// [`crate::recover`] makes up for those that were lost with an earlier process.
+#[derive(Clone)]
+pub struct EmbeddedCloud {
+    dynamodb: EmbeddedDynamoDb,
+    sqs: EmbeddedSqs,
+    queue: QueueWithDeadLetters,
+}
+
+/// Messages in the queues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// To be processed: visible, under way, or coming back later.
+    pub open: u64,
+    /// Given up.
+    pub dead: u64,
+}
+
+impl EmbeddedCloud {
+    /// A cloud that is gone with the process.
+    ///
+    /// # Errors
+    /// When one of the services refuses.
+    pub async fn in_memory(settings: &Settings) -> Result<Self, EmbeddedCloudError> {
+        Self::on(EmbeddedDynamoDb::open_in_memory()?, settings).await
+    }
+
+    /// A cloud whose DynamoDB is in a file.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or one of the services refuses.
+    pub async fn on_file(database: &Path, settings: &Settings) -> Result<Self, EmbeddedCloudError> {
+        Self::on(EmbeddedDynamoDb::open(database)?, settings).await
+    }
+
+    async fn on(dynamodb: EmbeddedDynamoDb, settings: &Settings) -> Result<Self, EmbeddedCloudError> {
+        wiring::store(settings, dynamodb.client()).create_table_if_absent().await?;
+        dynamodb.remove_expired()?;
+        let sqs = EmbeddedSqs::start();
+        let queue_settings =
+            QueueSettings { visibility_timeout: VISIBILITY_TIMEOUT, max_receive_count: MAX_RECEIVE_COUNT };
+        let queue = sqs.create_queue(QUEUE, queue_settings).await?;
+        Ok(Self { dynamodb, sqs, queue })
+    }
+
+    /// The services as the handlers know them.
+    pub fn services(&self) -> Cloud {
+        Cloud { dynamodb: self.dynamodb.client(), sqs: self.sqs.client(), queue_url: self.queue.url.clone() }
+    }
+
+    /// How many messages there are.
+    ///
+    /// # Errors
+    /// When the queue cannot be asked.
+    pub async fn depth(&self) -> Result<QueueDepth, EmbeddedCloudError> {
+        let (open, dead) = (self.messages(&self.queue.url), self.messages(&self.queue.dead_letter_url));
+        Ok(QueueDepth { open: open.await?, dead: dead.await? })
+    }
+
+    async fn messages(&self, url: &str) -> Result<u64, EmbeddedCloudError> {
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let answer = self
+            .sqs
+            .client()
+            .get_queue_attributes()
+            .queue_url(url)
+            .set_attribute_names(Some(counts.to_vec()))
+            .send()
+            .await
+            .map_err(|error| EmbeddedCloudError::Count(DisplayErrorContext(&error).to_string()))?;
+        let attributes = answer.attributes();
+        let count = |name| attributes.and_then(|all| all.get(name)).and_then(|text| text.parse::<u64>().ok());
+        Ok(counts.iter().filter_map(count).sum())
+    }
+}

@@ -1,0 +1,107 @@
+//! What EventBridge Scheduler does: starts every job in its period, dependencies first.
+
+use std::time::Duration;
+
+use couplet_engine::{EngineError, JobPlan};
+use couplet_model::catalogue::ITEM_AVAILABILITY;
+use couplet_model::job::Trigger;
+use couplet_runtime::Application;
+use couplet_runtime::handlers::{self, RunJobAnswer, RunJobEvent, RunMode};
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+/// Time between the first starts of two jobs, so that a job's dependencies have found their changes before it.
+const STEP: Duration = Duration::from_secs(10);
+
+/// When one job starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// The job.
+    pub job: String,
+    /// First start after the clock was started.
+    pub first: Duration,
+    /// Time between two starts.
+    pub every: Duration,
+}
+
+/// The timers of these jobs: each after all it depends on, those left out that cannot run yet.
+pub fn timers(plans: &[JobPlan]) -> Vec<Timer> {
+    let ready = plans.iter().filter(|plan| plan.ready.is_ok());
+    let firsts = (0_u32..).map(|position| STEP * position);
+    ready
+        .zip(firsts)
+        .map(|(plan, first)| Timer {
+            job: plan.name.clone(),
+            first,
+            every: Duration::from_secs(u64::from(plan.every_minutes.max(1)) * 60),
+        })
+        .collect()
+}
+
+/// Starts one job through the handler of its function.
+///
+/// # Errors
+/// When the run failed as a whole.
+pub async fn start(
+    application: &Application,
+    job: &str,
+    mode: RunMode,
+    trigger: Trigger,
+) -> Result<RunJobAnswer, EngineError> {
+    if job == ITEM_AVAILABILITY {
+        handlers::refresh_availability(application, trigger).await
+    } else {
+        handlers::run_job(application, &RunJobEvent { job: job.to_owned(), mode, trigger }).await
+    }
+}
+
+/// Starts the jobs by their timers until told to stop; runs under way are finished. `after` is told how each ended.
+pub async fn run(
+    application: &Application,
+    timers: &[Timer],
+    stop: &watch::Receiver<bool>,
+    after: impl Fn(&str, Result<RunJobAnswer, EngineError>),
+) {
+    let after = &after;
+    let clocks = timers.iter().map(|timer| async move {
+        let mut stop = stop.clone();
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + timer.first, timer.every);
+        // A run longer than its period is not followed by a burst.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stopped| *stopped) => return,
+                _ = ticks.tick() => {}
+            }
+            after(&timer.job, start(application, &timer.job, RunMode::Modified, Trigger::Schedule).await);
+        }
+    });
+    stream::iter(clocks).for_each_concurrent(None, |clock| clock).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(name: &str, every_minutes: u32, ready: bool) -> JobPlan {
+        JobPlan {
+            name: name.to_owned(),
+            description: String::new(),
+            direction: None,
+            every_minutes,
+            inactivity_minutes: 0,
+            ready: if ready { Ok(()) } else { Err("not there yet".to_owned()) },
+        }
+    }
+
+    #[test]
+    fn jobs_start_one_after_the_other_in_the_order_of_their_dependencies() {
+        let timers = timers(&[plan("CURRENCY", 30, true), plan("CONTACT", 30, false), plan("CUSTOMER", 15, true)]);
+        let seconds = |timer: &Timer| (timer.job.clone(), timer.first.as_secs(), timer.every.as_secs());
+        assert_eq!(
+            timers.iter().map(seconds).collect::<Vec<_>>(),
+            [("CURRENCY".to_owned(), 0, 1800), ("CUSTOMER".to_owned(), 10, 900)]
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! Reading couplings, and removing one.
+
+use std::collections::HashMap;
+
+use couplet_model::{CompanyId, Coupling, CouplingState, MappingName, RecordId, Side};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::Store;
+use crate::backoff::Backoff;
+use crate::error::StoreError;
+use crate::item::{self, Item, check_size, number, text, text_if_any, with_data, word};
+use crate::keys::{self, COUPLING, Key, SHARDS};
+use crate::requests::{CONCURRENT, Range};
+use crate::terms::Terms;
+use crate::transaction::{Group, Verdict};
+
+/// Attribute with the revision every change is conditional on.
+pub(crate) const REVISION: &str = "rev";
+/// Attribute of a coupling with its Dataverse id.
+pub(crate) const DATAVERSE_ID: &str = "dv";
+/// Attribute of a coupling with its key.
+pub(crate) const KEY: &str = "key";
+/// Attribute of a pointer with the Business Central id of its coupling.
+pub(crate) const SYSTEM_ID: &str = "bc";
+
+/// A page of couplings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CouplingPage {
+    /// The couplings, in no order that means anything.
+    pub couplings: Vec<Coupling>,
+    /// Where the next page starts; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// The item of a coupling, as it is in the value.
+pub(crate) fn coupling_item(
+    company: CompanyId,
+    mapping: &MappingName,
+    coupling: &Coupling,
+) -> Result<(Key, Item), StoreError> {
+    let key = keys::coupling(company, mapping, coupling.system_id.into());
+    let name = || format!("the coupling of {} and {} in {mapping}", coupling.system_id, coupling.dataverse_id);
+    let mut item = with_data(&key, &name(), coupling)?;
+    item.insert(REVISION.to_owned(), number(coupling.revision));
+    item.insert("state".to_owned(), word(&coupling.state));
+    item.insert(DATAVERSE_ID.to_owned(), text(coupling.dataverse_id.to_string()));
+    if let Some(code) = &coupling.key {
+        item.insert(KEY.to_owned(), text(code));
+    }
+    check_size(&item, name)?;
+    Ok((key, item))
+}
+
+/// The item through which an id or a key points to its coupling.
+pub(crate) fn pointer_item(key: &Key, coupling: &Coupling) -> Item {
+    let mut item = key.attributes();
+    item.insert(SYSTEM_ID.to_owned(), text(coupling.system_id.to_string()));
+    item
+}
+
+/// Whose coupling a pointer points to.
+pub(crate) fn pointed_at(item: &Item) -> Result<RecordId, StoreError> {
+    item::parsed(item, SYSTEM_ID)
+}
+
+/// The pointer is this coupling's, or nobody's.
+pub(crate) fn own_pointer_or_none(coupling: &Coupling) -> Terms {
+    Terms::only_if("attribute_not_exists(pk) OR bc = :bc").value("bc", text(coupling.system_id.to_string()))
+}
+
+/// The role of an action in the removal of a coupling.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Coupling,
+    Pointer,
+    KeyPointer,
+}
+
+impl Store {
+    /// The couplings of records of one side, by their ids there. Records that are not coupled are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn couplings_by_id(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        side: Side,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, Coupling>, StoreError> {
+        let system_ids: Vec<RecordId> = match side {
+            Side::BusinessCentral => ids.to_vec(),
+            Side::Dataverse => {
+                let pointers = self.read_many(ids.iter().map(|id| keys::dataverse(company, mapping, *id))).await?;
+                pointers.values().map(pointed_at).collect::<Result<_, _>>()?
+            }
+        };
+        let couplings = self.read_couplings(company, mapping, &system_ids).await?;
+        Ok(couplings.into_iter().map(|coupling| (coupling.id(side), coupling)).collect())
+    }
+
+    /// The couplings by the key people write (`No.`, `Code`). Keys that are not coupled are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn couplings_by_key(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        keys: &[String],
+    ) -> Result<HashMap<String, Coupling>, StoreError> {
+        let pointers = self.read_many(keys.iter().map(|key| keys::code(company, mapping, key))).await?;
+        let mut owners: HashMap<&String, RecordId> = HashMap::new();
+        for key in keys {
+            if let Some(pointer) = pointers.get(&keys::code(company, mapping, key)) {
+                owners.insert(key, pointed_at(pointer)?);
+            }
+        }
+        let system_ids: Vec<RecordId> = owners.values().copied().collect();
+        let couplings = self.read_couplings(company, mapping, &system_ids).await?;
+        let couplings: HashMap<RecordId, Coupling> =
+            couplings.into_iter().map(|coupling| (coupling.system_id.into(), coupling)).collect();
+        Ok(owners.into_iter().filter_map(|(key, owner)| Some((key.clone(), couplings.get(&owner)?.clone()))).collect())
+    }
+
+    async fn read_couplings(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        system_ids: &[RecordId],
+    ) -> Result<Vec<Coupling>, StoreError> {
+        let items = self.read_many(system_ids.iter().map(|id| keys::coupling(company, mapping, *id))).await?;
+        items.values().map(item::data).collect()
+    }
+
+    /// A page of all couplings of a mapping, from the beginning or from where the last page ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or `after` is no place a page ended at.
+    pub async fn coupling_page(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<CouplingPage, StoreError> {
+        let limit = limit.max(1);
+        let (mut shard, mut last) = match &after {
+            None => (0, None),
+            Some(place) => {
+                let (shard, id) = parse_place(place)?;
+                (shard, Some(format!("{COUPLING}{id}")))
+            }
+        };
+        let mut page = CouplingPage::default();
+        while shard < SHARDS {
+            let mut range = Range::starting(keys::shard_pk(company, mapping, shard), COUPLING);
+            range.after = last.take();
+            range.per_request = i32::try_from(limit - page.couplings.len()).ok();
+            let (items, next) = self.query_once(&range).await?;
+            for found in &items {
+                page.couplings.push(item::data(found)?);
+            }
+            if page.couplings.len() >= limit {
+                page.next = page.couplings.last().map(|coupling| format!("{shard}#{}", coupling.system_id));
+                return Ok(page);
+            }
+            match next {
+                Some(_) => last = next,
+                None => shard += 1,
+            }
+        }
+        Ok(page)
+    }
+
+    /// How many records of a mapping are coupled; reservations do not count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_couplings(&self, company: CompanyId, mapping: &MappingName) -> Result<u64, StoreError> {
+        let partitions: Vec<String> = (0..SHARDS).map(|shard| keys::shard_pk(company, mapping, shard)).collect();
+        let counts: Vec<u64> = stream::iter(partitions)
+            .map(|pk| {
+                let store = self.clone();
+                async move { store.count_where(&pk, COUPLING, "state", word(&CouplingState::Coupled)).await }
+            })
+            .buffer_unordered(CONCURRENT)
+            .try_collect()
+            .await?;
+        Ok(counts.iter().sum())
+    }
+
+    /// Removes a coupling of this mapping, with what points to it. A coupling that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when somebody changed it since `coupling` was read.
+    pub async fn remove_coupling(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        coupling: &Coupling,
+    ) -> Result<(), StoreError> {
+        let mut key_is_ours = coupling.key.is_some();
+        let mut backoff = Backoff::default();
+        loop {
+            let mut actions = vec![
+                self.delete(
+                    Role::Coupling,
+                    keys::coupling(company, mapping, coupling.system_id.into()),
+                    &Terms::only_if("rev = :rev").value("rev", number(coupling.revision)),
+                )?,
+                self.delete(
+                    Role::Pointer,
+                    keys::dataverse(company, mapping, coupling.dataverse_id.into()),
+                    &own_pointer_or_none(coupling),
+                )?,
+            ];
+            if let Some(code) = coupling.key.as_ref().filter(|_| key_is_ours) {
+                let key = keys::code(company, mapping, code);
+                actions.push(self.delete(Role::KeyPointer, key, &own_pointer_or_none(coupling))?);
+            }
+            let verdicts = self.transact(&[Group { id: 0, actions }], None).await?;
+            let refused = match verdicts.into_iter().next() {
+                None | Some((_, Verdict::Applied)) => return Ok(()),
+                Some((_, Verdict::Innocent)) => Vec::new(),
+                Some((_, Verdict::Refused(refused))) => refused,
+            };
+            let stale = || StoreError::Stale {
+                what: format!("the coupling of {} and {} in {mapping}", coupling.system_id, coupling.dataverse_id),
+            };
+            match refused.iter().find(|(role, _)| *role != Role::KeyPointer) {
+                Some((Role::Coupling, None)) => return Ok(()),
+                Some(_) => return Err(stale()),
+                // Another record has taken over the key; its pointer stays.
+                None => key_is_ours = false,
+            }
+            if !backoff.pause().await {
+                return Err(stale());
+            }
+        }
+    }
+}
+
+fn parse_place(place: &str) -> Result<(u8, RecordId), StoreError> {
+    let parsed = place.split_once('#').and_then(|(shard, id)| Some((shard.parse().ok()?, id.parse().ok()?)));
+    parsed.ok_or_else(|| StoreError::Refused(format!("{place:?} is no place in the list of couplings")))
+}
+
+/// The revision, the Dataverse id and the key a stored coupling has.
+pub(crate) fn stored_identity(item: &Item) -> Result<(u64, RecordId, Option<String>), StoreError> {
+    Ok((item::count_of(item, REVISION)?, item::parsed(item, DATAVERSE_ID)?, text_if_any(item, KEY).map(str::to_owned)))
+}

@@ -1,0 +1,263 @@
+//! The key layout of the table: every kind of item at a glance.
+//!
+//! | What | `pk` | `sk` | Attributes besides `data` (JSON) |
+//! |---|---|---|---|
+//! | coupling | `<company>#<mapping>#<shard of BC id>` | `coupling#<BC id>` | `rev`, `state`, `dv`, `key` |
+//! | its Dataverse id | `<company>#<mapping>#<shard of DV id>` | `dataverse#<DV id>` | `bc`; no `data` |
+//! | its key (`No.`, `Code`) | `<company>#<mapping>#<shard of key>` | `key#<key>` | `bc`; no `data` |
+//! | failure to be retried or mended | `<company>#<mapping>#<shard of source id>` | `failure#<direction>#<source id>` | |
+//! | wait, by who waits | `<company>#<mapping>#<shard of source id>` | `waiting#<direction>#<source id>#<needed mapping>#<side>#<key>` | |
+//! | wait, by what is needed | `<company>#<needed mapping>#<shard of key>` | `wait#<side>#<key>#<mapping>#<direction>#<source id>` | |
+//! | mark: something waits for this | `<company>#<needed mapping>#<shard of key>` | `needed#<side>#<key>` | `expires`; no `data` |
+//! | run | `<company>#run#<job>` | `<run>` | times, counters, `message`, `expires`; no `data` |
+//! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
+//! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `lease_until`, times, `message`; no `data` |
+//! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
+//! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
+//! | setting | `<company>#settings` | `<name>` | |
+//!
+//! Couplings and what hangs on records are spread over [`SHARDS`] partitions per mapping. The shard follows from the
+//! id, so a point read knows where to look, and a listing asks each shard once. Counters of a run are spread over
+//! [`COUNTER_SLOTS`] items, because transactions that add to one item at the same time cancel each other.
+//!
+//! Company and mapping are part of every key of a coupling: two mappings on one table never see each other.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use couplet_model::message::Direction;
+use couplet_model::outcome::Dependency;
+use couplet_model::{CompanyId, MappingName, RecordId, RunId, Side};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// Partitions per mapping; each takes 1,000 writes per second.
+pub const SHARDS: u8 = 16;
+
+/// Items the counters of one run are spread over.
+pub const COUNTER_SLOTS: u8 = 16;
+
+/// Sort keys end at 1,024 bytes; a longer part is replaced by a hash.
+const LONGEST_PART: usize = 400;
+
+/// Namespace of hashes standing for long keys.
+const LONG_KEY_NAMESPACE: Uuid = Uuid::from_u128(0x2b8e_40d1_77a4_5c02_8d35_1f6a_90cc_0002);
+
+/// Start of the sort key of a coupling.
+pub(crate) const COUPLING: &str = "coupling#";
+
+/// Start of the sort key of a wait, listed by who waits.
+pub(crate) const WAITING: &str = "waiting#";
+
+/// The primary key of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    /// The key as attributes.
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+
+    /// The key of an item that was read; `None` when it has none.
+    pub fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let part = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        Some(Self { pk: part("pk")?, sk: part("sk")? })
+    }
+}
+
+/// The shard of some bytes: FNV-1a, folded. Stored keys depend on it; it must never change.
+fn shard(bytes: &[u8]) -> u8 {
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let folded = hash ^ (hash >> 32);
+    (folded % u64::from(SHARDS)) as u8
+}
+
+fn part(text: &str) -> String {
+    if text.len() <= LONGEST_PART {
+        text.to_owned()
+    } else {
+        format!("hash:{}", Uuid::new_v5(&LONG_KEY_NAMESPACE, text.as_bytes()))
+    }
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::BusinessCentral => "bc",
+        Side::Dataverse => "dv",
+    }
+}
+
+/// The partition of one shard of a mapping.
+pub(crate) fn shard_pk(company: CompanyId, mapping: &MappingName, shard: u8) -> String {
+    format!("{company}#{mapping}#{shard:x}")
+}
+
+fn record_pk(company: CompanyId, mapping: &MappingName, record: RecordId) -> String {
+    shard_pk(company, mapping, shard(record.0.as_bytes()))
+}
+
+fn text_pk(company: CompanyId, mapping: &MappingName, text: &str) -> String {
+    shard_pk(company, mapping, shard(text.as_bytes()))
+}
+
+/// A coupling.
+pub(crate) fn coupling(company: CompanyId, mapping: &MappingName, system_id: RecordId) -> Key {
+    Key { pk: record_pk(company, mapping, system_id), sk: format!("{COUPLING}{system_id}") }
+}
+
+/// Where the Dataverse id of a coupling points to it.
+pub(crate) fn dataverse(company: CompanyId, mapping: &MappingName, dataverse_id: RecordId) -> Key {
+    Key { pk: record_pk(company, mapping, dataverse_id), sk: format!("dataverse#{dataverse_id}") }
+}
+
+/// Where the key of a coupling points to it.
+pub(crate) fn code(company: CompanyId, mapping: &MappingName, key: &str) -> Key {
+    Key { pk: text_pk(company, mapping, key), sk: format!("key#{}", part(key)) }
+}
+
+/// Start of the sort keys of failures in one direction.
+pub(crate) fn failure_prefix(direction: Direction) -> String {
+    format!("failure#{}#", direction.as_str())
+}
+
+/// A failure.
+pub(crate) fn failure(company: CompanyId, mapping: &MappingName, direction: Direction, record: RecordId) -> Key {
+    Key { pk: record_pk(company, mapping, record), sk: format!("{}{record}", failure_prefix(direction)) }
+}
+
+/// A wait, found by who waits.
+pub(crate) fn waiting(
+    company: CompanyId,
+    mapping: &MappingName,
+    direction: Direction,
+    record: RecordId,
+    needed: &Dependency,
+) -> Key {
+    Key {
+        pk: record_pk(company, mapping, record),
+        sk: format!(
+            "{WAITING}{}#{record}#{}#{}#{}",
+            direction.as_str(),
+            needed.mapping,
+            side_name(needed.side),
+            part(&needed.key)
+        ),
+    }
+}
+
+/// Start of the sort keys of everything that waits for one record.
+pub(crate) fn wait_prefix(needed: &Dependency) -> String {
+    format!("wait#{}#{}#", side_name(needed.side), part(&needed.key))
+}
+
+/// A wait, found by what is needed.
+pub(crate) fn wait(
+    company: CompanyId,
+    mapping: &MappingName,
+    direction: Direction,
+    record: RecordId,
+    needed: &Dependency,
+) -> Key {
+    Key {
+        pk: needed_pk(company, needed),
+        sk: format!("{}{mapping}#{}#{record}", wait_prefix(needed), direction.as_str()),
+    }
+}
+
+/// The partition of what waits for one record.
+pub(crate) fn needed_pk(company: CompanyId, needed: &Dependency) -> String {
+    text_pk(company, &needed.mapping, &needed.key)
+}
+
+/// The mark that something waits, or waited, for a record.
+pub(crate) fn needed(company: CompanyId, needed: &Dependency) -> Key {
+    Key { pk: needed_pk(company, needed), sk: format!("needed#{}#{}", side_name(needed.side), part(&needed.key)) }
+}
+
+/// The partition of the runs of a job.
+pub(crate) fn runs_pk(company: CompanyId, job: &str) -> String {
+    format!("{company}#run#{job}")
+}
+
+/// A run.
+pub(crate) fn run(company: CompanyId, job: &str, run: RunId) -> Key {
+    Key { pk: runs_pk(company, job), sk: run.to_string() }
+}
+
+/// A part of the counters of a run.
+pub(crate) fn run_slot(company: CompanyId, job: &str, run: RunId, slot: u8) -> Key {
+    Key { pk: runs_pk(company, job), sk: format!("{run}#{:x}", slot % COUNTER_SLOTS) }
+}
+
+/// The partition of the jobs.
+pub(crate) fn jobs_pk(company: CompanyId) -> String {
+    format!("{company}#jobs")
+}
+
+/// A job.
+pub(crate) fn job(company: CompanyId, name: &str) -> Key {
+    Key { pk: jobs_pk(company), sk: name.to_owned() }
+}
+
+/// The partition of the error history of a mapping.
+pub(crate) fn errors_pk(company: CompanyId, mapping: &MappingName) -> String {
+    format!("{company}#errors#{mapping}")
+}
+
+/// An error; later ones sort after earlier ones.
+pub(crate) fn error(
+    company: CompanyId,
+    mapping: &MappingName,
+    at: Timestamp,
+    run: RunId,
+    direction: Direction,
+    record: RecordId,
+) -> Key {
+    Key {
+        pk: errors_pk(company, mapping),
+        sk: format!("{:020}#{run}#{}#{record}", at.as_nanosecond().max(0), direction.as_str()),
+    }
+}
+
+/// A cursor.
+pub(crate) fn cursor(company: CompanyId, mapping: &MappingName, direction: Direction) -> Key {
+    Key { pk: format!("{company}#cursors"), sk: format!("{mapping}#{}", direction.as_str()) }
+}
+
+/// A setting.
+pub(crate) fn setting(company: CompanyId, name: &str) -> Key {
+    Key { pk: format!("{company}#settings"), sk: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_spread_evenly_over_the_shards() {
+        let mut counts = [0_u32; SHARDS as usize];
+        for number in 0..16_000_u128 {
+            // Sequential ids, the worst case.
+            counts[usize::from(shard(Uuid::from_u128(0x1000_0000 + number).as_bytes()))] += 1;
+        }
+        assert!(counts.iter().all(|count| (700..=1_300).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn a_key_too_long_for_dynamodb_is_replaced_by_its_hash() {
+        let company = CompanyId(Uuid::from_u128(1));
+        let mapping = MappingName::from("ITEM-PRODUCT");
+        let long = code(company, &mapping, &"x".repeat(2_000));
+        assert!(long.sk.len() < 1_024);
+        assert_ne!(long, code(company, &mapping, &"x".repeat(2_001)));
+    }
+}

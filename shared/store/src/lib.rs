@@ -1,0 +1,69 @@
+//! What Couplet remembers, in one DynamoDB table: couplings, jobs, runs, failures, waits, errors, cursors, settings.
+//!
+//! Every change of state is conditional, every access goes by key (nothing scans), history expires by itself. The key
+//! layout is described in [`keys`].
+
+mod backoff;
+mod commit;
+mod commit_plan;
+mod couplings;
+mod cursors;
+mod error;
+mod failures;
+mod history;
+mod item;
+mod jobs;
+pub mod keys;
+mod requests;
+mod reserve;
+mod runs;
+mod settings;
+mod table;
+mod terms;
+mod transaction;
+mod waits;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use jiff::SignedDuration;
+
+pub use commit::{Commit, CommitResult, FailureChange};
+pub use couplings::CouplingPage;
+pub use error::StoreError;
+pub use failures::{Failure, FailureKind};
+pub use history::ErrorRecord;
+pub use jobs::LeaseResult;
+pub use reserve::Reservation;
+pub use waits::Wait;
+
+/// How long history is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Runs and their counters.
+    pub runs: SignedDuration,
+    /// Error records.
+    pub errors: SignedDuration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let thirty_days = SignedDuration::from_hours(30 * 24);
+        Self { runs: thirty_days, errors: thirty_days }
+    }
+}
+
+/// The one table, and everything in it. Clones share the connection.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+    retention: Retention,
+}
+
+impl Store {
+    /// A store in the named table.
+    pub fn new(client: Client, table: impl Into<String>, retention: Retention) -> Self {
+        Self { client, table: Arc::from(table.into()), retention }
+    }
+}

@@ -1,0 +1,214 @@
+//! Transactions shared by many records: what belongs to one record is stored together or not at all, and one refused
+//! record is told apart from those that only travelled with it.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use crate::Store;
+use crate::backoff::{Backoff, patiently};
+use crate::error::{StoreError, is_contention, is_throttling};
+use crate::item::{Item, size};
+use crate::keys::Key;
+use crate::terms::Terms;
+
+/// Actions of one `TransactWriteItems`.
+pub(crate) const ACTIONS: usize = 100;
+
+/// DynamoDB takes 4 MB per transaction; the rest is for keys and expressions.
+const BYTES: usize = 3_500_000;
+
+/// One action of a group. `R` names its role, so that a refusal can be judged.
+pub(crate) struct Action<R> {
+    role: R,
+    key: Key,
+    bytes: usize,
+    write: TransactWriteItem,
+}
+
+/// The actions of one record.
+pub(crate) struct Group<R> {
+    /// What the caller knows the record by.
+    pub id: usize,
+    pub actions: Vec<Action<R>>,
+}
+
+/// What became of a group.
+pub(crate) enum Verdict<R> {
+    /// Stored.
+    Applied,
+    /// Not stored because of these actions, and what stands in their place.
+    Refused(Vec<(R, Option<Item>)>),
+    /// Not stored because of another group.
+    Innocent,
+}
+
+/// Transactions that touch no item twice, so that they can run side by side.
+pub(crate) struct Wave<R> {
+    pub transactions: Vec<Vec<Group<R>>>,
+    /// Groups that must wait for an earlier one, by id.
+    pub later: Vec<usize>,
+}
+
+/// Packs groups into as few transactions as possible, in order.
+pub(crate) fn pack<R>(groups: Vec<Group<R>>, actions_per_transaction: usize) -> Wave<R> {
+    let mut wave = Wave { transactions: Vec::new(), later: Vec::new() };
+    let mut touched: HashSet<Key> = HashSet::new();
+    let (mut current, mut actions, mut bytes) = (Vec::new(), 0, 0);
+    for group in groups {
+        let free = group.actions.iter().all(|action| !touched.contains(&action.key));
+        touched.extend(group.actions.iter().map(|action| action.key.clone()));
+        if !free {
+            wave.later.push(group.id);
+            continue;
+        }
+        let group_bytes: usize = group.actions.iter().map(|action| action.bytes).sum();
+        if actions + group.actions.len() > actions_per_transaction || bytes + group_bytes > BYTES {
+            wave.transactions.push(std::mem::take(&mut current));
+            (actions, bytes) = (0, 0);
+        }
+        actions += group.actions.len();
+        bytes += group_bytes;
+        current.push(group);
+    }
+    if !current.is_empty() {
+        wave.transactions.push(current);
+    }
+    wave
+}
+
+impl Store {
+    /// Puts an item.
+    pub(crate) fn put<R>(&self, role: R, key: Key, item: Item, terms: &Terms) -> Result<Action<R>, StoreError> {
+        let bytes = size(&item);
+        let put = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(item))
+            .set_condition_expression(terms.condition())
+            .set_expression_attribute_names(terms.names())
+            .set_expression_attribute_values(terms.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Action { role, key, bytes, write: TransactWriteItem::builder().put(put).build() })
+    }
+
+    /// Removes an item.
+    pub(crate) fn delete<R>(&self, role: R, key: Key, terms: &Terms) -> Result<Action<R>, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(key.attributes()))
+            .set_condition_expression(terms.condition())
+            .set_expression_attribute_names(terms.names())
+            .set_expression_attribute_values(terms.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Action { role, key, bytes: 0, write: TransactWriteItem::builder().delete(delete).build() })
+    }
+
+    /// Changes an item.
+    pub(crate) fn change<R>(&self, role: R, key: Key, terms: &Terms) -> Result<Action<R>, StoreError> {
+        let update = Update::builder()
+            .table_name(&*self.table)
+            .set_key(Some(key.attributes()))
+            .set_update_expression(terms.update())
+            .set_condition_expression(terms.condition())
+            .set_expression_attribute_names(terms.names())
+            .set_expression_attribute_values(terms.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Action { role, key, bytes: 0, write: TransactWriteItem::builder().update(update).build() })
+    }
+
+    /// Runs one transaction. `along` is stored with it and has no condition.
+    pub(crate) async fn transact<R: Copy>(
+        &self,
+        groups: &[Group<R>],
+        along: Option<&Action<R>>,
+    ) -> Result<Vec<(usize, Verdict<R>)>, StoreError> {
+        let actions = groups.iter().flat_map(|group| &group.actions).chain(along);
+        let writes: Vec<TransactWriteItem> = actions.map(|action| action.write.clone()).collect();
+        if writes.is_empty() {
+            return Ok(groups.iter().map(|group| (group.id, Verdict::Applied)).collect());
+        }
+        let mut backoff = Backoff::default();
+        loop {
+            // One token per attempt: an answer lost on the way does not make the attempt count twice.
+            let token = uuid::Uuid::new_v4().to_string();
+            let result = patiently(|| {
+                self.client
+                    .transact_write_items()
+                    .set_transact_items(Some(writes.clone()))
+                    .client_request_token(&token)
+                    .send()
+            })
+            .await;
+            let error = match result {
+                Ok(_) => return Ok(groups.iter().map(|group| (group.id, Verdict::Applied)).collect()),
+                Err(error) => error,
+            };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+            else {
+                return Err(self.failed(&error));
+            };
+            let reasons = cancelled.cancellation_reasons();
+            match cause(reasons, cancelled.message().unwrap_or_default()) {
+                Cause::Conditions => return Ok(verdicts(groups, reasons)),
+                Cause::Passing(last) => {
+                    tracing::debug!(reason = %last, "transaction cancelled, trying again");
+                    if !backoff.pause().await {
+                        return Err(last);
+                    }
+                }
+                Cause::Refused(error) => return Err(error),
+            }
+        }
+    }
+}
+
+enum Cause {
+    Conditions,
+    Passing(StoreError),
+    Refused(StoreError),
+}
+
+fn cause(reasons: &[CancellationReason], message: &str) -> Cause {
+    let mut passing = None;
+    let mut conditions = false;
+    for reason in reasons {
+        let text = || format!("{}: {}", reason.code().unwrap_or_default(), reason.message().unwrap_or_default());
+        match reason.code().unwrap_or("None") {
+            "None" => {}
+            "ConditionalCheckFailed" => conditions = true,
+            code if is_throttling(code) => passing = Some(StoreError::Throttled(text())),
+            code if is_contention(code) => passing = Some(StoreError::Contended(text())),
+            _ => return Cause::Refused(StoreError::Refused(text())),
+        }
+    }
+    if conditions {
+        return Cause::Conditions;
+    }
+    Cause::Passing(passing.unwrap_or_else(|| StoreError::Contended(message.to_owned())))
+}
+
+fn verdicts<R: Copy>(groups: &[Group<R>], reasons: &[CancellationReason]) -> Vec<(usize, Verdict<R>)> {
+    let mut reasons = reasons.iter();
+    groups
+        .iter()
+        .map(|group| {
+            let refused: Vec<(R, Option<Item>)> = group
+                .actions
+                .iter()
+                .zip(reasons.by_ref())
+                .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+                .map(|(action, reason)| (action.role, reason.item.clone()))
+                .collect();
+            (group.id, if refused.is_empty() { Verdict::Innocent } else { Verdict::Refused(refused) })
+        })
+        .collect()
+}
