@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Lookups that solutions add under a schema name of their own; navigation properties keep its upper-case letters.
+/// Where a service spells them otherwise, it says so and the client learns.
+const PUBLISHED: &[(&str, &str)] = &[("bcbi_companyid", "bcbi_CompanyId")];
+
 /// Names and abilities of the environment's tables.
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
     /// Entity set by logical name.
     entity_sets: BTreeMap<String, String>,
-    /// Navigation property by `table.column` or `table.column.target`.
+    /// Navigation property by `table.column`, `table.column.target`, or `*.column` for a guess from another table.
     navigation: BTreeMap<String, String>,
     /// Tables whose relationships have been read.
     healed: BTreeSet<String>,
@@ -38,9 +42,11 @@ impl Learned {
         let known = self
             .navigation
             .get(&format!("{table}.{column}.{target}"))
-            .or_else(|| self.navigation.get(&format!("{table}.{column}")));
-        match known {
-            Some(name) => name.clone(),
+            .or_else(|| self.navigation.get(&format!("{table}.{column}")))
+            .or_else(|| self.navigation.get(&format!("*.{column}")).filter(|_| !polymorphic));
+        let published = || PUBLISHED.iter().find(|(known, _)| *known == column).map(|(_, name)| (*name).to_owned());
+        match known.cloned().or_else(published) {
+            Some(name) => name,
             None if polymorphic && column != "ownerid" => format!("{column}_{target}"),
             None => column.to_owned(),
         }
@@ -53,6 +59,9 @@ impl Learned {
             return false;
         }
         self.navigation.insert(format!("{table}.{column}.{target}"), name.to_owned());
+        if !polymorphic {
+            self.navigation.insert(format!("*.{column}"), name.to_owned());
+        }
         true
     }
 
@@ -96,21 +105,31 @@ mod tests {
 
     #[test]
     fn lookups_are_bound_by_column_and_target() {
-        let settings = BTreeMap::from([("account.bcbi_companyid".to_owned(), "bcbi_CompanyId".to_owned())]);
-        let mut learned = Learned::new(BTreeMap::new(), settings);
+        let settings = BTreeMap::from([("account.new_areaid".to_owned(), "new_AreaId".to_owned())]);
+        let learned = Learned::new(BTreeMap::new(), settings);
         for (table, column, target, polymorphic, expected) in [
             ("product", "defaultuomid", "uom", false, "defaultuomid"),
             ("contact", "parentcustomerid", "account", true, "parentcustomerid_account"),
             ("account", "ownerid", "team", true, "ownerid"),
             ("account", "bcbi_companyid", "bcbi_company", false, "bcbi_CompanyId"),
-            ("contact", "bcbi_companyid", "bcbi_company", false, "bcbi_companyid"),
+            ("account", "new_areaid", "new_area", false, "new_AreaId"),
+            ("contact", "new_areaid", "new_area", false, "new_areaid"),
         ] {
             assert_eq!(learned.navigation(table, column, target, polymorphic), expected);
         }
-        assert!(learned.learn_navigation("contact", "bcbi_companyid", "bcbi_company", false, "bcbi_CompanyId"));
-        assert!(!learned.learn_navigation("contact", "bcbi_companyid", "bcbi_company", false, "bcbi_CompanyId"));
+    }
+
+    #[test]
+    fn a_name_learned_on_one_table_is_tried_on_the_others() {
+        let mut learned = Learned::default();
+        assert!(learned.learn_navigation("contact", "new_areaid", "new_area", false, "new_AreaId"));
+        assert!(!learned.learn_navigation("contact", "new_areaid", "new_area", false, "new_AreaId"));
         assert!(!learned.learn_navigation("contact", "ownerid", "owner", true, "owningteam"));
-        assert_eq!(learned.navigation("contact", "bcbi_companyid", "bcbi_company", false), "bcbi_CompanyId");
+        assert_eq!(learned.navigation("contact", "new_areaid", "new_area", false), "new_AreaId");
+        assert_eq!(learned.navigation("account", "new_areaid", "new_area", false), "new_AreaId");
+        assert!(learned.learn_navigation("account", "new_areaid", "new_area", false, "new_areaid"));
+        assert_eq!(learned.navigation("contact", "new_areaid", "new_area", false), "new_AreaId");
+        assert_eq!(learned.navigation("account", "new_areaid", "new_area", false), "new_areaid");
     }
 
     #[test]

@@ -112,7 +112,12 @@ pub fn code_and_message(body: &Json) -> Option<(String, String)> {
         _ => "",
     };
     let message = if message.is_empty() { code } else { message };
-    Some((code.to_owned(), shorten(message)))
+    Some((code.to_owned(), shorten(without_correlation(message))))
+}
+
+/// The message without Business Central's trailing correlation id, so that equal failures read equal.
+fn without_correlation(message: &str) -> &str {
+    message.split("CorrelationId:").next().unwrap_or(message).trim_end()
 }
 
 fn plain(reply: &Reply) -> String {
@@ -187,6 +192,7 @@ mod tests {
             (json!({"error": {"code": "0x1", "message": "no"}}), Some(("0x1", "no"))),
             (json!({"error": {"code": "", "message": {"lang": "en", "value": "no"}}}), Some(("", "no"))),
             (json!({"error": {"code": "0x1"}}), Some(("0x1", "0x1"))),
+            (json!({"error": {"code": "a", "message": "no.  CorrelationId:  1."}}), Some(("a", "no."))),
             (
                 json!({"error": "invalid_client", "error_description": "AADSTS7000215: bad"}),
                 Some(("invalid_client", "AADSTS7000215: bad")),
