@@ -1,0 +1,7 @@
+//! OData query text: lexing, parsing and evaluating `$filter`, and the other query options.
+
+pub mod bind;
+pub mod filter;
+pub mod lexer;
+pub mod options;
+pub mod plan;

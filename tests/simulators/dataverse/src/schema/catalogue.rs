@@ -1,0 +1,336 @@
+//! Reads the schema data file, and adds the system tables around it that clients of the Web API ask for.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::naming::{custom_table, plural, schema_name};
+use super::{Choice, ChoiceRole, Column, CustomNavigation, Kind, Table};
+
+const DATA: &str = include_str!("../../../../../shared/model/catalogue/tables/dataverse.json");
+
+#[derive(Deserialize)]
+struct File {
+    tables: Vec<FileTable>,
+}
+
+#[derive(Deserialize)]
+struct FileTable {
+    name: String,
+    entity_set: Option<String>,
+    id: String,
+    primary_name: Option<String>,
+    columns: Vec<FileColumn>,
+}
+
+#[derive(Deserialize)]
+struct FileColumn {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    access: Option<String>,
+    length: Option<usize>,
+    targets: Option<Vec<String>>,
+    options: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(rename = "kind")]
+    role: Option<String>,
+    #[serde(default)]
+    date_only: bool,
+    navigation: Option<HashMap<String, String>>,
+}
+
+/// System tables that the data file leaves out: (name, set, id, primary name, columns as `name:type`).
+const SYSTEM: [(&str, &str, &str, &str, &[&str]); 8] = [
+    ("sdkmessage", "sdkmessages", "sdkmessageid", "name", &["name:text"]),
+    ("sdkmessagefilter", "sdkmessagefilters", "sdkmessagefilterid", "name", &["name:text", "primaryobjecttypecode:name", "secondaryobjecttypecode:name", "sdkmessageid:>sdkmessage"]),
+    (
+        "serviceendpoint",
+        "serviceendpoints",
+        "serviceendpointid",
+        "name",
+        &[
+            "name:text", "description:text", "url:memo", "contract:int", "authtype:int", "authvalue:memo", "connectionmode:int", "userclaim:int",
+            "messageformat:int", "path:text", "solutionnamespace:text", "isauthvalueset:bool",
+        ],
+    ),
+    (
+        "sdkmessageprocessingstep",
+        "sdkmessageprocessingsteps",
+        "sdkmessageprocessingstepid",
+        "name",
+        &[
+            "name:text", "description:text", "configuration:memo", "mode:int", "stage:int", "rank:int", "supporteddeployment:int", "invocationsource:int",
+            "asyncautodelete:bool", "filteringattributes:memo", "sdkmessageid:>sdkmessage", "sdkmessagefilterid:>sdkmessagefilter",
+            "eventhandler:>serviceendpoint", "statecode:state", "statuscode:status",
+        ],
+    ),
+    (
+        "asyncoperation",
+        "asyncoperations",
+        "asyncoperationid",
+        "name",
+        &["name:text", "operationtype:int", "message:memo", "friendlymessage:text", "errorcode:int", "owningextensionid:>sdkmessageprocessingstep", "retrycount:int", "statecode:int", "statuscode:int", "completedon:time"],
+    ),
+    ("quoteclose", "quotecloses", "activityid", "subject", &["subject:text", "description:memo", "actualend:time", "quotenumber:text", "revision:int", "quoteid:>quote", "statecode:int", "statuscode:int"]),
+    ("orderclose", "ordercloses", "activityid", "subject", &["subject:text", "description:memo", "actualend:time", "ordernumber:text", "revision:int", "salesorderid:>salesorder", "statecode:int", "statuscode:int"]),
+    ("solution", "solutions", "solutionid", "friendlyname", &["uniquename:text", "friendlyname:text", "version:text", "ismanaged:bool", "installedon:time", "isvisible:bool"]),
+];
+
+/// All tables of the organization.
+///
+/// # Errors
+/// When the data file does not have the expected form.
+pub fn tables(custom_navigation: CustomNavigation, entity_names_exposed: bool) -> anyhow::Result<Vec<Table>> {
+    let file: File = serde_json::from_str(DATA)?;
+    let mut names: Vec<String> = file.tables.iter().map(|table| table.name.clone()).collect();
+    names.extend(SYSTEM.iter().map(|(name, ..)| (*name).to_owned()));
+    let mut tables = Vec::with_capacity(names.len());
+    for (at, table) in file.tables.into_iter().enumerate() {
+        tables.push(from_file(table, at, &names, custom_navigation, entity_names_exposed)?);
+    }
+    for (at, (name, set, id, primary_name, columns)) in SYSTEM.iter().enumerate() {
+        tables.push(system(name, set, id, primary_name, columns, at));
+    }
+    Ok(tables)
+}
+
+fn from_file(table: FileTable, at: usize, names: &[String], custom_navigation: CustomNavigation, entity_names_exposed: bool) -> anyhow::Result<Table> {
+    let lookups: Vec<String> = table.columns.iter().filter(|column| column.kind == "lookup").map(|column| column.name.clone()).collect();
+    let mut columns = Vec::with_capacity(table.columns.len());
+    for column in table.columns {
+        columns.push(column_from_file(column, &table.name, &lookups, names, custom_navigation, entity_names_exposed)?);
+    }
+    for extra in extra_columns(&table.name) {
+        if !columns.iter().any(|column| column.name == extra.name) {
+            columns.push(extra);
+        }
+    }
+    let position = |name: &str| columns.iter().position(|column| column.name == name);
+    let id = position(&table.id).ok_or_else(|| anyhow::anyhow!("table {} lacks its id column", table.name))?;
+    let intersect = matches!(table.name.as_str(), "teamroles" | "teammembership" | "systemuserroles");
+    let system = matches!(table.name.as_str(), "organization" | "businessunit" | "systemuser" | "role" | "team");
+    let mut made = Table {
+        set: table.entity_set.unwrap_or_else(|| plural(&table.name)),
+        schema_name: schema_name(&table.name),
+        id,
+        primary_name: table.primary_name.as_deref().and_then(position),
+        by_name: HashMap::new(),
+        by_property: HashMap::new(),
+        by_navigation: HashMap::new(),
+        keys: Vec::new(),
+        bulk: !intersect && !system && !matches!(table.name.as_str(), "post"),
+        change_tracking: !intersect,
+        optimistic_concurrency: !intersect,
+        custom: custom_table(&table.name),
+        intersect,
+        owned: columns.iter().any(|column| column.name == "ownerid" && column.creatable),
+        type_code: type_code(&table.name, at),
+        display_name: display_name(&table.name),
+        columns,
+        name: table.name,
+    };
+    made.index();
+    Ok(made)
+}
+
+fn column_from_file(
+    column: FileColumn,
+    table: &str,
+    lookups: &[String],
+    names: &[String],
+    custom_navigation: CustomNavigation,
+    entity_names_exposed: bool,
+) -> anyhow::Result<Column> {
+    let access = column.access.as_deref().unwrap_or("all");
+    let owner_guid = column.kind == "guid" && matches!(column.name.as_str(), "owningbusinessunit" | "owninguser");
+    let kind = match column.kind.as_str() {
+        "string" => Kind::Text(column.length.unwrap_or(100)),
+        // The data file has no length for memos; the service's own ceiling for text is what the column allows at most.
+        "memo" => Kind::Memo(if column.name == "notetext" { 100_000 } else { 1_048_576.min(column.length.unwrap_or(2000).max(2000)) }),
+        "int" => Kind::Integer,
+        "bigint" => Kind::BigInteger,
+        "decimal" => Kind::Decimal,
+        "money" => Kind::Money,
+        "double" => Kind::Double,
+        "bool" => Kind::Boolean,
+        "datetime" if column.date_only && column.name != "overriddencreatedon" => Kind::DateOnly,
+        "datetime" => Kind::DateTime,
+        "guid" if owner_guid => Kind::Lookup(vec![if column.name == "owninguser" { "systemuser" } else { "businessunit" }.to_owned()]),
+        "guid" => Kind::Guid,
+        "entityname" => Kind::EntityName,
+        "lookup" => {
+            let known: Vec<String> = column.targets.unwrap_or_default().into_iter().filter(|target| names.contains(target)).collect();
+            match (known.is_empty(), column.name.as_str()) {
+                (false, _) => Kind::Lookup(known),
+                (true, "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" | "owninguser") => Kind::Lookup(vec!["systemuser".to_owned()]),
+                (true, "owningbusinessunit") => Kind::Lookup(vec!["businessunit".to_owned()]),
+                (true, _) => Kind::Lookup(Vec::new()),
+            }
+        }
+        "optionset" => Kind::Choice(choice(&column.name, column.role.as_deref(), column.options)?),
+        other => anyhow::bail!("column {table}.{} has an unknown type {other}", column.name),
+    };
+    let navigation = navigation(&column.name, &kind, column.navigation.as_ref(), custom_navigation);
+    let paired = column.name.strip_suffix("type").is_some_and(|lookup| lookups.iter().any(|name| name == lookup));
+    Ok(Column {
+        schema_name: schema_name(&column.name),
+        property: if matches!(kind, Kind::Lookup(_)) { format!("_{}_value", column.name) } else { column.name.clone() },
+        creatable: matches!(access, "all" | "insert"),
+        updatable: matches!(access, "all" | "modify"),
+        exposed: !(paired && matches!(kind, Kind::EntityName)) || entity_names_exposed,
+        navigation,
+        required: required(table, &column.name),
+        kind,
+        name: column.name,
+    })
+}
+
+fn choice(name: &str, role: Option<&str>, options: Option<serde_json::Map<String, serde_json::Value>>) -> anyhow::Result<Choice> {
+    let role = match role {
+        Some("state") => ChoiceRole::State,
+        Some("status") => ChoiceRole::Status,
+        _ => ChoiceRole::Plain,
+    };
+    let mut made = Vec::new();
+    for (value, label) in options.unwrap_or_default() {
+        // The data file writes the label of this one with a semicolon, because the source of the file separates options by commas.
+        let label = label.as_str().unwrap_or_default().replace("2% 10; Net 30", "2% 10, Net 30");
+        made.push((value.parse().map_err(|_| anyhow::anyhow!("option {value} of {name} is not a number"))?, label));
+    }
+    Ok(Choice { role, options: made })
+}
+
+fn navigation(name: &str, kind: &Kind, given: Option<&HashMap<String, String>>, custom: CustomNavigation) -> Vec<(String, String)> {
+    let Kind::Lookup(targets) = kind else { return Vec::new() };
+    if let Some(given) = given {
+        return given.iter().map(|(target, name)| (target.clone(), name.clone())).collect();
+    }
+    match name {
+        "ownerid" | "regardingobjectownerid" => vec![("principal".to_owned(), name.to_owned())],
+        _ if targets.len() > 1 => targets.iter().map(|target| (target.clone(), format!("{name}_{target}"))).collect(),
+        _ => {
+            let spelled = if custom_table(name) && custom == CustomNavigation::SchemaName { schema_name(name) } else { name.to_owned() };
+            targets.iter().map(|target| (target.clone(), spelled.clone())).collect()
+        }
+    }
+}
+
+/// Columns that the service demands: they can never be set to null. Business-required columns are not enforced by the service.
+fn required(table: &str, column: &str) -> bool {
+    matches!(
+        (table, column),
+        ("uomschedule", "name" | "baseuomname")
+            | ("uom", "name" | "quantity" | "uomscheduleid")
+            | ("transactioncurrency", "currencyname" | "isocurrencycode" | "exchangerate" | "currencysymbol" | "currencyprecision")
+            | ("product", "defaultuomid" | "defaultuomscheduleid" | "quantitydecimal")
+            | ("pricelevel", "name" | "transactioncurrencyid")
+            | ("productpricelevel", "pricelevelid" | "productid" | "uomid" | "quantitysellingcode" | "pricingmethodcode")
+            | ("salesorderdetail", "salesorderid")
+            | ("quotedetail", "quoteid")
+            | ("invoicedetail", "invoiceid")
+            | ("annotation", "objecttypecode")
+            | (_, "ownerid" | "statecode")
+    )
+}
+
+fn extra_columns(table: &str) -> Vec<Column> {
+    let made: &[&str] = match table {
+        "systemuser" => &["applicationid:guid", "azureactivedirectoryobjectid:guid", "accessmode:int", "islicensed:bool", "isintegrationuser:bool", "isdisabled:bool"],
+        "organization" => &["expirechangetrackingindays:int", "friendlyname:text", "createproductswithoutparentinactivestate:bool", "versionnumber:bigint", "createdon:time", "modifiedon:time"],
+        "bcbi_company" | "role" | "businessunit" | "teamroles" => &["versionnumber:bigint"],
+        "annotation" => &["createdby:>systemuser", "modifiedby:>systemuser", "ownerid:>systemuser"],
+        _ => &["versionnumber:bigint"],
+    };
+    made.iter().map(|text| plain(text)).collect()
+}
+
+fn system(name: &str, set: &str, id: &str, primary_name: &str, columns: &[&str], at: usize) -> Table {
+    let mut all = vec![plain(&format!("{id}:guid"))];
+    all.extend(columns.iter().map(|column| plain(column)));
+    all.extend(["createdon:time", "modifiedon:time", "createdby:>systemuser", "modifiedby:>systemuser", "versionnumber:bigint"].iter().map(|text| plain(text)));
+    let mut table = Table {
+        name: name.to_owned(),
+        schema_name: schema_name(name),
+        set: set.to_owned(),
+        id: 0,
+        primary_name: all.iter().position(|column| column.name == primary_name),
+        columns: all,
+        by_name: HashMap::new(),
+        by_property: HashMap::new(),
+        by_navigation: HashMap::new(),
+        keys: Vec::new(),
+        bulk: false,
+        change_tracking: false,
+        optimistic_concurrency: true,
+        custom: false,
+        intersect: false,
+        owned: false,
+        type_code: type_code(name, at + 200),
+        display_name: display_name(name),
+    };
+    table.index();
+    table
+}
+
+/// A column from `name:type`; types are short words, `>table` is a lookup.
+pub(super) fn plain(text: &str) -> Column {
+    let (name, kind) = text.split_once(':').unwrap_or((text, "text"));
+    let state = |role, options: &[(i32, &str)]| Kind::Choice(Choice { role, options: options.iter().map(|(value, label)| (*value, (*label).to_owned())).collect() });
+    let kind = match kind {
+        "guid" => Kind::Guid,
+        "int" => Kind::Integer,
+        "bigint" => Kind::BigInteger,
+        "bool" => Kind::Boolean,
+        "time" => Kind::DateTime,
+        "memo" => Kind::Memo(1_048_576),
+        "name" => Kind::EntityName,
+        "state" => state(ChoiceRole::State, &[(0, "Enabled"), (1, "Disabled")]),
+        "status" => state(ChoiceRole::Status, &[(1, "Enabled"), (2, "Disabled")]),
+        lookup if lookup.starts_with('>') => Kind::Lookup(vec![lookup[1..].to_owned()]),
+        _ => Kind::Text(256),
+    };
+    let server_set = matches!(name, "createdon" | "modifiedon" | "createdby" | "modifiedby" | "versionnumber");
+    let navigation = match &kind {
+        Kind::Lookup(targets) if name == "eventhandler" => targets.iter().map(|target| (target.clone(), format!("{name}_{target}"))).collect(),
+        Kind::Lookup(targets) => targets.iter().map(|target| (target.clone(), name.to_owned())).collect(),
+        _ => Vec::new(),
+    };
+    Column {
+        name: name.to_owned(),
+        schema_name: schema_name(name),
+        property: if matches!(kind, Kind::Lookup(_)) { format!("_{name}_value") } else { name.to_owned() },
+        creatable: !server_set,
+        updatable: !server_set,
+        exposed: true,
+        navigation,
+        required: false,
+        kind,
+    }
+}
+
+/// Object type codes of the tables that have a fixed one; custom tables get numbers above 10,000.
+fn type_code(name: &str, at: usize) -> i32 {
+    const CODES: [(&str, i32); 24] = [
+        ("account", 1), ("contact", 2), ("opportunity", 3), ("annotation", 5), ("systemuser", 8), ("team", 9), ("businessunit", 10), ("pricelevel", 1022),
+        ("product", 1024), ("productpricelevel", 1026), ("role", 1036), ("organization", 1019), ("uom", 1055), ("uomschedule", 1056), ("quote", 1084),
+        ("quotedetail", 1085), ("salesorder", 1088), ("salesorderdetail", 1089), ("invoice", 1090), ("invoicedetail", 1091), ("sdkmessage", 4606),
+        ("serviceendpoint", 4618), ("post", 8000), ("transactioncurrency", 9105),
+    ];
+    let fallback = i32::try_from(10_001 + at).unwrap_or(10_001);
+    CODES.iter().find(|(table, _)| *table == name).map_or(fallback, |(_, code)| *code)
+}
+
+fn display_name(name: &str) -> String {
+    match name {
+        "uom" => "Unit".to_owned(),
+        "uomschedule" => "Unit Group".to_owned(),
+        "pricelevel" => "Price List".to_owned(),
+        "productpricelevel" => "Price List Item".to_owned(),
+        "salesorder" => "Order".to_owned(),
+        "salesorderdetail" => "Order Product".to_owned(),
+        "transactioncurrency" => "Currency".to_owned(),
+        "annotation" => "Note".to_owned(),
+        "systemuser" => "User".to_owned(),
+        other => schema_name(other.split_once('_').map_or(other, |(_, rest)| rest)),
+    }
+}

@@ -1,0 +1,274 @@
+//! The library handle: starts the server, looks into the store, and changes rows as a person in the app would.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::faults::Faults;
+use crate::options::DataverseOptions;
+use crate::schema::{Kind, Schema, Table};
+use crate::server::{self, Server};
+use crate::store::{Cell, Row, SavedState, Store, guid};
+use crate::token::Tokens;
+use crate::wire::error::{ApiError, ApiResult};
+use crate::world::{CLIENT_SECRET, RequestLogEntry, World};
+use crate::write::Changes;
+
+/// A running simulator. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct DataverseSimulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    world: Arc<World>,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl DataverseSimulator {
+    /// Starts on loopback.
+    ///
+    /// # Errors
+    /// When the port is taken, the schema data or the state file is not readable, or demo data break a rule.
+    pub async fn start(mut options: DataverseOptions) -> anyhow::Result<Self> {
+        options.behaviour.seed = options.seed;
+        let schema = Schema::sales(options.behaviour.custom_navigation, options.behaviour.entity_names_exposed)?;
+        let mut store = Store::new(Arc::new(schema));
+        let fixed = crate::demo::fixed(options.seed);
+        match options.state_file.as_ref().filter(|file| file.exists()) {
+            Some(file) => store.load(&serde_json::from_slice::<SavedState>(&std::fs::read(file)?)?),
+            None => crate::demo::fill(&mut store, &options, fixed, jiff::Timestamp::now().as_second())?,
+        }
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        let scheme = if options.https { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let world = Arc::new(World::new(store, options, fixed, sender));
+        world.listen_at(url);
+        let (stop, stopped) = watch::channel(false);
+        let server = Arc::new(Server { world: Arc::clone(&world), tokens: Tokens::default() });
+        let serving = tokio::spawn(server::run(server, listener, stopped));
+        let draining = tokio::spawn(async move { while events.recv().await.is_some() {} });
+        Ok(Self { inner: Arc::new(Inner { world, stop, tasks: Mutex::new(vec![serving, draining]) }) })
+    }
+
+    /// Base address of the organization; the Web API is at `{url}/api/data/v9.2`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.inner.world.url().to_owned()
+    }
+
+    /// Base address of the token endpoint: `POST {authority}/{tenant}/oauth2/v2.0/token`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.inner.world.url().to_owned()
+    }
+
+    /// Tenant, client id and secret of the application user.
+    #[must_use]
+    pub fn credentials(&self) -> (String, String, String) {
+        let fixed = self.inner.world.fixed;
+        (fixed.tenant.to_string(), fixed.client.to_string(), CLIENT_SECRET.to_owned())
+    }
+
+    /// The application user: `modifiedby` of what clients write.
+    #[must_use]
+    pub fn integration_user(&self) -> Uuid {
+        self.inner.world.fixed.integration_user
+    }
+
+    /// The person in whose name the `*_as_user` methods write.
+    #[must_use]
+    pub fn human_user(&self) -> Uuid {
+        self.inner.world.fixed.human_user
+    }
+
+    /// Requests to the Web API so far. Token requests do not count, a `$batch` counts as one.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.inner.world.requests()
+    }
+
+    /// The last 10,000 requests.
+    #[must_use]
+    pub fn request_log(&self) -> Vec<RequestLogEntry> {
+        self.inner.world.log()
+    }
+
+    /// Starts counting and logging anew.
+    pub fn reset_requests(&self) {
+        self.inner.world.reset_requests();
+    }
+
+    /// The run-time switches.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.inner.world.faults
+    }
+
+    /// Expires every delta link given out so far.
+    pub fn expire_delta_links(&self) {
+        let version = self.inner.world.read().version();
+        self.inner.world.faults.expire_delta_links_before(version + 1);
+        // The next link must be newer than the mark.
+        self.inner.world.write().skip_version();
+    }
+
+    /// All rows of a table: the columns that have a value, lookups as `_x_value`.
+    #[must_use]
+    pub fn rows(&self, table: &str) -> Vec<Map<String, Value>> {
+        let store = self.inner.world.read();
+        let Some(at) = store.schema.position(table) else { return Vec::new() };
+        store.rows(at).after(None).map(|row| shown(store.schema.table(at), row)).collect()
+    }
+
+    /// Number of rows of a table.
+    #[must_use]
+    pub fn count(&self, table: &str) -> usize {
+        let store = self.inner.world.read();
+        store.schema.position(table).map_or(0, |at| store.rows(at).len())
+    }
+
+    /// One row.
+    #[must_use]
+    pub fn row(&self, table: &str, id: Uuid) -> Option<Map<String, Value>> {
+        let store = self.inner.world.read();
+        let at = store.schema.position(table)?;
+        Some(shown(store.schema.table(at), store.get(at, id)?))
+    }
+
+    /// Creates a row as a person in the app. Lookups are given as `_x_value`; read-only columns and the state may be set.
+    ///
+    /// # Errors
+    /// As the Web API would answer.
+    pub fn create_as_user(&self, table: &str, values: Value) -> Result<Uuid, ApiError> {
+        let world = &self.inner.world;
+        world.transaction(world.fixed.human_user, true, |session| {
+            let at = session.position(table)?;
+            let changes = given(session.store, at, &values)?;
+            session.create(at, None, changes)
+        })
+    }
+
+    /// Updates a row as a person in the app.
+    ///
+    /// # Errors
+    /// As the Web API would answer.
+    pub fn update_as_user(&self, table: &str, id: Uuid, values: Value) -> Result<(), ApiError> {
+        let world = &self.inner.world;
+        world.transaction(world.fixed.human_user, true, |session| {
+            let at = session.position(table)?;
+            let changes = given(session.store, at, &values)?;
+            session.update(at, id, changes)
+        })
+    }
+
+    /// Deletes a row as a person in the app.
+    ///
+    /// # Errors
+    /// As the Web API would answer.
+    pub fn delete_as_user(&self, table: &str, id: Uuid) -> Result<(), ApiError> {
+        let world = &self.inner.world;
+        world.transaction(world.fixed.human_user, true, |session| {
+            let at = session.position(table)?;
+            session.delete(at, id)
+        })
+    }
+
+    /// Creates a row under a known id as a person in the app: for proofs that need thousands of rows.
+    ///
+    /// # Errors
+    /// As the Web API would answer.
+    pub fn create_many_as_user(&self, table: &str, rows: Vec<Value>) -> Result<Vec<Uuid>, ApiError> {
+        let world = &self.inner.world;
+        world.transaction(world.fixed.human_user, true, |session| {
+            let at = session.position(table)?;
+            rows.iter()
+                .map(|values| {
+                    let changes = given(session.store, at, values)?;
+                    session.create(at, None, changes)
+                })
+                .collect()
+        })
+    }
+
+    /// Writes the state file now.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_state(&self, file: &std::path::Path) -> anyhow::Result<()> {
+        let saved = self.inner.world.read().save();
+        std::fs::write(file, serde_json::to_vec(&saved)?)?;
+        Ok(())
+    }
+
+    /// Stops serving, after writing the state file if there is one.
+    pub async fn stop(self) {
+        if let Some(file) = &self.inner.world.options.state_file
+            && let Err(error) = self.save_state(file)
+        {
+            tracing::warn!(%error, "the state file was not written");
+        }
+        let _ = self.inner.stop.send(true);
+        let tasks: Vec<JoinHandle<()>> = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for (number, task) in tasks.into_iter().enumerate() {
+            if number == 0 {
+                let _ = task.await;
+            } else {
+                task.abort();
+            }
+        }
+    }
+}
+
+/// A row for proofs.
+fn shown(table: &Table, row: &Row) -> Map<String, Value> {
+    let mut map = Map::new();
+    for (at, cell) in row.cells() {
+        let column = &table.columns[at];
+        map.insert(column.property.clone(), cell.to_json(&column.kind));
+    }
+    map.insert("versionnumber".to_owned(), Value::from(row.version));
+    map
+}
+
+/// Values of a person: property names, logical names of lookups, or `x@odata.bind`.
+fn given(store: &Store, at: usize, values: &Value) -> ApiResult<Changes> {
+    let table = store.schema.table(at);
+    let Value::Object(map) = values else { return Err(ApiError::odata("The values are not a JSON object.")) };
+    let mut changes = Changes::new();
+    for (name, value) in map {
+        if let Some(navigation) = name.strip_suffix("@odata.bind") {
+            let (column, _) = table.navigation(navigation).ok_or_else(|| ApiError::unknown_property(navigation, &table.type_name()))?;
+            let id = value.as_str().and_then(|text| text.rsplit_once('(')).and_then(|(_, rest)| guid(rest.trim_end_matches(')')));
+            changes.push((column, lookup(store, table, column, id)?));
+            continue;
+        }
+        if name.contains('@') {
+            continue;
+        }
+        let column = table.property(name).or_else(|| table.column(name)).ok_or_else(|| ApiError::unknown_property(name, &table.type_name()))?;
+        let definition = &table.columns[column];
+        let cell = Cell::from_json(&definition.kind, value).map_err(|wrong| ApiError::payload(&table.set, &wrong.to_string()))?;
+        let cell = if matches!(definition.kind, Kind::Lookup(_)) { lookup(store, table, column, cell.as_ref().and_then(Cell::id))? } else { cell };
+        changes.push((column, cell));
+    }
+    Ok(changes)
+}
+
+/// The target table of an id: the first of the lookup's targets that has such a row.
+fn lookup(store: &Store, table: &Table, column: usize, id: Option<Uuid>) -> ApiResult<Option<Cell>> {
+    let Some(id) = id else { return Ok(None) };
+    let Kind::Lookup(targets) = &table.columns[column].kind else { return Ok(Some(Cell::Guid(id))) };
+    targets
+        .iter()
+        .filter_map(|target| store.schema.position(target))
+        .find(|target| store.get(*target, id).is_some())
+        .map(|target| Some(Cell::Lookup { table: target, id }))
+        .ok_or_else(|| ApiError::missing_row(targets.first().map_or("", String::as_str), id))
+}
