@@ -136,6 +136,9 @@ pub struct Coupling {
     /// Set by a person: do not synchronize.
     #[serde(default)]
     pub skipped: bool,
+    /// Until when one worker alone may write this pair; nobody else touches it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<Timestamp>,
     /// Counts the stored states; every change is conditional on it. 0 = not stored yet.
     #[serde(default)]
     pub revision: u64,
@@ -156,6 +159,7 @@ impl Coupling {
             to_dataverse: None,
             from_dataverse: None,
             skipped: false,
+            claimed_until: None,
             revision: 0,
         }
     }

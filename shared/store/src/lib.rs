@@ -4,6 +4,7 @@
 //! layout is described in [`keys`].
 
 mod backoff;
+mod claim;
 mod commit;
 mod commit_plan;
 mod couplings;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use jiff::SignedDuration;
 
+pub use claim::Claim;
 pub use commit::{Commit, CommitResult, FailureChange};
 pub use couplings::CouplingPage;
 pub use error::StoreError;

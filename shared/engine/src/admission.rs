@@ -1,0 +1,67 @@
+//! Whether a found record takes part at all, and whether anything about it needs work.
+
+use couplet_model::outcome::IgnoreReason;
+use couplet_model::message::{Direction, Treatment};
+use couplet_model::{ActiveMapping, Coupling, CouplingState, Filter, Outcome, Record};
+
+use crate::rules::MappingRules;
+
+/// What a record's first look says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It takes part.
+    Process,
+    /// It is finished here, with this outcome.
+    Settled(Outcome),
+}
+
+/// Judges a source record by filter, coupling and the mapping's rules; pure.
+pub(crate) fn admit(
+    mapping: &ActiveMapping,
+    rules: &dyn MappingRules,
+    filter: &Filter,
+    direction: Direction,
+    treatment: Treatment,
+    record: &Record,
+    coupling: Option<&Coupling>,
+) -> Admission {
+    if coupling.is_some_and(|coupling| coupling.skipped) {
+        return Admission::Settled(Outcome::Skipped);
+    }
+    for condition in &filter.conditions {
+        let followed = coupling.is_some() && rules.follows(direction, &condition.column);
+        if !followed && !condition.matches(record) {
+            let reason = IgnoreReason::OutsideFilter(condition.column.clone());
+            return Admission::Settled(Outcome::Ignored(reason));
+        }
+    }
+    if coupling.is_none() && mapping.only_coupled && !treatment.create {
+        return Admission::Settled(Outcome::Ignored(IgnoreReason::NotCoupled));
+    }
+    Admission::Process
+}
+
+/// Whether a coupled record is exactly what it was when both sides last agreed, so that there is nothing to do.
+pub(crate) fn is_untouched(
+    mapping: &ActiveMapping,
+    rules: &dyn MappingRules,
+    direction: Direction,
+    treatment: Treatment,
+    record: &Record,
+    coupling: Option<&Coupling>,
+) -> bool {
+    let Some(coupling) = coupling else { return false };
+    if treatment.force || coupling.state != CouplingState::Coupled || coupling.failed(direction) {
+        return false;
+    }
+    let side = direction.source();
+    let table = mapping.table(side);
+    let rows = mapping.rows(direction).filter_map(|row| match direction {
+        Direction::ToDataverse => row.business_central.as_ref(),
+        Direction::FromDataverse => row.dataverse.as_ref(),
+    });
+    let watched = rules.source_columns(direction).iter().filter_map(|name| table.column(name));
+    rows.chain(watched)
+        .filter(|column| record.values.contains_key(column.name.as_str()) || column.field != couplet_model::FieldType::EntityName)
+        .all(|column| coupling.base.get(side, column).as_ref() == Some(record.get(&column.name)))
+}

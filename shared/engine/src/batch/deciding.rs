@@ -1,0 +1,147 @@
+//! Steps 3 and 4: transfer the fields and decide what to write.
+
+use couplet_model::coupling::Base;
+use couplet_model::decision::{ConflictRule, Decision, Situation, decide};
+use couplet_model::ids::derived_id;
+use couplet_model::outcome::{DataFailure, FieldConflict};
+use couplet_model::table::Side;
+use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+
+use super::{Batch, Stop};
+use crate::rules::{Context, Obstacle, Transferring};
+use crate::transferring::{References, transfer};
+
+impl Batch<'_> {
+    pub(super) fn context(&self) -> Context<'_> {
+        Context { engine: self.engine, mapping: self.mapping, direction: self.direction }
+    }
+
+    /// Couples uncoupled records with the destination record they naturally belong to, if there is one (R50).
+    pub(super) async fn match_existing(&mut self) -> Result<(), Stop> {
+        let uncoupled: Vec<usize> = (0..self.entries.len())
+            .filter(|index| self.entries[*index].is_open() && self.entries[*index].coupling.is_none())
+            .collect();
+        let sources: Vec<&Record> = uncoupled.iter().filter_map(|index| self.entries[*index].source.as_ref()).collect();
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let matches = self.rules.match_existing(self.context(), &sources).await?;
+        let found: Vec<RecordId> = matches.iter().filter_map(|found| found.as_ref().ok().copied().flatten()).collect();
+        let (store, company) = (self.engine.store(), self.engine.company());
+        let destination = self.direction.destination();
+        let taken = store.couplings_by_id(company, &self.mapping.name, destination, &found).await?;
+        for (index, found) in uncoupled.into_iter().zip(matches) {
+            let entry = &mut self.entries[index];
+            match found {
+                Err(failure) => entry.settle(Outcome::Failed(failure)),
+                Ok(None) => {}
+                // A destination record that belongs to somebody else is no match; the new one will say that it clashes.
+                Ok(Some(id)) if taken.contains_key(&id) => {}
+                Ok(Some(id)) => {
+                    entry.coupling = Some(pair(self.direction.source(), entry.message.record, id));
+                    entry.adopted = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Transfers fields and decides, record by record, from what was read in bulk.
+    pub(super) async fn decide(&mut self) -> Result<(), Stop> {
+        let sources: Vec<&Record> = self.open().filter_map(|entry| entry.source.as_ref()).collect();
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let references = References::read(self.engine, self.mapping, self.direction, &sources).await?;
+        let transferring: Vec<Transferring<'_>> = self
+            .open()
+            .filter_map(|entry| {
+                let source = entry.source.as_ref()?;
+                Some(Transferring { source, destination: entry.destination.as_ref(), creating: entry.creating })
+            })
+            .collect();
+        let prepared = self.rules.prepare(self.context(), &transferring).await?;
+        let (mapping, direction) = (self.mapping, self.direction);
+        let company = self.engine.company();
+        let empty = Base::default();
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
+            let Some(source) = &entry.source else { continue };
+            let record = Transferring { source, destination: entry.destination.as_ref(), creating: entry.creating };
+            let transferred = transfer(mapping, direction, &references, source).and_then(|mut fields| {
+                prepared.adjust(record, &mut fields)?;
+                Ok(fields)
+            });
+            let fields = match transferred {
+                Ok(fields) => fields,
+                Err(Obstacle::Failure(failure)) => {
+                    entry.settle(Outcome::Failed(failure));
+                    continue;
+                }
+                Err(Obstacle::Wait(dependency)) => {
+                    entry.settle(Outcome::Waiting(dependency));
+                    continue;
+                }
+            };
+            let mut decision = decide(
+                &Situation {
+                    direction,
+                    source,
+                    destination: entry.destination.as_ref(),
+                    creating: entry.creating,
+                    base: entry.coupling.as_ref().map_or(&empty, |coupling| &coupling.base),
+                    force: entry.message.treatment.force || entry.adopted,
+                    rule: mapping.update_conflict,
+                },
+                &fields,
+            );
+            if let Decision::Conflict(conflicts) = decision {
+                entry.settle(conflict(mapping.update_conflict, conflicts));
+                continue;
+            }
+            // What the rules watch at the source belongs to the base, so that an untouched record is known as such.
+            if let Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base } =
+                &mut decision
+            {
+                for name in self.rules.source_columns(direction) {
+                    base.set(direction.source(), name, source.get(name));
+                }
+                for row in mapping.rows(direction) {
+                    let column = match direction.source() {
+                        Side::BusinessCentral => &row.business_central,
+                        Side::Dataverse => &row.dataverse,
+                    };
+                    // Rows that do not travel this time (read-only or left alone) still count as seen.
+                    if let Some(column) = column && base.get(direction.source(), column).is_none() {
+                        base.set(direction.source(), &column.name, source.get(&column.name));
+                    }
+                }
+            }
+            if entry.coupling.is_none() {
+                let id = derived_id(company, &mapping.name, direction.as_str(), entry.message.record);
+                entry.coupling = Some(pair(direction.source(), entry.message.record, id));
+            }
+            entry.fields = fields;
+            entry.decision = Some(decision);
+        }
+        self.prepared = Some(prepared);
+        Ok(())
+    }
+}
+
+fn conflict(rule: ConflictRule, conflicts: Vec<FieldConflict>) -> Outcome {
+    match rule {
+        ConflictRule::None => Outcome::Conflict(conflicts),
+        // The decision settles conflicts under any other rule itself.
+        ConflictRule::ToDataverse | ConflictRule::FromDataverse => {
+            Outcome::Failed(DataFailure::new("both sides changed the same fields"))
+        }
+    }
+}
+
+/// A coupling of a source record and a destination record that is not stored yet.
+fn pair(source: Side, source_id: RecordId, destination_id: RecordId) -> Coupling {
+    match source {
+        Side::BusinessCentral => Coupling::new(source_id.into(), destination_id.into(), CouplingState::Reserved),
+        Side::Dataverse => Coupling::new(destination_id.into(), source_id.into(), CouplingState::Reserved),
+    }
+}

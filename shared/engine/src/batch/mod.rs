@@ -1,0 +1,268 @@
+//! Applying a batch of records of the queue: the six steps from message to stored coupling, in bulk.
+//!
+//! 1. read couplings and sources; 2. admit; 3. transfer; 4. decide against the base; 5. write; 6. store and release.
+//! Every record ends in exactly one way: settled with an outcome, or returned to the queue.
+
+mod committing;
+mod deciding;
+mod reading;
+mod writing;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use couplet_model::decision::{Decision, TransferredField};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::{ActiveMapping, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId};
+use tracing::{info, warn};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::ports::{Delivery, Disposition};
+use crate::rules::{self, Companions, MappingRules, PreparedRules};
+
+/// How long a message stays away after a failure of the set-up: long enough for a person to act before it is given up.
+const SET_UP_PAUSE: Duration = Duration::from_secs(60);
+
+/// One record of a batch on its way through the steps.
+struct Entry {
+    /// Places of its messages among the deliveries.
+    deliveries: Vec<usize>,
+    message: RecordMessage,
+    is_retry: bool,
+    source: Option<Record>,
+    coupling: Option<Coupling>,
+    destination: Option<Record>,
+    creating: bool,
+    /// Found by a natural key just now: the source wins the first time (R50).
+    adopted: bool,
+    /// Whether this worker holds the pair.
+    claimed: bool,
+    fields: Vec<TransferredField>,
+    decision: Option<Decision>,
+    written: Option<couplet_model::system::Written>,
+    companions: Companions,
+    end: Option<End>,
+}
+
+/// How a record left the steps.
+enum End {
+    Settled(Outcome),
+    Returned { reason: String, after: Option<Duration> },
+}
+
+impl Entry {
+    fn new(delivery: usize, message: RecordMessage, receive_count: u32) -> Self {
+        Self {
+            deliveries: vec![delivery],
+            is_retry: receive_count > 1,
+            message,
+            source: None,
+            coupling: None,
+            destination: None,
+            creating: false,
+            adopted: false,
+            claimed: false,
+            fields: Vec::new(),
+            decision: None,
+            written: None,
+            companions: Companions::new(),
+            end: None,
+        }
+    }
+
+    fn record(&self) -> RecordId {
+        self.message.record
+    }
+
+    fn treatment(&self) -> Treatment {
+        self.message.treatment
+    }
+
+    fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        self.end.get_or_insert(End::Settled(outcome));
+    }
+
+    fn give_back(&mut self, reason: impl Into<String>, after: Option<Duration>) {
+        self.end.get_or_insert(End::Returned { reason: reason.into(), after });
+    }
+}
+
+/// The records of one mapping, direction and run.
+struct Batch<'a> {
+    engine: &'a Engine,
+    mapping: &'a ActiveMapping,
+    rules: &'a dyn MappingRules,
+    direction: Direction,
+    job: String,
+    run: RunId,
+    entries: Vec<Entry>,
+    /// What the rules read for these records.
+    prepared: Option<Box<dyn PreparedRules>>,
+}
+
+/// Why a batch stopped before its end.
+enum Stop {
+    /// Everything that is open goes back to the queue.
+    Failed(EngineError),
+    /// A crash test asked for it.
+    Died,
+}
+
+impl<E: Into<EngineError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+type GroupKey = (MappingName, Direction, String, RunId);
+
+impl Engine {
+    /// Applies delivered messages; one disposition per delivery, in order. Never fails as a whole: what could not be
+    /// done goes back to the queue with its reason.
+    pub async fn sync_batch(&self, deliveries: Vec<Delivery>) -> Vec<Disposition> {
+        let mut dispositions = vec![Disposition::again("not processed"); deliveries.len()];
+        let mut groups: BTreeMap<GroupKey, Vec<(usize, Delivery)>> = BTreeMap::new();
+        for (place, delivery) in deliveries.into_iter().enumerate() {
+            let message = &delivery.message;
+            if message.v != MESSAGE_FORMAT || message.company != self.company() {
+                let reason = format!(
+                    "the message is of format {} and company {}; this engine takes format {MESSAGE_FORMAT} and company {}",
+                    message.v,
+                    message.company,
+                    self.company()
+                );
+                dispositions[place] = Disposition::Return { reason, after: Some(SET_UP_PAUSE) };
+                continue;
+            }
+            let key = (message.mapping.clone(), message.direction, message.job.clone(), message.run);
+            groups.entry(key).or_default().push((place, delivery));
+        }
+        for ((name, direction, job, run), deliveries) in groups {
+            let known = self.mapping(name.as_str()).map(|mapping| (mapping, rules::of(mapping)));
+            let (mapping, rules) = match known {
+                Some((mapping, Ok(rules))) => (mapping, rules),
+                Some((_, Err(missing))) => {
+                    refuse(&mut dispositions, &deliveries, &format!("{name} cannot be synchronized yet: {missing}"));
+                    continue;
+                }
+                None => {
+                    refuse(&mut dispositions, &deliveries, &format!("there is no mapping {name} in this installation"));
+                    continue;
+                }
+            };
+            let entries = entries_of(deliveries);
+            let mut batch = Batch { engine: self, mapping, rules, direction, job, run, entries, prepared: None };
+            batch.work().await;
+            batch.report(&mut dispositions);
+        }
+        dispositions
+    }
+}
+
+fn refuse(dispositions: &mut [Disposition], deliveries: &[(usize, Delivery)], reason: &str) {
+    for (place, _) in deliveries {
+        dispositions[*place] = Disposition::Return { reason: reason.to_owned(), after: Some(SET_UP_PAUSE) };
+    }
+}
+
+/// One entry per record: of several messages about one record the newest snapshot counts, and they end together.
+fn entries_of(deliveries: Vec<(usize, Delivery)>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(deliveries.len());
+    let mut places: BTreeMap<RecordId, usize> = BTreeMap::new();
+    for (place, delivery) in deliveries {
+        let record = delivery.message.record;
+        let Some(&index) = places.get(&record) else {
+            places.insert(record, entries.len());
+            entries.push(Entry::new(place, delivery.message, delivery.receive_count));
+            continue;
+        };
+        let entry = &mut entries[index];
+        entry.deliveries.push(place);
+        entry.is_retry |= delivery.receive_count > 1;
+        entry.message.treatment.create |= delivery.message.treatment.create;
+        entry.message.treatment.force |= delivery.message.treatment.force;
+        // Which of two snapshots is newer is known for sure only by reading again.
+        entry.message.snapshot = None;
+    }
+    entries
+}
+
+impl Batch<'_> {
+    /// Takes the records through all steps.
+    async fn work(&mut self) {
+        match self.steps().await {
+            Ok(()) => {}
+            Err(Stop::Died) => {
+                // A dead worker deletes no message, whatever it had done before.
+                for entry in &mut self.entries {
+                    entry.end = Some(End::Returned { reason: "the worker died".to_owned(), after: None });
+                }
+                return;
+            }
+            Err(Stop::Failed(error)) => {
+                warn!(mapping = %self.mapping.name, direction = %self.direction, run = %self.run, error = %error,
+                    open = self.open().count(), "a batch goes back to the queue");
+                let pause = pause_of(error.retry_class());
+                for entry in self.open_mut() {
+                    entry.give_back(error.to_string(), pause);
+                }
+            }
+        }
+        self.give_up_claims().await;
+    }
+
+    async fn steps(&mut self) -> Result<(), Stop> {
+        self.read_couplings().await?;
+        self.read_sources().await?;
+        self.admit().await?;
+        self.match_existing().await?;
+        self.read_destinations().await?;
+        self.decide().await?;
+        self.write().await?;
+        self.commit().await?;
+        self.release_waiting().await
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.is_open())
+    }
+
+    fn open_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.iter_mut().filter(|entry| entry.is_open())
+    }
+
+    fn report(&self, dispositions: &mut [Disposition]) {
+        let mut returned = 0;
+        for entry in &self.entries {
+            let disposition = match &entry.end {
+                Some(End::Settled(_)) => Disposition::Done,
+                Some(End::Returned { reason, after }) => {
+                    returned += 1;
+                    Disposition::Return { reason: reason.clone(), after: *after }
+                }
+                None => Disposition::again("left open"),
+            };
+            for place in &entry.deliveries {
+                dispositions[*place] = disposition.clone();
+            }
+        }
+        info!(mapping = %self.mapping.name, direction = %self.direction, run = %self.run, job = %self.job,
+            records = self.entries.len(), returned, "batch applied");
+    }
+}
+
+/// How long a message stays away after a failure of this class.
+fn pause_of(class: RetryClass) -> Option<Duration> {
+    match class {
+        RetryClass::RetryAfter(pause) => Some(pause),
+        RetryClass::Conflict => Some(Duration::ZERO),
+        RetryClass::Configuration => Some(SET_UP_PAUSE),
+        // The queue's own visibility timeout is the back-off.
+        RetryClass::RetryNow | RetryClass::Data => None,
+    }
+}

@@ -1,0 +1,198 @@
+//! Step 5: reserve or claim the pairs, write in bulk, do what must follow.
+
+use couplet_model::decision::Decision;
+use couplet_model::outcome::DataFailure;
+use couplet_model::system::{SystemErrorKind, Write};
+use couplet_model::{Coupling, Outcome, RetryClass, SystemError};
+use couplet_store::{Claim, Reservation};
+
+use tracing::debug;
+
+use super::{Batch, End, Entry, Stop, pause_of};
+use crate::ports::Checkpoint;
+use crate::rules::FollowUp;
+
+impl Batch<'_> {
+    /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
+    pub(super) async fn write(&mut self) -> Result<(), Stop> {
+        self.reserve().await?;
+        self.claim().await?;
+        self.pass(Checkpoint::Claimed)?;
+        self.write_records().await;
+        self.pass(Checkpoint::Written)?;
+        self.follow_up().await;
+        self.pass(Checkpoint::FollowedUp)
+    }
+
+    pub(super) fn pass(&self, checkpoint: Checkpoint) -> Result<(), Stop> {
+        if self.engine.options().checkpoints.dies_at(checkpoint) { Err(Stop::Died) } else { Ok(()) }
+    }
+
+    /// Stores new pairs before anything is created, so that neither another worker nor the other direction creates a
+    /// second partner, even if this one dies in the next line.
+    async fn reserve(&mut self) -> Result<(), Stop> {
+        let until = self.engine.now().checked_add(self.engine.options().claim).ok();
+        let is_new = |entry: &Entry| {
+            entry.is_open() && entry.decision.is_some() && entry.coupling.as_ref().is_some_and(|c| c.revision == 0)
+        };
+        let new: Vec<usize> = (0..self.entries.len()).filter(|index| is_new(&self.entries[*index])).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let couplings: Vec<Coupling> = new
+            .iter()
+            .filter_map(|index| self.entries[*index].coupling.clone())
+            .map(|coupling| Coupling { claimed_until: until, ..coupling })
+            .collect();
+        let engine = self.engine;
+        let results = engine.store().reserve(engine.company(), &self.mapping.name, couplings).await?;
+        for (index, result) in new.into_iter().zip(results) {
+            let entry = &mut self.entries[index];
+            match result {
+                Reservation::Reserved(coupling) => {
+                    entry.coupling = Some(coupling);
+                    entry.claimed = true;
+                }
+                Reservation::Taken(other) => {
+                    let same = entry.coupling.as_ref().is_some_and(|coupling| {
+                        coupling.id(self.direction.source()) == other.id(self.direction.source())
+                    });
+                    if same {
+                        entry.give_back("the record was coupled by another worker meanwhile", None);
+                    } else {
+                        entry.settle(Outcome::Failed(DataFailure::new(format!(
+                            "the destination record is already coupled to {} {} (EE28); uncouple it there or match the record by hand",
+                            self.direction.source(),
+                            other.id(self.direction.source())
+                        ))));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims pairs that were coupled or reserved before, if anything about them is to be written.
+    async fn claim(&mut self) -> Result<(), Stop> {
+        let now = self.engine.now();
+        let until = now.checked_add(self.engine.options().claim).unwrap_or(now);
+        let needs = |entry: &Entry| {
+            entry.is_open()
+                && entry.decision.is_some()
+                && entry.coupling.as_ref().is_some_and(|coupling| coupling.claimed_until.is_none_or(|held| held <= now))
+        };
+        let old: Vec<usize> = (0..self.entries.len()).filter(|index| needs(&self.entries[*index])).collect();
+        let couplings: Vec<Coupling> = old.iter().filter_map(|index| self.entries[*index].coupling.clone()).collect();
+        if couplings.is_empty() {
+            return Ok(());
+        }
+        let engine = self.engine;
+        let results = engine.store().claim(engine.company(), &self.mapping.name, &couplings, until).await?;
+        for (index, result) in old.into_iter().zip(results) {
+            let entry = &mut self.entries[index];
+            match result {
+                Claim::Claimed(coupling) => {
+                    entry.coupling = Some(coupling);
+                    entry.claimed = true;
+                }
+                Claim::Stale => entry.give_back("another worker changed this pair meanwhile", None),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the claims on pairs whose messages go back, so that their next attempt need not wait for them to end.
+    pub(super) async fn give_up_claims(&self) {
+        let held = self.entries.iter().filter(|entry| entry.claimed && matches!(entry.end, Some(End::Returned { .. })));
+        let couplings: Vec<Coupling> = held.filter_map(|entry| entry.coupling.clone()).collect();
+        if couplings.is_empty() {
+            return;
+        }
+        let (engine, now) = (self.engine, self.engine.now());
+        let given_up = engine.store().claim(engine.company(), &self.mapping.name, &couplings, now).await;
+        if let Err(error) = given_up {
+            debug!(mapping = %self.mapping.name, error = %error, "claims could not be given up and will end by themselves");
+        }
+    }
+
+    async fn write_records(&mut self) {
+        let side = self.direction.destination();
+        let mut places = Vec::new();
+        let mut writes = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.is_open()) {
+            let Some(coupling) = &entry.coupling else { continue };
+            let id = coupling.id(side);
+            let write = match &entry.decision {
+                Some(Decision::Create { values, .. }) => Write::create(Some(id), values.clone()),
+                Some(Decision::Update { values, .. }) => {
+                    let version = entry.destination.as_ref().and_then(|record| record.version.clone());
+                    Write::update(id, version, values.clone())
+                }
+                Some(Decision::Unchanged { .. } | Decision::Conflict(_)) | None => continue,
+            };
+            places.push(index);
+            writes.push(write);
+        }
+        if writes.is_empty() {
+            return;
+        }
+        let results = self.engine.system(side).write(self.mapping.table(side), &writes).await;
+        let makes_up_keys = self.rules.makes_up_keys();
+        let table = self.mapping.table(side).caption();
+        for (index, result) in places.into_iter().zip(results) {
+            let entry = &mut self.entries[index];
+            match result {
+                Ok(written) => entry.written = Some(written),
+                Err(error) if makes_up_keys && error.kind == SystemErrorKind::Duplicate => {
+                    entry.give_back("another worker took the key this record was to get", None);
+                }
+                Err(error) => end_with(entry, &error, &table),
+            }
+        }
+    }
+
+    async fn follow_up(&mut self) {
+        let Some(prepared) = self.prepared.take() else { return };
+        let side = self.direction.destination();
+        let mut places = Vec::new();
+        let mut records = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.is_open()) {
+            let (Some(source), Some(coupling), Some(decision)) = (&entry.source, &entry.coupling, &entry.decision) else {
+                continue;
+            };
+            places.push(index);
+            records.push(FollowUp {
+                source,
+                destination: coupling.id(side),
+                created: matches!(decision, Decision::Create { .. }),
+                coupling,
+                fields: &entry.fields,
+            });
+        }
+        if records.is_empty() {
+            return;
+        }
+        let results = prepared.follow_up(self.context(), &records).await;
+        drop(records);
+        let table = self.mapping.table(side).caption();
+        for (index, result) in places.into_iter().zip(results) {
+            let entry = &mut self.entries[index];
+            match result {
+                Ok(companions) => entry.companions = companions,
+                Err(error) => end_with(entry, &error, &table),
+            }
+        }
+    }
+}
+
+/// Ends a record whose write failed: by failing it, or by giving its message back.
+fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
+    match error.retry_class() {
+        RetryClass::Data => {
+            let message = format!("writing the {table} failed (EE13): {error}");
+            entry.settle(Outcome::Failed(DataFailure::new(message)));
+        }
+        // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
+        class => entry.give_back(error.to_string(), pause_of(class)),
+    }
+}

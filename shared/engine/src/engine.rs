@@ -1,0 +1,171 @@
+//! The engine: both systems, the store and the queue of one company, and the jobs it can run.
+
+use std::sync::Arc;
+
+use couplet_model::catalogue::{ITEM_AVAILABILITY, MappingDirection};
+use couplet_model::table::Side;
+use couplet_model::{ActiveMapping, Catalogue, CompanyId, DataverseId, Switches, System};
+use couplet_store::Store;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::landscape::Landscape;
+use crate::ports::{Checkpoints, RecordsQueue};
+use crate::rules;
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// The Business Central company.
+    pub company: CompanyId,
+    /// Mappings and tables.
+    pub catalogue: Arc<Catalogue>,
+    /// Choices of the installation.
+    pub switches: Switches,
+    /// Client of Business Central.
+    pub business_central: Arc<dyn System>,
+    /// Client of Dataverse.
+    pub dataverse: Arc<dyn System>,
+    /// The store.
+    pub store: Store,
+    /// The records queue.
+    pub queue: Arc<dyn RecordsQueue>,
+    /// Times and limits.
+    pub options: EngineOptions,
+}
+
+/// Times and limits.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// How long a run holds its job without renewing the lease.
+    pub lease: SignedDuration,
+    /// How long one worker holds the pairs it is writing. A dead worker blocks its pairs for so long.
+    pub claim: SignedDuration,
+    /// A snapshot older than this is read again.
+    pub snapshot_max_age: SignedDuration,
+    /// The row of the company in Dataverse, if known; looked up otherwise.
+    pub company_row: Option<DataverseId>,
+    /// Short product name in the names of price lists.
+    pub product_name: String,
+    /// Where a crash test stops the engine.
+    pub checkpoints: Checkpoints,
+    /// Records a run hands to the queue at a time.
+    pub enqueue_size: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            lease: SignedDuration::from_mins(15),
+            claim: SignedDuration::from_mins(3),
+            snapshot_max_age: SignedDuration::from_mins(5),
+            company_row: None,
+            product_name: "Business Central".to_owned(),
+            checkpoints: Checkpoints::default(),
+            enqueue_size: 1000,
+        }
+    }
+}
+
+/// A job as it can be scheduled.
+#[derive(Clone, Debug)]
+pub struct JobPlan {
+    /// Name.
+    pub name: String,
+    /// Description shown to people.
+    pub description: String,
+    /// Which ways its mapping travels; `None` for jobs without a mapping.
+    pub direction: Option<MappingDirection>,
+    /// Period in minutes.
+    pub every_minutes: u32,
+    /// Inactivity time in minutes.
+    pub inactivity_minutes: u32,
+    /// Whether it can run, or why not yet.
+    pub ready: Result<(), String>,
+}
+
+/// The use cases of one company. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) parts: Arc<EngineParts>,
+    pub(crate) landscape: Arc<Landscape>,
+    active: Arc<Vec<ActiveMapping>>,
+}
+
+impl Engine {
+    /// An engine of these parts.
+    pub fn new(parts: EngineParts) -> Self {
+        let active = parts.catalogue.active(&parts.switches);
+        let landscape = Landscape::new(parts.options.company_row);
+        Self { parts: Arc::new(parts), landscape: Arc::new(landscape), active: Arc::new(active) }
+    }
+
+    /// The jobs of this installation, each after all it depends on; Item Availability last.
+    pub fn jobs(&self) -> Vec<JobPlan> {
+        let mut plans: Vec<JobPlan> = self
+            .active
+            .iter()
+            .filter_map(|mapping| {
+                let job = mapping.job.as_ref()?;
+                Some(JobPlan {
+                    name: mapping.name.to_string(),
+                    description: job.description.clone(),
+                    direction: Some(mapping.direction),
+                    every_minutes: job.every_minutes,
+                    inactivity_minutes: job.inactivity_minutes,
+                    ready: rules::of(mapping).map(|_| ()).map_err(|missing| missing.to_owned()),
+                })
+            })
+            .collect();
+        let other = self.parts.catalogue.other_jobs().iter();
+        plans.extend(other.filter(|job| job.exists(&self.parts.switches)).filter_map(|job| {
+            Some(JobPlan {
+                name: job.name.clone(),
+                description: job.description.clone(),
+                direction: None,
+                every_minutes: job.every_minutes?,
+                inactivity_minutes: job.inactivity_minutes,
+                ready: if job.name == ITEM_AVAILABILITY { Ok(()) } else { Err("this job is not built yet".to_owned()) },
+            })
+        }));
+        plans
+    }
+
+    /// The mappings of this installation.
+    pub fn mappings(&self) -> &[ActiveMapping] {
+        &self.active
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// The catalogue.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.parts.catalogue
+    }
+
+    /// The company.
+    pub fn company(&self) -> CompanyId {
+        self.parts.company
+    }
+
+    /// The client of a side.
+    pub fn system(&self, side: Side) -> &dyn System {
+        match side {
+            Side::BusinessCentral => self.parts.business_central.as_ref(),
+            Side::Dataverse => self.parts.dataverse.as_ref(),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &EngineOptions {
+        &self.parts.options
+    }
+
+    pub(crate) fn mapping(&self, name: &str) -> Option<&ActiveMapping> {
+        self.active.iter().find(|mapping| mapping.name.as_str() == name)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

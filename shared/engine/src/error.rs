@@ -1,0 +1,50 @@
+//! Why a use case could not do its work as a whole.
+
+use couplet_model::catalogue::UnknownMapping;
+use couplet_model::{RetryClass, SystemError};
+use couplet_store::StoreError;
+
+use crate::ports::QueueError;
+
+/// A failure of a whole run or batch, in one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The mapping loads, but its special rules are not built yet.
+    #[error("{mapping} cannot run yet: {missing}")]
+    NotThereYet {
+        /// The mapping or job.
+        mapping: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// The name leads nowhere.
+    #[error(transparent)]
+    UnknownMapping(#[from] UnknownMapping),
+    /// One of the systems failed.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The set-up of one of the systems does not allow the work.
+    #[error("{0}")]
+    SetUp(String),
+    /// Another run took the job over while this one was working.
+    #[error("the job {0} was taken over by another run; this one stopped without moving its cursor")]
+    LeaseLost(String),
+}
+
+impl EngineError {
+    /// What to do with it.
+    pub fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::NotThereYet { .. } | Self::UnknownMapping(_) | Self::SetUp(_) => RetryClass::Configuration,
+            Self::System(error) => error.retry_class(),
+            Self::Store(error) => error.retry_class(),
+            Self::Queue(_) | Self::LeaseLost(_) => RetryClass::RetryNow,
+        }
+    }
+}

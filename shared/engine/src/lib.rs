@@ -1,0 +1,22 @@
+//! The use cases of Couplet: find changes and enqueue them, apply a batch of records, refresh item availability.
+//!
+//! The functions of the bundle are doors to this crate. It reaches both systems through the port
+//! [`couplet_model::System`], keeps its memory in [`couplet_store::Store`] and hands work on through [`RecordsQueue`].
+
+mod admission;
+mod availability;
+mod batch;
+mod engine;
+mod error;
+mod finding;
+mod landscape;
+mod ports;
+mod retry;
+mod rules;
+mod run;
+mod transferring;
+
+pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};
+pub use error::EngineError;
+pub use ports::{Checkpoint, Checkpoints, Delivery, Disposition, QueueError, RecordsQueue};
+pub use run::{RunMode, RunReport, RunRequest, RunStatus};

@@ -1,0 +1,153 @@
+//! CUSTOMER: company, relationship type and owner of an account; what an inactive account means for a customer
+//! (S245 to S263).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_model::decision::TransferredField;
+use couplet_model::message::Direction;
+use couplet_model::record::Values;
+use couplet_model::system::Write;
+use couplet_model::table::Side;
+use couplet_model::{MappingName, Record, RecordId, SystemError, Table, Value};
+
+use super::{
+    Companions, Context, FollowUp, MappingRules, Obstacle, PreparedRules, Transferring, is_usable, set, set_on_create,
+};
+use crate::error::EngineError;
+use crate::landscape::CompanyRow;
+
+/// Relationship type "Customer" of an account (S247).
+const RELATIONSHIP_CUSTOMER: i64 = 3;
+/// State "Inactive" of an account.
+const STATE_INACTIVE: i64 = 1;
+/// The block that an inactive account puts on a customer (S249).
+const BLOCKED_ALL: &str = "All";
+/// The mapping of a customer's primary contact.
+const CONTACTS: &str = "CONTACT";
+
+pub(crate) struct Customers;
+
+#[async_trait]
+impl MappingRules for Customers {
+    fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
+        match direction {
+            Direction::ToDataverse => &[],
+            Direction::FromDataverse => &["statecode"],
+        }
+    }
+
+    /// A coupled account that becomes inactive blocks its customer (C-219), although the filter admits active ones only.
+    fn follows(&self, direction: Direction, column: &str) -> bool {
+        direction == Direction::FromDataverse && column == "statecode"
+    }
+
+    async fn prepare(
+        &self,
+        context: Context<'_>,
+        sources: &[Transferring<'_>],
+    ) -> Result<Box<dyn PreparedRules>, EngineError> {
+        let engine = context.engine;
+        let company = engine.company_row().await?;
+        let mut coupled_contacts = HashMap::new();
+        if context.direction == Direction::FromDataverse {
+            // Only where a blank primary contact arrives does it matter whether the present one is coupled (R151).
+            let keys: Vec<String> = sources
+                .iter()
+                .filter(|record| record.source.get("primarycontactid").is_null())
+                .filter_map(|record| record.destination?.get("primaryContactNo").as_text().map(str::to_owned))
+                .collect();
+            let contacts = MappingName::from(CONTACTS);
+            let found = engine.store().couplings_by_key(engine.company(), &contacts, &keys).await?;
+            coupled_contacts = found.into_iter().map(|(key, coupling)| (key, is_usable(&coupling))).collect();
+        }
+        Ok(Box::new(Prepared {
+            direction: context.direction,
+            account: Arc::clone(&context.mapping.dataverse),
+            customer: Arc::clone(&context.mapping.business_central),
+            company,
+            coupled_contacts,
+        }))
+    }
+}
+
+struct Prepared {
+    direction: Direction,
+    account: Arc<Table>,
+    customer: Arc<Table>,
+    company: Option<CompanyRow>,
+    coupled_contacts: HashMap<String, bool>,
+}
+
+#[async_trait]
+impl PreparedRules for Prepared {
+    fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        match self.direction {
+            Direction::ToDataverse => self.adjust_account(record, fields),
+            Direction::FromDataverse => self.adjust_customer(record, fields),
+        }
+    }
+
+    /// An account that created a customer now belongs to the company (R258).
+    async fn follow_up(
+        &self,
+        context: Context<'_>,
+        records: &[FollowUp<'_>],
+    ) -> Vec<Result<Companions, SystemError>> {
+        let company = self.company.map(|row| row.id);
+        let claimed: Vec<(RecordId, Write)> = match (self.direction, company) {
+            (Direction::FromDataverse, Some(company)) => records
+                .iter()
+                .filter(|record| record.created && record.source.get("bcbi_companyid").as_guid() != Some(company.0))
+                .map(|record| {
+                    let values: Values = [(Arc::from("bcbi_companyid"), Value::Guid(company.0))].into();
+                    (record.source.id, Write::update(record.source.id, None, values))
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut failed: HashMap<RecordId, SystemError> = HashMap::new();
+        if !claimed.is_empty() {
+            let writes: Vec<Write> = claimed.iter().map(|(_, write)| write.clone()).collect();
+            let results = context.engine.system(Side::Dataverse).write(&self.account, &writes).await;
+            let errors = claimed.iter().zip(results).filter_map(|((id, _), result)| Some((*id, result.err()?)));
+            failed = errors.collect();
+        }
+        records.iter().map(|record| failed.get(&record.source.id).cloned().map_or_else(|| Ok(Companions::new()), Err)).collect()
+    }
+}
+
+impl Prepared {
+    fn adjust_account(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        set_on_create(fields, &self.account, "customertypecode", Value::Int(RELATIONSHIP_CUSTOMER))?;
+        if let Some(company) = self.company {
+            set(fields, &self.account, "bcbi_companyid", Value::Guid(company.id.0))?;
+        }
+        // A new account without a salesperson belongs to the company's team (S263); later the owner is left alone.
+        let has_owner = fields.iter().any(|field| field.destination.name == "ownerid");
+        if record.creating && !has_owner && let Some(team) = self.company.and_then(|row| row.owning_team) {
+            let owner = Value::Reference { table: Arc::from("team"), id: team };
+            set_on_create(fields, &self.account, "ownerid", owner)?;
+        }
+        Ok(())
+    }
+
+    fn adjust_customer(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        let blocked = record.destination.map_or(&Value::Null, |customer| customer.get("blocked"));
+        if record.source.get("statecode") == &Value::Int(STATE_INACTIVE) && blocked.is_null() {
+            set(fields, &self.customer, "blocked", Value::text(BLOCKED_ALL))?;
+        }
+        if self.keeps_primary_contact(record.source, record.destination) {
+            fields.retain(|field| field.destination.name != "primaryContactNo");
+        }
+        Ok(())
+    }
+
+    /// A blank primary contact from Dataverse does not wipe one that is itself uncoupled (R151).
+    fn keeps_primary_contact(&self, account: &Record, customer: Option<&Record>) -> bool {
+        let present = customer.and_then(|customer| customer.get("primaryContactNo").as_text());
+        account.get("primarycontactid").is_null()
+            && present.is_some_and(|number| !self.coupled_contacts.get(number).copied().unwrap_or(false))
+    }
+}

@@ -1,0 +1,221 @@
+//! What is special about one mapping beyond field transfer, one file per mapping, behind one trait with named steps.
+
+mod currencies;
+mod customers;
+mod price_lines;
+mod products;
+mod salespeople;
+mod units_of_measure;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_model::catalogue::MappingKind;
+use couplet_model::decision::TransferredField;
+use couplet_model::message::Direction;
+use couplet_model::outcome::{DataFailure, Dependency};
+use couplet_model::table::Table;
+use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
+use uuid::Uuid;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+pub(crate) use currencies::exchange_rate;
+
+/// The mapping and direction a rule works for.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub engine: &'a Engine,
+    pub mapping: &'a ActiveMapping,
+    pub direction: Direction,
+}
+
+/// What keeps one record from travelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// A person must mend it.
+    Failure(DataFailure),
+    /// Another record must be coupled first.
+    Wait(Dependency),
+}
+
+impl From<DataFailure> for Obstacle {
+    fn from(failure: DataFailure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// A destination record that belongs to an uncoupled source record, or a reason why it cannot.
+pub(crate) type Match = Result<Option<RecordId>, DataFailure>;
+
+/// A record whose fields are being transferred.
+#[derive(Clone, Copy)]
+pub(crate) struct Transferring<'a> {
+    pub source: &'a Record,
+    pub destination: Option<&'a Record>,
+    pub creating: bool,
+}
+
+/// A record that was written, or found equal, and may need more.
+#[derive(Clone, Copy)]
+pub(crate) struct FollowUp<'a> {
+    pub source: &'a Record,
+    /// The destination record.
+    pub destination: RecordId,
+    pub created: bool,
+    /// The coupling as it was before.
+    pub coupling: &'a Coupling,
+    /// What the destination holds now.
+    pub fields: &'a [TransferredField],
+}
+
+impl FollowUp<'_> {
+    /// What the destination column holds now, if it was transferred.
+    pub fn desired(&self, column: &str) -> Option<&Value> {
+        self.fields.iter().rev().find(|field| field.destination.name == column).map(|field| &field.desired)
+    }
+
+    /// Whether a destination column differs from what it was when both sides last agreed.
+    pub fn changed(&self, direction: Direction, column: &str) -> bool {
+        let field = self.fields.iter().rev().find(|field| field.destination.name == column);
+        field.is_some_and(|field| {
+            self.coupling.base.get(direction.destination(), &field.destination).as_ref() != Some(&field.desired)
+        })
+    }
+}
+
+/// Further rows that belong to the pair now, by role.
+pub(crate) type Companions = BTreeMap<String, Uuid>;
+
+/// What is special about a mapping.
+#[async_trait]
+pub(crate) trait MappingRules: Send + Sync {
+    /// Source columns read and watched beside the mapped ones.
+    fn source_columns(&self, _direction: Direction) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Destination columns read beside the mapped ones.
+    fn destination_columns(&self, _direction: Direction) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether a coupled record is followed when it leaves the filter by this column, because the rules know what it
+    /// means for the other side.
+    fn follows(&self, _direction: Direction, _column: &str) -> bool {
+        false
+    }
+
+    /// Whether the key of a new destination record is made up here, so that a clash with another worker's is no fault
+    /// of the record.
+    fn makes_up_keys(&self) -> bool {
+        false
+    }
+
+    /// Finds destination records that uncoupled source records belong to; one answer per source.
+    async fn match_existing(&self, _context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+        Ok(sources.iter().map(|_| Ok(None)).collect())
+    }
+
+    /// Reads what the records of a batch need.
+    async fn prepare(
+        &self,
+        context: Context<'_>,
+        sources: &[Transferring<'_>],
+    ) -> Result<Box<dyn PreparedRules>, EngineError>;
+
+    /// Records of this mapping that other mappings may refer to without a coupling: their Business Central key (blank
+    /// for the blank code) and their row in Dataverse.
+    async fn standing_pairs(&self, _engine: &Engine) -> Result<Vec<(String, Uuid)>, EngineError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The rules of a mapping, ready for the records of one batch.
+#[async_trait]
+pub(crate) trait PreparedRules: Send + Sync {
+    /// Adds to and corrects what the field rows transferred (the "additional fields" of R144).
+    fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle>;
+
+    /// Does in bulk what must follow the write; one result per record, in order.
+    async fn follow_up(
+        &self,
+        _context: Context<'_>,
+        records: &[FollowUp<'_>],
+    ) -> Vec<Result<Companions, SystemError>> {
+        records.iter().map(|_| Ok(Companions::new())).collect()
+    }
+}
+
+/// Rules that add nothing.
+pub(crate) struct NothingPrepared;
+
+#[async_trait]
+impl PreparedRules for NothingPrepared {
+    fn adjust(&self, _record: Transferring<'_>, _fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        Ok(())
+    }
+}
+
+/// The rules of a mapping, or what is still missing before it can run.
+pub(crate) fn of(mapping: &ActiveMapping) -> Result<&'static dyn MappingRules, &'static str> {
+    if mapping.kind != MappingKind::Table {
+        return Err("mappings of option sets are not built yet; options are matched by their labels meanwhile");
+    }
+    match mapping.name.as_str() {
+        "CURRENCY" => Ok(&currencies::Currencies),
+        "CUSTOMER" => Ok(&customers::Customers),
+        "ITEM-PRODUCT" => Ok(&products::ITEMS),
+        "RESOURCE-PRODUCT" => Ok(&products::RESOURCES),
+        "SALESPEOPLE" => Ok(&salespeople::Salespeople),
+        "UNIT OF MEASURE" => Ok(&units_of_measure::UnitsOfMeasure),
+        _ => Err("its special rules are not built yet"),
+    }
+}
+
+/// Whether other records may refer to a coupling: both of its records exist.
+pub(crate) fn is_usable(coupling: &Coupling) -> bool {
+    coupling.state == CouplingState::Coupled
+}
+
+/// Sets what a destination column should hold, replacing what a row transferred. Unknown columns are the catalogue's
+/// fault and are reported as such.
+pub(crate) fn set(
+    fields: &mut Vec<TransferredField>,
+    table: &Table,
+    column: &str,
+    desired: Value,
+) -> Result<(), DataFailure> {
+    put(fields, table, column, desired, false)
+}
+
+/// Like [`set`], for values given only to new records.
+pub(crate) fn set_on_create(
+    fields: &mut Vec<TransferredField>,
+    table: &Table,
+    column: &str,
+    desired: Value,
+) -> Result<(), DataFailure> {
+    put(fields, table, column, desired, true)
+}
+
+fn put(
+    fields: &mut Vec<TransferredField>,
+    table: &Table,
+    column: &str,
+    desired: Value,
+    on_create_only: bool,
+) -> Result<(), DataFailure> {
+    if let Some(field) = fields.iter_mut().find(|field| field.destination.name == column) {
+        field.desired = desired;
+        return Ok(());
+    }
+    let destination = table
+        .column(column)
+        .map(Arc::clone)
+        .ok_or_else(|| DataFailure::new(format!("the catalogue's table {} has no column {column}", table.name)))?;
+    fields.push(TransferredField { source: None, destination, desired, both_ways: false, on_create_only });
+    Ok(())
+}

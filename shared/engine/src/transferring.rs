@@ -1,0 +1,251 @@
+//! From a source record to what its destination should hold: constants, lookups, options and plain values of the
+//! mapping's field rows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use couplet_model::catalogue::{FieldMapping, Resolution};
+use couplet_model::decision::TransferredField;
+use couplet_model::message::Direction;
+use couplet_model::outcome::{DataFailure, Dependency};
+use couplet_model::table::{Access, Column, FieldType, Side};
+use couplet_model::transfer::convert;
+use couplet_model::{ActiveMapping, MappingName, Record, RecordId, Value};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::landscape::OptionLabels;
+use crate::rules::{self, Obstacle, is_usable};
+
+/// Everything the rows of a batch refer to, read in bulk beforehand.
+pub(crate) struct References {
+    /// Resolved records of a mapping by the key they are referred to with.
+    by_mapping: HashMap<MappingName, HashMap<String, Value>>,
+    /// Labels of choice columns.
+    labels: BTreeMap<String, OptionLabels>,
+    /// Mappings that do not exist in this installation.
+    absent: BTreeSet<MappingName>,
+}
+
+impl References {
+    /// Reads what the rows of these records refer to.
+    pub async fn read(
+        engine: &Engine,
+        mapping: &ActiveMapping,
+        direction: Direction,
+        sources: &[&Record],
+    ) -> Result<Self, EngineError> {
+        let mut wanted: BTreeMap<MappingName, BTreeSet<String>> = BTreeMap::new();
+        let mut labels = BTreeMap::new();
+        for row in mapping.rows(direction) {
+            match &row.resolution {
+                Resolution::Copy => {}
+                Resolution::Lookup(through) => {
+                    let Some(column) = source_column(row, direction) else { continue };
+                    for name in through {
+                        let keys = wanted.entry(name.clone()).or_default();
+                        keys.extend(sources.iter().filter_map(|source| reference_key(source.get(&column.name))));
+                    }
+                }
+                Resolution::Option(_) => {
+                    let Some(column) = &row.dataverse else { continue };
+                    let in_use = sources.iter().any(|source| {
+                        source_column(row, direction).is_some_and(|column| !source.get(&column.name).is_null())
+                    });
+                    if in_use {
+                        labels.insert(column.name.clone(), engine.option_labels(&mapping.dataverse, &column.name).await?);
+                    }
+                }
+            }
+        }
+        let mut by_mapping = HashMap::new();
+        let mut absent = BTreeSet::new();
+        for (name, keys) in wanted {
+            let Some(target) = engine.mapping(name.as_str()) else {
+                absent.insert(name);
+                continue;
+            };
+            let resolved = resolve(engine, target, direction, keys).await?;
+            by_mapping.insert(name, resolved);
+        }
+        Ok(Self { by_mapping, labels, absent })
+    }
+}
+
+/// Resolves keys of one mapping: towards Dataverse codes to rows, from Dataverse rows to codes.
+async fn resolve(
+    engine: &Engine,
+    target: &ActiveMapping,
+    direction: Direction,
+    keys: BTreeSet<String>,
+) -> Result<HashMap<String, Value>, EngineError> {
+    let company = engine.company();
+    let mut resolved = HashMap::new();
+    match direction {
+        Direction::ToDataverse => {
+            let keys: Vec<String> = keys.into_iter().collect();
+            let row = |id| Value::Reference { table: target.dataverse.name.as_str().into(), id };
+            let found = engine.store().couplings_by_key(company, &target.name, &keys).await?;
+            for (key, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
+                resolved.insert(key, row(coupling.dataverse_id.0));
+            }
+            if let Ok(rules) = rules::of(target) {
+                for (key, id) in rules.standing_pairs(engine).await? {
+                    resolved.insert(key, row(id));
+                }
+            }
+        }
+        Direction::FromDataverse => {
+            let ids: Vec<RecordId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+            let found = engine.store().couplings_by_id(company, &target.name, Side::Dataverse, &ids).await?;
+            for (id, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
+                if let Some(key) = coupling.key {
+                    resolved.insert(id.to_string(), Value::text(key));
+                }
+            }
+            if let Ok(rules) = rules::of(target) {
+                // The last pair of a row wins: Business Central shows a blank currency as the local code, and takes it
+                // back as blank.
+                for (key, id) in rules.standing_pairs(engine).await? {
+                    resolved.insert(id.to_string(), Value::text(key));
+                }
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// What the rows of a mapping make of one source record.
+pub(crate) fn transfer(
+    mapping: &ActiveMapping,
+    direction: Direction,
+    references: &References,
+    source: &Record,
+) -> Result<Vec<TransferredField>, Obstacle> {
+    let mut fields = Vec::new();
+    for row in mapping.rows(direction) {
+        let Some(destination) = destination_column(row, direction) else { continue };
+        // Table names beside lookups are implied by the lookup, read-only columns are the system's own business, and
+        // columns that only an update may set are left to the rules.
+        if destination.field == FieldType::EntityName || matches!(destination.access, Access::Read | Access::Modify) {
+            continue;
+        }
+        let value = match &row.constant {
+            Some(constant) => constant.clone(),
+            None => {
+                let Some(column) = source_column(row, direction) else { continue };
+                let value = source.get(&column.name);
+                match resolved(row, references, column, value)? {
+                    Some(value) => value,
+                    None => continue,
+                }
+            }
+        };
+        if row.not_null && value.is_null() {
+            continue;
+        }
+        let Some(desired) = convert(&value, &destination.field) else { continue };
+        fields.push(TransferredField {
+            source: source_column(row, direction).cloned(),
+            destination: std::sync::Arc::clone(destination),
+            desired,
+            both_ways: mapping.is_both_ways(row),
+            on_create_only: destination.access == Access::Insert,
+        });
+    }
+    Ok(fields)
+}
+
+/// The value a row transfers; `None` leaves the destination alone.
+fn resolved(
+    row: &FieldMapping,
+    references: &References,
+    column: &Column,
+    value: &Value,
+) -> Result<Option<Value>, Obstacle> {
+    match &row.resolution {
+        Resolution::Copy => Ok(Some(value.clone())),
+        Resolution::Option(_) => option(row, references, column, value),
+        Resolution::Lookup(through) => {
+            let key = reference_key(value).unwrap_or_default();
+            let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&key).cloned());
+            if let Some(found) = found {
+                return Ok(Some(found));
+            }
+            if value.is_null() || row.clear_on_failure {
+                return Ok(Some(Value::Null));
+            }
+            let present = through.iter().find(|name| !references.absent.contains(*name));
+            match present {
+                Some(mapping) => Err(Obstacle::Wait(Dependency {
+                    mapping: mapping.clone(),
+                    side: if value.as_guid().is_some() { Side::Dataverse } else { Side::BusinessCentral },
+                    key,
+                })),
+                // No mapping couples such records here: the row declines instead of failing the record (D17).
+                None => Ok(None),
+            }
+        }
+    }
+}
+
+/// Options are coupled by their labels: a code is the option of the same label (R154, R155).
+fn option(
+    row: &FieldMapping,
+    references: &References,
+    column: &Column,
+    value: &Value,
+) -> Result<Option<Value>, Obstacle> {
+    if value.is_null() {
+        return Ok(Some(Value::Null));
+    }
+    let labels = row.dataverse.as_ref().and_then(|column| references.labels.get(&column.name));
+    let labels = labels.map_or(&[][..], |labels| labels.as_slice());
+    let found = match value {
+        Value::Int(number) => {
+            labels.iter().find(|(option, _)| option == number).map(|(_, label)| Value::text(label.clone()))
+        }
+        other => {
+            let code = other.to_string();
+            let same = |label: &str| label.trim().eq_ignore_ascii_case(&code);
+            labels.iter().find(|(_, label)| same(label)).map(|(number, _)| Value::Int(*number))
+        }
+    };
+    match found {
+        Some(found) => Ok(Some(found)),
+        None if row.clear_on_failure => Ok(Some(Value::Null)),
+        None => {
+            let choice = row.dataverse.as_ref().map_or("", |column| column.name.as_str());
+            Err(DataFailure::of_field(
+                column.caption.clone(),
+                format!(
+                    "{} {value} must be coupled in Dataverse (EE17): add an option with that label to the choice {choice}, or clear the field",
+                    column.caption
+                ),
+            )
+            .into())
+        }
+    }
+}
+
+/// How a record is referred to: by code or number, or by the id of its row.
+fn reference_key(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Guid(id) | Value::Reference { id, .. } => Some(id.to_string()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn source_column(row: &FieldMapping, direction: Direction) -> Option<&std::sync::Arc<Column>> {
+    match direction {
+        Direction::ToDataverse => row.business_central.as_ref(),
+        Direction::FromDataverse => row.dataverse.as_ref(),
+    }
+}
+
+fn destination_column(row: &FieldMapping, direction: Direction) -> Option<&std::sync::Arc<Column>> {
+    match direction {
+        Direction::ToDataverse => row.dataverse.as_ref(),
+        Direction::FromDataverse => row.business_central.as_ref(),
+    }
+}
