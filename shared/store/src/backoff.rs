@@ -21,18 +21,20 @@ impl Backoff {
     /// Waits before the next attempt; `false` when there were enough.
     pub async fn pause(&mut self) -> bool {
         self.pauses += 1;
-        if self.pauses >= ATTEMPTS {
-            return false;
-        }
-        let ceiling = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(self.pauses - 1));
-        tokio::time::sleep(ceiling.mul_f64(jitter())).await;
+        let Some(pause) = pause_before(self.pauses, random_byte()) else { return false };
+        tokio::time::sleep(pause).await;
         true
     }
 }
 
-/// A number between a half and one; writers that met once must not meet again.
-fn jitter() -> f64 {
-    0.5 + f64::from(random_byte()) / 510.0
+/// How long to wait before a further attempt, the first being 1; `None` after the last. The chance takes up to half of
+/// it away: writers that met once must not meet again.
+fn pause_before(attempt: u32, chance: u8) -> Option<Duration> {
+    if attempt >= ATTEMPTS {
+        return None;
+    }
+    let longest = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(attempt - 1));
+    Some(longest - longest.mul_f64(f64::from(chance) / 512.0))
 }
 
 /// A byte nobody can foresee.
@@ -63,4 +65,18 @@ where
 
 fn is_passing<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code().is_some_and(|code| is_throttling(code) || is_contention(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let pauses: Vec<Duration> = (1..).map_while(|attempt| pause_before(attempt, 0)).collect();
+        assert!(pauses.is_sorted());
+        assert_eq!(u32::try_from(pauses.len()).ok(), Some(ATTEMPTS - 1));
+        assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(10));
+        assert!(pause_before(3, 255).expect("pause") > pauses[2] / 2);
+    }
 }

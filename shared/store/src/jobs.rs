@@ -80,7 +80,7 @@ impl Store {
                 .value("now", time(now));
         match self.update(&key, &terms).await? {
             Updated::Done(before) => {
-                let before = if before.is_empty() { Job::new(job) } else { read_job(&before)? };
+                let before = if before.contains_key("state") { read_job(&before)? } else { Job::new(job) };
                 if let (JobState::InProcess, Some(dead)) = (before.state, before.run.filter(|dead| *dead != run)) {
                     tracing::warn!(job, run = %dead, "the holder of the lease is gone, its run is closed");
                     self.abandon_run(company, job, dead, now).await?;

@@ -85,10 +85,10 @@ fn assemble(items: &[Item]) -> Result<Option<Run>, StoreError> {
         id: parsed(main, "sk")?,
         job: parsed(main, "job")?,
         trigger: word_of::<Trigger>(main, "trigger")?,
-        started: time_if_any(main, "started")?.ok_or_else(|| StoreError::corrupt("a run", "it has no start"))?,
-        found: time_if_any(main, "found")?,
-        finished: time_if_any(main, "finished")?,
-        enqueued: count_of(main, "enqueued")?,
+        started: time_if_any(main, "started_at")?.ok_or_else(|| StoreError::corrupt("a run", "it has no start"))?,
+        found: time_if_any(main, "found_at")?,
+        finished: time_if_any(main, "finished_at")?,
+        enqueued: count_of(main, "records_enqueued")?,
         processed: 0,
         counters: Counters::default(),
         to_dataverse: Counters::default(),
@@ -97,7 +97,7 @@ fn assemble(items: &[Item]) -> Result<Option<Run>, StoreError> {
     };
     let name = text_of(main, "sk")?;
     for part in items.iter().filter(|part| text_if_any(part, "sk").is_some_and(|sk| sk.starts_with(name))) {
-        run.processed += count_of(part, "processed")?;
+        run.processed += count_of(part, "records_processed")?;
         run.to_dataverse += counters_of(part, "to")?;
         run.from_dataverse += counters_of(part, "from")?;
     }
@@ -116,8 +116,8 @@ impl Store {
         let mut item = key.attributes();
         item.insert("job".to_owned(), text(&run.job));
         item.insert("trigger".to_owned(), word(&run.trigger));
-        item.insert("started".to_owned(), time(run.started));
-        for (name, at) in [("found", run.found), ("finished", run.finished)] {
+        item.insert("started_at".to_owned(), time(run.started));
+        for (name, at) in [("found_at", run.found), ("finished_at", run.finished)] {
             if let Some(at) = at {
                 item.insert(name.to_owned(), time(at));
             }
@@ -125,8 +125,8 @@ impl Store {
         if let Some(message) = &run.message {
             item.insert("message".to_owned(), text(message));
         }
-        item.insert("enqueued".to_owned(), number(run.enqueued));
-        item.insert("processed".to_owned(), number(run.processed));
+        item.insert("records_enqueued".to_owned(), number(run.enqueued));
+        item.insert("records_processed".to_owned(), number(run.processed));
         let counters = counter_attributes("to", &run.to_dataverse).into_iter();
         for (name, count) in counters.chain(counter_attributes("from", &run.from_dataverse)) {
             item.insert(name, number(count));
@@ -150,7 +150,7 @@ impl Store {
         judged_to: Counters,
         judged_from: Counters,
     ) -> Result<(), StoreError> {
-        let numbers = std::iter::once(("enqueued".to_owned(), enqueued))
+        let numbers = std::iter::once(("records_enqueued".to_owned(), enqueued))
             .chain(counter_attributes("to", &judged_to))
             .chain(counter_attributes("from", &judged_from));
         let Some((expression, values)) = adding(numbers) else { return Ok(()) };
@@ -172,7 +172,7 @@ impl Store {
         slot: u8,
         progress: &Progress,
     ) -> Result<Action<R>, StoreError> {
-        let numbers = std::iter::once(("processed".to_owned(), progress.processed))
+        let numbers = std::iter::once(("records_processed".to_owned(), progress.processed))
             .chain(counter_attributes("to", &progress.to_dataverse))
             .chain(counter_attributes("from", &progress.from_dataverse));
         let (adding, values) = adding(numbers).unwrap_or_default();
@@ -194,10 +194,10 @@ impl Store {
         message: Option<String>,
     ) -> Result<(), StoreError> {
         let terms = match message {
-            Some(message) => Terms::update_with("SET found = :now, #message = :message")
+            Some(message) => Terms::update_with("SET found_at = :now, #message = :message")
                 .name("message")
                 .value("message", text(message)),
-            None => Terms::update_with("SET found = :now"),
+            None => Terms::update_with("SET found_at = :now"),
         };
         let terms = terms.when("attribute_exists(pk)").value("now", time(now));
         self.update(&keys::run(company, job, run), &terms).await?;
@@ -216,7 +216,7 @@ impl Store {
         now: Timestamp,
         message: String,
     ) -> Result<(), StoreError> {
-        let terms = Terms::update_with("SET finished = :now, #message = :message")
+        let terms = Terms::update_with("SET finished_at = :now, #message = :message")
             .when("attribute_exists(pk)")
             .name("message")
             .value("now", time(now))
@@ -233,8 +233,8 @@ impl Store {
         run: RunId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let terms = Terms::update_with("SET finished = :now, #message = :message")
-            .when("attribute_exists(pk) AND attribute_not_exists(found) AND attribute_not_exists(finished)")
+        let terms = Terms::update_with("SET finished_at = :now, #message = :message")
+            .when("attribute_exists(pk) AND attribute_not_exists(found_at) AND attribute_not_exists(finished_at)")
             .name("message")
             .value("now", time(now))
             .value("message", text("the run stopped without a word; the next run takes up its work"));
@@ -253,8 +253,8 @@ impl Store {
         if current.found.is_none() || current.finished.is_some() || current.processed < current.enqueued {
             return Ok(());
         }
-        let terms = Terms::update_with("SET finished = :now")
-            .when("attribute_exists(pk) AND attribute_not_exists(finished)")
+        let terms = Terms::update_with("SET finished_at = :now")
+            .when("attribute_exists(pk) AND attribute_not_exists(finished_at)")
             .value("now", time(Timestamp::now()));
         // Refused means that somebody else has finished it.
         let (Updated::Done(_) | Updated::Refused(_)) = self.update(&keys::run(company, job, run), &terms).await?;

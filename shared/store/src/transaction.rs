@@ -212,3 +212,52 @@ fn verdicts<R: Copy>(groups: &[Group<R>], reasons: &[CancellationReason]) -> Vec
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
+        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+    }
+
+    #[test]
+    fn a_failed_condition_counts_more_than_a_conflict_and_both_less_than_a_refusal() {
+        let cause = |codes: &[&str]| cause(&reasons(codes), "");
+        assert!(matches!(cause(&["None", "TransactionConflict"]), Cause::Passing(StoreError::Contended(_))));
+        assert!(matches!(cause(&["ThrottlingError", "None"]), Cause::Passing(StoreError::Throttled(_))));
+        assert!(matches!(cause(&["TransactionConflict", "ConditionalCheckFailed"]), Cause::Conditions));
+        assert!(matches!(cause(&["ConditionalCheckFailed", "ValidationError"]), Cause::Refused(_)));
+        assert!(matches!(cause(&[]), Cause::Passing(_)));
+    }
+
+    fn group(id: usize, keys: &[&str], bytes: usize) -> Group<()> {
+        let action = |key: &&str| Action {
+            role: (),
+            key: Key { pk: (*key).to_owned(), sk: String::new() },
+            bytes,
+            write: TransactWriteItem::builder().build(),
+        };
+        Group { id, actions: keys.iter().map(action).collect() }
+    }
+
+    fn packed(groups: Vec<Group<()>>) -> (Vec<Vec<usize>>, Vec<usize>) {
+        let wave = pack(groups, 3);
+        let ids = |groups: &Vec<Group<()>>| groups.iter().map(|group| group.id).collect();
+        (wave.transactions.iter().map(ids).collect(), wave.later)
+    }
+
+    #[test]
+    fn a_group_is_never_split_over_transactions() {
+        let groups = vec![group(0, &["a", "b"], 1), group(1, &["c", "d"], 1), group(2, &[], 0), group(3, &["e"], 1)];
+        assert_eq!(packed(groups), (vec![vec![0], vec![1, 2, 3]], vec![]));
+        let large = vec![group(0, &["a"], 3_000_000), group(1, &["b"], 3_000_000)];
+        assert_eq!(packed(large), (vec![vec![0], vec![1]], vec![]));
+    }
+
+    #[test]
+    fn groups_that_touch_one_item_follow_each_other_in_order() {
+        let groups = vec![group(0, &["a"], 1), group(1, &["a", "b"], 1), group(2, &["b"], 1), group(3, &["c"], 1)];
+        assert_eq!(packed(groups), (vec![vec![0, 3]], vec![1, 2]));
+    }
+}

@@ -1,0 +1,166 @@
+//! A DynamoDB that falters: what passes is tried again, what does not is named.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use couplet_local::EmbeddedDynamoDb;
+use couplet_model::{RetryClass, Side};
+use couplet_store::{CommitResult, Retention, Store, StoreError};
+use serde_json::json;
+
+use crate::builders::*;
+
+/// Answers the next calls of an operation from a script, and counts all calls.
+#[derive(Clone, Debug)]
+struct Faltering {
+    inner: SharedHttpClient,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    script: BTreeMap<String, VecDeque<(u16, String)>>,
+    calls: BTreeMap<String, usize>,
+}
+
+impl Faltering {
+    fn next(&self, operation: &str, status: u16, body: &serde_json::Value) {
+        let mut state = self.state.lock().unwrap();
+        state.script.entry(operation.to_owned()).or_default().push_back((status, body.to_string()));
+    }
+
+    fn calls(&self, operation: &str) -> usize {
+        self.state.lock().unwrap().calls.get(operation).copied().unwrap_or_default()
+    }
+}
+
+impl HttpClient for Faltering {
+    fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, parts);
+        SharedHttpConnector::new(FalteringConnector { inner, state: Arc::clone(&self.state) })
+    }
+}
+
+#[derive(Debug)]
+struct FalteringConnector {
+    inner: SharedHttpConnector,
+    state: Arc<Mutex<State>>,
+}
+
+impl HttpConnector for FalteringConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let mut state = self.state.lock().unwrap();
+        *state.calls.entry(operation.clone()).or_default() += 1;
+        match state.script.get_mut(&operation).and_then(VecDeque::pop_front) {
+            Some((status, body)) => {
+                HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))))
+            }
+            None => self.inner.call(request),
+        }
+    }
+}
+
+async fn faltering_store() -> (Store, Faltering) {
+    let client = EmbeddedDynamoDb::open_in_memory().unwrap().client();
+    let inner = client.config().http_client().unwrap();
+    let faltering = Faltering { inner, state: Arc::default() };
+    let config = client.config().to_builder().http_client(faltering.clone()).build();
+    (store_on(aws_sdk_dynamodb::Client::from_conf(config)).await, faltering)
+}
+
+fn cancelled(codes: &[&str]) -> serde_json::Value {
+    let reasons: Vec<_> = codes.iter().map(|code| json!({"Code": code})).collect();
+    json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled",
+        "CancellationReasons": reasons,
+    })
+}
+
+fn refused(kind: &str) -> serde_json::Value {
+    json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "no"})
+}
+
+#[tokio::test]
+async fn a_transaction_that_met_another_is_tried_again() {
+    let (store, faltering) = faltering_store().await;
+    faltering.next("TransactWriteItems", 400, &cancelled(&["TransactionConflict", "None"]));
+    faltering.next("TransactWriteItems", 400, &cancelled(&["None", "ThrottlingError"]));
+    reserved(&store, &items(), vec![pair(1, 1)]).await;
+    assert_eq!(faltering.calls("TransactWriteItems"), 3);
+}
+
+#[tokio::test]
+async fn keys_left_unread_are_asked_again() {
+    let (store, faltering) = faltering_store().await;
+    let coupling = reserved(&store, &items(), vec![pair(1, 1)]).await.remove(0);
+    let first_key = {
+        // What an overloaded service answers: nothing read, everything still to be asked.
+        let shard = store.coupling_page(COMPANY, &items(), None, 1).await.unwrap().next.unwrap();
+        let shard: u8 = shard.split_once('#').unwrap().0.parse().unwrap();
+        json!({
+            "pk": {"S": format!("{COMPANY}#{}#{shard:x}", items())},
+            "sk": {"S": format!("coupling#{}", coupling.system_id)},
+        })
+    };
+    let unread =
+        json!({"Responses": {}, "UnprocessedKeys": {"couplet": {"Keys": [first_key], "ConsistentRead": true}}});
+    faltering.next("BatchGetItem", 200, &unread);
+    faltering.next("BatchGetItem", 400, &refused("ProvisionedThroughputExceededException"));
+    let read = store.couplings_by_id(COMPANY, &items(), Side::BusinessCentral, &[bc(1)]).await.unwrap();
+    assert_eq!(read[&bc(1)], coupling);
+    assert_eq!(faltering.calls("BatchGetItem"), 3);
+}
+
+#[tokio::test]
+async fn a_denied_access_is_a_matter_of_configuration() {
+    let (store, faltering) = faltering_store().await;
+    faltering.next("GetItem", 400, &refused("AccessDeniedException"));
+    let error = store.setting(COMPANY, "catalogue").await.unwrap_err();
+    assert!(matches!(error, StoreError::AccessDenied(_)), "{error}");
+    assert_eq!(error.retry_class(), RetryClass::Configuration);
+}
+
+#[tokio::test]
+async fn a_missing_table_is_named() {
+    let client = EmbeddedDynamoDb::open_in_memory().unwrap().client();
+    let store = Store::new(client, "nowhere", Retention::default());
+    for error in [
+        store.setting(COMPANY, "catalogue").await.unwrap_err(),
+        store.reserve(COMPANY, &items(), vec![pair(1, 1)]).await.unwrap_err(),
+        store.coupling_page(COMPANY, &items(), None, 1).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("nowhere"), "{error}");
+        assert_eq!(error.retry_class(), RetryClass::Configuration);
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_there_is_left_as_it_is() {
+    let (store, _) = faltering_store().await;
+    reserved(&store, &items(), vec![pair(1, 1)]).await;
+    store.create_table_if_absent().await.unwrap();
+    assert!(one_by_bc(&store, &items(), 1).await.is_some());
+}
+
+#[tokio::test]
+async fn a_batch_costs_few_requests() {
+    let (store, faltering) = faltering_store().await;
+    let run = started(&store).await;
+    let before = faltering.calls("TransactWriteItems");
+    let couplings = reserved(&store, &items(), (0..99).map(|n| keyed(n, &n.to_string())).collect()).await;
+    assert_eq!(faltering.calls("TransactWriteItems") - before, 3);
+    let results =
+        store.commit(COMPANY, &items(), JOB, run, couplings.into_iter().map(storing).collect()).await.unwrap();
+    assert_eq!(results, [CommitResult::Stored; 99]);
+    assert_eq!(faltering.calls("TransactWriteItems") - before, 4);
+    assert_eq!((faltering.calls("Query"), faltering.calls("UpdateItem")), (1, 0));
+}

@@ -1,0 +1,12 @@
+//! What the store promises, kept on the embedded DynamoDB.
+
+#![allow(clippy::unwrap_used)]
+
+mod builders;
+mod commits;
+mod couplings;
+mod faults;
+mod jobs;
+mod memory;
+mod runs;
+mod waits;
