@@ -54,6 +54,7 @@ impl Founder {
     }
 
     /// Creates one record, each a moment after the last, all in the past.
+    #[allow(clippy::needless_pass_by_value)] // literals read best as they stand
     fn make(&mut self, store: &mut Store, table: &str, values: Value) -> anyhow::Result<Uuid> {
         self.made += 1;
         // 170 days hold more than the largest company at this pace, and the last ten days stay free.
@@ -63,7 +64,7 @@ impl Founder {
         let id = schema().known(table);
         let body: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
         let incoming = Incoming::for_create(schema().table(id), Writer::User, &body)?;
-        let made = records::create(store, id, incoming, Writer::User).with_context(|| format!("the demonstration company: {table} {values}"))?;
+        let made = records::create(store, id, &incoming, Writer::User).with_context(|| format!("the demonstration company: {table} {values}"))?;
         store.take_changes();
         Ok(made)
     }

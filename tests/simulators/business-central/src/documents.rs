@@ -1,34 +1,172 @@
-//! Sales documents: lines, totals, posting. Filled step by step.
+//! Sales documents: what their headers and lines derive, who may change them, and their bound actions.
+
+mod actions;
+mod headers;
+mod lines;
+mod totals;
+
+pub(crate) use actions::{act, actions, pay};
 
 use uuid::Uuid;
 
 use crate::cell::Cell;
 use crate::errors::ApiError;
-use crate::schema::TableId;
+use crate::query::filter::{Filter, Operand, Operator};
+use crate::records::Writer;
+use crate::schema::{Kind, Route, TableId, schema};
 use crate::store::{Row, Store};
 
-pub(crate) fn before_write(_store: &mut Store, _table: TableId, _row: &mut Row, _values: &[(usize, Cell)], _before: Option<&Row>) -> Result<(), ApiError> {
+/// Header table and line table of each kind of document.
+const DOCUMENTS: &[(&str, &str)] = &[("Sales Header", "Sales Line"), ("Sales Header (Quote)", "Sales Line (Quote)"), ("Sales Invoice Header", "Sales Invoice Line")];
+
+/// Position of `Open` among the states of an invoice: this and later ones are posted.
+const POSTED: u8 = 3;
+
+fn headers_of(lines: TableId) -> Option<TableId> {
+    let name = schema().table(lines).name.as_str();
+    DOCUMENTS.iter().find(|(_, lines)| *lines == name).map(|(header, _)| schema().known(header))
+}
+
+fn lines_of(headers: TableId) -> Option<TableId> {
+    let name = schema().table(headers).name.as_str();
+    DOCUMENTS.iter().find(|(header, _)| *header == name).map(|(_, lines)| schema().known(lines))
+}
+
+fn is(table: TableId, name: &str) -> bool {
+    schema().table(table).name == name
+}
+
+/// The value of a property, blank if the table has no such property.
+fn get(table: TableId, row: &Row, name: &str) -> Cell {
+    schema().table(table).position(name).map_or_else(|| Cell::blank(&Kind::Text), |at| row.cells[at].clone())
+}
+
+/// Sets a property if the table has it.
+fn set(table: TableId, row: &mut Row, name: &str, value: Cell) {
+    if let Some(at) = schema().table(table).position(name) {
+        row.cells[at] = value;
+    }
+}
+
+fn given(table: TableId, values: &[(usize, Cell)], name: &str) -> bool {
+    schema().table(table).position(name).is_some_and(|at| values.iter().any(|(given, _)| *given == at))
+}
+
+fn is_posted(table: TableId, row: &Row) -> bool {
+    is(table, "Sales Invoice Header") && get(table, row, "status").as_enum() >= POSTED
+}
+
+/// The records a page shows: the companion's invoices are the posted ones.
+pub(crate) fn page_view(table: TableId, route: Route) -> Option<Filter> {
+    if route != Route::Companion || !is(table, "Sales Invoice Header") {
+        return None;
+    }
+    let status = schema().table(table).position("status")?;
+    Some(Filter::Compare(Operand::Property(status), Operator::GreaterOrEqual, Cell::Enum(POSTED)))
+}
+
+/// Whether lines may be read without saying of which document: the standard pages gather them document by document.
+pub(crate) fn lines_need_a_document(table: TableId, route: Route) -> bool {
+    route == Route::Standard && headers_of(table).is_some()
+}
+
+/// Derives and checks before a document or a line is stored.
+pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, values: &[(usize, Cell)], before: Option<&Row>, writer: Writer) -> Result<(), ApiError> {
+    if lines_of(table).is_some() || is(table, "Sales Credit Memo Entity Buffer") {
+        if writer != Writer::User {
+            may_change_header(table, before)?;
+        }
+        return headers::derive(store, table, row, values, before);
+    }
+    if let Some(header_table) = headers_of(table) {
+        let document = get(table, row, "documentId").as_guid();
+        if document.is_nil() {
+            return Err(ApiError::dialog("You must specify a document id to get the lines."));
+        }
+        let header = store.row(header_table, document).cloned().ok_or_else(|| ApiError::record_not_found(schema().table(header_table).caption(), &format!("Id='{document}'")))?;
+        if writer != Writer::User {
+            may_change_lines(header_table, &header)?;
+        }
+        return lines::derive(store, table, row, values, before, (header_table, &header));
+    }
     Ok(())
 }
 
-pub(crate) fn after_write(_store: &mut Store, _table: TableId, _id: Uuid) -> Result<(), ApiError> {
+fn may_change_header(table: TableId, before: Option<&Row>) -> Result<(), ApiError> {
+    match before {
+        Some(before) if is_posted(table, before) => Err(ApiError::dialog("The invoice has been posted and can no longer be modified.")),
+        _ => Ok(()),
+    }
+}
+
+fn may_change_lines(header_table: TableId, header: &Row) -> Result<(), ApiError> {
+    if is_posted(header_table, header) {
+        return Err(ApiError::dialog("The invoice has been posted and can no longer be modified."));
+    }
+    if is(header_table, "Sales Header") && get(header_table, header, "status").as_enum() == RELEASED {
+        let number = get(header_table, header, "number");
+        return Err(ApiError::new(
+            400,
+            "Application_FieldValidationException",
+            format!("Status must be equal to 'Open' in Sales Header: Document Type=Order, No.={}. Current value is 'Released'.", number.as_text()),
+        ));
+    }
     Ok(())
 }
 
-pub(crate) fn before_delete(_store: &mut Store, _table: TableId, _row: &Row) -> Result<(), ApiError> {
+/// Position of `Open` (released) among the states of an order.
+const RELEASED: u8 = 2;
+
+/// Brings totals up to date after a document or a line was stored.
+pub(crate) fn after_write(store: &mut Store, table: TableId, id: Uuid) -> Result<(), ApiError> {
+    if lines_of(table).is_some() {
+        totals::refresh(store, table, id)?;
+        return match store.row(table, id).map(|row| get(table, row, "customerId").as_guid()) {
+            Some(customer) if is(table, "Sales Invoice Header") => totals::refresh_customer(store, customer),
+            _ => Ok(()),
+        };
+    }
+    if let Some(header_table) = headers_of(table) {
+        let document = store.row(table, id).map(|row| get(table, row, "documentId").as_guid()).unwrap_or_default();
+        return totals::refresh(store, header_table, document);
+    }
+    if is(table, "Customer") {
+        return totals::refresh_customer(store, id);
+    }
     Ok(())
 }
 
-pub(crate) fn after_delete(_store: &mut Store, _table: TableId, _row: &Row) -> Result<(), ApiError> {
+/// Says whether a document or line may go, and takes lines along.
+pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row, writer: Writer) -> Result<(), ApiError> {
+    if let Some(lines) = lines_of(table) {
+        if writer != Writer::User && is_posted(table, row) {
+            return Err(ApiError::dialog("The invoice has been posted and can no longer be modified."));
+        }
+        let ids: Vec<Uuid> = store.lines(lines, row.id).map(|line| line.id).collect();
+        for id in ids {
+            store.remove(lines, id);
+        }
+    } else if let Some(header_table) = headers_of(table) {
+        let document = get(table, row, "documentId").as_guid();
+        if let Some(header) = store.row(header_table, document).cloned()
+            && writer != Writer::User
+        {
+            may_change_lines(header_table, &header)?;
+        }
+    }
     Ok(())
 }
 
-/// Carries out a bound action; gives the document it made, if any.
-pub(crate) fn act(_store: &mut Store, _route: crate::schema::Route, _table: TableId, _id: Uuid, name: &str) -> Result<Option<(TableId, Uuid)>, ApiError> {
-    Err(ApiError::not_implemented(format!("The action '{name}' is not implemented.")))
-}
-
-/// The bound actions of an entity set.
-pub(crate) fn actions(_table: TableId, _route: crate::schema::Route) -> &'static [&'static str] {
-    &[]
+/// Brings totals up to date after a line went.
+pub(crate) fn after_delete(store: &mut Store, table: TableId, row: &Row) -> Result<(), ApiError> {
+    if let Some(header_table) = headers_of(table) {
+        let document = get(table, row, "documentId").as_guid();
+        if store.row(header_table, document).is_some() {
+            return totals::refresh(store, header_table, document);
+        }
+    }
+    if is(table, "Customer") {
+        store.remove(schema().known("Customer (financial details)"), row.id);
+    }
+    Ok(())
 }

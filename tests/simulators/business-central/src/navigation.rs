@@ -117,7 +117,7 @@ pub(crate) fn follow<'a>(store: &'a Store, row: &Row, navigation: &Navigation) -
 }
 
 /// The records of a collection under an owner.
-pub(crate) fn members<'a>(store: &'a Store, owner: Uuid, target: TableId, foreign: usize) -> Vec<&'a Row> {
+pub(crate) fn members(store: &Store, owner: Uuid, target: TableId, foreign: usize) -> Vec<&Row> {
     let mut rows: Vec<&Row> = if store.has_lines(target) && schema().table(target).properties[foreign].name == "documentId" {
         store.lines(target, owner).collect()
     } else {

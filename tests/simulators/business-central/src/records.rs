@@ -17,17 +17,17 @@ use crate::schema::{Kind, TableId, schema};
 use crate::store::{Duplicate, Key, Row, Store};
 
 /// Creates a record and gives its SystemId.
-pub(crate) fn create(store: &mut Store, table: TableId, incoming: Incoming, writer: Writer) -> Result<Uuid, ApiError> {
+pub(crate) fn create(store: &mut Store, table: TableId, incoming: &Incoming, writer: Writer) -> Result<Uuid, ApiError> {
     store.transaction(|store| {
         let definition = schema().table(table);
         let id = incoming.id.unwrap_or_else(|| store.fresh_id());
         let now = store.clock.now();
         let mut row = Row { id, created: now, modified: now, version: store.next_version(), cells: blank_cells(table) };
-        triggers::defaults(store, table, &mut row);
+        triggers::defaults(table, &mut row);
         references::apply(store, table, &mut row, &incoming.values)?;
         numbering::number(store, table, &mut row)?;
-        documents::before_write(store, table, &mut row, &incoming.values, None)?;
-        triggers::before_write(store, table, &mut row, None, writer)?;
+        documents::before_write(store, table, &mut row, &incoming.values, None, writer)?;
+        triggers::before_write(store, table, &mut row, None)?;
         for at in &definition.key {
             let property = &definition.properties[*at];
             if property.kind == Kind::Code && property.name != "documentId" && store.cell(table, &row, *at).is_blank() && must_not_be_blank(&property.name) {
@@ -46,13 +46,13 @@ pub(crate) fn create(store: &mut Store, table: TableId, incoming: Incoming, writ
 }
 
 /// Changes a record.
-pub(crate) fn modify(store: &mut Store, table: TableId, id: Uuid, incoming: Incoming, writer: Writer) -> Result<(), ApiError> {
+pub(crate) fn modify(store: &mut Store, table: TableId, id: Uuid, incoming: &Incoming, writer: Writer) -> Result<(), ApiError> {
     store.transaction(|store| {
         let before = store.row(table, id).cloned().ok_or_else(|| not_found(table, id))?;
         let mut row = before.clone();
         references::apply(store, table, &mut row, &incoming.values)?;
-        documents::before_write(store, table, &mut row, &incoming.values, Some(&before))?;
-        triggers::before_write(store, table, &mut row, Some(&before), writer)?;
+        documents::before_write(store, table, &mut row, &incoming.values, Some(&before), writer)?;
+        triggers::before_write(store, table, &mut row, Some(&before))?;
         row.modified = store.clock.now();
         row.version = store.next_version();
         let identification = identification(store, table, &row);
@@ -66,10 +66,10 @@ pub(crate) fn modify(store: &mut Store, table: TableId, id: Uuid, incoming: Inco
 }
 
 /// Deletes a record and what belongs to it.
-pub(crate) fn delete(store: &mut Store, table: TableId, id: Uuid) -> Result<(), ApiError> {
+pub(crate) fn delete(store: &mut Store, table: TableId, id: Uuid, writer: Writer) -> Result<(), ApiError> {
     store.transaction(|store| {
         let row = store.row(table, id).cloned().ok_or_else(|| not_found(table, id))?;
-        documents::before_delete(store, table, &row)?;
+        documents::before_delete(store, table, &row, writer)?;
         triggers::before_delete(store, table, &row)?;
         store.remove(table, id);
         documents::after_delete(store, table, &row)

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::demo;
+use crate::documents;
 use crate::errors::ApiError;
 use crate::faults::Faults;
 use crate::options::BusinessCentralOptions;
 use crate::records::{self, Incoming, Writer};
 use crate::request_log::{RequestLog, RequestLogEntry};
-use crate::schema::{TableId, schema};
+use crate::schema::{Route, TableId, schema};
 use crate::server::{self, Server};
 use crate::service::execute::Api;
 use crate::store::{Company, Row, Store};
@@ -147,7 +148,7 @@ impl BusinessCentralSimulator {
         let (table, body) = (named(table)?, object(values)?);
         self.write(|store| {
             let incoming = Incoming::for_create(schema().table(table), Writer::User, &body)?;
-            records::create(store, table, incoming, Writer::User)
+            records::create(store, table, &incoming, Writer::User)
         })
     }
 
@@ -156,20 +157,32 @@ impl BusinessCentralSimulator {
         let (table, body) = (named(table)?, object(values)?);
         self.write(|store| {
             let incoming = Incoming::for_modify(schema().table(table), Writer::User, &body, id)?;
-            records::modify(store, table, id, incoming, Writer::User)
+            records::modify(store, table, id, &incoming, Writer::User)
         })
     }
 
     /// Deletes a record as a person in the application.
     pub fn delete_as_user(&self, table: &str, id: Uuid) -> Result<(), ApiError> {
         let table = named(table)?;
-        self.write(|store| records::delete(store, table, id))
+        self.write(|store| records::delete(store, table, id, Writer::User))
     }
 
     /// Posts an item ledger entry: the inventory changes, the item's own timestamp does not.
     pub fn post_item_ledger_entry(&self, item_number: &str, quantity: Decimal) -> Result<Uuid, ApiError> {
         let entry_type = if quantity.is_sign_negative() { "Sale" } else { "Purchase" };
         self.write(|store| records::post_ledger_entry(store, item_number, quantity, entry_type))
+    }
+
+    /// Runs a document action as a person in the application: `shipAndInvoice`, `makeOrder`, `post`, `cancel`, ... Gives the SystemId
+    /// of the document that came of it, if any.
+    pub fn run_action_as_user(&self, table: &str, id: Uuid, action: &str) -> Result<Option<Uuid>, ApiError> {
+        let table = named(table)?;
+        self.write(|store| store.transaction(|store| documents::act(store, Route::Standard, table, id, action)).map(|made| made.map(|(_, id)| id)))
+    }
+
+    /// Applies a payment to a posted invoice.
+    pub fn pay_invoice(&self, id: Uuid, amount: Decimal) -> Result<(), ApiError> {
+        self.write(|store| store.transaction(|store| documents::pay(store, id, amount)))
     }
 
     fn write<T>(&self, work: impl FnOnce(&mut Store) -> Result<T, ApiError>) -> Result<T, ApiError> {

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::filter::{Dialect, Filter};
+use crate::documents;
 use crate::errors::ApiError;
 use crate::navigation;
 use crate::schema::{Route, TableId, schema};
@@ -80,6 +81,9 @@ impl Query {
                 _ if name.starts_with('$') => return Err(ApiError::bad_request(format!("The query parameter '{name}' is not supported."))),
                 _ => {}
             }
+        }
+        if let Some(view) = documents::page_view(table, route) {
+            query.filter = Some(Filter::All(query.filter.into_iter().chain([view]).flat_map(|filter| if let Filter::All(parts) = filter { parts } else { vec![filter] }).collect()));
         }
         Ok(query)
     }

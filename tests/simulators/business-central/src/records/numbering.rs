@@ -52,3 +52,11 @@ fn next(store: &Store, table: TableId, series: &Series) -> String {
     let next = highest.map_or(first, |highest| ((highest / step + 1) * step).max(first));
     format!("{prefix}{next:0width$}")
 }
+
+/// Prefix of the numbers of posted invoices.
+pub(crate) const POSTED_INVOICE: &str = "PS-INV";
+
+/// The next number of a posted invoice.
+pub(crate) fn posted_invoice(store: &Store, invoices: TableId) -> String {
+    next(store, invoices, &series("", POSTED_INVOICE, 103_001, 6, 1))
+}

@@ -22,8 +22,7 @@ fn values(table: TableId, pairs: Vec<(&str, Cell)>) -> Incoming {
 }
 
 /// Values a new record starts with.
-pub(crate) fn defaults(store: &Store, table: TableId, row: &mut Row) {
-    let _ = store;
+pub(crate) fn defaults(table: TableId, row: &mut Row) {
     match schema().table(table).name.as_str() {
         "Item Unit of Measure" | "Resource Unit of Measure" => row.cells[at(table, "qtyPerUnitOfMeasure")] = Cell::Decimal(Decimal::ONE),
         "Price List Header" => {
@@ -45,14 +44,11 @@ pub(crate) fn defaults(store: &Store, table: TableId, row: &mut Row) {
 }
 
 /// Derives values before a row is stored.
-pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, before: Option<&Row>, writer: Writer) -> Result<(), ApiError> {
-    let _ = writer;
+pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, before: Option<&Row>) -> Result<(), ApiError> {
     match schema().table(table).name.as_str() {
-        "Price List Line" if before.is_none() => {
-            if row.cells[at(table, "lineNo")].is_blank() {
-                let last = store.last_line_of(table, &row.cells[at(table, "priceListCode")]);
-                row.cells[at(table, "lineNo")] = Cell::Int(last + 10_000);
-            }
+        "Price List Line" if before.is_none() && row.cells[at(table, "lineNo")].is_blank() => {
+            let last = store.last_line_of(table, &row.cells[at(table, "priceListCode")]);
+            row.cells[at(table, "lineNo")] = Cell::Int(last + 10_000);
         }
         "Unit Group" if before.is_none() => {
             let number = row.cells[at(table, "sourceNo")].as_text().to_owned();
@@ -118,7 +114,7 @@ pub(crate) fn after_create(store: &mut Store, table: TableId, id: Uuid) -> Resul
         base_unit(store, table, id, &number)?;
         let groups = schema().known("Unit Group");
         let source_type = Cell::Enum(u8::from(is(table, "Resource")));
-        create(store, groups, values(groups, vec![("sourceType", source_type), ("sourceNo", Cell::text(number))]), Writer::User)?;
+        create(store, groups, &values(groups, vec![("sourceType", source_type), ("sourceNo", Cell::text(number))]), Writer::User)?;
     }
     Ok(())
 }
@@ -146,7 +142,7 @@ fn base_unit(store: &mut Store, table: TableId, id: Uuid, number: &str) -> Resul
     let units = schema().known(units);
     let key = schema().table(units).key.iter().map(|position| if *position == at(units, "code") { Cell::text(unit.as_str()) } else { Cell::text(number) }).collect();
     if store.by_key(units, &key).is_none() {
-        create(store, units, values(units, vec![(owner, Cell::text(number)), ("code", Cell::text(unit))]), Writer::User)?;
+        create(store, units, &values(units, vec![(owner, Cell::text(number)), ("code", Cell::text(unit))]), Writer::User)?;
     }
     Ok(())
 }
@@ -208,7 +204,7 @@ pub(crate) fn post_ledger_entry(store: &mut Store, item_number: &str, quantity: 
             ("quantity", Cell::Decimal(quantity)),
         ],
     );
-    create(store, ledger, incoming, Writer::User)
+    create(store, ledger, &incoming, Writer::User)
 }
 
 /// What a record takes along, and what keeps it from being deleted.

@@ -15,7 +15,7 @@ use crate::store::Store;
 
 /// A part of the batch: one request, or requests that belong together.
 enum Part {
-    Single(Numbered),
+    Single(Box<Numbered>),
     ChangeSet(Vec<Numbered>),
 }
 
@@ -162,7 +162,7 @@ fn parse(context: &Context, outer: &Operation) -> Result<Vec<Part>, ApiError> {
             out.push(Part::ChangeSet(requests));
         } else {
             operations += 1;
-            out.push(Part::Single(numbered(context, outer, section)?));
+            out.push(Part::Single(Box::new(numbered(context, outer, section)?)));
         }
     }
     if operations > MOST_OPERATIONS {

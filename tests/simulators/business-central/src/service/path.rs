@@ -83,13 +83,13 @@ fn below_company(store: &Store, route: Route, segments: &[Segment], uri: &str) -
         None => Target::Collection { table, parent: None },
     };
     for segment in rest {
-        target = step(store, route, target, segment, uri)?;
+        target = step(store, route, &target, segment, uri)?;
     }
     Ok(target)
 }
 
-fn step(store: &Store, route: Route, from: Target, segment: &Segment, uri: &str) -> Result<Target, ApiError> {
-    match from {
+fn step(store: &Store, route: Route, from: &Target, segment: &Segment, uri: &str) -> Result<Target, ApiError> {
+    match *from {
         Target::Collection { table, parent } if segment.name == "$count" && segment.key.is_none() => Ok(Target::Count { table, parent }),
         Target::Entity { table, id } => {
             if let Some(action) = segment.name.strip_prefix("Microsoft.NAV.") {

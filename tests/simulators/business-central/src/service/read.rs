@@ -5,12 +5,13 @@ use serde_json::json;
 use super::path::Target;
 use super::{Answer, Context, Operation, render};
 use crate::cell::write_json_text;
+use crate::documents;
 use crate::errors::ApiError;
 use crate::metadata;
 use crate::query::selection::{self, Parent};
 use crate::query::{Query, filter_pairs};
-use crate::schema::{TableId, schema};
-use crate::store::Store;
+use crate::schema::{Route, TableId, schema};
+use crate::store::{Row, Store};
 
 /// Most rows of one page.
 const LARGEST_PAGE: usize = 20_000;
@@ -41,6 +42,7 @@ pub(crate) fn read(store: &Store, context: &Context, operation: &Operation, targ
         Target::Collection { table, parent } => collection(store, context, operation, *table, *parent),
         Target::Count { table, parent } => {
             let query = Query::parse(&operation.query, *table, operation.route, context.switches.wildcards_in_filters)?;
+            check_lines(operation.route, *table, &query, *parent)?;
             let mut answer = Answer::empty(200);
             answer.headers = vec![("content-type", "text/plain".into()), ("odata-version", "4.0".into())];
             answer.body = selection::count(store, *table, &query, *parent).to_string().into_bytes();
@@ -48,7 +50,7 @@ pub(crate) fn read(store: &Store, context: &Context, operation: &Operation, targ
         }
         Target::Entity { table, id } => {
             let query = Query::parse(&operation.query, *table, operation.route, context.switches.wildcards_in_filters)?;
-            let row = store.row(*table, *id).ok_or_else(|| crate::records::not_found(*table, *id))?;
+            let row = shown(store, operation.route, *table, *id)?;
             let mut body = Vec::with_capacity(1024);
             let fragment = entity_context(store, context, operation, *table, &query);
             render::entity(&mut body, store, operation.route, *table, row, &query, Some(&fragment));
@@ -59,6 +61,23 @@ pub(crate) fn read(store: &Store, context: &Context, operation: &Operation, targ
         Target::Action { .. } | Target::Batch => Err(ApiError::not_allowed("GET", operation.path.rsplit('/').next().unwrap_or_default())),
         Target::Subscriptions(_) => Err(ApiError::no_segment("subscriptions")),
     }
+}
+
+/// A record, if the page of the route shows it.
+pub(crate) fn shown(store: &Store, route: Route, table: TableId, id: uuid::Uuid) -> Result<&Row, ApiError> {
+    let view = documents::page_view(table, route);
+    let row = store.row(table, id).filter(|row| view.as_ref().is_none_or(|view| view.holds(store, table, row)));
+    row.ok_or_else(|| crate::records::not_found(table, id))
+}
+
+/// Lines are gathered document by document: without one there is nothing to gather.
+fn check_lines(route: Route, table: TableId, query: &Query, parent: Option<Parent>) -> Result<(), ApiError> {
+    if parent.is_some() || !documents::lines_need_a_document(table, route) {
+        return Ok(());
+    }
+    let definition = schema().table(table);
+    let named = ["documentId", "id"].iter().filter_map(|name| definition.position(name)).any(|at| query.filter.as_ref().is_some_and(|filter| filter.conjuncts().iter().any(|part| part.wanted_values(at).is_some())));
+    if named { Ok(()) } else { Err(ApiError::dialog("You must specify an Id or a Document Id to get the lines.")) }
 }
 
 pub(crate) fn entity_context(store: &Store, context: &Context, operation: &Operation, table: TableId, query: &Query) -> String {
@@ -85,6 +104,7 @@ fn company(store: &Store) -> serde_json::Value {
 
 fn collection(store: &Store, context: &Context, operation: &Operation, table: TableId, parent: Option<Parent>) -> Result<Answer, ApiError> {
     let query = Query::parse(&operation.query, table, operation.route, context.switches.wildcards_in_filters)?;
+    check_lines(operation.route, table, &query, parent)?;
     let preferred = operation.preference("odata.maxpagesize").or_else(|| operation.preference("maxpagesize"));
     let page_size = match &preferred {
         None => LARGEST_PAGE,

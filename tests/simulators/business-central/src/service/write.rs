@@ -86,7 +86,7 @@ fn create(store: &mut Store, context: &Context, operation: &Operation, table: Ta
         incoming.values.insert(0, (parent.foreign, Cell::Guid(parent.id)));
     }
     let nested = std::mem::take(&mut incoming.nested);
-    let id = records::create(store, table, incoming, Writer::Api(route))?;
+    let id = records::create(store, table, &incoming, Writer::Api(route))?;
     for (name, value) in nested {
         deep_insert(store, route, table, id, &name, &value)?;
     }
@@ -113,7 +113,7 @@ fn deep_insert(store: &mut Store, route: Route, table: TableId, owner: Uuid, nam
         incoming.values.retain(|(at, _)| *at != foreign);
         incoming.values.insert(0, (foreign, Cell::Guid(owner)));
         let nested = std::mem::take(&mut incoming.nested);
-        let id = records::create(store, navigation.target, incoming, Writer::Api(route))?;
+        let id = records::create(store, navigation.target, &incoming, Writer::Api(route))?;
         for (name, value) in nested {
             deep_insert(store, route, navigation.target, id, &name, &value)?;
         }
@@ -127,12 +127,12 @@ fn modify(store: &mut Store, context: &Context, operation: &Operation, table: Ta
     if !definition.set(route).is_some_and(|set| set.modify) {
         return Err(ApiError::not_allowed("PATCH", &set_name(table, route)));
     }
-    let row = store.row(table, id).ok_or_else(|| records::not_found(table, id))?;
+    let row = read::shown(store, operation.route, table, id)?;
     etag::check(operation.header("if-match"), true, row)?;
     let body = body(operation)?;
     refuse_poison(&body, table, poison)?;
     let incoming = Incoming::for_modify(definition, Writer::Api(route), &body, id)?;
-    records::modify(store, table, id, incoming, Writer::Api(route))?;
+    records::modify(store, table, id, &incoming, Writer::Api(route))?;
     entity(store, context, operation, table, id, 200)
 }
 
@@ -140,14 +140,14 @@ fn delete(store: &mut Store, context: &Context, operation: &Operation, table: Ta
     if !schema().table(table).set(operation.route).is_some_and(|set| set.delete) {
         return Err(ApiError::not_allowed("DELETE", &set_name(table, operation.route)));
     }
-    let row = store.row(table, id).ok_or_else(|| records::not_found(table, id))?;
+    let row = read::shown(store, operation.route, table, id)?;
     etag::check(operation.header("if-match"), context.switches.delete_needs_if_match, row)?;
-    records::delete(store, table, id)?;
+    records::delete(store, table, id, Writer::Api(operation.route))?;
     Ok(Answer::empty(204))
 }
 
 fn action(store: &mut Store, context: &Context, operation: &Operation, table: TableId, id: Uuid, name: &str) -> Result<Answer, ApiError> {
-    let row = store.row(table, id).ok_or_else(|| records::not_found(table, id))?;
+    let row = read::shown(store, operation.route, table, id)?;
     etag::check(operation.header("if-match"), false, row)?;
     let result = documents::act(store, operation.route, table, id, name)?;
     let mut answer = Answer::empty(204);
