@@ -14,6 +14,7 @@ use crate::transaction::{ACTIONS, Group, Verdict, pack};
 
 /// What became of a claim.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and claimed nearly always")]
 pub enum Claim {
     /// The pair is the caller's until the time given; this is the coupling to commit with.
     Claimed(Coupling),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod builders;
+mod claims;
 mod commits;
 mod couplings;
 mod faults;
