@@ -305,12 +305,21 @@ fn limited(state: &mut State, user: Uuid) -> Option<ApiError> {
     state.traffic.retain(|(_, at)| now.duration_since(*at) < limits.window);
     state.execution.retain(|(_, at, _)| now.duration_since(*at) < limits.window);
     if state.running >= limits.concurrent {
-        return Some(too_many("0x80072326", 1).with_message(format!("Number of concurrent requests exceeded the limit of {}.", limits.concurrent)));
+        return Some(
+            too_many("0x80072326", 1)
+                .with_message(format!("Number of concurrent requests exceeded the limit of {}.", limits.concurrent)),
+        );
     }
-    let wait = |oldest: Option<Instant>| oldest.map_or(1, |at| limits.window.saturating_sub(now.duration_since(at)).as_secs().max(1));
+    let wait = |oldest: Option<Instant>| {
+        oldest.map_or(1, |at| limits.window.saturating_sub(now.duration_since(at)).as_secs().max(1))
+    };
     let mine: Vec<Instant> = state.traffic.iter().filter(|(who, _)| *who == user).map(|(_, at)| *at).collect();
     if mine.len() >= limits.requests {
-        let text = format!("Number of requests exceeded the limit of {} over time window of {} seconds.", limits.requests, limits.window.as_secs());
+        let text = format!(
+            "Number of requests exceeded the limit of {} over time window of {} seconds.",
+            limits.requests,
+            limits.window.as_secs()
+        );
         return Some(too_many("0x80072322", wait(mine.first().copied())).with_message(text));
     }
     let spent: Duration = state.execution.iter().filter(|(who, ..)| *who == user).map(|(.., took)| *took).sum();
@@ -323,7 +332,9 @@ fn limited(state: &mut State, user: Uuid) -> Option<ApiError> {
 }
 
 fn drawn(state: &mut State, write: bool) -> Verdict {
-    let Some((seed, rates)) = &mut state.seeded else { return Verdict::Serve };
+    let Some((seed, rates)) = &mut state.seeded else {
+        return Verdict::Serve;
+    };
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
     *seed ^= *seed << 17;
@@ -373,7 +384,11 @@ fn unavailable(status: u16) -> ApiError {
 }
 
 fn deadlock() -> ApiError {
-    ApiError::new(500, "0x80044150", "Sql error: Generic SQL error. CRM ErrorCode: -2147204784 Sql ErrorCode: -2146232060 Sql Number: 1205")
+    ApiError::new(
+        500,
+        "0x80044150",
+        "Sql error: Generic SQL error. CRM ErrorCode: -2147204784 Sql ErrorCode: -2146232060 Sql Number: 1205",
+    )
 }
 
 impl ApiError {

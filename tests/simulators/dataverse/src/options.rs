@@ -80,7 +80,14 @@ pub struct DemoSize {
 
 impl Default for DemoSize {
     fn default() -> Self {
-        Self { products_only_in_sales: 0, accounts_only_in_sales: 5, contacts_per_account: 0, users: 5, inactive_users: 2, unit_groups: Vec::new() }
+        Self {
+            products_only_in_sales: 0,
+            accounts_only_in_sales: 5,
+            contacts_per_account: 0,
+            users: 5,
+            inactive_users: 2,
+            unit_groups: Vec::new(),
+        }
     }
 }
 

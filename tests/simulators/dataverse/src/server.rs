@@ -86,7 +86,11 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
             let (status, value) = server.tokens.issue(&server.world, &tenant, &String::from_utf8_lossy(&body));
             Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
         }
-        _ => Ok(plain(404, "text/plain", b"Nothing here: the Web API is at /api/data/v9.2, tokens are at /{tenant}/oauth2/v2.0/token.".to_vec())),
+        _ => Ok(plain(
+            404,
+            "text/plain",
+            b"Nothing here: the Web API is at /api/data/v9.2, tokens are at /{tenant}/oauth2/v2.0/token.".to_vec(),
+        )),
     }
 }
 
@@ -104,7 +108,9 @@ async fn web_api(server: &Server, request: Request<Incoming>, path: String) -> R
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let shown = format!("{}{query}", parts.uri.path());
     let method = parts.method.as_str().to_owned();
-    let log = |status: u16, rows: usize| world.served(RequestLogEntry { method: method.clone(), path: shown.clone(), status, rows });
+    let log = |status: u16, rows: usize| {
+        world.served(RequestLogEntry { method: method.clone(), path: shown.clone(), status, rows })
+    };
     let authorization = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // The body is read in any case, so that the connection stays usable.
     let body = axum::body::to_bytes(Body::new(incoming), LARGEST_BODY).await;
@@ -114,14 +120,27 @@ async fn web_api(server: &Server, request: Request<Incoming>, path: String) -> R
     }
     let Ok(body) = body else {
         log(413, 0);
-        return Ok(answer(ApiResponse::error(&ApiError::new(413, "0x8004418a", "Request length is too large."), false)));
+        return Ok(answer(ApiResponse::error(
+            &ApiError::new(413, "0x8004418a", "Request length is too large."),
+            false,
+        )));
     };
     let Some(verb) = Verb::parse(&method) else {
         log(405, 0);
         return Ok(answer(ApiResponse::error(&ApiError::wrong_verb(&method), false)));
     };
-    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
-    let mut request = ApiRequest { verb, resource: format!("{path}{query}"), headers, body: body.to_vec(), caller: world.fixed.integration_user };
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let mut request = ApiRequest {
+        verb,
+        resource: format!("{path}{query}"),
+        headers,
+        body: body.to_vec(),
+        caller: world.fixed.integration_user,
+    };
     let annotated = request.prefer().annotated();
     let application = request.caller;
     let verdict = world.faults.decide(application, api::writes(&request));
@@ -170,7 +189,11 @@ fn unauthorized(world: &World, refusal: Refusal) -> Response<Body> {
         Refusal::Unknown => ApiError::new(401, "0x80041d52", "The OAuth token is not valid."),
         Refusal::Expired => ApiError::new(401, "0x80041d52", "The OAuth token has expired"),
     };
-    let challenge = format!("Bearer authorization_uri=https://login.microsoftonline.com/{}/oauth2/authorize, resource_id={}/", world.fixed.tenant, world.url());
+    let challenge = format!(
+        "Bearer authorization_uri=https://login.microsoftonline.com/{}/oauth2/authorize, resource_id={}/",
+        world.fixed.tenant,
+        world.url()
+    );
     answer(ApiResponse::error(&error, false).with("WWW-Authenticate", challenge))
 }
 

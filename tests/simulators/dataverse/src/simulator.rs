@@ -123,7 +123,9 @@ impl DataverseSimulator {
     #[must_use]
     pub fn rows(&self, table: &str) -> Vec<Map<String, Value>> {
         let store = self.inner.world.read();
-        let Some(at) = store.schema.position(table) else { return Vec::new() };
+        let Some(at) = store.schema.position(table) else {
+            return Vec::new();
+        };
         store.rows(at).after(None).map(|row| shown(store.schema.table(at), row)).collect()
     }
 
@@ -215,7 +217,8 @@ impl DataverseSimulator {
             tracing::warn!(%error, "the state file was not written");
         }
         let _ = self.inner.stop.send(true);
-        let tasks: Vec<JoinHandle<()>> = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks: Vec<JoinHandle<()>> =
+            std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for (number, task) in tasks.into_iter().enumerate() {
             if number == 0 {
                 let _ = task.await;
@@ -231,6 +234,9 @@ fn shown(table: &Table, row: &Row) -> Map<String, Value> {
     let mut map = Map::new();
     for (at, cell) in row.cells() {
         let column = &table.columns[at];
+        if column.name.is_empty() {
+            continue;
+        }
         map.insert(column.property.clone(), cell.to_json(&column.kind));
     }
     map.insert("versionnumber".to_owned(), Value::from(row.version));
@@ -240,22 +246,37 @@ fn shown(table: &Table, row: &Row) -> Map<String, Value> {
 /// Values of a person: property names, logical names of lookups, or `x@odata.bind`.
 fn given(store: &Store, at: usize, values: &Value) -> ApiResult<Changes> {
     let table = store.schema.table(at);
-    let Value::Object(map) = values else { return Err(ApiError::odata("The values are not a JSON object.")) };
+    let Value::Object(map) = values else {
+        return Err(ApiError::odata("The values are not a JSON object."));
+    };
     let mut changes = Changes::new();
     for (name, value) in map {
         if let Some(navigation) = name.strip_suffix("@odata.bind") {
-            let (column, _) = table.navigation(navigation).ok_or_else(|| ApiError::unknown_property(navigation, &table.type_name()))?;
-            let id = value.as_str().and_then(|text| text.rsplit_once('(')).and_then(|(_, rest)| guid(rest.trim_end_matches(')')));
+            let (column, _) = table
+                .navigation(navigation)
+                .ok_or_else(|| ApiError::unknown_property(navigation, &table.type_name()))?;
+            let id = value
+                .as_str()
+                .and_then(|text| text.rsplit_once('('))
+                .and_then(|(_, rest)| guid(rest.trim_end_matches(')')));
             changes.push((column, lookup(store, table, column, id)?));
             continue;
         }
         if name.contains('@') {
             continue;
         }
-        let column = table.property(name).or_else(|| table.column(name)).ok_or_else(|| ApiError::unknown_property(name, &table.type_name()))?;
+        let column = table
+            .property(name)
+            .or_else(|| table.column(name))
+            .ok_or_else(|| ApiError::unknown_property(name, &table.type_name()))?;
         let definition = &table.columns[column];
-        let cell = Cell::from_json(&definition.kind, value).map_err(|wrong| ApiError::payload(&table.set, &wrong.to_string()))?;
-        let cell = if matches!(definition.kind, Kind::Lookup(_)) { lookup(store, table, column, cell.as_ref().and_then(Cell::id))? } else { cell };
+        let cell = Cell::from_json(&definition.kind, value)
+            .map_err(|wrong| ApiError::payload(&table.set, &wrong.to_string()))?;
+        let cell = if matches!(definition.kind, Kind::Lookup(_)) {
+            lookup(store, table, column, cell.as_ref().and_then(Cell::id))?
+        } else {
+            cell
+        };
         changes.push((column, cell));
     }
     Ok(changes)
@@ -264,7 +285,9 @@ fn given(store: &Store, at: usize, values: &Value) -> ApiResult<Changes> {
 /// The target table of an id: the first of the lookup's targets that has such a row.
 fn lookup(store: &Store, table: &Table, column: usize, id: Option<Uuid>) -> ApiResult<Option<Cell>> {
     let Some(id) = id else { return Ok(None) };
-    let Kind::Lookup(targets) = &table.columns[column].kind else { return Ok(Some(Cell::Guid(id))) };
+    let Kind::Lookup(targets) = &table.columns[column].kind else {
+        return Ok(Some(Cell::Guid(id)));
+    };
     targets
         .iter()
         .filter_map(|target| store.schema.position(target))

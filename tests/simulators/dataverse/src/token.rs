@@ -47,27 +47,57 @@ impl Tokens {
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         let fixed = world.fixed;
         if tenant != fixed.tenant.to_string() {
-            return refused(400, "invalid_request", 90_002, &format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."));
+            return refused(
+                400,
+                "invalid_request",
+                90_002,
+                &format!(
+                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+                ),
+            );
         }
         if field("grant_type") != "client_credentials" {
-            return refused(400, "unsupported_grant_type", 70_003, &format!("The app requested an unsupported grant type '{}'.", field("grant_type")));
+            return refused(
+                400,
+                "unsupported_grant_type",
+                70_003,
+                &format!("The app requested an unsupported grant type '{}'.", field("grant_type")),
+            );
         }
         if field("client_id") != fixed.client.to_string() {
-            return refused(400, "unauthorized_client", 700_016, &format!("Application with identifier '{}' was not found in the directory.", field("client_id")));
+            return refused(
+                400,
+                "unauthorized_client",
+                700_016,
+                &format!("Application with identifier '{}' was not found in the directory.", field("client_id")),
+            );
         }
         let assertion = field("client_assertion");
         if assertion.is_empty() && field("client_secret") != CLIENT_SECRET {
-            return refused(401, "invalid_client", 7_000_215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID.");
+            return refused(
+                401,
+                "invalid_client",
+                7_000_215,
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID.",
+            );
         }
         if !assertion.is_empty() && !assertion_names(assertion, fixed.client) {
             return refused(401, "invalid_client", 700_027, "Client assertion failed signature validation.");
         }
         if field("scope").is_empty() && field("resource").is_empty() {
-            return refused(400, "invalid_scope", 70_011, "The provided request must include a 'scope' input parameter.");
+            return refused(
+                400,
+                "invalid_scope",
+                70_011,
+                "The provided request must include a 'scope' input parameter.",
+            );
         }
         let lifetime = i64::try_from(world.options.token_lifetime.as_secs()).unwrap_or(3599);
         let token = self.new_token(world, lifetime);
-        (200, json!({"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}))
+        (
+            200,
+            json!({"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}),
+        )
     }
 
     fn new_token(&self, world: &World, lifetime: i64) -> String {
@@ -77,7 +107,8 @@ impl Tokens {
         let header = URL_SAFE_NO_PAD.encode(json!({"typ": "JWT", "alg": "RS256"}).to_string());
         let claims = json!({"aud": world.url(), "iss": format!("https://sts.windows.net/{}/", world.fixed.tenant), "appid": world.fixed.client, "iat": now, "nbf": now, "exp": now + lifetime, "tid": world.fixed.tenant});
         let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-        let signature = URL_SAFE_NO_PAD.encode(Uuid::new_v5(&NAMESPACE, format!("{claims} {}", issued.len()).as_bytes()).as_bytes());
+        let signature = URL_SAFE_NO_PAD
+            .encode(Uuid::new_v5(&NAMESPACE, format!("{claims} {}", issued.len()).as_bytes()).as_bytes());
         let token = format!("{header}.{claims}.{signature}");
         issued.insert(token.clone(), Issued { expires: now + lifetime, generation: world.faults.token_generation() });
         token
@@ -88,7 +119,9 @@ impl Tokens {
     /// # Errors
     /// Why the token is refused.
     pub fn check(&self, world: &World, authorization: Option<&str>) -> Result<(), Refusal> {
-        let token = authorization.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer "))).ok_or(Refusal::Missing)?;
+        let token = authorization
+            .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
+            .ok_or(Refusal::Missing)?;
         let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         let found = issued.get(token.trim()).ok_or(Refusal::Unknown)?;
         if found.expires <= world.now() || found.generation < world.faults.token_generation() {
@@ -100,10 +133,19 @@ impl Tokens {
 
 fn assertion_names(assertion: &str, client: Uuid) -> bool {
     let parts: Vec<&str> = assertion.split('.').collect();
-    let [_, claims, _] = parts.as_slice() else { return false };
-    let Some(claims) = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return false };
+    let [_, claims, _] = parts.as_slice() else {
+        return false;
+    };
+    let Some(claims) = URL_SAFE_NO_PAD
+        .decode(claims.trim_end_matches('='))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+    else {
+        return false;
+    };
     let client = client.to_string();
-    claims.get("iss").and_then(Value::as_str) == Some(client.as_str()) && claims.get("sub").and_then(Value::as_str) == Some(client.as_str())
+    claims.get("iss").and_then(Value::as_str) == Some(client.as_str())
+        && claims.get("sub").and_then(Value::as_str) == Some(client.as_str())
 }
 
 fn refused(status: u16, error: &str, code: u32, text: &str) -> (u16, Value) {

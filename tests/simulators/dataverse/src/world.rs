@@ -71,7 +71,12 @@ pub struct World {
 impl World {
     /// Puts a store to work.
     #[must_use]
-    pub fn new(store: Store, options: DataverseOptions, fixed: Fixed, events: tokio::sync::mpsc::UnboundedSender<Event>) -> Self {
+    pub fn new(
+        store: Store,
+        options: DataverseOptions,
+        fixed: Fixed,
+        events: tokio::sync::mpsc::UnboundedSender<Event>,
+    ) -> Self {
         let faults = Faults::default();
         faults.set_latency(options.latency);
         faults.set_limits(options.limits);
@@ -125,7 +130,12 @@ impl World {
     ///
     /// # Errors
     /// The work's own; nothing is changed then.
-    pub fn transaction<T>(&self, caller: Uuid, unrestricted: bool, work: impl FnOnce(&mut Session<'_>) -> ApiResult<T>) -> ApiResult<T> {
+    pub fn transaction<T>(
+        &self,
+        caller: Uuid,
+        unrestricted: bool,
+        work: impl FnOnce(&mut Session<'_>) -> ApiResult<T>,
+    ) -> ApiResult<T> {
         let poison = if unrestricted { Vec::new() } else { self.faults.poisons() };
         let now = self.now();
         let mut store = self.write();

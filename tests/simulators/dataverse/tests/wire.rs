@@ -19,8 +19,18 @@ async fn a_request_without_a_token_is_refused() {
 async fn a_wrong_secret_gets_the_documented_refusal() {
     let client = Client::start(DataverseOptions::default()).await;
     let (tenant, id, _) = client.simulator.credentials();
-    let form = [("grant_type", "client_credentials"), ("client_id", id.as_str()), ("client_secret", "wrong"), ("scope", "x/.default")];
-    let response = reqwest::Client::new().post(format!("{}/{tenant}/oauth2/v2.0/token", client.simulator.authority())).form(&form).send().await.unwrap();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", id.as_str()),
+        ("client_secret", "wrong"),
+        ("scope", "x/.default"),
+    ];
+    let response = reqwest::Client::new()
+        .post(format!("{}/{tenant}/oauth2/v2.0/token", client.simulator.authority()))
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 401);
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["error_codes"][0], 7_000_215);
@@ -36,7 +46,8 @@ async fn who_am_i_names_the_application_user() {
 #[tokio::test]
 async fn a_created_row_can_be_read_updated_and_deleted() {
     let client = Client::start(DataverseOptions::default()).await;
-    let created = client.post("accounts", json!({"name": "Contoso", "creditlimit": 1000.5, "customertypecode": 3})).await;
+    let created =
+        client.post("accounts", json!({"name": "Contoso", "creditlimit": 1000.5, "customertypecode": 3})).await;
     assert_eq!(created.status, 204);
     let id = created.new_id();
     let read = client.get(&format!("accounts({id})?$select=name,creditlimit,statecode,_ownerid_value")).await;
@@ -47,8 +58,13 @@ async fn a_created_row_can_be_read_updated_and_deleted() {
     assert_eq!(body["statecode"], 0);
     assert_eq!(body["_ownerid_value"], client.simulator.integration_user().to_string());
     assert!(body["_transactioncurrencyid_value"].is_string());
-    assert_eq!(client.patch(&format!("accounts({id})"), json!({"name": "Contoso Ltd"}), &[("If-Match", "*")]).await.status, 204);
-    let stale = client.patch(&format!("accounts({id})"), json!({"name": "x"}), &[("If-Match", body["@odata.etag"].as_str().unwrap())]).await;
+    assert_eq!(
+        client.patch(&format!("accounts({id})"), json!({"name": "Contoso Ltd"}), &[("If-Match", "*")]).await.status,
+        204
+    );
+    let stale = client
+        .patch(&format!("accounts({id})"), json!({"name": "x"}), &[("If-Match", body["@odata.etag"].as_str().unwrap())])
+        .await;
     assert_eq!((stale.status, stale.code()), (412, "0x80060882".to_owned()));
     assert_eq!(client.delete(&format!("accounts({id})")).await.status, 204);
     let gone = client.get(&format!("accounts({id})")).await;
@@ -59,15 +75,33 @@ async fn a_created_row_can_be_read_updated_and_deleted() {
 async fn lookups_are_bound_and_cleared_by_navigation_property() {
     let client = Client::start(DataverseOptions::default()).await;
     let account = client.post("accounts", json!({"name": "A"})).await.new_id();
-    let contact = client.post("contacts", json!({"lastname": "B", "parentcustomerid_account@odata.bind": format!("/accounts({account})")})).await.new_id();
+    let contact = client
+        .post(
+            "contacts",
+            json!({"lastname": "B", "parentcustomerid_account@odata.bind": format!("/accounts({account})")}),
+        )
+        .await
+        .new_id();
     let read = client.get(&format!("contacts({contact})?$select=_parentcustomerid_value")).await.json();
     assert_eq!(read["_parentcustomerid_value"], account);
     let filtered = client.get(&format!("contacts?$select=fullname&$filter=_parentcustomerid_value eq {account}&$expand=parentcustomerid_account($select=name)")).await.json();
     assert_eq!(filtered["value"][0]["parentcustomerid_account"]["name"], "A");
-    assert_eq!(client.patch(&format!("contacts({contact})"), json!({"parentcustomerid_account@odata.bind": null}), &[]).await.status, 204);
+    assert_eq!(
+        client
+            .patch(&format!("contacts({contact})"), json!({"parentcustomerid_account@odata.bind": null}), &[])
+            .await
+            .status,
+        204
+    );
     let read = client.get(&format!("contacts({contact})?$select=_parentcustomerid_value")).await.json();
     assert!(read["_parentcustomerid_value"].is_null());
-    let wrong_case = client.patch(&format!("contacts({contact})"), json!({"ParentCustomerId_account@odata.bind": format!("/accounts({account})")}), &[]).await;
+    let wrong_case = client
+        .patch(
+            &format!("contacts({contact})"),
+            json!({"ParentCustomerId_account@odata.bind": format!("/accounts({account})")}),
+            &[],
+        )
+        .await;
     assert_eq!((wrong_case.status, wrong_case.code()), (400, "0x80048d19".to_owned()));
 }
 
@@ -75,13 +109,17 @@ async fn lookups_are_bound_and_cleared_by_navigation_property() {
 async fn an_upsert_creates_once_and_then_updates() {
     let client = Client::start(DataverseOptions::default()).await;
     let id = "5f1b7c0e-54d1-4a8e-9f1c-2f1d7a550099";
-    let first = client.patch(&format!("accounts({id})"), json!({"name": "A"}), &[("Prefer", "return=representation")]).await;
+    let first =
+        client.patch(&format!("accounts({id})"), json!({"name": "A"}), &[("Prefer", "return=representation")]).await;
     assert_eq!(first.status, 201);
-    let second = client.patch(&format!("accounts({id})"), json!({"name": "B"}), &[("Prefer", "return=representation")]).await;
+    let second =
+        client.patch(&format!("accounts({id})"), json!({"name": "B"}), &[("Prefer", "return=representation")]).await;
     assert_eq!(second.status, 200);
     let refused = client.patch(&format!("accounts({id})"), json!({"name": "B"}), &[("If-None-Match", "*")]).await;
     assert_eq!((refused.status, refused.code()), (412, "0x80040237".to_owned()));
-    let missing = client.patch("accounts(5f1b7c0e-54d1-4a8e-9f1c-2f1d7a550098)", json!({"name": "B"}), &[("If-Match", "*")]).await;
+    let missing = client
+        .patch("accounts(5f1b7c0e-54d1-4a8e-9f1c-2f1d7a550098)", json!({"name": "B"}), &[("If-Match", "*")])
+        .await;
     assert_eq!(missing.status, 404);
 }
 
@@ -91,7 +129,10 @@ async fn pages_follow_each_other_without_gaps() {
     for number in 0..23 {
         client.post("accounts", json!({"name": format!("N{:02}", (number * 7) % 23), "customertypecode": 11})).await;
     }
-    for query in ["accounts?$select=name&$filter=customertypecode eq 11", "accounts?$select=name&$filter=customertypecode eq 11&$orderby=name desc"] {
+    for query in [
+        "accounts?$select=name&$filter=customertypecode eq 11",
+        "accounts?$select=name&$filter=customertypecode eq 11&$orderby=name desc",
+    ] {
         let mut names = Vec::new();
         let mut next = Some(query.to_owned());
         let mut pages = 0;
@@ -113,12 +154,22 @@ async fn pages_follow_each_other_without_gaps() {
 async fn change_tracking_tells_changes_and_then_deletions() {
     let client = Client::start(DataverseOptions::default()).await;
     let kept = client.post("accounts", json!({"name": "kept"})).await.new_id();
-    let first = client.send(reqwest::Method::GET, "accounts?$select=name", None, &[("Prefer", "odata.track-changes,odata.maxpagesize=2")]).await;
+    let first = client
+        .send(
+            reqwest::Method::GET,
+            "accounts?$select=name",
+            None,
+            &[("Prefer", "odata.track-changes,odata.maxpagesize=2")],
+        )
+        .await;
     assert!(first.header("preference-applied").contains("odata.track-changes"));
     let mut page = first.json();
     let mut rows = page["value"].as_array().unwrap().len();
     while let Some(next) = page["@odata.nextLink"].as_str().map(str::to_owned) {
-        page = client.send(reqwest::Method::GET, &next, None, &[("Prefer", "odata.track-changes,odata.maxpagesize=2")]).await.json();
+        page = client
+            .send(reqwest::Method::GET, &next, None, &[("Prefer", "odata.track-changes,odata.maxpagesize=2")])
+            .await
+            .json();
         rows += page["value"].as_array().unwrap().len();
     }
     assert_eq!(rows, client.simulator.count("account"));
@@ -133,7 +184,9 @@ async fn change_tracking_tells_changes_and_then_deletions() {
     assert_eq!(delta["value"][1]["id"], short);
     assert_eq!(delta["value"][1]["reason"], "deleted");
     assert!(delta["@odata.context"].as_str().unwrap().ends_with("#accounts(name)/$delta"));
-    let filtered = client.send(reqwest::Method::GET, "accounts?$filter=name eq 'x'", None, &[("Prefer", "odata.track-changes")]).await;
+    let filtered = client
+        .send(reqwest::Method::GET, "accounts?$filter=name eq 'x'", None, &[("Prefer", "odata.track-changes")])
+        .await;
     assert_eq!(filtered.status, 400);
     client.simulator.expire_delta_links();
     let expired = client.get(&link).await;
@@ -144,16 +197,23 @@ async fn change_tracking_tells_changes_and_then_deletions() {
 async fn bulk_messages_are_one_transaction() {
     let client = Client::start(DataverseOptions::default()).await;
     let kind = "Microsoft.Dynamics.CRM.account";
-    let targets: Vec<Value> = (0..3).map(|number| json!({"@odata.type": kind, "name": format!("bulk {number}")})).collect();
+    let targets: Vec<Value> =
+        (0..3).map(|number| json!({"@odata.type": kind, "name": format!("bulk {number}")})).collect();
     let created = client.post("accounts/Microsoft.Dynamics.CRM.CreateMultiple", json!({"Targets": targets})).await;
     assert_eq!(created.status, 200);
-    let ids: Vec<String> = created.json()["Ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    let ids: Vec<String> =
+        created.json()["Ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 3);
     let before = client.simulator.count("account");
     let bad = client.post("accounts/Microsoft.Dynamics.CRM.CreateMultiple", json!({"Targets": [{"@odata.type": kind, "name": "good"}, {"@odata.type": kind, "name": "x", "customertypecode": 99}]})).await;
     assert_eq!((bad.status, bad.code()), (400, "0x8004431A".to_owned()));
     assert_eq!(client.simulator.count("account"), before);
-    let updated = client.post("accounts/Microsoft.Dynamics.CRM.UpdateMultiple", json!({"Targets": [{"@odata.type": kind, "accountid": ids[0], "name": "new"}]})).await;
+    let updated = client
+        .post(
+            "accounts/Microsoft.Dynamics.CRM.UpdateMultiple",
+            json!({"Targets": [{"@odata.type": kind, "accountid": ids[0], "name": "new"}]}),
+        )
+        .await;
     assert_eq!(updated.status, 204);
     let upserted = client
         .post("accounts/Microsoft.Dynamics.CRM.UpsertMultiple", json!({"Targets": [{"@odata.type": kind, "accountid": ids[1], "name": "again"}, {"@odata.type": kind, "accountid": "5f1b7c0e-54d1-4a8e-9f1c-2f1d7a550077", "name": "fresh"}]}))

@@ -112,7 +112,8 @@ fn boundary_of(content_type: &str) -> Option<String> {
 /// A look at the body: does any part write?
 #[must_use]
 pub fn writes(body: &[u8]) -> bool {
-    body.split(|byte| *byte == b'\n').any(|line| [b"POST ".as_slice(), b"PATCH ", b"PUT ", b"DELETE "].iter().any(|verb| line.starts_with(verb)))
+    body.split(|byte| *byte == b'\n')
+        .any(|line| [b"POST ".as_slice(), b"PATCH ", b"PUT ", b"DELETE "].iter().any(|verb| line.starts_with(verb)))
 }
 
 /// One unit of a batch.
@@ -131,11 +132,17 @@ pub(crate) fn serve(context: &Context<'_>) -> ApiResult<ApiResponse> {
     let boundary = boundary_of(&content_type).ok_or_else(|| {
         ApiError::odata(format!("The content type '{content_type}' specifies a batch message; however, the number of batch boundaries specified is not exactly one, or the type is not 'multipart/mixed'."))
     })?;
-    let parts = parse_multipart(&boundary, &context.request.body).map_err(|text| ApiError::odata(format!("The message header or body of the batch is invalid. {text}")))?;
+    let parts = parse_multipart(&boundary, &context.request.body)
+        .map_err(|text| ApiError::odata(format!("The message header or body of the batch is invalid. {text}")))?;
     let units: Vec<Unit> = parts.iter().map(|part| unit(context, part)).collect();
-    let requests: usize = units.iter().map(|unit| if let Unit::ChangeSet(requests) = unit { requests.len() } else { 1 }).sum();
+    let requests: usize =
+        units.iter().map(|unit| if let Unit::ChangeSet(requests) = unit { requests.len() } else { 1 }).sum();
     if requests > MOST_REQUESTS {
-        return Err(ApiError::new(400, "0x80060888", format!("The number of requests in the batch exceeds the maximum of {MOST_REQUESTS}.")));
+        return Err(ApiError::new(
+            400,
+            "0x80060888",
+            format!("The number of requests in the batch exceeds the maximum of {MOST_REQUESTS}."),
+        ));
     }
     let outer = format!("batchresponse_{}", response_id(context, 0));
     let mut out = Vec::new();
@@ -151,7 +158,9 @@ pub(crate) fn serve(context: &Context<'_>) -> ApiResult<ApiResponse> {
             }
             Unit::Single(request) => {
                 let inner = Context::new(context.world, &request, &[]);
-                let response = alone(&inner).unwrap_or_else(|error| ApiResponse::error(&error, inner.prefer.annotated() || context.prefer.annotated()));
+                let response = alone(&inner).unwrap_or_else(|error| {
+                    ApiResponse::error(&error, inner.prefer.annotated() || context.prefer.annotated())
+                });
                 rows += response.rows;
                 charge(&mut work, &response);
                 push_part(&mut out, &outer, &response, None, context);
@@ -186,7 +195,16 @@ pub(crate) fn serve(context: &Context<'_>) -> ApiResult<ApiResponse> {
         }
     }
     line(&mut out, &format!("--{outer}--"));
-    let mut response = ApiResponse { status, headers: vec![("Content-Type", format!("multipart/mixed; boundary={outer}")), ("OData-Version", "4.0".to_owned())], body: out, rows, work };
+    let mut response = ApiResponse {
+        status,
+        headers: vec![
+            ("Content-Type", format!("multipart/mixed; boundary={outer}")),
+            ("OData-Version", "4.0".to_owned()),
+        ],
+        body: out,
+        rows,
+        work,
+    };
     if context.prefer.continue_on_error {
         response = response.with("Preference-Applied", "odata.continue-on-error");
     }
@@ -207,9 +225,13 @@ fn response_id(context: &Context<'_>, salt: usize) -> Uuid {
 fn unit(context: &Context<'_>, part: &Part) -> Unit {
     let content_type = part.header("content-type").unwrap_or_default();
     if content_type.to_lowercase().starts_with("multipart/mixed") {
-        let Some(boundary) = boundary_of(content_type) else { return Unit::Broken(ApiError::odata("The boundary of the change set is missing.")) };
+        let Some(boundary) = boundary_of(content_type) else {
+            return Unit::Broken(ApiError::odata("The boundary of the change set is missing."));
+        };
         return match parse_multipart(&boundary, &part.content) {
-            Err(text) => Unit::Broken(ApiError::odata(format!("The message header or body of the change set is invalid. {text}"))),
+            Err(text) => Unit::Broken(ApiError::odata(format!(
+                "The message header or body of the change set is invalid. {text}"
+            ))),
             Ok(parts) => {
                 let mut requests = Vec::new();
                 for inner in &parts {
@@ -232,15 +254,23 @@ fn unit(context: &Context<'_>, part: &Part) -> Unit {
 fn inner_request(context: &Context<'_>, part: &Part) -> ApiResult<ApiRequest> {
     let content_type = part.header("content-type").unwrap_or_default();
     if !content_type.to_lowercase().starts_with("application/http") {
-        return Err(ApiError::odata(format!("The content type '{content_type}' is not valid for an operation of a batch; 'application/http' was expected.")));
+        return Err(ApiError::odata(format!(
+            "The content type '{content_type}' is not valid for an operation of a batch; 'application/http' was expected."
+        )));
     }
     let lines: Vec<&[u8]> = part.content.split_inclusive(|byte| *byte == b'\n').collect();
-    let start = lines.iter().position(|line| !trimmed(line).is_empty()).ok_or_else(|| ApiError::odata("An operation of the batch has no request line."))?;
+    let start = lines
+        .iter()
+        .position(|line| !trimmed(line).is_empty())
+        .ok_or_else(|| ApiError::odata("An operation of the batch has no request line."))?;
     let request_line = String::from_utf8_lossy(trimmed(lines[start])).into_owned();
-    let invalid = || ApiError::odata(format!("The value '{request_line}' is not a valid HTTP request line of a batch operation."));
+    let invalid = || {
+        ApiError::odata(format!("The value '{request_line}' is not a valid HTTP request line of a batch operation."))
+    };
     let (verb, rest) = request_line.split_once(' ').ok_or_else(invalid)?;
     let url = rest.trim().strip_suffix("HTTP/1.1").ok_or_else(invalid)?.trim();
-    let verb = Verb::parse(verb).ok_or_else(|| ApiError::odata(format!("The HTTP method '{verb}' is not valid in a batch.")))?;
+    let verb = Verb::parse(verb)
+        .ok_or_else(|| ApiError::odata(format!("The HTTP method '{verb}' is not valid in a batch.")))?;
     if url.len() > LONGEST_URL {
         return Err(ApiError::new(414, "0x80060888", "The URI is too long."));
     }
@@ -269,7 +299,10 @@ fn resource(url: &str) -> String {
 
 type ChangeSetFailure = (Option<String>, ApiError);
 
-fn change_set(context: &Context<'_>, requests: &[(Option<String>, ApiRequest)]) -> Result<Vec<(Option<String>, ApiResponse)>, ChangeSetFailure> {
+fn change_set(
+    context: &Context<'_>,
+    requests: &[(Option<String>, ApiRequest)],
+) -> Result<Vec<(Option<String>, ApiResponse)>, ChangeSetFailure> {
     let mut failed: Option<String> = None;
     let result = context.world.transaction(context.request.caller, false, |session| {
         let mut references: Vec<(String, String)> = Vec::new();
@@ -285,7 +318,8 @@ fn change_set(context: &Context<'_>, requests: &[(Option<String>, ApiRequest)]) 
             inner.target = Target::parse(&request.resource);
             let response = change(&inner, session)?;
             let url = response.headers.iter().find(|(name, _)| *name == "OData-EntityId").map(|(_, url)| url.clone());
-            if let (Some(content_id), Some(url)) = (content_id, url.or_else(|| entity_url(context, &inner, &response))) {
+            if let (Some(content_id), Some(url)) = (content_id, url.or_else(|| entity_url(context, &inner, &response)))
+            {
                 references.push((content_id.clone(), url));
             }
             responses.push((content_id.clone(), response));
@@ -299,13 +333,19 @@ fn change_set(context: &Context<'_>, requests: &[(Option<String>, ApiRequest)]) 
 fn entity_url(context: &Context<'_>, inner: &Context<'_>, response: &ApiResponse) -> Option<String> {
     let set = &inner.target.segments.first()?.name;
     let store_id = serde_json::from_slice::<serde_json::Value>(&response.body).ok()?;
-    let id = store_id.as_object()?.iter().find(|(name, value)| name.ends_with("id") && !name.starts_with('_') && value.as_str().is_some_and(|text| crate::store::guid(text).is_some()))?;
+    let id = store_id.as_object()?.iter().find(|(name, value)| {
+        name.ends_with("id")
+            && !name.starts_with('_')
+            && value.as_str().is_some_and(|text| crate::store::guid(text).is_some())
+    })?;
     Some(format!("{}/{set}({})", context.api(), id.1.as_str()?))
 }
 
 /// Replaces `$1` at the start of a request line.
 fn with_references(resource: &str, references: &[(String, String)]) -> ApiResult<String> {
-    let Some(rest) = resource.strip_prefix('$') else { return Ok(resource.to_owned()) };
+    let Some(rest) = resource.strip_prefix('$') else {
+        return Ok(resource.to_owned());
+    };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let name = &rest[..end];
     if matches!(name, "metadata" | "batch") {
@@ -320,7 +360,13 @@ fn line(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn push_part(out: &mut Vec<u8>, boundary: &str, response: &ApiResponse, content_id: Option<&str>, context: &Context<'_>) {
+fn push_part(
+    out: &mut Vec<u8>,
+    boundary: &str,
+    response: &ApiResponse,
+    content_id: Option<&str>,
+    context: &Context<'_>,
+) {
     line(out, &format!("--{boundary}"));
     line(out, "Content-Type: application/http");
     line(out, "Content-Transfer-Encoding: binary");
@@ -328,13 +374,20 @@ fn push_part(out: &mut Vec<u8>, boundary: &str, response: &ApiResponse, content_
         line(out, &format!("Content-ID: {content_id}"));
     }
     line(out, "");
-    let reason = http::StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown");
+    let reason = http::StatusCode::from_u16(response.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Unknown");
     line(out, &format!("HTTP/1.1 {} {reason}", response.status));
     if response.failed() {
         line(out, &format!("REQ_ID: {}", response_id(context, out.len())));
     }
     for (name, value) in &response.headers {
-        let value = if *name == "Content-Type" && !response.failed() && value.starts_with("application/json") { format!("{value}; odata.streaming=true") } else { value.clone() };
+        let value = if *name == "Content-Type" && !response.failed() && value.starts_with("application/json") {
+            format!("{value}; odata.streaming=true")
+        } else {
+            value.clone()
+        };
         line(out, &format!("{name}: {value}"));
     }
     line(out, "");

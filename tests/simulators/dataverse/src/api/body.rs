@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::keys;
-use crate::query::bind::Members;
+use crate::query::members::Members;
 use crate::schema::{Kind, Table};
 use crate::store::{Cell, Store};
 use crate::wire::error::{ApiError, ApiResult};
@@ -67,7 +67,10 @@ fn control(table: &Table, annotation: &str, value: &Value, body: &mut Body) -> A
             if sent != table.type_name() {
                 return Err(ApiError::payload(
                     &table.set,
-                    &format!("Microsoft.OData.ODataException: A type named '{sent}' could not be resolved by the model for the expected type '{}'.", table.type_name()),
+                    &format!(
+                        "Microsoft.OData.ODataException: A type named '{sent}' could not be resolved by the model for the expected type '{}'.",
+                        table.type_name()
+                    ),
                 ));
             }
         }
@@ -86,8 +89,9 @@ fn property(around: &Surroundings<'_>, table: &Table, name: &str, value: &Value,
                 "Microsoft.Crm.CrmException: CRM do not support direct update of Entity Reference properties, Use Navigation properties instead.",
             ));
         }
-        let cell = Cell::from_json(&definition.kind, value)
-            .map_err(|wrong| ApiError::payload(&table.set, &format!("Microsoft.OData.ODataException: {wrong} ---> Property '{name}'.")))?;
+        let cell = Cell::from_json(&definition.kind, value).map_err(|wrong| {
+            ApiError::payload(&table.set, &format!("Microsoft.OData.ODataException: {wrong} ---> Property '{name}'."))
+        })?;
         if column == table.id {
             body.id = cell.as_ref().and_then(Cell::id);
         }
@@ -105,16 +109,30 @@ fn property(around: &Surroundings<'_>, table: &Table, name: &str, value: &Value,
                 point(around, table, column, target, reference, body)
             }
             Value::Object(_) => {
-                let at = around.store.schema.position(target).ok_or_else(|| ApiError::not_supported("A deep insert of an owner"))?;
+                let at = around
+                    .store
+                    .schema
+                    .position(target)
+                    .ok_or_else(|| ApiError::not_supported("A deep insert of an owner"))?;
                 body.nested.push(Nested::One(column, at, value.clone()));
                 Ok(())
             }
-            _ => Err(ApiError::payload(&table.set, &format!("Microsoft.OData.ODataException: A resource was expected for the navigation property '{name}'."))),
+            _ => Err(ApiError::payload(
+                &table.set,
+                &format!(
+                    "Microsoft.OData.ODataException: A resource was expected for the navigation property '{name}'."
+                ),
+            )),
         };
     }
-    if let Some(members) = crate::query::bind::members(&around.store.schema, table, name) {
+    if let Some(members) = crate::query::members::members(&around.store.schema, table, name) {
         let Value::Array(rows) = value else {
-            return Err(ApiError::payload(&table.set, &format!("Microsoft.OData.ODataException: A collection was expected for the navigation property '{name}'.")));
+            return Err(ApiError::payload(
+                &table.set,
+                &format!(
+                    "Microsoft.OData.ODataException: A collection was expected for the navigation property '{name}'."
+                ),
+            ));
         };
         body.nested.push(Nested::Many(members, rows.clone()));
         return Ok(());
@@ -130,15 +148,26 @@ fn bind(around: &Surroundings<'_>, table: &Table, navigation: &str, value: &Valu
                 Ok(())
             }
             Value::String(reference) => point(around, table, column, target, reference, body),
-            _ => Err(ApiError::payload(&table.set, &format!("Microsoft.OData.ODataException: The value of '{navigation}@odata.bind' must be a string."))),
+            _ => Err(ApiError::payload(
+                &table.set,
+                &format!("Microsoft.OData.ODataException: The value of '{navigation}@odata.bind' must be a string."),
+            )),
         };
     }
-    let members = crate::query::bind::members(&around.store.schema, table, navigation);
+    let members = crate::query::members::members(&around.store.schema, table, navigation);
     match (members, value) {
         (Some(members), Value::Array(references)) => {
             let links = references
                 .iter()
-                .map(|reference| keys::reference(&around.store.schema, around.store, reference.as_str().unwrap_or_default(), around.api, around.references))
+                .map(|reference| {
+                    keys::reference(
+                        &around.store.schema,
+                        around.store,
+                        reference.as_str().unwrap_or_default(),
+                        around.api,
+                        around.references,
+                    )
+                })
                 .collect::<ApiResult<Vec<_>>>()?;
             body.nested.push(Nested::Links(members, links));
             Ok(())
@@ -152,7 +181,14 @@ fn bind(around: &Surroundings<'_>, table: &Table, navigation: &str, value: &Valu
     }
 }
 
-fn point(around: &Surroundings<'_>, table: &Table, column: usize, target: &str, reference: &str, body: &mut Body) -> ApiResult<()> {
+fn point(
+    around: &Surroundings<'_>,
+    table: &Table,
+    column: usize,
+    target: &str,
+    reference: &str,
+    body: &mut Body,
+) -> ApiResult<()> {
     let (found, id) = keys::reference(&around.store.schema, around.store, reference, around.api, around.references)?;
     let name = &around.store.schema.table(found).name;
     let fits = match (&table.columns[column].kind, target) {
@@ -162,7 +198,10 @@ fn point(around: &Surroundings<'_>, table: &Table, column: usize, target: &str, 
     if !fits {
         return Err(ApiError::payload(
             &table.set,
-            &format!("Microsoft.OData.ODataException: The reference '{reference}' is of type '{name}', but the navigation property of '{}' expects '{target}'.", table.columns[column].name),
+            &format!(
+                "Microsoft.OData.ODataException: The reference '{reference}' is of type '{name}', but the navigation property of '{}' expects '{target}'.",
+                table.columns[column].name
+            ),
         ));
     }
     body.changes.push((column, Some(Cell::Lookup { table: found, id })));

@@ -5,7 +5,8 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use super::Context;
-use super::read::{Cookie, LARGEST_PAGE, context_url, preferences};
+use super::cookie::Cookie;
+use super::read::{LARGEST_PAGE, context_url, preferences};
 use crate::query::options::Query;
 use crate::store::{Cell, Row, Store};
 use crate::wire::error::{ApiError, ApiResult};
@@ -33,7 +34,9 @@ pub(crate) fn get(context: &Context<'_>, store: &Store, table: usize) -> ApiResu
     }
     for option in ["filter", "orderby", "expand", "top"] {
         if context.target.option(&format!("${option}")).is_some() {
-            return Err(ApiError::odata(format!("The \"${option}\" query parameter isn't supported when Change Tracking is enabled.")));
+            return Err(ApiError::odata(format!(
+                "The \"${option}\" query parameter isn't supported when Change Tracking is enabled."
+            )));
         }
     }
     let query = Query::parse(&store.schema, table, &context.target.query)?;
@@ -53,7 +56,13 @@ pub(crate) fn get(context: &Context<'_>, store: &Store, table: usize) -> ApiResu
     out.extend_from_slice(b"{\"@odata.context\":");
     rows::text(&mut out, &context_url(context, here, &query, suffix));
     if query.count {
-        let count = span.since.map_or_else(|| store.rows(table).len(), |since| store.rows(table).changed(since, span.until).count() + store.rows(table).buried(since, span.until).count());
+        let count = span.since.map_or_else(
+            || store.rows(table).len(),
+            |since| {
+                store.rows(table).changed(since, span.until).count()
+                    + store.rows(table).buried(since, span.until).count()
+            },
+        );
         out.extend_from_slice(format!(",\"@odata.count\":{}", count.min(LARGEST_PAGE)).as_bytes());
     }
     out.extend_from_slice(b",\"value\":[");
@@ -73,15 +82,32 @@ pub(crate) fn get(context: &Context<'_>, store: &Store, table: usize) -> ApiResu
         out.extend_from_slice(format!(",\"id\":\"{id}\",\"reason\":\"deleted\"}}").as_bytes());
     }
     out.push(b']');
-    let select = context.target.raw_query.split('&').find(|part| part.starts_with("$select=") || part.starts_with("%24select=")).map(|part| format!("{part}&")).unwrap_or_default();
+    let select = context
+        .target
+        .raw_query
+        .split('&')
+        .find(|part| part.starts_with("$select=") || part.starts_with("%24select="))
+        .map(|part| format!("{part}&"))
+        .unwrap_or_default();
     match next {
         Some(next) => {
             out.extend_from_slice(b",\"@odata.nextLink\":");
-            rows::text(&mut out, &format!("{}/{}?{select}$skiptoken={}", context.api(), here.set, next.text(&here.name)));
+            rows::text(
+                &mut out,
+                &format!("{}/{}?{select}$skiptoken={}", context.api(), here.set, next.text(&here.name)),
+            );
         }
         None => {
             out.extend_from_slice(b",\"@odata.deltaLink\":");
-            rows::text(&mut out, &format!("{}/{}?{select}$deltatoken={}", context.api(), here.set, token(span.until, context.world.now())));
+            rows::text(
+                &mut out,
+                &format!(
+                    "{}/{}?{select}$deltatoken={}",
+                    context.api(),
+                    here.set,
+                    token(span.until, context.world.now())
+                ),
+            );
         }
     }
     out.push(b'}');
@@ -108,24 +134,41 @@ fn full_page<'a>(store: &'a Store, table: usize, size: usize, position: Option<&
     let mut page: Vec<&Row> = store.rows(table).after(after).take(size + 1).map(AsRef::as_ref).collect();
     let more = page.len() > size;
     page.truncate(size);
-    let next = more.then(|| Position { page: position.map_or(1, |position| position.page) + 1, last: page.last().map(|row| row.id).unwrap_or_default(), version: 0, span });
+    let next = more.then(|| Position {
+        page: position.map_or(1, |position| position.page) + 1,
+        last: page.last().map(|row| row.id).unwrap_or_default(),
+        version: 0,
+        span,
+    });
     (page, Vec::new(), next)
 }
 
-fn changed_page<'a>(store: &'a Store, table: usize, size: usize, position: Option<&Position>, since: u64, span: Span) -> Page<'a> {
+fn changed_page<'a>(
+    store: &'a Store,
+    table: usize,
+    size: usize,
+    position: Option<&Position>,
+    since: u64,
+    span: Span,
+) -> Page<'a> {
     let rows = store.rows(table);
     let from = position.map_or(since, |position| position.version);
     let number = position.map_or(1, |position| position.page) + 1;
     // A position inside the deletions is marked by a version whose `last` is not nil.
     let in_deletions = position.is_some_and(|position| !position.last.is_nil());
-    let mut page: Vec<&Row> = if in_deletions { Vec::new() } else { rows.changed(from, span.until).take(size + 1).map(AsRef::as_ref).collect() };
+    let mut page: Vec<&Row> = if in_deletions {
+        Vec::new()
+    } else {
+        rows.changed(from, span.until).take(size + 1).map(AsRef::as_ref).collect()
+    };
     if page.len() > size {
         page.truncate(size);
         let version = page.last().map_or(from, |row| row.version);
         return (page, Vec::new(), Some(Position { page: number, last: Uuid::nil(), version, span }));
     }
     let room = size - page.len();
-    let mut deleted: Vec<(u64, Uuid)> = rows.buried(if in_deletions { from } else { since }, span.until).take(room + 1).collect();
+    let mut deleted: Vec<(u64, Uuid)> =
+        rows.buried(if in_deletions { from } else { since }, span.until).take(room + 1).collect();
     let more = deleted.len() > room;
     deleted.truncate(room);
     let next = more.then(|| Position {
@@ -151,7 +194,12 @@ impl Position {
         let since = self.span.since.map_or_else(String::new, |since| since.to_string());
         let cookie = Cookie { page: self.page, last: self.last, offset: 0, tracking: true };
         // The span travels in an extra attribute of the opaque cookie.
-        cookie.text(table) + &percent_encoding::utf8_percent_encode(&format!("|{}|{since}|{}", self.version, self.span.until), percent_encoding::NON_ALPHANUMERIC).to_string()
+        cookie.text(table)
+            + &percent_encoding::utf8_percent_encode(
+                &format!("|{}|{since}|{}", self.version, self.span.until),
+                percent_encoding::NON_ALPHANUMERIC,
+            )
+            .to_string()
     }
 
     fn parse(text: &str) -> ApiResult<Self> {
@@ -178,9 +226,13 @@ fn token_version(context: &Context<'_>, store: &Store, text: &str) -> ApiResult<
     let bad = || ApiError::odata("The delta token is not valid.");
     let (version, time) = text.split_once('!').ok_or_else(bad)?;
     let version: u64 = version.parse().map_err(|_| bad())?;
-    let given = jiff::civil::DateTime::strptime("%m/%d/%Y %H:%M:%S", time).ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok()).ok_or_else(bad)?;
+    let given = jiff::civil::DateTime::strptime("%m/%d/%Y %H:%M:%S", time)
+        .ok()
+        .and_then(|time| time.to_zoned(TimeZone::UTC).ok())
+        .ok_or_else(bad)?;
     let kept = i64::from(days_kept(store)) * 86_400;
-    let expired = context.world.now() - given.timestamp().as_second() > kept || version < context.world.faults.delta_expired_before();
+    let expired = context.world.now() - given.timestamp().as_second() > kept
+        || version < context.world.faults.delta_expired_before();
     if expired {
         return Err(ApiError::new(
             context.world.behaviour.expired_delta_status,
@@ -194,8 +246,12 @@ fn token_version(context: &Context<'_>, store: &Store, text: &str) -> ApiResult<
 /// `organization.expirechangetrackingindays`.
 fn days_kept(store: &Store) -> i32 {
     const DEFAULT: i32 = 7;
-    let Some(organizations) = store.schema.position("organization") else { return DEFAULT };
-    let Some(column) = store.schema.table(organizations).column("expirechangetrackingindays") else { return DEFAULT };
+    let Some(organizations) = store.schema.position("organization") else {
+        return DEFAULT;
+    };
+    let Some(column) = store.schema.table(organizations).column("expirechangetrackingindays") else {
+        return DEFAULT;
+    };
     match store.rows(organizations).after(None).next().and_then(|row| row.get(column)) {
         Some(Cell::Int(days)) => i32::try_from(*days).unwrap_or(DEFAULT),
         _ => DEFAULT,

@@ -30,7 +30,16 @@ pub(crate) fn document(schema: &Schema, annotated: bool) -> String {
         set(&mut xml, schema, table, annotated);
     }
     xml.push_str("<FunctionImport Name=\"WhoAmI\" Function=\"mscrm.WhoAmI\" /><FunctionImport Name=\"RetrieveVersion\" Function=\"mscrm.RetrieveVersion\" />");
-    for action in ["WinQuote", "CloseQuote", "ConvertQuoteToSalesOrder", "CancelSalesOrder", "CalculatePrice", "InsertOptionValue", "UpdateOptionValue", "PublishXml"] {
+    for action in [
+        "WinQuote",
+        "CloseQuote",
+        "ConvertQuoteToSalesOrder",
+        "CancelSalesOrder",
+        "CalculatePrice",
+        "InsertOptionValue",
+        "UpdateOptionValue",
+        "PublishXml",
+    ] {
         let _ = write!(xml, "<ActionImport Name=\"{action}\" Action=\"mscrm.{action}\" />");
     }
     xml.push_str("</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>");
@@ -39,7 +48,11 @@ pub(crate) fn document(schema: &Schema, annotated: bool) -> String {
 
 fn entity(xml: &mut String, schema: &Schema, table: &Table) {
     let key = &table.columns[table.id].name;
-    let _ = write!(xml, "<EntityType Name=\"{}\" BaseType=\"mscrm.crmbaseentity\"><Key><PropertyRef Name=\"{key}\" /></Key>", table.name);
+    let _ = write!(
+        xml,
+        "<EntityType Name=\"{}\" BaseType=\"mscrm.crmbaseentity\"><Key><PropertyRef Name=\"{key}\" /></Key>",
+        table.name
+    );
     for column in table.columns.iter().filter(|column| column.exposed) {
         let nullable = if column.name == *key { " Nullable=\"false\"" } else { "" };
         let scale = match column.kind {
@@ -52,7 +65,9 @@ fn entity(xml: &mut String, schema: &Schema, table: &Table) {
             Kind::Text(length) | Kind::Memo(length) => {
                 let _ = write!(xml, " MaxLength=\"{length}\" Unicode=\"true\" />");
             }
-            Kind::Lookup(_) => xml.push_str("><Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\" /></Property>"),
+            Kind::Lookup(_) => {
+                xml.push_str("><Annotation Term=\"Org.OData.Core.V1.Computed\" Bool=\"true\" /></Property>")
+            }
             _ => xml.push_str(" />"),
         }
     }
@@ -61,9 +76,23 @@ fn entity(xml: &mut String, schema: &Schema, table: &Table) {
             if target != "principal" && schema.position(target).is_none() {
                 continue;
             }
-            let partner = schema.collections().into_iter().find(|collection| collection.to == table.name && collection.column == column.name && collection.from == *target).map(|collection| collection.name.clone());
+            let partner = schema
+                .collections()
+                .into_iter()
+                .find(|collection| {
+                    collection.to == table.name && collection.column == column.name && collection.from == *target
+                })
+                .map(|collection| collection.name.clone());
             let partner = partner.map(|partner| format!(" Partner=\"{partner}\"")).unwrap_or_default();
-            let constraint = if target == "principal" { "ownerid".to_owned() } else { schema.position(target).map(|at| schema.table(at)).map(|table| table.columns[table.id].name.clone()).unwrap_or_default() };
+            let constraint = if target == "principal" {
+                "ownerid".to_owned()
+            } else {
+                schema
+                    .position(target)
+                    .map(|at| schema.table(at))
+                    .map(|table| table.columns[table.id].name.clone())
+                    .unwrap_or_default()
+            };
             let _ = write!(
                 xml,
                 "<NavigationProperty Name=\"{name}\" Type=\"mscrm.{target}\"{partner}><ReferentialConstraint Property=\"{}\" ReferencedProperty=\"{constraint}\" /></NavigationProperty>",
@@ -72,17 +101,31 @@ fn entity(xml: &mut String, schema: &Schema, table: &Table) {
         }
     }
     for collection in schema.collections().into_iter().filter(|collection| collection.from == table.name) {
-        let _ = write!(xml, "<NavigationProperty Name=\"{}\" Type=\"Collection(mscrm.{})\" Partner=\"{}\" />", collection.name, collection.to, collection.partner);
+        let _ = write!(
+            xml,
+            "<NavigationProperty Name=\"{}\" Type=\"Collection(mscrm.{})\" Partner=\"{}\" />",
+            collection.name, collection.to, collection.partner
+        );
     }
     for relation in schema.many_to_many.iter().filter(|relation| relation.navigation_from(&table.name).is_some()) {
         let (_, other) = relation.sides(&table.name);
-        let _ = write!(xml, "<NavigationProperty Name=\"{}\" Type=\"Collection(mscrm.{})\" Partner=\"{}\" />", relation.name, other.0, relation.name);
+        let _ = write!(
+            xml,
+            "<NavigationProperty Name=\"{}\" Type=\"Collection(mscrm.{})\" Partner=\"{}\" />",
+            relation.name, other.0, relation.name
+        );
     }
     for key in &table.keys {
-        let _ = write!(xml, "<Annotation Term=\"OData.Community.Keys.V1.AlternateKeys\"><Collection><Record Type=\"OData.Community.Keys.V1.AlternateKey\"><PropertyValue Property=\"Key\"><Collection>");
+        let _ = write!(
+            xml,
+            "<Annotation Term=\"OData.Community.Keys.V1.AlternateKeys\"><Collection><Record Type=\"OData.Community.Keys.V1.AlternateKey\"><PropertyValue Property=\"Key\"><Collection>"
+        );
         for column in &key.columns {
             let name = &table.columns[*column].property;
-            let _ = write!(xml, "<Record Type=\"OData.Community.Keys.V1.PropertyRef\"><PropertyValue Property=\"Alias\" String=\"{name}\" /><PropertyValue Property=\"Name\" PropertyPath=\"{name}\" /></Record>");
+            let _ = write!(
+                xml,
+                "<Record Type=\"OData.Community.Keys.V1.PropertyRef\"><PropertyValue Property=\"Alias\" String=\"{name}\" /><PropertyValue Property=\"Name\" PropertyPath=\"{name}\" /></Record>"
+            );
         }
         xml.push_str("</Collection></PropertyValue></Record></Collection></Annotation>");
     }
@@ -94,7 +137,8 @@ fn set(xml: &mut String, schema: &Schema, table: &Table, annotated: bool) {
     for column in &table.columns {
         for (target, name) in &column.navigation {
             if let Some(at) = schema.position(target) {
-                let _ = write!(xml, "<NavigationPropertyBinding Path=\"{name}\" Target=\"{}\" />", schema.table(at).set);
+                let _ =
+                    write!(xml, "<NavigationPropertyBinding Path=\"{name}\" Target=\"{}\" />", schema.table(at).set);
             }
         }
     }
@@ -115,7 +159,11 @@ fn operations(xml: &mut String, schema: &Schema) {
     xml.push_str("<ComplexType Name=\"CreateMultipleResponse\"><Property Name=\"Ids\" Type=\"Collection(Edm.Guid)\" Nullable=\"false\" /></ComplexType>");
     xml.push_str("<Function Name=\"WhoAmI\"><ReturnType Type=\"mscrm.WhoAmIResponse\" Nullable=\"false\" /></Function><Function Name=\"RetrieveVersion\"><ReturnType Type=\"mscrm.RetrieveVersionResponse\" Nullable=\"false\" /></Function>");
     for table in schema.living().filter(|table| table.bulk) {
-        for (action, result) in [("CreateMultiple", "<ReturnType Type=\"mscrm.CreateMultipleResponse\" Nullable=\"false\" />"), ("UpdateMultiple", ""), ("UpsertMultiple", "")] {
+        for (action, result) in [
+            ("CreateMultiple", "<ReturnType Type=\"mscrm.CreateMultipleResponse\" Nullable=\"false\" />"),
+            ("UpdateMultiple", ""),
+            ("UpsertMultiple", ""),
+        ] {
             let _ = write!(
                 xml,
                 "<Action Name=\"{action}\" IsBound=\"true\"><Parameter Name=\"entityset\" Type=\"Collection(mscrm.{0})\" Nullable=\"false\" /><Parameter Name=\"Targets\" Type=\"Collection(mscrm.{0})\" Nullable=\"false\" />{result}</Action>",
@@ -124,19 +172,48 @@ fn operations(xml: &mut String, schema: &Schema) {
         }
     }
     for (name, parameters) in [
-        ("WinQuote", "<Parameter Name=\"QuoteClose\" Type=\"mscrm.quoteclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />"),
-        ("CloseQuote", "<Parameter Name=\"QuoteClose\" Type=\"mscrm.quoteclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />"),
-        ("ConvertQuoteToSalesOrder", "<Parameter Name=\"QuoteId\" Type=\"Edm.Guid\" Nullable=\"false\" /><Parameter Name=\"ColumnSet\" Type=\"mscrm.ColumnSet\" Nullable=\"false\" /><ReturnType Type=\"mscrm.salesorder\" Nullable=\"false\" />"),
-        ("CancelSalesOrder", "<Parameter Name=\"OrderClose\" Type=\"mscrm.orderclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />"),
-        ("CalculatePrice", "<Parameter Name=\"Target\" Type=\"mscrm.crmbaseentity\" Nullable=\"false\" /><Parameter Name=\"ParentId\" Type=\"Edm.Guid\" />"),
-        ("InsertOptionValue", "<Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" />"),
-        ("UpdateOptionValue", "<Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" Nullable=\"false\" />"),
+        (
+            "WinQuote",
+            "<Parameter Name=\"QuoteClose\" Type=\"mscrm.quoteclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+        ),
+        (
+            "CloseQuote",
+            "<Parameter Name=\"QuoteClose\" Type=\"mscrm.quoteclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+        ),
+        (
+            "ConvertQuoteToSalesOrder",
+            "<Parameter Name=\"QuoteId\" Type=\"Edm.Guid\" Nullable=\"false\" /><Parameter Name=\"ColumnSet\" Type=\"mscrm.ColumnSet\" Nullable=\"false\" /><ReturnType Type=\"mscrm.salesorder\" Nullable=\"false\" />",
+        ),
+        (
+            "CancelSalesOrder",
+            "<Parameter Name=\"OrderClose\" Type=\"mscrm.orderclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+        ),
+        (
+            "CalculatePrice",
+            "<Parameter Name=\"Target\" Type=\"mscrm.crmbaseentity\" Nullable=\"false\" /><Parameter Name=\"ParentId\" Type=\"Edm.Guid\" />",
+        ),
+        (
+            "InsertOptionValue",
+            "<Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" />",
+        ),
+        (
+            "UpdateOptionValue",
+            "<Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+        ),
         ("PublishXml", "<Parameter Name=\"ParameterXml\" Type=\"Edm.String\" Nullable=\"false\" />"),
     ] {
         let _ = write!(xml, "<Action Name=\"{name}\">{parameters}</Action>");
     }
     xml.push_str("<Action Name=\"FulfillSalesOrder\" IsBound=\"true\"><Parameter Name=\"entityset\" Type=\"Collection(mscrm.salesorder)\" Nullable=\"false\" /><Parameter Name=\"OrderClose\" Type=\"mscrm.orderclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" /></Action>");
-    for (name, table) in [("LockSalesOrderPricing", "salesorder"), ("LockInvoicePricing", "invoice"), ("PublishProductHierarchy", "product"), ("ReviseQuote", "quote")] {
-        let _ = write!(xml, "<Action Name=\"{name}\" IsBound=\"true\"><Parameter Name=\"entity\" Type=\"mscrm.{table}\" Nullable=\"false\" /></Action>");
+    for (name, table) in [
+        ("LockSalesOrderPricing", "salesorder"),
+        ("LockInvoicePricing", "invoice"),
+        ("PublishProductHierarchy", "product"),
+        ("ReviseQuote", "quote"),
+    ] {
+        let _ = write!(
+            xml,
+            "<Action Name=\"{name}\" IsBound=\"true\"><Parameter Name=\"entity\" Type=\"mscrm.{table}\" Nullable=\"false\" /></Action>"
+        );
     }
 }

@@ -1,10 +1,273 @@
-//! Metadata writes: custom tables, columns, keys.
+//! Metadata writes: custom tables, columns, keys and lookups.
 
-use super::Context;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::definitions::find_table;
+use super::{Context, custom};
+use crate::schema::{AlternateKey, Kind, NAMESPACE, Schema, Table};
+use crate::store::{Store, guid};
 use crate::wire::error::{ApiError, ApiResult};
-use crate::wire::request::ApiResponse;
+use crate::wire::path::KeyText;
+use crate::wire::request::{ApiResponse, Verb};
 
 /// Answers a metadata write.
-pub(crate) fn change(_context: &Context<'_>) -> ApiResult<ApiResponse> {
-    Err(ApiError::not_supported("Writing metadata"))
+pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
+    let mut store = context.world.write();
+    let mut schema = (*store.schema).clone();
+    let segments = &context.target.segments;
+    let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
+    let body = if context.request.body.is_empty() { Value::Null } else { context.request.json()? };
+    let response = match (context.request.verb, names.as_slice()) {
+        (Verb::Post, ["CreateEntities"]) => {
+            let Some(Value::Array(entities)) = body.get("Entities") else {
+                return Err(invalid("The parameter 'Entities' is missing."));
+            };
+            for entity in entities {
+                create_table(&mut schema, entity)?;
+            }
+            ApiResponse::no_content()
+        }
+        (Verb::Post, ["EntityDefinitions"]) => {
+            let id = create_table(&mut schema, &body)?;
+            created(context, &format!("EntityDefinitions({id})"))
+        }
+        (Verb::Delete, ["EntityDefinitions"]) => {
+            let at = table_at(&schema, segments[0].key.as_ref())?;
+            delete_table(&mut schema, at)?;
+            store.clear(at);
+            ApiResponse::no_content()
+        }
+        (verb, ["EntityDefinitions", part]) => {
+            let at = table_at(&schema, segments[0].key.as_ref())?;
+            let mut table = (**schema.table(at)).clone();
+            let key = segments[1].key.as_ref();
+            let answer = match (verb, *part) {
+                (Verb::Post, "Attributes") => {
+                    let column = custom::column(&body, &table)?;
+                    let id = table.column_metadata_id(&column);
+                    table.columns.push(column);
+                    created(context, &format!("EntityDefinitions({})/Attributes({id})", table.metadata_id()))
+                }
+                (Verb::Put | Verb::Patch, "Attributes") => {
+                    let column = column_at(&table, key)?;
+                    custom::update_column(&mut table.columns[column], &body)?;
+                    ApiResponse::no_content()
+                }
+                (Verb::Delete, "Attributes") => {
+                    let column = column_at(&table, key)?;
+                    remove_column(&mut table, column)?;
+                    ApiResponse::no_content()
+                }
+                (Verb::Post, "Keys") => {
+                    let id = create_key(&mut table, &body, &store, at)?;
+                    created(context, &format!("EntityDefinitions({})/Keys({id})", table.metadata_id()))
+                }
+                (Verb::Delete, "Keys") => {
+                    let before = table.keys.len();
+                    table.keys.retain(|known| !key_named(known, key));
+                    if table.keys.len() == before {
+                        return Err(ApiError::new(404, "0x80040217", "The entity key does not exist."));
+                    }
+                    ApiResponse::no_content()
+                }
+                (verb, _) => return Err(ApiError::wrong_verb(verb.name())),
+            };
+            table.index();
+            schema.tables[at] = Arc::new(table);
+            answer
+        }
+        (Verb::Post, ["RelationshipDefinitions"]) => {
+            let id = create_lookup(&mut schema, &body)?;
+            created(context, &format!("RelationshipDefinitions({id})"))
+        }
+        (Verb::Delete, ["RelationshipDefinitions"]) => {
+            delete_lookup(&mut schema, segments[0].key.as_ref())?;
+            ApiResponse::no_content()
+        }
+        (verb, _) => return Err(ApiError::not_supported(&format!("{} of this metadata", verb.name()))),
+    };
+    schema.index();
+    store.adopt(Arc::new(schema));
+    super::messages::complete(&mut store);
+    Ok(response)
+}
+
+fn created(context: &Context<'_>, path: &str) -> ApiResponse {
+    ApiResponse::no_content().with("OData-EntityId", format!("{}/{path}", context.api()))
+}
+
+fn invalid(text: &str) -> ApiError {
+    ApiError::new(400, "0x80040203", text)
+}
+
+fn table_at(schema: &Schema, key: Option<&KeyText>) -> ApiResult<usize> {
+    let key = key.ok_or_else(|| ApiError::wrong_verb("DELETE"))?;
+    let name = find_table(schema, key)?.name.clone();
+    schema.position(&name).ok_or_else(|| ApiError::unknown_segment(&name))
+}
+
+fn create_table(schema: &mut Schema, body: &Value) -> ApiResult<Uuid> {
+    let table = custom::table(body)?;
+    if schema.position(&table.name).is_some() {
+        return Err(ApiError::new(
+            400,
+            "0x80044363",
+            format!("An entity with the specified name {} already exists. Specify a unique name.", table.name),
+        ));
+    }
+    let id = table.metadata_id();
+    schema.tables.push(Arc::new(table));
+    Ok(id)
+}
+
+fn delete_table(schema: &mut Schema, at: usize) -> ApiResult<()> {
+    let table = schema.table(at);
+    if !custom::made_here(&table.schema_name) {
+        return Err(ApiError::new(
+            400,
+            "0x80048026",
+            format!("The entity {} is managed or part of the system and cannot be deleted.", table.name),
+        ));
+    }
+    // The place stays, because rows refer to tables by position.
+    let mut gone = (**table).clone();
+    gone.name = String::new();
+    gone.set = String::new();
+    gone.columns.iter_mut().for_each(custom::hide);
+    gone.index();
+    schema.tables[at] = Arc::new(gone);
+    Ok(())
+}
+
+fn column_at(table: &Table, key: Option<&KeyText>) -> ApiResult<usize> {
+    let found = match key {
+        Some(KeyText::Id(id)) => table.columns.iter().position(|column| table.column_metadata_id(column) == *id),
+        Some(KeyText::Named(pairs)) => pairs.first().and_then(|(_, value)| table.column(&value.text.to_lowercase())),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        ApiError::new(404, "0x80040217", format!("Could not find the attribute on entity {}.", table.name))
+    })
+}
+
+fn remove_column(table: &mut Table, at: usize) -> ApiResult<()> {
+    let column = &table.columns[at];
+    if !custom::made_here(&column.schema_name) || at == table.id || Some(at) == table.primary_name {
+        return Err(ApiError::new(
+            400,
+            "0x8004f01f",
+            format!("The attribute {} of entity {} cannot be deleted.", column.name, table.name),
+        ));
+    }
+    if table.keys.iter().any(|key| key.columns.contains(&at)) {
+        return Err(ApiError::new(
+            400,
+            "0x8004f01f",
+            format!("The attribute {} is part of an entity key and cannot be deleted.", column.name),
+        ));
+    }
+    custom::hide(&mut table.columns[at]);
+    Ok(())
+}
+
+fn create_key(table: &mut Table, body: &Value, store: &Store, at: usize) -> ApiResult<Uuid> {
+    let name = body
+        .get("SchemaName")
+        .and_then(Value::as_str)
+        .ok_or_else(|| invalid("The SchemaName of the key is missing."))?
+        .to_owned();
+    let Some(Value::Array(columns)) = body.get("KeyAttributes") else {
+        return Err(invalid("The KeyAttributes of the key are missing."));
+    };
+    if columns.is_empty() || columns.len() > 16 {
+        return Err(invalid("A key has 1 to 16 attributes."));
+    }
+    if table.keys.len() >= 10 {
+        return Err(ApiError::new(400, "0x80060890", "An entity cannot have more than 10 keys."));
+    }
+    let mut positions = Vec::new();
+    for column in columns {
+        let column = column.as_str().unwrap_or_default().to_lowercase();
+        positions.push(table.column(&column).ok_or_else(|| {
+            ApiError::new(
+                404,
+                "0x80040217",
+                format!("Could not find an attribute with name {column} on entity {}.", table.name),
+            )
+        })?);
+    }
+    let mut seen = std::collections::HashSet::new();
+    for row in store.rows(at).after(None) {
+        let values: Option<Vec<_>> =
+            positions.iter().map(|column| row.get(*column).and_then(crate::store::Key::of)).collect();
+        if values.is_some_and(|values| !seen.insert(values)) {
+            return Err(ApiError::new(
+                412,
+                "0x80060892",
+                format!("Entity Key {name} violated. The table already has rows with the same values."),
+            ));
+        }
+    }
+    let id = Uuid::new_v5(&NAMESPACE, format!("key {} {name}", table.name).as_bytes());
+    table.keys.push(AlternateKey { name, columns: positions, id });
+    Ok(id)
+}
+
+fn key_named(known: &AlternateKey, key: Option<&KeyText>) -> bool {
+    match key {
+        Some(KeyText::Id(id)) => known.id == *id,
+        Some(KeyText::Named(pairs)) => pairs.iter().any(|(_, value)| known.name.eq_ignore_ascii_case(&value.text)),
+        _ => false,
+    }
+}
+
+fn create_lookup(schema: &mut Schema, body: &Value) -> ApiResult<Uuid> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_lowercase);
+    if body.get("@odata.type").and_then(Value::as_str).is_some_and(|kind| kind.contains("ManyToMany")) {
+        return Err(ApiError::not_supported("Creating a many-to-many relationship"));
+    }
+    let (Some(referenced), Some(referencing)) = (text("ReferencedEntity"), text("ReferencingEntity")) else {
+        return Err(invalid("ReferencedEntity and ReferencingEntity are required."));
+    };
+    let missing = |name: &str| ApiError::new(404, "0x80040217", format!("Could not find an entity with name {name}."));
+    schema.position(&referenced).ok_or_else(|| missing(&referenced))?;
+    let at = schema.position(&referencing).ok_or_else(|| missing(&referencing))?;
+    let mut table = (**schema.table(at)).clone();
+    let lookup = body.get("Lookup").cloned().unwrap_or_else(|| json!({}));
+    let mut column = custom::column(&lookup, &table)?;
+    column.kind = Kind::Lookup(vec![referenced.clone()]);
+    column.property = format!("_{}_value", column.name);
+    column.navigation = vec![(referenced.clone(), column.schema_name.clone())];
+    column.relationship = body.get("SchemaName").and_then(Value::as_str).map(str::to_owned);
+    let id = super::describe::relationship_id(&referencing, &column.name, &referenced);
+    table.columns.push(column);
+    table.index();
+    schema.tables[at] = Arc::new(table);
+    Ok(id)
+}
+
+fn delete_lookup(schema: &mut Schema, key: Option<&KeyText>) -> ApiResult<()> {
+    let wanted = match key {
+        Some(KeyText::Id(id)) => Some(*id),
+        Some(KeyText::Unreadable(text)) => guid(text),
+        _ => None,
+    };
+    let found = schema
+        .collections()
+        .into_iter()
+        .find(|collection| {
+            Some(super::describe::relationship_id(&collection.to, &collection.column, &collection.from)) == wanted
+        })
+        .cloned();
+    let collection = found.ok_or_else(|| ApiError::new(404, "0x80040217", "The relationship does not exist."))?;
+    let at = schema.position(&collection.to).ok_or_else(|| ApiError::unknown_segment(&collection.to))?;
+    let mut table = (**schema.table(at)).clone();
+    let column = table.column(&collection.column).ok_or_else(|| ApiError::unknown_segment(&collection.column))?;
+    remove_column(&mut table, column)?;
+    table.index();
+    schema.tables[at] = Arc::new(table);
+    Ok(())
 }

@@ -35,15 +35,34 @@ fn tables(context: &Context<'_>, schema: &Schema) -> ApiResult<ApiResponse> {
     let name = &table.name;
     match &segments[1..] {
         [] => metadata_query::one(context, "EntityDefinitions", entity(context, schema, table)),
-        [cast] if cast.name.starts_with("Microsoft.Dynamics.CRM.") => metadata_query::one(context, "EntityDefinitions", entity(context, schema, table)),
+        [cast] if cast.name.starts_with("Microsoft.Dynamics.CRM.") => {
+            metadata_query::one(context, "EntityDefinitions", entity(context, schema, table))
+        }
         [part, rest @ ..] => {
             let path = format!("EntityDefinitions('{name}')/{}", part.name);
             let items: Vec<Value> = match part.name.as_str() {
-                "Attributes" => table.columns.iter().map(|column| describe::attribute(schema, table, column)).collect(),
+                "Attributes" => {
+                    table.living_columns().map(|column| describe::attribute(schema, table, column)).collect()
+                }
                 "Keys" => table.keys.iter().map(|key| describe::key(table, key)).collect(),
-                "ManyToOneRelationships" => schema.collections().into_iter().filter(|collection| collection.to == *name).map(|collection| describe::one_to_many(schema, collection)).collect(),
-                "OneToManyRelationships" => schema.collections().into_iter().filter(|collection| collection.from == *name).map(|collection| describe::one_to_many(schema, collection)).collect(),
-                "ManyToManyRelationships" => schema.many_to_many.iter().filter(|relation| relation.navigation_from(name).is_some()).map(describe::many_to_many).collect(),
+                "ManyToOneRelationships" => schema
+                    .collections()
+                    .into_iter()
+                    .filter(|collection| collection.to == *name)
+                    .map(|collection| describe::one_to_many(schema, collection))
+                    .collect(),
+                "OneToManyRelationships" => schema
+                    .collections()
+                    .into_iter()
+                    .filter(|collection| collection.from == *name)
+                    .map(|collection| describe::one_to_many(schema, collection))
+                    .collect(),
+                "ManyToManyRelationships" => schema
+                    .many_to_many
+                    .iter()
+                    .filter(|relation| relation.navigation_from(name).is_some())
+                    .map(describe::many_to_many)
+                    .collect(),
                 other => return property(context, entity(context, schema, table), other),
             };
             part_of(context, &path, items, part, rest)
@@ -65,7 +84,13 @@ fn property(context: &Context<'_>, entity: Value, name: &str) -> ApiResult<ApiRe
     Ok(ApiResponse::value(200, &Value::Object(answer)))
 }
 
-fn part_of(context: &Context<'_>, path: &str, mut items: Vec<Value>, part: &Segment, rest: &[Segment]) -> ApiResult<ApiResponse> {
+fn part_of(
+    context: &Context<'_>,
+    path: &str,
+    mut items: Vec<Value>,
+    part: &Segment,
+    rest: &[Segment],
+) -> ApiResult<ApiResponse> {
     let mut rest = rest;
     let mut cast = None;
     if let Some((first, after)) = rest.split_first()
@@ -76,7 +101,9 @@ fn part_of(context: &Context<'_>, path: &str, mut items: Vec<Value>, part: &Segm
     }
     if let Some(kind) = &cast {
         if kind == "EnumAttributeMetadata" {
-            return Err(ApiError::odata("The type 'Microsoft.Dynamics.CRM.EnumAttributeMetadata' cannot be used as a cast here; cast to the concrete type."));
+            return Err(ApiError::odata(
+                "The type 'Microsoft.Dynamics.CRM.EnumAttributeMetadata' cannot be used as a cast here; cast to the concrete type.",
+            ));
         }
         let wanted = format!("#Microsoft.Dynamics.CRM.{kind}");
         items.retain(|item| item.get("@odata.type").and_then(Value::as_str) == Some(wanted.as_str()));
@@ -89,14 +116,21 @@ fn part_of(context: &Context<'_>, path: &str, mut items: Vec<Value>, part: &Segm
             }
         }
     }
-    let context_path = cast.as_ref().map_or_else(|| path.to_owned(), |kind| format!("{path}/Microsoft.Dynamics.CRM.{kind}"));
+    let context_path =
+        cast.as_ref().map_or_else(|| path.to_owned(), |kind| format!("{path}/Microsoft.Dynamics.CRM.{kind}"));
     let Some(key) = &part.key else {
         if let Some(segment) = rest.first() {
             return Err(ApiError::unknown_segment(&segment.name));
         }
         return metadata_query::list(context, &context_path, items);
     };
-    let found = items.into_iter().find(|item| named_by(item, key)).ok_or_else(|| ApiError::new(404, "0x80060888", format!("Could not find the metadata item named by the key of '{}'.", part.name)))?;
+    let found = items.into_iter().find(|item| named_by(item, key)).ok_or_else(|| {
+        ApiError::new(
+            404,
+            "0x80060888",
+            format!("Could not find the metadata item named by the key of '{}'.", part.name),
+        )
+    })?;
     match rest {
         [] => metadata_query::one(context, &context_path, found),
         [property_name] => property(context, found, &property_name.name),
@@ -107,18 +141,34 @@ fn part_of(context: &Context<'_>, path: &str, mut items: Vec<Value>, part: &Segm
 fn named_by(item: &Value, key: &KeyText) -> bool {
     match key {
         KeyText::Id(id) => item.get("MetadataId").and_then(Value::as_str).and_then(guid) == Some(*id),
-        KeyText::Named(pairs) => pairs.iter().all(|(name, value)| item.get(name).and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(&value.text))),
+        KeyText::Named(pairs) => pairs.iter().all(|(name, value)| {
+            item.get(name).and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(&value.text))
+        }),
         KeyText::Empty | KeyText::Unreadable(_) => false,
     }
 }
 
 /// A table by logical name or metadata id.
 pub(crate) fn find_table<'a>(schema: &'a Schema, key: &KeyText) -> ApiResult<&'a Table> {
-    let missing = |name: &str| ApiError::new(404, "0x80060888", format!("Could not find an entity with name {name} and object type code 0 (LogicalName = '{name}')."));
+    let missing = |name: &str| {
+        ApiError::new(
+            404,
+            "0x80060888",
+            format!("Could not find an entity with name {name} and object type code 0 (LogicalName = '{name}')."),
+        )
+    };
     match key {
-        KeyText::Id(id) => schema.living().find(|table| table.metadata_id() == *id).map(AsRef::as_ref).ok_or_else(|| ApiError::new(404, "0x80040217", format!("Could not find an entity with id {id}."))),
+        KeyText::Id(id) => schema
+            .living()
+            .find(|table| table.metadata_id() == *id)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| ApiError::new(404, "0x80040217", format!("Could not find an entity with id {id}."))),
         KeyText::Named(pairs) => {
-            let name = pairs.iter().find(|(name, _)| name == "LogicalName").map(|(_, value)| value.text.clone()).ok_or_else(|| ApiError::odata("The key of EntityDefinitions is LogicalName or MetadataId."))?;
+            let name = pairs
+                .iter()
+                .find(|(name, _)| name == "LogicalName")
+                .map(|(_, value)| value.text.clone())
+                .ok_or_else(|| ApiError::odata("The key of EntityDefinitions is LogicalName or MetadataId."))?;
             schema.position(&name).map(|at| schema.table(at).as_ref()).ok_or_else(|| missing(&name))
         }
         KeyText::Unreadable(text) => Err(missing(text)),
@@ -128,26 +178,51 @@ pub(crate) fn find_table<'a>(schema: &'a Schema, key: &KeyText) -> ApiResult<&'a
 
 fn entity(context: &Context<'_>, schema: &Schema, table: &Table) -> Value {
     let mut value = describe::entity(table);
-    let Some(expand) = context.target.option("$expand") else { return value };
-    let Value::Object(map) = &mut value else { return value };
+    let Some(expand) = context.target.option("$expand") else {
+        return value;
+    };
+    let Value::Object(map) = &mut value else {
+        return value;
+    };
     for part in crate::query::options::outside_parentheses(expand, ',') {
-        let (name, inner) = part.trim().split_once('(').map_or((part.trim(), ""), |(name, rest)| (name, rest.trim_end_matches(')')));
+        let (name, inner) =
+            part.trim().split_once('(').map_or((part.trim(), ""), |(name, rest)| (name, rest.trim_end_matches(')')));
         let items: Vec<Value> = match name {
-            "Attributes" => table.columns.iter().map(|column| describe::attribute(schema, table, column)).collect(),
+            "Attributes" => table.living_columns().map(|column| describe::attribute(schema, table, column)).collect(),
             "Keys" => table.keys.iter().map(|key| describe::key(table, key)).collect(),
-            "ManyToOneRelationships" => schema.collections().into_iter().filter(|collection| collection.to == table.name).map(|collection| describe::one_to_many(schema, collection)).collect(),
-            "OneToManyRelationships" => schema.collections().into_iter().filter(|collection| collection.from == table.name).map(|collection| describe::one_to_many(schema, collection)).collect(),
-            "ManyToManyRelationships" => schema.many_to_many.iter().filter(|relation| relation.navigation_from(&table.name).is_some()).map(describe::many_to_many).collect(),
+            "ManyToOneRelationships" => schema
+                .collections()
+                .into_iter()
+                .filter(|collection| collection.to == table.name)
+                .map(|collection| describe::one_to_many(schema, collection))
+                .collect(),
+            "OneToManyRelationships" => schema
+                .collections()
+                .into_iter()
+                .filter(|collection| collection.from == table.name)
+                .map(|collection| describe::one_to_many(schema, collection))
+                .collect(),
+            "ManyToManyRelationships" => schema
+                .many_to_many
+                .iter()
+                .filter(|relation| relation.navigation_from(&table.name).is_some())
+                .map(describe::many_to_many)
+                .collect(),
             _ => continue,
         };
-        let options: Vec<(String, String)> = inner.split(';').filter_map(|option| option.split_once('=')).map(|(name, value)| (name.trim().to_owned(), value.to_owned())).collect();
+        let options: Vec<(String, String)> = inner
+            .split(';')
+            .filter_map(|option| option.split_once('='))
+            .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
+            .collect();
         map.insert(name.to_owned(), Value::Array(metadata_query::narrowed(items, &options).unwrap_or_default()));
     }
     value
 }
 
 fn relationships(context: &Context<'_>, schema: &Schema, first: &Segment, rest: &[Segment]) -> ApiResult<ApiResponse> {
-    let mut items: Vec<Value> = schema.collections().into_iter().map(|collection| describe::one_to_many(schema, collection)).collect();
+    let mut items: Vec<Value> =
+        schema.collections().into_iter().map(|collection| describe::one_to_many(schema, collection)).collect();
     items.extend(schema.many_to_many.iter().map(describe::many_to_many));
     part_of(context, "RelationshipDefinitions", items, first, rest)
 }
@@ -166,7 +241,11 @@ fn global_options(context: &Context<'_>, first: &Segment) -> ApiResult<ApiRespon
 /// Metadata writes; `None` when the request is none.
 pub(crate) fn write(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
     let first = context.target.segments.first().map_or("", |segment| segment.name.as_str());
-    if !matches!(first, "EntityDefinitions" | "GlobalOptionSetDefinitions" | "RelationshipDefinitions") || context.request.verb == Verb::Get {
+    if !matches!(
+        first,
+        "EntityDefinitions" | "GlobalOptionSetDefinitions" | "RelationshipDefinitions" | "CreateEntities"
+    ) || context.request.verb == Verb::Get
+    {
         return Ok(None);
     }
     super::customize::change(context).map(Some)

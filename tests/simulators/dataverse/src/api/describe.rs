@@ -51,7 +51,9 @@ pub(crate) fn entity(table: &Table) -> Value {
 }
 
 fn attribute_type(table: &Table, column: &Column, at_id: bool) -> (&'static str, &'static str, String) {
-    let named = |kind: &'static str, type_name: &'static str| (kind, type_name, format!("#Microsoft.Dynamics.CRM.{type_name}AttributeMetadata"));
+    let named = |kind: &'static str, type_name: &'static str| {
+        (kind, type_name, format!("#Microsoft.Dynamics.CRM.{type_name}AttributeMetadata"))
+    };
     match &column.kind {
         Kind::Text(_) => named("String", "String"),
         Kind::Memo(_) => named("Memo", "Memo"),
@@ -95,7 +97,10 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
     put("SchemaName", json!(column.schema_name));
     put("EntityLogicalName", json!(table.name));
     put("AttributeType", json!(kind));
-    put("AttributeTypeName", json!({"Value": format!("{}Type", if kind == "Uniqueidentifier" { "Uniqueidentifier" } else { type_name })}));
+    put(
+        "AttributeTypeName",
+        json!({"Value": format!("{}Type", if kind == "Uniqueidentifier" { "Uniqueidentifier" } else { type_name })}),
+    );
     put("AttributeOf", Value::Null);
     put("IsPrimaryId", json!(is_id));
     put("IsPrimaryName", json!(is_name));
@@ -107,8 +112,11 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
     put("IsValidForRead", json!(true));
     put("IsValidODataAttribute", json!(column.exposed));
     put("IsSecured", json!(false));
-    put("RequiredLevel", json!({"Value": if column.required { "SystemRequired" } else { "None" }, "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"}));
-    put("DisplayName", label(&column.schema_name));
+    put(
+        "RequiredLevel",
+        json!({"Value": if column.required { "SystemRequired" } else { "None" }, "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"}),
+    );
+    put("DisplayName", label(&column.display_name));
     put("Description", label(""));
     match &column.kind {
         Kind::Text(length) => {
@@ -139,7 +147,9 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
             put("Format", json!("DateOnly"));
             put("DateTimeBehavior", json!({"Value": "DateOnly"}));
         }
-        Kind::Lookup(targets) => put("Targets", json!(targets.iter().filter(|target| schema.position(target).is_some()).collect::<Vec<_>>())),
+        Kind::Lookup(targets) => {
+            put("Targets", json!(targets.iter().filter(|target| schema.position(target).is_some()).collect::<Vec<_>>()))
+        }
         Kind::Boolean => put(
             "OptionSet",
             json!({"MetadataId": Uuid::new_v5(&NAMESPACE, format!("options {}.{}", table.name, column.name).as_bytes()), "Name": format!("{}_{}", table.name, column.name), "IsGlobal": false, "OptionSetType": "Boolean", "TrueOption": option(1, "Yes", None), "FalseOption": option(0, "No", None)}),
@@ -168,7 +178,10 @@ fn option_set(table: &Table, column: &Column, choice: &Choice) -> Value {
         .iter()
         .map(|(value, text)| {
             let extra = (choice.role == ChoiceRole::Status).then(|| {
-                let state = crate::rules::states::pairs(&table.name).iter().find(|(_, statuses)| statuses.contains(&i64::from(*value))).map_or(0, |(state, _)| *state);
+                let state = crate::rules::states::pairs(&table.name)
+                    .iter()
+                    .find(|(_, statuses)| statuses.contains(&i64::from(*value)))
+                    .map_or(0, |(state, _)| *state);
                 ("State", json!(state))
             });
             option(*value, text, extra)
@@ -195,9 +208,15 @@ pub(crate) fn key(table: &Table, key: &AlternateKey) -> Value {
     })
 }
 
+/// Metadata id of a relationship.
+pub(crate) fn relationship_id(referencing: &str, column: &str, referenced: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("relationship {referencing} {column} {referenced}").as_bytes())
+}
+
 /// `OneToManyRelationshipMetadata`.
 pub(crate) fn one_to_many(schema: &Schema, collection: &Collection) -> Value {
-    let id_of = |name: &str| schema.position(name).map(|at| schema.table(at)).map(|table| table.columns[table.id].name.clone());
+    let id_of =
+        |name: &str| schema.position(name).map(|at| schema.table(at)).map(|table| table.columns[table.id].name.clone());
     let delete = match collection.delete {
         crate::schema::Delete::RemoveLink => "RemoveLink",
         crate::schema::Delete::Cascade => "Cascade",
@@ -205,7 +224,7 @@ pub(crate) fn one_to_many(schema: &Schema, collection: &Collection) -> Value {
     };
     json!({
         "@odata.type": "#Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",
-        "MetadataId": Uuid::new_v5(&NAMESPACE, format!("relationship {} {} {}", collection.to, collection.column, collection.from).as_bytes()),
+        "MetadataId": relationship_id(&collection.to, &collection.column, &collection.from),
         "SchemaName": collection.schema_name(),
         "RelationshipType": "OneToManyRelationship",
         "IsCustomRelationship": crate::schema::custom_table(&collection.column),

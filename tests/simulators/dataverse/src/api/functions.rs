@@ -1,6 +1,6 @@
 //! Functions: who am I, which version, which organization.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::wire::error::{ApiError, ApiResult};
@@ -11,7 +11,9 @@ pub(crate) const VERSION: &str = "9.2.25034.00156";
 
 /// Answers a function; `None` when the request is none.
 pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
-    let [segment] = context.target.segments.as_slice() else { return Ok(None) };
+    let [segment] = context.target.segments.as_slice() else {
+        return Ok(None);
+    };
     let name = segment.name.trim_start_matches("Microsoft.Dynamics.CRM.");
     let fixed = context.world.fixed;
     let context_url = |kind: &str| format!("{}/$metadata#Microsoft.Dynamics.CRM.{kind}", context.api());
@@ -20,7 +22,9 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
             let unit = unit_of(context);
             json!({"@odata.context": context_url("WhoAmIResponse"), "BusinessUnitId": unit, "UserId": context.request.caller, "OrganizationId": fixed.organization})
         }
-        "RetrieveVersion" => json!({"@odata.context": context_url("RetrieveVersionResponse"), "Version": VERSION}),
+        "RetrieveVersion" => {
+            json!({"@odata.context": context_url("RetrieveVersionResponse"), "Version": VERSION})
+        }
         "RetrieveCurrentOrganization" => {
             let url = context.world.url();
             json!({
@@ -35,14 +39,27 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
         }
         "RetrieveTotalRecordCount" => {
             let store = context.world.read();
-            let names: Vec<String> = context.target.aliases().values().flat_map(|list| list.trim_matches(['[', ']']).split(',').map(|name| name.trim_matches(['"', '\'', ' ']).to_owned()).collect::<Vec<_>>()).collect();
+            let names: Vec<String> = context
+                .target
+                .aliases()
+                .values()
+                .flat_map(|list| {
+                    list.trim_matches(['[', ']'])
+                        .split(',')
+                        .map(|name| name.trim_matches(['"', '\'', ' ']).to_owned())
+                        .collect::<Vec<_>>()
+                })
+                .collect();
             let mut counts = Vec::new();
             for name in &names {
-                let table = store.schema.position(name).ok_or_else(|| ApiError::new(404, "0x80040217", format!("Could not find an entity with name {name}.")))?;
+                let table = store.schema.position(name).ok_or_else(|| {
+                    ApiError::new(404, "0x80040217", format!("Could not find an entity with name {name}."))
+                })?;
                 counts.push(store.rows(table).len());
             }
             json!({"@odata.context": context_url("RetrieveTotalRecordCountResponse"), "EntityRecordCountCollection": {"Count": names.len(), "IsReadOnly": false, "Keys": names, "Values": counts}})
         }
+        "RetrieveMetadataChanges" => return metadata_changes(context).map(Some),
         _ => return Ok(None),
     };
     Ok(Some(ApiResponse::value(200, &value)))
@@ -50,6 +67,90 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
 
 fn unit_of(context: &Context<'_>) -> uuid::Uuid {
     let store = context.world.read();
-    let found = store.schema.position("systemuser").and_then(|users| store.get(users, context.request.caller)?.get(store.schema.table(users).column("businessunitid")?)?.id());
+    let found = store.schema.position("systemuser").and_then(|users| {
+        store.get(users, context.request.caller)?.get(store.schema.table(users).column("businessunitid")?)?.id()
+    });
     found.unwrap_or(context.world.fixed.business_unit)
+}
+
+/// `RetrieveMetadataChanges(Query=@p1)`: tables and columns by name, narrowed to the properties asked for.
+fn metadata_changes(context: &Context<'_>) -> ApiResult<ApiResponse> {
+    let aliases = context.target.aliases();
+    let text = aliases.values().next().ok_or_else(|| ApiError::odata("The parameter 'Query' is missing."))?;
+    let query: Value = serde_json::from_str(text)
+        .map_err(|error| ApiError::odata(format!("The parameter 'Query' is not JSON: {error}")))?;
+    let store = context.world.read();
+    let schema = &store.schema;
+    let mut entities = Vec::new();
+    for table in schema.living() {
+        let entity = super::describe::entity(table);
+        if !meets(&entity, query.get("Criteria"))? {
+            continue;
+        }
+        let mut shown = projected(entity, query.get("Properties"));
+        let attribute_query = query.get("AttributeQuery");
+        let mut attributes = Vec::new();
+        for column in table.living_columns() {
+            let attribute = super::describe::attribute(schema, table, column);
+            if meets(&attribute, attribute_query.and_then(|query| query.get("Criteria")))? {
+                attributes.push(projected(attribute, attribute_query.and_then(|query| query.get("Properties"))));
+            }
+        }
+        if let (Value::Object(map), Some(_)) = (&mut shown, attribute_query) {
+            map.insert("Attributes".to_owned(), Value::Array(attributes));
+        }
+        entities.push(shown);
+    }
+    let kind = "Microsoft.Dynamics.CRM.RetrieveMetadataChangesResponse";
+    let answer = json!({"@odata.context": format!("{}/$metadata#{kind}", context.api()), "ServerVersionStamp": format!("{}!{}", store.version(), context.world.now()), "EntityMetadata": entities, "DeletedMetadata": null});
+    Ok(ApiResponse::value(200, &answer))
+}
+
+fn meets(item: &Value, criteria: Option<&Value>) -> ApiResult<bool> {
+    let conditions =
+        criteria.and_then(|criteria| criteria.get("Conditions")).and_then(Value::as_array).cloned().unwrap_or_default();
+    for condition in &conditions {
+        let name = condition.get("PropertyName").and_then(Value::as_str).unwrap_or_default();
+        let wanted = condition.pointer("/Value/Value").unwrap_or(&Value::Null);
+        let found = item.get(name).unwrap_or(&Value::Null);
+        let listed = |text: &str| {
+            wanted.as_array().is_some_and(|values| values.iter().any(|value| value.as_str() == Some(text)))
+                || wanted.as_str().is_some_and(|values| values.split(',').any(|value| value.trim() == text))
+        };
+        let holds = match condition.get("ConditionOperator").and_then(Value::as_str) {
+            Some("Equals") => plain_text(found) == plain_text(wanted),
+            Some("NotEquals") => plain_text(found) != plain_text(wanted),
+            Some("In") => listed(&plain_text(found)),
+            Some("NotIn") => !listed(&plain_text(found)),
+            other => {
+                return Err(ApiError::not_supported(&format!(
+                    "The metadata condition operator {}",
+                    other.unwrap_or("(none)")
+                )));
+            }
+        };
+        if !holds {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn plain_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn projected(mut item: Value, properties: Option<&Value>) -> Value {
+    let names: Vec<String> = properties
+        .and_then(|properties| properties.get("PropertyNames"))
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
+    if let (Value::Object(map), false) = (&mut item, names.is_empty()) {
+        map.retain(|name, _| {
+            names.iter().any(|wanted| wanted == name)
+                || matches!(name.as_str(), "MetadataId" | "@odata.type" | "LogicalName")
+        });
+    }
+    item
 }

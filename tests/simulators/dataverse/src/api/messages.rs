@@ -9,33 +9,64 @@ use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::request::ApiResponse;
 
 /// Messages that tables have.
-pub(crate) const MESSAGES: [&str; 8] = ["Create", "Update", "Delete", "CreateMultiple", "UpdateMultiple", "UpsertMultiple", "Associate", "Disassociate"];
+pub(crate) const MESSAGES: [&str; 8] =
+    ["Create", "Update", "Delete", "CreateMultiple", "UpdateMultiple", "UpsertMultiple", "Associate", "Disassociate"];
 
 /// Fills the message tables of a new store.
 pub(crate) fn fill(store: &mut Store) {
-    let (Some(messages), Some(filters)) = (store.schema.position("sdkmessage"), store.schema.position("sdkmessagefilter")) else { return };
+    let Some(messages) = store.schema.position("sdkmessage") else { return };
     let schema = std::sync::Arc::clone(&store.schema);
     for message in MESSAGES {
         let id = message_id(message);
         store.put(messages, named_row(schema.table(messages), id, &[("name", Cell::text(message))]));
     }
+    complete(store);
+}
+
+/// Adds what new tables need, and takes away what belonged to deleted ones.
+pub(crate) fn complete(store: &mut Store) {
+    let (Some(messages), Some(filters)) =
+        (store.schema.position("sdkmessage"), store.schema.position("sdkmessagefilter"))
+    else {
+        return;
+    };
+    let schema = std::sync::Arc::clone(&store.schema);
     for table in schema.living() {
         for message in MESSAGES {
-            if message.ends_with("Multiple") && !table.bulk {
-                continue;
+            let missing = store.get(filters, filter_id(message, &table.name)).is_none();
+            if missing && (table.bulk || !message.ends_with("Multiple")) {
+                let row = filter_row(&schema, filters, messages, table, message);
+                store.put(filters, row);
             }
-            let row = filter_row(&schema, filters, messages, table, message);
-            store.put(filters, row);
         }
+    }
+    let Some(column) = schema.table(filters).column("primaryobjecttypecode") else { return };
+    let orphans: Vec<Uuid> = store
+        .rows(filters)
+        .after(None)
+        .filter(|row| matches!(row.get(column), Some(Cell::Text(name)) if schema.position(name).is_none()))
+        .map(|row| row.id)
+        .collect();
+    for id in orphans {
+        store.remove(filters, id);
     }
 }
 
 /// The filter row of one message and table.
-pub(crate) fn filter_row(schema: &crate::schema::Schema, filters: usize, messages: usize, table: &Table, message: &str) -> Row {
+pub(crate) fn filter_row(
+    schema: &crate::schema::Schema,
+    filters: usize,
+    messages: usize,
+    table: &Table,
+    message: &str,
+) -> Row {
     named_row(
         schema.table(filters),
         filter_id(message, &table.name),
-        &[("primaryobjecttypecode", Cell::text(&table.name)), ("sdkmessageid", Cell::Lookup { table: messages, id: message_id(message) })],
+        &[
+            ("primaryobjecttypecode", Cell::text(&table.name)),
+            ("sdkmessageid", Cell::Lookup { table: messages, id: message_id(message) }),
+        ],
     )
 }
 
@@ -65,7 +96,10 @@ pub(crate) fn within(context: &Context<'_>, store: &Store, table: usize) -> Opti
     let column = filters.column("primaryobjecttypecode")?;
     let kept = |row: &Row| match row.get(column) {
         Some(Cell::Text(name)) => {
-            let bulk = MESSAGES.iter().filter(|message| message.ends_with("Multiple")).any(|message| row.id == filter_id(message, name));
+            let bulk = MESSAGES
+                .iter()
+                .filter(|message| message.ends_with("Multiple"))
+                .any(|message| row.id == filter_id(message, name));
             !(bulk && context.world.faults.lacks_bulk(name))
         }
         _ => true,

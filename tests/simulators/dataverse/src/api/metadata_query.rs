@@ -47,7 +47,8 @@ pub(crate) fn one(context: &Context<'_>, path: &str, item: Value) -> ApiResult<A
 pub(crate) fn narrowed(mut items: Vec<Value>, options: &[(String, String)]) -> ApiResult<Vec<Value>> {
     let option = |name: &str| options.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if let Some(text) = option("$filter") {
-        let aliases: HashMap<String, String> = options.iter().filter(|(name, _)| name.starts_with('@')).cloned().collect();
+        let aliases: HashMap<String, String> =
+            options.iter().filter(|(name, _)| name.starts_with('@')).cloned().collect();
         let expression = filter::parse(text, &aliases).map_err(|error| ApiError::odata(error.to_string()))?;
         items.retain(|item| holds(&expression, item));
     }
@@ -56,12 +57,16 @@ pub(crate) fn narrowed(mut items: Vec<Value>, options: &[(String, String)]) -> A
     }
     if let Some(select) = option("$select") {
         let mut names: Vec<&str> = select.split(',').map(str::trim).collect();
-        let expanded: Vec<&str> = option("$expand").map(|expand| crate::query::options::outside_parentheses(expand, ',')).unwrap_or_default();
+        let expanded: Vec<&str> =
+            option("$expand").map(|expand| crate::query::options::outside_parentheses(expand, ',')).unwrap_or_default();
         names.extend(expanded.iter().map(|part| part.split('(').next().unwrap_or_default().trim()));
         for item in &mut items {
             if let Value::Object(map) = item {
                 let asked_for_options = names.contains(&"OptionSet");
-                map.retain(|name, _| names.contains(&name.as_str()) || (ALWAYS.contains(&name.as_str()) && (name != "OptionSet" || asked_for_options)));
+                map.retain(|name, _| {
+                    names.contains(&name.as_str())
+                        || (ALWAYS.contains(&name.as_str()) && (name != "OptionSet" || asked_for_options))
+                });
             }
         }
     }
@@ -79,7 +84,9 @@ fn holds(expression: &Expression, item: &Value) -> bool {
         Expression::Not(inner) => !holds(inner, item),
         Expression::Truth(Operand::Path(path)) => at(item, path) == Some(&Value::Bool(true)),
         Expression::Truth(Operand::Literal(literal)) => *literal == Literal::Bool(true),
-        Expression::Compare(left, comparison, right) => compared(&operand(left, item), *comparison, &operand(right, item)),
+        Expression::Compare(left, comparison, right) => {
+            compared(&operand(left, item), *comparison, &operand(right, item))
+        }
         Expression::Text(function, path, text) => at(item, path).and_then(Value::as_str).is_some_and(|value| {
             let (value, text) = (value.to_lowercase(), text.to_lowercase());
             match function {
@@ -89,7 +96,11 @@ fn holds(expression: &Expression, item: &Value) -> bool {
             }
         }),
         Expression::Dynamics { name, property, values } => {
-            let listed = at(item, property).is_some_and(|value| values.iter().any(|wanted| value.as_str().map_or_else(|| value.to_string(), str::to_owned).eq_ignore_ascii_case(wanted)));
+            let listed = at(item, property).is_some_and(|value| {
+                values.iter().any(|wanted| {
+                    value.as_str().map_or_else(|| value.to_string(), str::to_owned).eq_ignore_ascii_case(wanted)
+                })
+            });
             match name.as_str() {
                 "In" => listed,
                 "NotIn" => !listed,
@@ -97,8 +108,14 @@ fn holds(expression: &Expression, item: &Value) -> bool {
             }
         }
         Expression::Lambda { path, all, body } => {
-            let Some(Value::Array(members)) = at(item, path) else { return *all };
-            let test = |member: &Value| body.as_ref().is_none_or(|(variable, body)| holds(body, &json!({variable.as_str(): member})) || holds(body, member));
+            let Some(Value::Array(members)) = at(item, path) else {
+                return *all;
+            };
+            let test = |member: &Value| {
+                body.as_ref().is_none_or(|(variable, body)| {
+                    holds(body, &json!({variable.as_str(): member})) || holds(body, member)
+                })
+            };
             if *all { members.iter().all(test) } else { members.iter().any(test) }
         }
     }
@@ -106,7 +123,9 @@ fn holds(expression: &Expression, item: &Value) -> bool {
 
 fn operand(operand: &Operand, item: &Value) -> Option<String> {
     match operand {
-        Operand::Path(path) => at(item, path).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+        Operand::Path(path) => {
+            at(item, path).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        }
         Operand::Literal(Literal::Null) => None,
         Operand::Literal(literal) => Some(literal_text(literal)),
     }

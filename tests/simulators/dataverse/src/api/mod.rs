@@ -5,7 +5,9 @@ mod batch;
 mod body;
 mod bulk;
 mod changes;
+mod cookie;
 mod csdl;
+mod custom;
 mod customize;
 mod definitions;
 mod describe;
@@ -16,6 +18,7 @@ pub(crate) mod messages;
 mod metadata_query;
 mod option_sets;
 mod read;
+mod related;
 mod write;
 
 use uuid::Uuid;
@@ -26,8 +29,6 @@ use crate::wire::prefer::Prefer;
 use crate::wire::request::{ApiRequest, ApiResponse, Verb};
 use crate::world::World;
 use crate::write::Session;
-
-pub use batch::parse_multipart;
 
 /// Request body limit: the documented message limit.
 pub const LARGEST_BODY: usize = 122_000_000;
@@ -105,7 +106,9 @@ fn change(context: &Context<'_>, session: &mut Session<'_>) -> ApiResult<ApiResp
 pub(crate) fn acting_user(world: &World, request: &ApiRequest, application: Uuid) -> ApiResult<Uuid> {
     let by_id = request.header("mscrmcallerid");
     let by_object = request.header("callerobjectid");
-    let Some(text) = by_id.as_ref().or(by_object.as_ref()) else { return Ok(application) };
+    let Some(text) = by_id.as_ref().or(by_object.as_ref()) else {
+        return Ok(application);
+    };
     let unknown = || ApiError::new(403, "0x80040204", format!("Invalid caller id: {text}."));
     let id = crate::store::guid(text.trim()).ok_or_else(unknown)?;
     let store = world.read();

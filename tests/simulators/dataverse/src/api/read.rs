@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::cookie::Cookie;
+use super::related::related;
 use super::{Context, changes, csdl, definitions, functions, key_of, keys, messages, table_of};
-use crate::query::bind::{self, Predicate};
-use crate::query::options::{Expanded, Query};
+use crate::query::options::Query;
 use crate::query::plan;
+use crate::query::predicate::Predicate;
 use crate::schema::Table;
 use crate::store::{Row, Store};
 use crate::wire::error::{ApiError, ApiResult};
@@ -22,32 +24,44 @@ pub(crate) const LARGEST_PAGE: usize = 5000;
 /// Answers a GET.
 pub(crate) fn get(context: &Context<'_>) -> ApiResult<ApiResponse> {
     let segments = &context.target.segments;
-    let Some(first) = segments.first() else { return Ok(service_document(context)) };
+    let Some(first) = segments.first() else {
+        return Ok(service_document(context));
+    };
     if let Some(response) = functions::get(context)? {
         return Ok(response);
     }
     match first.name.as_str() {
         "$metadata" => return Ok(csdl::get(context)),
-        "EntityDefinitions" | "GlobalOptionSetDefinitions" | "RelationshipDefinitions" => return definitions::get(context),
+        "EntityDefinitions" | "GlobalOptionSetDefinitions" | "RelationshipDefinitions" => {
+            return definitions::get(context);
+        }
         _ => {}
     }
     let store = context.world.read();
     let table = table_of(&store.schema, &context.target)?;
     match (&first.key, &segments[1..]) {
         (None, []) if context.target.option("fetchXml").is_some() => messages::fetch(context, &store, table),
-        (None, []) if ["savedQuery", "userQuery"].iter().any(|option| context.target.option(option).is_some()) => Err(ApiError::new(404, "0x80040217", "savedquery With Id Does Not Exist")),
+        (None, []) if ["savedQuery", "userQuery"].iter().any(|option| context.target.option(option).is_some()) => {
+            Err(ApiError::new(404, "0x80040217", "savedquery With Id Does Not Exist"))
+        }
         (None, []) if changes::wanted(context) => changes::get(context, &store, table),
         (None, []) => {
             let within = messages::within(context, &store, table);
             collection(context, &store, table, within, &first.name)
         }
         (None, [count]) if count.name == "$count" => counted(context, &store, table),
-        (None, [cast]) if cast.name == "Microsoft.Dynamics.CRM.GetMultiple" => Err(ApiError::not_supported("GetMultiple")),
+        (None, [cast]) if cast.name == "Microsoft.Dynamics.CRM.GetMultiple" => {
+            Err(ApiError::not_supported("GetMultiple"))
+        }
         (Some(_), rest) => {
             let key = key_of(&context.target).unwrap_or(&KeyText::Empty);
             let id = keys::resolve(&store, table, key)?.existing(store.schema.table(table))?;
             let row = store.get(table, id).ok_or_else(|| ApiError::missing_row(&store.schema.table(table).name, id))?;
-            if rest.is_empty() { single(context, &store, table, row, true) } else { related(context, &store, table, row) }
+            if rest.is_empty() {
+                single(context, &store, table, row, true)
+            } else {
+                related(context, &store, table, row)
+            }
         }
         (None, [segment, ..]) => Err(ApiError::unknown_segment(&segment.name)),
     }
@@ -55,7 +69,8 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<ApiResponse> {
 
 fn service_document(context: &Context<'_>) -> ApiResponse {
     let store = context.world.read();
-    let sets: Vec<_> = store.schema.living().map(|table| json!({"name": table.set, "kind": "EntitySet", "url": table.set})).collect();
+    let sets: Vec<_> =
+        store.schema.living().map(|table| json!({"name": table.set, "kind": "EntitySet", "url": table.set})).collect();
     ApiResponse::value(200, &json!({"@odata.context": format!("{}/$metadata", context.api()), "value": sets}))
 }
 
@@ -85,20 +100,34 @@ pub(crate) fn matching<'a>(
     };
     let accepted = move |row: &&Row| filter.is_none_or(|filter| filter.holds(store, row));
     match planned {
-        Some(ids) => Box::new(ids.into_iter().filter(move |id| after.is_none_or(|after| *id > after)).filter_map(|id| all.get(id)).map(AsRef::as_ref).filter(accepted)),
+        Some(ids) => Box::new(
+            ids.into_iter()
+                .filter(move |id| after.is_none_or(|after| *id > after))
+                .filter_map(|id| all.get(id))
+                .map(AsRef::as_ref)
+                .filter(accepted),
+        ),
         None => Box::new(all.after(after).map(AsRef::as_ref).filter(accepted)),
     }
 }
 
 /// One page of a collection; `within` limits it to these rows.
-pub(crate) fn collection(context: &Context<'_>, store: &Store, table: usize, within: Option<Vec<Uuid>>, path: &str) -> ApiResult<ApiResponse> {
+pub(crate) fn collection(
+    context: &Context<'_>,
+    store: &Store,
+    table: usize,
+    within: Option<Vec<Uuid>>,
+    path: &str,
+) -> ApiResult<ApiResponse> {
     let query = Query::parse(&store.schema, table, &context.target.query)?;
     // `$top` and a page size do not go together: the newer document says that `$top` is ignored then.
     let top = query.top.filter(|_| context.prefer.page_size.is_none());
     let size = context.prefer.page_size.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let size = top.map_or(size, |top| top.min(LARGEST_PAGE));
     let cookie = context.target.option("$skiptoken").map(Cookie::parse).transpose()?;
-    let total = query.count.then(|| matching(store, table, query.filter.as_ref(), within.clone(), None).take(LARGEST_PAGE).count());
+    let total = query
+        .count
+        .then(|| matching(store, table, query.filter.as_ref(), within.clone(), None).take(LARGEST_PAGE).count());
     let after = cookie.as_ref().map(|cookie| cookie.last);
     let (page, more) = if query.order.is_empty() {
         let mut page: Vec<&Row> = matching(store, table, query.filter.as_ref(), within, after).take(size + 1).collect();
@@ -114,7 +143,12 @@ pub(crate) fn collection(context: &Context<'_>, store: &Store, table: usize, wit
     };
     let next = (more && top.is_none()).then(|| {
         let number = cookie.as_ref().map_or(1, |cookie| cookie.page);
-        Cookie { page: number + 1, last: page.last().map(|row| row.id).unwrap_or_default(), offset: number * size, tracking: false }
+        Cookie {
+            page: number + 1,
+            last: page.last().map(|row| row.id).unwrap_or_default(),
+            offset: number * size,
+            tracking: false,
+        }
     });
     let here = store.schema.table(table);
     let mut out = Vec::with_capacity(page.len() * 256 + 256);
@@ -163,7 +197,8 @@ pub(crate) fn preferences(context: &Context<'_>, response: ApiResponse) -> ApiRe
 
 /// `@odata.context` of a query result.
 pub(crate) fn context_url(context: &Context<'_>, table: &Table, query: &Query, suffix: &str) -> String {
-    let mut parts: Vec<String> = query.select_text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let mut parts: Vec<String> =
+        query.select_text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     for expand in &query.expand {
         parts.push(format!("{}({})", expand.name, expand.query.select_text));
     }
@@ -172,13 +207,24 @@ pub(crate) fn context_url(context: &Context<'_>, table: &Table, query: &Query, s
 }
 
 fn next_link(context: &Context<'_>, path: &str, cookie: &Cookie) -> String {
-    let kept: Vec<&str> = context.target.raw_query.split('&').filter(|part| !part.is_empty() && !part.starts_with("$skiptoken=") && !part.starts_with("%24skiptoken=")).collect();
+    let kept: Vec<&str> = context
+        .target
+        .raw_query
+        .split('&')
+        .filter(|part| !part.is_empty() && !part.starts_with("$skiptoken=") && !part.starts_with("%24skiptoken="))
+        .collect();
     let separator = if kept.is_empty() { "" } else { "&" };
     format!("{}/{path}?{}{separator}$skiptoken={}", context.api(), kept.join("&"), cookie.text(&path.replace("()", "")))
 }
 
 /// One row.
-pub(crate) fn single(context: &Context<'_>, store: &Store, table: usize, row: &Row, conditional: bool) -> ApiResult<ApiResponse> {
+pub(crate) fn single(
+    context: &Context<'_>,
+    store: &Store,
+    table: usize,
+    row: &Row,
+    conditional: bool,
+) -> ApiResult<ApiResponse> {
     let query = Query::parse(&store.schema, table, &context.target.query)?;
     let here = store.schema.table(table);
     let etag = format!("W/\"{}\"", row.version);
@@ -194,129 +240,15 @@ pub(crate) fn single(context: &Context<'_>, store: &Store, table: usize, row: &R
         return Ok(response.with("ETag", etag));
     }
     let mut out = Vec::new();
-    RowWriter::new(store, &context.prefer).row(&mut out, table, row, &query, Some(&context_url(context, here, &query, "/$entity")));
+    RowWriter::new(store, &context.prefer).row(
+        &mut out,
+        table,
+        row,
+        &query,
+        Some(&context_url(context, here, &query, "/$entity")),
+    );
     let mut response = preferences(context, ApiResponse::json(200, out)).with("ETag", etag);
     response.rows = 1;
     response.work = Work { reads: 1, ..Work::default() };
     Ok(response)
-}
-
-/// A property of a row, or rows it is related to.
-fn related(context: &Context<'_>, store: &Store, table: usize, row: &Row) -> ApiResult<ApiResponse> {
-    let segments = &context.target.segments;
-    let here = store.schema.table(table);
-    let name = &segments[1].name;
-    let rest: Vec<&str> = segments[2..].iter().map(|segment| segment.name.as_str()).collect();
-    if let Some(column) = here.property(name) {
-        let value = row.get(column).map(|cell| cell.to_json(&here.columns[column].kind));
-        return match (rest.as_slice(), value) {
-            ([], None) => Ok(ApiResponse::no_content()),
-            ([], Some(value)) => Ok(ApiResponse::value(200, &json!({"@odata.context": format!("{}/$metadata#{}({})/{name}", context.api(), here.set, row.id), "value": value}))),
-            (["$value"], value) => {
-                let text = value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default();
-                let mut response = ApiResponse::json(200, text.into_bytes());
-                response.headers = vec![("Content-Type", "text/plain".to_owned()), ("OData-Version", "4.0".to_owned())];
-                Ok(response)
-            }
-            ([other, ..], _) => Err(ApiError::unknown_segment(other)),
-        };
-    }
-    let expanded = if let Some((column, target)) = here.navigation(name) {
-        let target = if target == "principal" { "systemuser" } else { target };
-        Expanded::One { column, table: store.schema.position(target).ok_or_else(|| ApiError::unknown_segment(name))? }
-    } else {
-        Expanded::Many(bind::members(&store.schema, here, name).ok_or_else(|| ApiError::unknown_segment(name))?)
-    };
-    let only_links = rest == ["$ref"];
-    match expanded {
-        Expanded::One { column, .. } => {
-            let Some(crate::store::Cell::Lookup { table: at, id }) = row.get(column) else { return Ok(ApiResponse::no_content()) };
-            let target = store.get(*at, *id).ok_or_else(|| ApiError::missing_row(&store.schema.table(*at).name, *id))?;
-            if only_links {
-                let link = format!("{}/{}({id})", context.api(), store.schema.table(*at).set);
-                return Ok(ApiResponse::value(200, &json!({"@odata.context": format!("{}/$metadata#$ref", context.api()), "@odata.id": link})));
-            }
-            if let [other, ..] = rest.as_slice() {
-                let at_table = store.schema.table(*at);
-                let column = at_table.property(other).ok_or_else(|| ApiError::unknown_segment(other))?;
-                let value = target.get(column).map(|cell| cell.to_json(&at_table.columns[column].kind));
-                return Ok(ApiResponse::value(200, &json!({"@odata.context": format!("{}/$metadata#{}({id})/{other}", context.api(), at_table.set), "value": value})));
-            }
-            single(context, store, *at, target, false)
-        }
-        Expanded::Many(members) => {
-            let ids = members.of(store, row.id);
-            match rest.as_slice() {
-                [] => collection(context, store, members.table(), Some(ids), &format!("{}({})/{name}", here.set, row.id)),
-                ["$ref"] => {
-                    let set = &store.schema.table(members.table()).set;
-                    let links: Vec<_> = ids.iter().map(|id| json!({"@odata.id": format!("{}/{set}({id})", context.api())})).collect();
-                    Ok(ApiResponse::value(200, &json!({"@odata.context": format!("{}/$metadata#Collection($ref)", context.api()), "value": links})))
-                }
-                ["$count"] => {
-                    let query = Query::parse(&store.schema, members.table(), &context.target.query)?;
-                    let count = matching(store, members.table(), query.filter.as_ref(), Some(ids), None).take(LARGEST_PAGE).count();
-                    let mut response = ApiResponse::json(200, count.to_string().into_bytes());
-                    response.headers = vec![("Content-Type", "text/plain".to_owned()), ("OData-Version", "4.0".to_owned())];
-                    Ok(response)
-                }
-                [other, ..] => Err(ApiError::unknown_segment(other)),
-            }
-        }
-    }
-}
-
-/// The paging cookie: opaque to clients, but of the shape that the service has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cookie {
-    /// Page this cookie leads to.
-    pub page: usize,
-    /// Last row of the page before.
-    pub last: Uuid,
-    /// Rows before this page, for when the last row is gone.
-    pub offset: usize,
-    /// Paging of a change tracking answer.
-    pub tracking: bool,
-}
-
-impl Cookie {
-    /// Percent-encoded text for `$skiptoken`.
-    pub fn text(&self, path: &str) -> String {
-        let key = path.trim_end_matches('s');
-        let inner = format!("<cookie page=\"{}\" offset=\"{}\"><{key}id last=\"{{{}}}\" first=\"{{{}}}\" /></cookie>", self.page - 1, self.offset, self.last, self.last);
-        let inner = encode(&encode(&inner));
-        let tracking = if self.tracking { "True" } else { "False" };
-        encode(&format!("<cookie pagenumber=\"{}\" pagingcookie=\"{inner}\" istracking=\"{tracking}\" />", self.page))
-    }
-
-    /// Reads the decoded text.
-    pub fn parse(text: &str) -> ApiResult<Self> {
-        let bad = || ApiError::new(400, "0x80060888", "The paging cookie is not valid.");
-        let attribute = |text: &str, name: &str| -> Option<String> {
-            let start = text.find(&format!("{name}=\""))? + name.len() + 2;
-            text[start..].split_once('"').map(|(value, _)| value.to_owned())
-        };
-        let inner = attribute(text, "pagingcookie").ok_or_else(bad)?;
-        let inner = crate::wire::path::decode(&crate::wire::path::decode(&inner, false), false);
-        let number = |text: Option<String>| text.and_then(|text| text.parse::<usize>().ok()).ok_or_else(bad);
-        Ok(Self {
-            page: number(attribute(text, "pagenumber"))?.max(1),
-            last: attribute(&inner, "last").and_then(|id| crate::store::guid(&id)).ok_or_else(bad)?,
-            offset: number(attribute(&inner, "offset"))?,
-            tracking: attribute(text, "istracking").as_deref() == Some("True"),
-        })
-    }
-
-    /// Where the page starts in a sorted result: behind the last row of the page before, or by count when that row is gone.
-    fn position(&self, sorted: &[&Row]) -> usize {
-        let guess = self.offset.min(sorted.len());
-        if guess > 0 && sorted[guess - 1].id == self.last {
-            return guess;
-        }
-        sorted.iter().position(|row| row.id == self.last).map_or(guess, |at| at + 1)
-    }
-}
-
-fn encode(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::body::{self, Body, Nested, Surroundings};
 use super::keys::{self, Named};
 use super::{Context, read, table_of};
-use crate::query::bind::Members;
+use crate::query::members::Members;
 use crate::schema::{Kind, Table};
 use crate::store::Cell;
 use crate::wire::error::{ApiError, ApiResult};
@@ -41,7 +41,9 @@ pub(crate) fn change(context: &Context<'_>, session: &mut Session<'_>) -> ApiRes
             ApiResponse::no_content()
         }
         (Verb::Put | Verb::Delete, Some(key), [property]) => set_property(context, session, at, &key, &property.name)?,
-        (Verb::Post | Verb::Patch | Verb::Put | Verb::Delete, _, [segment, ..]) => return Err(ApiError::unknown_segment(&segment.name)),
+        (Verb::Post | Verb::Patch | Verb::Put | Verb::Delete, _, [segment, ..]) => {
+            return Err(ApiError::unknown_segment(&segment.name));
+        }
         (verb, ..) => return Err(ApiError::wrong_verb(verb.name())),
     };
     response.rows = response.rows.max(1);
@@ -60,11 +62,16 @@ fn condition(context: &Context<'_>) -> Condition {
 }
 
 fn check_version(context: &Context<'_>, session: &Session<'_>, at: usize, id: Uuid) -> ApiResult<()> {
-    let Condition::Version(wanted) = condition(context) else { return Ok(()) };
+    let Condition::Version(wanted) = condition(context) else {
+        return Ok(());
+    };
     let table = session.table(at);
     let row = session.store.get(at, id).ok_or_else(|| ApiError::missing_row(&table.name, id))?;
     if !table.optimistic_concurrency {
-        return Err(ApiError::refused("0x80060883", format!("Optimistic concurrency isn't enabled for entity type {}.", table.name)));
+        return Err(ApiError::refused(
+            "0x80060883",
+            format!("Optimistic concurrency isn't enabled for entity type {}.", table.name),
+        ));
     }
     let version = wanted.trim_start_matches("W/").trim_matches('"');
     if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -74,7 +81,10 @@ fn check_version(context: &Context<'_>, session: &Session<'_>, at: usize, id: Uu
 }
 
 fn read_body(context: &Context<'_>, session: &Session<'_>, at: usize) -> ApiResult<Body> {
-    let value = context.request.json().map_err(|error| ApiError { message: error.message.replace(":''", &format!(":'{}'", session.table(at).set)), ..error })?;
+    let value = context.request.json().map_err(|error| ApiError {
+        message: error.message.replace(":''", &format!(":'{}'", session.table(at).set)),
+        ..error
+    })?;
     body::read(&Surroundings { store: session.store, api: &context.api(), references: context.references }, at, &value)
 }
 
@@ -85,7 +95,14 @@ fn create(context: &Context<'_>, session: &mut Session<'_>, at: usize) -> ApiRes
 }
 
 /// Creates a row with what is nested in it.
-pub(crate) fn insert(context: &Context<'_>, session: &mut Session<'_>, at: usize, mut body: Body, id: Option<Uuid>, depth: usize) -> ApiResult<Uuid> {
+pub(crate) fn insert(
+    context: &Context<'_>,
+    session: &mut Session<'_>,
+    at: usize,
+    mut body: Body,
+    id: Option<Uuid>,
+    depth: usize,
+) -> ApiResult<Uuid> {
     if depth > DEEPEST {
         return Err(ApiError::odata("The deep insert has too many levels."));
     }
@@ -93,7 +110,11 @@ pub(crate) fn insert(context: &Context<'_>, session: &mut Session<'_>, at: usize
     for nested in std::mem::take(&mut body.nested) {
         match nested {
             Nested::One(column, target, value) => {
-                let inner = body::read(&Surroundings { store: session.store, api: &context.api(), references: context.references }, target, &value)?;
+                let inner = body::read(
+                    &Surroundings { store: session.store, api: &context.api(), references: context.references },
+                    target,
+                    &value,
+                )?;
                 let created = insert(context, session, target, inner, None, depth + 1)?;
                 body.changes.push((column, Some(Cell::Lookup { table: target, id: created })));
             }
@@ -105,7 +126,11 @@ pub(crate) fn insert(context: &Context<'_>, session: &mut Session<'_>, at: usize
         match nested {
             Nested::Many(members, rows) => {
                 for value in rows {
-                    let mut inner = body::read(&Surroundings { store: session.store, api: &context.api(), references: context.references }, members.table(), &value)?;
+                    let mut inner = body::read(
+                        &Surroundings { store: session.store, api: &context.api(), references: context.references },
+                        members.table(),
+                        &value,
+                    )?;
                     if let Members::Referencing { column, .. } = &members {
                         inner.changes.push((*column, Some(Cell::Lookup { table: at, id })));
                         insert(context, session, members.table(), inner, None, depth + 1)?;
@@ -157,12 +182,20 @@ fn update(context: &Context<'_>, session: &mut Session<'_>, at: usize, key: &Key
 pub(crate) fn changes_for(named: &Named, changes: Changes) -> Changes {
     match named {
         Named::Id(_) => changes,
-        Named::Alternate { values, .. } => changes.into_iter().filter(|(column, _)| !values.iter().any(|(key, _)| key == column)).collect(),
+        Named::Alternate { values, .. } => {
+            changes.into_iter().filter(|(column, _)| !values.iter().any(|(key, _)| key == column)).collect()
+        }
     }
 }
 
 /// The create path of an upsert: key values of the URL are used unless the body has its own.
-pub(crate) fn upsert_new(context: &Context<'_>, session: &mut Session<'_>, at: usize, named: &Named, mut body: Body) -> ApiResult<Uuid> {
+pub(crate) fn upsert_new(
+    context: &Context<'_>,
+    session: &mut Session<'_>,
+    at: usize,
+    named: &Named,
+    mut body: Body,
+) -> ApiResult<Uuid> {
     match named {
         Named::Id(id) => insert(context, session, at, body, Some(*id), 0),
         Named::Alternate { values, .. } => {
@@ -171,8 +204,16 @@ pub(crate) fn upsert_new(context: &Context<'_>, session: &mut Session<'_>, at: u
                 if !body.changes.iter().any(|(sent, _)| sent == column) {
                     let cell = match (&table.columns[*column].kind, cell) {
                         (Kind::Lookup(targets), Cell::Guid(id)) => {
-                            let target = targets.iter().filter_map(|target| session.store.schema.position(target)).find(|target| session.store.get(*target, *id).is_some());
-                            Cell::Lookup { table: target.ok_or_else(|| ApiError::missing_row(targets.first().map_or("", String::as_str), *id))?, id: *id }
+                            let target = targets
+                                .iter()
+                                .filter_map(|target| session.store.schema.position(target))
+                                .find(|target| session.store.get(*target, *id).is_some());
+                            Cell::Lookup {
+                                table: target.ok_or_else(|| {
+                                    ApiError::missing_row(targets.first().map_or("", String::as_str), *id)
+                                })?,
+                                id: *id,
+                            }
                         }
                         (_, cell) => cell.clone(),
                     };
@@ -188,10 +229,19 @@ fn no_nested(body: &Body, table: &Table) -> ApiResult<()> {
     if body.nested.is_empty() {
         return Ok(());
     }
-    Err(ApiError::payload(&table.set, "Microsoft.OData.ODataException: Deep update of related rows is not supported; only references can be changed in an update."))
+    Err(ApiError::payload(
+        &table.set,
+        "Microsoft.OData.ODataException: Deep update of related rows is not supported; only references can be changed in an update.",
+    ))
 }
 
-fn set_property(context: &Context<'_>, session: &mut Session<'_>, at: usize, key: &KeyText, name: &str) -> ApiResult<ApiResponse> {
+fn set_property(
+    context: &Context<'_>,
+    session: &mut Session<'_>,
+    at: usize,
+    key: &KeyText,
+    name: &str,
+) -> ApiResult<ApiResponse> {
     let table = session.table(at);
     let id = keys::resolve(session.store, at, key)?.existing(&table)?;
     let column = table.property(name).ok_or_else(|| ApiError::unknown_segment(name))?;
@@ -201,19 +251,35 @@ fn set_property(context: &Context<'_>, session: &mut Session<'_>, at: usize, key
     let value = if context.request.verb == Verb::Put {
         match context.request.json()? {
             Value::Object(mut map) if map.contains_key("value") => map.shift_remove("value").unwrap_or(Value::Null),
-            _ => return Err(ApiError::payload(&table.set, "Microsoft.OData.ODataException: A property named 'value' was expected.")),
+            _ => {
+                return Err(ApiError::payload(
+                    &table.set,
+                    "Microsoft.OData.ODataException: A property named 'value' was expected.",
+                ));
+            }
         }
     } else {
         Value::Null
     };
     check_version(context, session, at, id)?;
-    let body = body::read(&Surroundings { store: session.store, api: &context.api(), references: context.references }, at, &json!({name: value}))?;
+    let body = body::read(
+        &Surroundings { store: session.store, api: &context.api(), references: context.references },
+        at,
+        &json!({name: value}),
+    )?;
     session.update(at, id, body.changes)?;
     Ok(ApiResponse::no_content())
 }
 
 /// The answer to a create or update.
-fn written(context: &Context<'_>, session: &Session<'_>, at: usize, id: Uuid, status: u16, key: Option<&KeyText>) -> ApiResult<ApiResponse> {
+fn written(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    at: usize,
+    id: Uuid,
+    status: u16,
+    key: Option<&KeyText>,
+) -> ApiResult<ApiResponse> {
     let table = session.table(at);
     if context.prefer.representation {
         let row = session.store.get(at, id).ok_or_else(|| ApiError::missing_row(&table.name, id))?;

@@ -1,126 +1,14 @@
-//! Ties a parsed filter to the columns of a table, and evaluates it on rows.
+//! Ties a parsed filter to the columns of a table: unknown names and unfit types end here.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
-
-use uuid::Uuid;
 
 use super::filter::{Comparison, Expression, Operand, TextMatch};
 use super::lexer::Literal;
-use crate::schema::{Kind, Schema, Table};
-use crate::store::{Cell, Key, Row, Store, compare, day, edm, guid, seconds, text_equal};
+use super::members::members;
+use super::predicate::{Path, Predicate, Side};
+use crate::schema::{Kind, Schema};
+use crate::store::{Cell, Key, day, edm, guid, seconds};
 use crate::wire::error::{ApiError, ApiResult};
-
-/// A column of this row, or of a row that lookups lead to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Path {
-    /// Lookup columns to follow: position of the column and of the table it leads to.
-    pub hops: Vec<(usize, usize)>,
-    /// Table the column belongs to.
-    pub table: usize,
-    /// The column.
-    pub column: usize,
-}
-
-/// One side of a comparison.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Side {
-    /// A column.
-    Path(Path),
-    /// A value; `None` is null.
-    Value(Option<Cell>),
-}
-
-/// A filter tied to a table.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Predicate {
-    /// All hold.
-    And(Vec<Predicate>),
-    /// One holds.
-    Or(Vec<Predicate>),
-    /// Does not hold.
-    Not(Box<Predicate>),
-    /// Always or never.
-    Constant(bool),
-    /// Two values compared.
-    Compare(Side, Comparison, Side),
-    /// Text match; `%`, `_` and `[…]` in the pattern are wildcards.
-    Text(TextMatch, Path, String),
-    /// The column has one of these values.
-    In(Path, HashSet<Key>),
-    /// Some or all rows of a collection satisfy the inner filter.
-    Lambda {
-        /// Lookups to follow first.
-        hops: Vec<(usize, usize)>,
-        /// Where the collection's rows are and how they point back.
-        members: Members,
-        /// `all` instead of `any`.
-        all: bool,
-        /// Condition.
-        body: Option<Box<Predicate>>,
-    },
-}
-
-/// The rows of a collection-valued navigation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Members {
-    /// Rows of a table whose lookup points here.
-    Referencing {
-        /// Table.
-        table: usize,
-        /// Its lookup.
-        column: usize,
-    },
-    /// Rows tied through an intersect table.
-    Tied {
-        /// Intersect table.
-        intersect: usize,
-        /// Its column with our id.
-        own: usize,
-        /// Its column with the other id.
-        other: usize,
-        /// The other table.
-        table: usize,
-    },
-}
-
-impl Members {
-    /// Table of the members.
-    #[must_use]
-    pub fn table(&self) -> usize {
-        match self {
-            Self::Referencing { table, .. } | Self::Tied { table, .. } => *table,
-        }
-    }
-
-    /// Ids of the members that belong to `id`.
-    #[must_use]
-    pub fn of(&self, store: &Store, id: Uuid) -> Vec<Uuid> {
-        match self {
-            Self::Referencing { table, column } => store.rows(*table).find(*column, &Cell::Guid(id)),
-            Self::Tied { intersect, own, other, .. } => {
-                let ties = store.rows(*intersect);
-                let mut ids: Vec<Uuid> = ties.find(*own, &Cell::Guid(id)).into_iter().filter_map(|tie| ties.get(tie)?.get(*other)?.id()).collect();
-                ids.sort_unstable();
-                ids
-            }
-        }
-    }
-}
-
-/// Finds a collection-valued navigation property.
-#[must_use]
-pub fn members(schema: &Schema, table: &Table, name: &str) -> Option<Members> {
-    if let Some(collection) = schema.collection(&table.name, name) {
-        let to = schema.position(&collection.to)?;
-        return Some(Members::Referencing { table: to, column: schema.table(to).column(&collection.column)? });
-    }
-    let relation = schema.many_to_many(&table.name, name)?;
-    let (own, other) = relation.sides(&table.name);
-    let intersect = schema.position(relation.intersect)?;
-    let tie = schema.table(intersect);
-    Some(Members::Tied { intersect, own: tie.column(own.1)?, other: tie.column(other.1)?, table: schema.position(other.0)? })
-}
 
 /// Resolves a path of property names.
 ///
@@ -129,7 +17,9 @@ pub fn members(schema: &Schema, table: &Table, name: &str) -> Option<Members> {
 pub fn path(schema: &Schema, table: usize, names: &[String]) -> ApiResult<Path> {
     let mut hops = Vec::new();
     let mut at = table;
-    let Some((last, before)) = names.split_last() else { return Err(ApiError::odata("An empty property path is not allowed.")) };
+    let Some((last, before)) = names.split_last() else {
+        return Err(ApiError::odata("An empty property path is not allowed."));
+    };
     for name in before {
         let hop = hop(schema, at, name)?;
         at = hop.1;
@@ -165,18 +55,26 @@ struct Binder<'a> {
 impl Binder<'_> {
     fn path(&self, table: usize, names: &[String]) -> ApiResult<Path> {
         match (&self.variable, names.split_first()) {
-            (Some(variable), Some((first, rest))) if first == variable && !rest.is_empty() => path(self.schema, table, rest),
+            (Some(variable), Some((first, rest))) if first == variable && !rest.is_empty() => {
+                path(self.schema, table, rest)
+            }
             _ => path(self.schema, table, names),
         }
     }
 
     fn bind(&self, table: usize, expression: &Expression) -> ApiResult<Predicate> {
         Ok(match expression {
-            Expression::And(parts) => Predicate::And(parts.iter().map(|part| self.bind(table, part)).collect::<ApiResult<_>>()?),
-            Expression::Or(parts) => Predicate::Or(parts.iter().map(|part| self.bind(table, part)).collect::<ApiResult<_>>()?),
+            Expression::And(parts) => {
+                Predicate::And(parts.iter().map(|part| self.bind(table, part)).collect::<ApiResult<_>>()?)
+            }
+            Expression::Or(parts) => {
+                Predicate::Or(parts.iter().map(|part| self.bind(table, part)).collect::<ApiResult<_>>()?)
+            }
             Expression::Not(inner) => Predicate::Not(Box::new(self.bind(table, inner)?)),
             Expression::Truth(Operand::Literal(Literal::Bool(value))) => Predicate::Constant(*value),
-            Expression::Truth(Operand::Literal(_)) => return Err(ApiError::odata("The $filter expression must evaluate to a single boolean value.")),
+            Expression::Truth(Operand::Literal(_)) => {
+                return Err(ApiError::odata("The $filter expression must evaluate to a single boolean value."));
+            }
             Expression::Truth(Operand::Path(names)) => {
                 let path = self.path(table, names)?;
                 if !matches!(self.kind(&path), Kind::Boolean) {
@@ -208,9 +106,17 @@ impl Binder<'_> {
         &self.schema.table(path.table).columns[path.column].kind
     }
 
-    fn comparison(&self, table: usize, left: &Operand, comparison: Comparison, right: &Operand) -> ApiResult<Predicate> {
+    fn comparison(
+        &self,
+        table: usize,
+        left: &Operand,
+        comparison: Comparison,
+        right: &Operand,
+    ) -> ApiResult<Predicate> {
         let (left, right) = match (left, right) {
-            (Operand::Path(left), Operand::Path(right)) => (Side::Path(self.path(table, left)?), Side::Path(self.path(table, right)?)),
+            (Operand::Path(left), Operand::Path(right)) => {
+                (Side::Path(self.path(table, left)?), Side::Path(self.path(table, right)?))
+            }
             (Operand::Path(names), Operand::Literal(literal)) => {
                 let path = self.path(table, names)?;
                 let value = self.literal(&path, literal, comparison)?;
@@ -220,7 +126,9 @@ impl Binder<'_> {
                 let path = self.path(table, names)?;
                 (self.literal(&path, literal, comparison)?, Side::Path(path))
             }
-            (Operand::Literal(left), Operand::Literal(right)) => return Ok(Predicate::Constant((left == right) == (comparison == Comparison::Equal))),
+            (Operand::Literal(left), Operand::Literal(right)) => {
+                return Ok(Predicate::Constant((left == right) == (comparison == Comparison::Equal)));
+            }
         };
         Ok(Predicate::Compare(left, comparison, right))
     }
@@ -247,54 +155,103 @@ impl Binder<'_> {
     fn dynamics(&self, table: usize, name: &str, property: &[String], values: &[String]) -> ApiResult<Predicate> {
         let path = self.dynamics_path(table, property)?;
         let kind = self.kind(&path).clone();
-        let cell = |text: &String| text_cell(&kind, text).ok_or_else(|| ApiError::odata(format!("The value '{text}' is not valid for property '{}'.", property.join("/"))));
+        let cell = |text: &String| {
+            text_cell(&kind, text).ok_or_else(|| {
+                ApiError::odata(format!("The value '{text}' is not valid for property '{}'.", property.join("/")))
+            })
+        };
         let one = |comparison| -> ApiResult<Predicate> {
-            let value = values.first().ok_or_else(|| ApiError::odata(format!("The function Microsoft.Dynamics.CRM.{name} needs a value.")))?;
+            let value = values
+                .first()
+                .ok_or_else(|| ApiError::odata(format!("The function Microsoft.Dynamics.CRM.{name} needs a value.")))?;
             Ok(Predicate::Compare(Side::Path(path.clone()), comparison, Side::Value(Some(cell(value)?))))
         };
-        let keys = || -> ApiResult<HashSet<Key>> { values.iter().map(|text| cell(text).map(|cell| Key::of(&cell))).filter_map(Result::transpose).collect() };
+        let keys = || -> ApiResult<HashSet<Key>> {
+            values.iter().map(|text| cell(text).map(|cell| Key::of(&cell))).filter_map(Result::transpose).collect()
+        };
         Ok(match name {
             "In" => Predicate::In(path.clone(), keys()?),
             "NotIn" => Predicate::Not(Box::new(Predicate::In(path.clone(), keys()?))),
             "Between" | "NotBetween" => {
-                let [low, high] = values else { return Err(ApiError::odata(format!("The function Microsoft.Dynamics.CRM.{name} needs two values."))) };
+                let [low, high] = values else {
+                    return Err(ApiError::odata(format!(
+                        "The function Microsoft.Dynamics.CRM.{name} needs two values."
+                    )));
+                };
                 let between = Predicate::And(vec![
-                    Predicate::Compare(Side::Path(path.clone()), Comparison::GreaterOrEqual, Side::Value(Some(cell(low)?))),
-                    Predicate::Compare(Side::Path(path.clone()), Comparison::LessOrEqual, Side::Value(Some(cell(high)?))),
+                    Predicate::Compare(
+                        Side::Path(path.clone()),
+                        Comparison::GreaterOrEqual,
+                        Side::Value(Some(cell(low)?)),
+                    ),
+                    Predicate::Compare(
+                        Side::Path(path.clone()),
+                        Comparison::LessOrEqual,
+                        Side::Value(Some(cell(high)?)),
+                    ),
                 ]);
                 if name == "Between" { between } else { Predicate::Not(Box::new(between)) }
             }
             "OnOrAfter" => one(Comparison::GreaterOrEqual)?,
             "OnOrBefore" | "On" if matches!(kind, Kind::DateTime) => {
-                let start = values.first().and_then(|text| seconds(text)).ok_or_else(|| ApiError::odata("The value is not a date."))?;
+                let start = values
+                    .first()
+                    .and_then(|text| seconds(text))
+                    .ok_or_else(|| ApiError::odata("The value is not a date."))?;
                 let start = start - start.rem_euclid(86_400);
-                let before_end = Predicate::Compare(Side::Path(path.clone()), Comparison::Less, Side::Value(Some(Cell::Time(start + 86_400))));
+                let before_end = Predicate::Compare(
+                    Side::Path(path.clone()),
+                    Comparison::Less,
+                    Side::Value(Some(Cell::Time(start + 86_400))),
+                );
                 if name == "OnOrBefore" {
                     before_end
                 } else {
-                    Predicate::And(vec![Predicate::Compare(Side::Path(path.clone()), Comparison::GreaterOrEqual, Side::Value(Some(Cell::Time(start)))), before_end])
+                    Predicate::And(vec![
+                        Predicate::Compare(
+                            Side::Path(path.clone()),
+                            Comparison::GreaterOrEqual,
+                            Side::Value(Some(Cell::Time(start))),
+                        ),
+                        before_end,
+                    ])
                 }
             }
             "OnOrBefore" => one(Comparison::LessOrEqual)?,
             "On" | "EqualTo" => one(Comparison::Equal)?,
-            _ => return Err(ApiError::not_supported(&format!("The query function Microsoft.Dynamics.CRM.{name}"))),
+            _ => {
+                return Err(ApiError::not_supported(&format!("The query function Microsoft.Dynamics.CRM.{name}")));
+            }
         })
     }
 
     /// Query functions take the lookup's column name as well as its property name.
     fn dynamics_path(&self, table: usize, names: &[String]) -> ApiResult<Path> {
         self.path(table, names).or_else(|error| match names {
-            [name] => self.schema.table(table).column(name).map(|column| Path { hops: Vec::new(), table, column }).ok_or(error),
+            [name] => self
+                .schema
+                .table(table)
+                .column(name)
+                .map(|column| Path { hops: Vec::new(), table, column })
+                .ok_or(error),
             _ => Err(error),
         })
     }
 
-    fn lambda(&self, table: usize, names: &[String], all: bool, body: Option<&(String, Box<Expression>)>) -> ApiResult<Predicate> {
+    fn lambda(
+        &self,
+        table: usize,
+        names: &[String],
+        all: bool,
+        body: Option<&(String, Box<Expression>)>,
+    ) -> ApiResult<Predicate> {
         let names = match (&self.variable, names.split_first()) {
             (Some(variable), Some((first, rest))) if first == variable => rest,
             _ => names,
         };
-        let Some((last, before)) = names.split_last() else { return Err(ApiError::odata("A collection is missing before the lambda operator.")) };
+        let Some((last, before)) = names.split_last() else {
+            return Err(ApiError::odata("A collection is missing before the lambda operator."));
+        };
         let mut at = table;
         let mut hops = Vec::new();
         for name in before {
@@ -303,9 +260,14 @@ impl Binder<'_> {
             hops.push(hop);
         }
         let here = self.schema.table(at);
-        let members = members(self.schema, here, last).ok_or_else(|| ApiError::unknown_property(last, &here.type_name()))?;
+        let members =
+            members(self.schema, here, last).ok_or_else(|| ApiError::unknown_property(last, &here.type_name()))?;
         let body = body
-            .map(|(variable, body)| Binder { schema: self.schema, variable: Some(variable.clone()) }.bind(members.table(), body).map(Box::new))
+            .map(|(variable, body)| {
+                Binder { schema: self.schema, variable: Some(variable.clone()) }
+                    .bind(members.table(), body)
+                    .map(Box::new)
+            })
             .transpose()?;
         Ok(Predicate::Lambda { hops, members, all, body })
     }
@@ -316,9 +278,17 @@ fn cell_for(kind: &Kind, literal: &Literal) -> Option<Option<Cell>> {
     Some(Some(match (kind, literal) {
         (_, Literal::Null) => return Some(None),
         (Kind::Text(_) | Kind::Memo(_) | Kind::EntityName, Literal::Text(text)) => Cell::text(text),
-        (Kind::Integer | Kind::BigInteger | Kind::Choice(_) | Kind::Decimal | Kind::Money | Kind::Double, Literal::Number(number)) => {
+        (
+            Kind::Integer | Kind::BigInteger | Kind::Choice(_) | Kind::Decimal | Kind::Money | Kind::Double,
+            Literal::Number(number),
+        ) => {
             if number.fract().is_zero() && matches!(kind, Kind::Integer | Kind::BigInteger | Kind::Choice(_)) {
-                number.to_string().split('.').next().and_then(|whole| whole.parse().ok()).map_or(Cell::Decimal(*number), Cell::Int)
+                number
+                    .to_string()
+                    .split('.')
+                    .next()
+                    .and_then(|whole| whole.parse().ok())
+                    .map_or(Cell::Decimal(*number), Cell::Int)
             } else {
                 Cell::Decimal(*number)
             }
@@ -336,7 +306,13 @@ fn cell_for(kind: &Kind, literal: &Literal) -> Option<Option<Cell>> {
 #[must_use]
 pub fn text_cell(kind: &Kind, text: &str) -> Option<Cell> {
     let literal = match kind {
-        Kind::Text(_) | Kind::Memo(_) | Kind::EntityName | Kind::Guid | Kind::Lookup(_) | Kind::DateTime | Kind::DateOnly => Literal::Text(text.to_owned()),
+        Kind::Text(_)
+        | Kind::Memo(_)
+        | Kind::EntityName
+        | Kind::Guid
+        | Kind::Lookup(_)
+        | Kind::DateTime
+        | Kind::DateOnly => Literal::Text(text.to_owned()),
         Kind::Boolean => Literal::Bool(matches!(text, "true" | "1")),
         _ => Literal::Number(crate::store::decimal(text)?),
     };
@@ -353,147 +329,5 @@ fn literal_edm(literal: &Literal) -> &'static str {
         Literal::Guid(_) => "Edm.Guid",
         Literal::Time(text) if text.len() == 10 => "Edm.Date",
         Literal::Time(_) => "Edm.DateTimeOffset",
-    }
-}
-
-/// Value at a path, seen from a row.
-#[must_use]
-pub fn value<'a>(store: &'a Store, row: &'a Row, path: &Path) -> Option<&'a Cell> {
-    let mut row = row;
-    for (column, table) in &path.hops {
-        row = store.get(*table, row.get(*column)?.id()?)?;
-    }
-    row.get(path.column)
-}
-
-impl Predicate {
-    /// Whether a row satisfies the filter.
-    #[must_use]
-    pub fn holds(&self, store: &Store, row: &Row) -> bool {
-        match self {
-            Self::And(parts) => parts.iter().all(|part| part.holds(store, row)),
-            Self::Or(parts) => parts.iter().any(|part| part.holds(store, row)),
-            Self::Not(inner) => !inner.holds(store, row),
-            Self::Constant(value) => *value,
-            Self::Compare(left, comparison, right) => {
-                let side = |side: &'_ Side| -> Option<Cell> {
-                    match side {
-                        Side::Path(path) => value(store, row, path).cloned(),
-                        Side::Value(value) => value.clone(),
-                    }
-                };
-                match (left, right) {
-                    (Side::Path(path), Side::Value(right)) => compared(value(store, row, path), *comparison, right.as_ref()),
-                    _ => compared(side(left).as_ref(), *comparison, side(right).as_ref()),
-                }
-            }
-            Self::Text(function, path, pattern) => match value(store, row, path) {
-                Some(Cell::Text(text)) => text_matches(*function, &text.to_lowercase(), pattern),
-                _ => false,
-            },
-            Self::In(path, keys) => value(store, row, path).and_then(Key::of).is_some_and(|key| keys.contains(&key)),
-            Self::Lambda { hops, members, all, body } => {
-                let mut id = row.id;
-                let mut here = row;
-                for (column, table) in hops {
-                    let Some(next) = here.get(*column).and_then(Cell::id).and_then(|next| store.get(*table, next)) else { return false };
-                    id = next.id;
-                    here = next;
-                }
-                let ids = members.of(store, id);
-                let holds = |member: &Uuid| match (body, store.get(members.table(), *member)) {
-                    (Some(body), Some(row)) => body.holds(store, row),
-                    (None, Some(_)) => true,
-                    (_, None) => false,
-                };
-                if *all { ids.iter().all(holds) } else { ids.iter().any(holds) }
-            }
-        }
-    }
-}
-
-fn compared(left: Option<&Cell>, comparison: Comparison, right: Option<&Cell>) -> bool {
-    let (Some(left), Some(right)) = (left, right) else {
-        let same = left.is_none() && right.is_none();
-        return match comparison {
-            Comparison::Equal => same,
-            Comparison::NotEqual => !same,
-            _ => false,
-        };
-    };
-    if let (Cell::Text(left), Cell::Text(right)) = (left, right)
-        && matches!(comparison, Comparison::Equal | Comparison::NotEqual)
-    {
-        return text_equal(left, right) == (comparison == Comparison::Equal);
-    }
-    let Some(order) = compare(left, right) else { return comparison == Comparison::NotEqual };
-    match comparison {
-        Comparison::Equal => order == Ordering::Equal,
-        Comparison::NotEqual => order != Ordering::Equal,
-        Comparison::Greater => order == Ordering::Greater,
-        Comparison::GreaterOrEqual => order != Ordering::Less,
-        Comparison::Less => order == Ordering::Less,
-        Comparison::LessOrEqual => order != Ordering::Greater,
-    }
-}
-
-fn text_matches(function: TextMatch, text: &str, pattern: &str) -> bool {
-    if !pattern.contains(['%', '_', '[']) {
-        return match function {
-            TextMatch::Contains => text.contains(pattern),
-            TextMatch::StartsWith => text.starts_with(pattern),
-            TextMatch::EndsWith => text.ends_with(pattern),
-        };
-    }
-    let pattern = match function {
-        TextMatch::Contains => format!("%{pattern}%"),
-        TextMatch::StartsWith => format!("{pattern}%"),
-        TextMatch::EndsWith => format!("%{pattern}"),
-    };
-    like(text, &pattern)
-}
-
-/// SQL's `LIKE` over lower-case text, without backtracking further than the last `%`.
-#[must_use]
-pub fn like(text: &str, pattern: &str) -> bool {
-    let text: Vec<char> = text.chars().collect();
-    let pattern: Vec<char> = pattern.chars().collect();
-    let (mut at, mut wanted) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    loop {
-        if wanted < pattern.len() && pattern[wanted] == '%' {
-            retry = Some((wanted + 1, at));
-            wanted += 1;
-            continue;
-        }
-        if at == text.len() {
-            return pattern[wanted..].iter().all(|rest| *rest == '%');
-        }
-        if let Some(next) = one_matches(text[at], &pattern, wanted) {
-            at += 1;
-            wanted = next;
-            continue;
-        }
-        let Some((after, from)) = retry else { return false };
-        retry = Some((after, from + 1));
-        wanted = after;
-        at = from + 1;
-        if at > text.len() {
-            return false;
-        }
-    }
-}
-
-fn one_matches(character: char, pattern: &[char], wanted: usize) -> Option<usize> {
-    match pattern.get(wanted)? {
-        '_' => Some(wanted + 1),
-        '[' => {
-            let end = wanted + pattern[wanted..].iter().position(|character| *character == ']')?;
-            let set = &pattern[wanted + 1..end];
-            let (negated, set) = set.split_first().filter(|(first, _)| **first == '^').map_or((false, set), |(_, rest)| (true, rest));
-            let listed = set.contains(&character) || set.windows(3).any(|range| range[1] == '-' && (range[0]..=range[2]).contains(&character));
-            (listed != negated).then_some(end + 1)
-        }
-        other => (*other == character).then_some(wanted + 1),
     }
 }

@@ -188,7 +188,11 @@ impl Parser<'_> {
         let operand = match self.peek() {
             Some(Token::Literal(literal)) => Operand::Literal(literal.clone()),
             Some(Token::Name(name)) if name.starts_with('@') => Operand::Literal(self.alias(name)?),
-            Some(Token::Name(name)) if !matches!(name.as_str(), "and" | "or" | "not" | "eq" | "ne" | "gt" | "ge" | "lt" | "le") => Operand::Path(path(name)),
+            Some(Token::Name(name))
+                if !matches!(name.as_str(), "and" | "or" | "not" | "eq" | "ne" | "gt" | "ge" | "lt" | "le") =>
+            {
+                Operand::Path(path(name))
+            }
             _ => return Err(self.error()),
         };
         self.at += 1;
@@ -218,10 +222,14 @@ impl Parser<'_> {
             "endswith" => TextMatch::EndsWith,
             // Known words of the grammar followed by a parenthesis are misplaced, everything else is an unknown function.
             "and" | "or" | "eq" | "ne" | "gt" | "ge" | "lt" | "le" => return Err(self.error()),
-            _ => return Err(SyntaxError::UnknownFunction { name: name.to_owned() }),
+            _ => {
+                return Err(SyntaxError::UnknownFunction { name: name.to_owned() });
+            }
         };
         self.at += 2;
-        let Operand::Path(property) = self.operand()? else { return Err(self.error()) };
+        let Operand::Path(property) = self.operand()? else {
+            return Err(self.error());
+        };
         self.take(&Token::Comma)?;
         let text = match self.operand()? {
             Operand::Literal(Literal::Text(text)) => text,
@@ -240,7 +248,9 @@ impl Parser<'_> {
             _ => return Ok(expression),
         };
         self.at += 1;
-        let Some(Token::Literal(Literal::Bool(value))) = self.peek().cloned() else { return Err(self.error()) };
+        let Some(Token::Literal(Literal::Bool(value))) = self.peek().cloned() else {
+            return Err(self.error());
+        };
         self.at += 1;
         Ok(if value == negated { Expression::Not(Box::new(expression)) } else { expression })
     }
@@ -249,7 +259,9 @@ impl Parser<'_> {
         let mut property = Vec::new();
         let mut values = Vec::new();
         while self.peek() != Some(&Token::Close) {
-            let Some(parameter) = self.word().map(str::to_owned) else { return Err(self.error()) };
+            let Some(parameter) = self.word().map(str::to_owned) else {
+                return Err(self.error());
+            };
             self.at += 1;
             self.take(&Token::Equals)?;
             let given = match self.peek().cloned() {
@@ -291,7 +303,9 @@ impl Parser<'_> {
             self.at += 1;
             return if all { Err(self.error()) } else { Ok(Expression::Lambda { path, all, body: None }) };
         }
-        let Some(variable) = self.word().map(str::to_owned) else { return Err(self.error()) };
+        let Some(variable) = self.word().map(str::to_owned) else {
+            return Err(self.error());
+        };
         self.at += 1;
         self.take(&Token::Colon)?;
         let body = self.or()?;

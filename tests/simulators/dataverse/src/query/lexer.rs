@@ -73,7 +73,9 @@ pub enum SyntaxError {
         text: String,
     },
     /// A function the service does not have.
-    #[error("An unknown function with name '{name}' was found. This may also be a function import or a key lookup on a navigation property, which is not allowed.")]
+    #[error(
+        "An unknown function with name '{name}' was found. This may also be a function import or a key lookup on a navigation property, which is not allowed."
+    )]
     UnknownFunction {
         /// Name as written.
         name: String,
@@ -113,7 +115,9 @@ pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             '"' => Token::Literal(Literal::Text(quoted(&characters, &mut at, '"', text)?)),
             '[' => Token::List(list(&characters, &mut at, text)?),
             character if word_character(character) => word(&characters, &mut at, text)?,
-            character => return Err(SyntaxError::Character { character, at, text: text.to_owned() }),
+            character => {
+                return Err(SyntaxError::Character { character, at, text: text.to_owned() });
+            }
         };
         found.push((start, token));
     }

@@ -3,5 +3,8 @@
 pub mod bind;
 pub mod filter;
 pub mod lexer;
+pub mod like;
+pub mod members;
 pub mod options;
 pub mod plan;
+pub mod predicate;

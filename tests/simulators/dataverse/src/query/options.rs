@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::bind::{self, Members, Path, Predicate};
+use super::bind;
 use super::filter;
+use super::members::{self, Members};
+use super::predicate::{Path, Predicate};
 use crate::schema::{Kind, Schema};
 use crate::wire::error::{ApiError, ApiResult};
 
@@ -52,7 +54,8 @@ pub enum Expanded {
 }
 
 /// Options that are OData or Dataverse, but not of a plain query; handled where they mean something.
-const ELSEWHERE: [&str; 9] = ["$skiptoken", "$deltatoken", "fetchXml", "savedQuery", "userQuery", "tag", "annotations", "sql", "$id"];
+const ELSEWHERE: [&str; 9] =
+    ["$skiptoken", "$deltatoken", "fetchXml", "savedQuery", "userQuery", "tag", "annotations", "sql", "$id"];
 
 impl Query {
     /// Reads the options of a URL.
@@ -60,17 +63,25 @@ impl Query {
     /// # Errors
     /// When an option is unknown or its text is not understood.
     pub fn parse(schema: &Schema, table: usize, options: &[(String, String)]) -> ApiResult<Self> {
-        let aliases: HashMap<String, String> = options.iter().filter(|(name, _)| name.starts_with('@')).cloned().collect();
+        let aliases: HashMap<String, String> =
+            options.iter().filter(|(name, _)| name.starts_with('@')).cloned().collect();
         Self::read(schema, table, options, &aliases, 0)
     }
 
-    fn read(schema: &Schema, table: usize, options: &[(String, String)], aliases: &HashMap<String, String>, depth: usize) -> ApiResult<Self> {
+    fn read(
+        schema: &Schema,
+        table: usize,
+        options: &[(String, String)],
+        aliases: &HashMap<String, String>,
+        depth: usize,
+    ) -> ApiResult<Self> {
         let mut query = Self::default();
         for (name, text) in options {
             match name.as_str() {
                 "$select" => query.select(schema, table, text)?,
                 "$filter" => {
-                    let expression = filter::parse(text, aliases).map_err(|error| ApiError::odata(error.to_string()))?;
+                    let expression =
+                        filter::parse(text, aliases).map_err(|error| ApiError::odata(error.to_string()))?;
                     query.filter = Some(bind::bind(schema, table, &expression)?);
                 }
                 "$orderby" => query.order(schema, table, text)?,
@@ -81,16 +92,24 @@ impl Query {
                 "$count" => match text.as_str() {
                     "true" => query.count = true,
                     "false" => query.count = false,
-                    _ => return Err(ApiError::odata(format!("'{text}' is not a valid count option."))),
+                    _ => {
+                        return Err(ApiError::odata(format!("'{text}' is not a valid count option.")));
+                    }
                 },
                 "$expand" => query.expand(schema, table, text, aliases, depth)?,
                 "$skip" => return Err(ApiError::odata("Skip Clause is not supported in CRM")),
                 "$apply" => return Err(ApiError::not_supported("$apply")),
-                "$search" | "$compute" | "$index" | "$levels" | "$format" => return Err(ApiError::odata(format!("The query parameter {name} is not supported."))),
+                "$search" | "$compute" | "$index" | "$levels" | "$format" => {
+                    return Err(ApiError::odata(format!("The query parameter {name} is not supported.")));
+                }
                 _ if name.starts_with('@') || ELSEWHERE.contains(&name.as_str()) => {}
-                _ if name.starts_with('$') => return Err(ApiError::odata(format!("The query parameter '{name}' is not supported."))),
+                _ if name.starts_with('$') => {
+                    return Err(ApiError::odata(format!("The query parameter '{name}' is not supported.")));
+                }
                 // The service refuses what it does not know, because a misspelled option would return too much.
-                _ => return Err(ApiError::odata(format!("The query parameter {name} is not supported"))),
+                _ => {
+                    return Err(ApiError::odata(format!("The query parameter {name} is not supported")));
+                }
             }
         }
         Ok(query)
@@ -132,7 +151,9 @@ impl Query {
             let descending = match direction {
                 None | Some("asc") => false,
                 Some("desc") => true,
-                Some(_) => return Err(ApiError::odata(format!("Syntax error at position {} in '{text}'.", part.len()))),
+                Some(_) => {
+                    return Err(ApiError::odata(format!("Syntax error at position {} in '{text}'.", part.len())));
+                }
             };
             let names: Vec<String> = name.split('/').map(str::to_owned).collect();
             self.order.push((bind::path(schema, table, &names)?, descending));
@@ -140,7 +161,14 @@ impl Query {
         Ok(())
     }
 
-    fn expand(&mut self, schema: &Schema, table: usize, text: &str, aliases: &HashMap<String, String>, depth: usize) -> ApiResult<()> {
+    fn expand(
+        &mut self,
+        schema: &Schema,
+        table: usize,
+        text: &str,
+        aliases: &HashMap<String, String>,
+        depth: usize,
+    ) -> ApiResult<()> {
         if depth > 5 {
             return Err(ApiError::odata("The request includes a $expand path which is too deep."));
         }
@@ -150,14 +178,15 @@ impl Query {
             if part.is_empty() {
                 continue;
             }
-            let (name, inner) = part.split_once('(').map_or((part, ""), |(name, rest)| (name, rest.strip_suffix(')').unwrap_or(rest)));
+            let (name, inner) =
+                part.split_once('(').map_or((part, ""), |(name, rest)| (name, rest.strip_suffix(')').unwrap_or(rest)));
             let unknown = || ApiError::unknown_property(name, &here.type_name());
             let (name, only_links) = name.strip_suffix("/$ref").map_or((name, false), |name| (name, true));
             let to = if let Some((column, target)) = here.navigation(name) {
                 let target = if target == "principal" { "systemuser" } else { target };
                 Expanded::One { column, table: schema.position(target).ok_or_else(unknown)? }
             } else {
-                Expanded::Many(bind::members(schema, here, name).ok_or_else(unknown)?)
+                Expanded::Many(members::members(schema, here, name).ok_or_else(unknown)?)
             };
             let target = match &to {
                 Expanded::One { table, .. } => *table,
@@ -166,7 +195,11 @@ impl Query {
             let options: Vec<(String, String)> = outside_parentheses(inner, ';')
                 .into_iter()
                 .filter(|option| !option.trim().is_empty())
-                .map(|option| option.split_once('=').map_or((option.trim().to_owned(), String::new()), |(name, value)| (name.trim().to_owned(), value.to_owned())))
+                .map(|option| {
+                    option.split_once('=').map_or((option.trim().to_owned(), String::new()), |(name, value)| {
+                        (name.trim().to_owned(), value.to_owned())
+                    })
+                })
                 .collect();
             let mut query = Self::read(schema, target, &options, aliases, depth + 1)?;
             if only_links {

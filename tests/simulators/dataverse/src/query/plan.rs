@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::bind::{Path, Predicate, Side};
 use super::filter::Comparison;
+use super::predicate::{Path, Predicate, Side};
 use crate::store::{Key, TableRows};
 
 /// Ids among which all matches are; `None` when every row must be looked at.
 #[must_use]
 pub fn candidates(predicate: &Predicate, id_column: usize, rows: &TableRows) -> Option<BTreeSet<Uuid>> {
     match predicate {
-        Predicate::And(parts) => parts.iter().filter_map(|part| candidates(part, id_column, rows)).min_by_key(BTreeSet::len),
+        Predicate::And(parts) => {
+            parts.iter().filter_map(|part| candidates(part, id_column, rows)).min_by_key(BTreeSet::len)
+        }
         Predicate::Or(parts) => {
             let mut all = BTreeSet::new();
             for part in parts {
@@ -21,7 +23,9 @@ pub fn candidates(predicate: &Predicate, id_column: usize, rows: &TableRows) -> 
             Some(all)
         }
         Predicate::Compare(Side::Path(path), Comparison::Equal, Side::Value(Some(value)))
-        | Predicate::Compare(Side::Value(Some(value)), Comparison::Equal, Side::Path(path)) => with(path, &Key::of(value)?, id_column, rows),
+        | Predicate::Compare(Side::Value(Some(value)), Comparison::Equal, Side::Path(path)) => {
+            with(path, &Key::of(value)?, id_column, rows)
+        }
         Predicate::In(path, keys) => {
             let mut all = BTreeSet::new();
             for key in keys {

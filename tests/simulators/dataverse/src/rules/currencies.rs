@@ -19,11 +19,15 @@ pub fn before_create(session: &Session<'_>, table: &Table, row: &mut Row) -> Api
     let rate = get(table, row, "exchangerate").and_then(|cell| cell.number());
     match rate {
         None => return Err(ApiError::required("exchangerate", "transactioncurrency")),
-        Some(rate) if rate <= Decimal::ZERO => return Err(ApiError::refused("0x80048cf4", "The exchange rate must be greater than zero.")),
+        Some(rate) if rate <= Decimal::ZERO => {
+            return Err(ApiError::refused("0x80048cf4", "The exchange rate must be greater than zero."));
+        }
         Some(_) => {}
     }
     precision(table, row)?;
-    let (Some(column), Some(code)) = (table.column("isocurrencycode"), get(table, row, "isocurrencycode")) else { return Ok(()) };
+    let (Some(column), Some(code)) = (table.column("isocurrencycode"), get(table, row, "isocurrencycode")) else {
+        return Ok(());
+    };
     let currencies = session.position("transactioncurrency")?;
     if session.store.rows(currencies).find(column, &code).into_iter().any(|id| id != row.id) {
         return Err(ApiError::refused("0x80048cf3", "A currency with the specified ISO code already exists."));
@@ -55,9 +59,12 @@ pub fn before_delete(session: &Session<'_>, row: &Row) -> ApiResult<()> {
 
 fn precision(table: &Table, row: &Row) -> ApiResult<()> {
     match get(table, row, "currencyprecision") {
-        Some(Cell::Int(places)) if !(0..=4).contains(&places) => {
-            Err(ApiError::refused("0x80040203", format!("A validation error occurred. The value {places} of 'currencyprecision' on record of type 'transactioncurrency' is outside the valid range.")))
-        }
+        Some(Cell::Int(places)) if !(0..=4).contains(&places) => Err(ApiError::refused(
+            "0x80040203",
+            format!(
+                "A validation error occurred. The value {places} of 'currencyprecision' on record of type 'transactioncurrency' is outside the valid range."
+            ),
+        )),
         _ => Ok(()),
     }
 }
@@ -65,5 +72,9 @@ fn precision(table: &Table, row: &Row) -> ApiResult<()> {
 fn is_base(session: &Session<'_>, row: &Row) -> ApiResult<bool> {
     let organizations = session.position("organization")?;
     let organization = session.table(organizations);
-    Ok(session.store.rows(organizations).after(None).any(|found| get(&organization, found, "basecurrencyid").and_then(|cell| cell.id()) == Some(row.id)))
+    Ok(session
+        .store
+        .rows(organizations)
+        .after(None)
+        .any(|found| get(&organization, found, "basecurrencyid").and_then(|cell| cell.id()) == Some(row.id)))
 }

@@ -30,7 +30,9 @@ pub fn before_create(session: &Session<'_>, table: &Table, row: &mut Row) -> Api
     defaults(table, row, &[("ispricelocked", Cell::Bool(false)), ("pricingerrorcode", Cell::Int(0))]);
     if table.name != "opportunity" {
         let zero = Cell::Decimal(Decimal::ZERO);
-        for name in ["totalamount", "totallineitemamount", "totalamountlessfreight", "totaltax", "totallineitemdiscountamount"] {
+        for name in
+            ["totalamount", "totallineitemamount", "totalamountlessfreight", "totaltax", "totallineitemdiscountamount"]
+        {
             set(table, row, name, Some(zero.clone()));
         }
     }
@@ -39,14 +41,24 @@ pub fn before_create(session: &Session<'_>, table: &Table, row: &mut Row) -> Api
 }
 
 /// Closed documents take no changes, except one that changes the state.
-pub fn before_update(session: &Session<'_>, table: &Table, before: &Row, row: &mut Row, sent: &Changes) -> ApiResult<()> {
+pub fn before_update(
+    session: &Session<'_>,
+    table: &Table,
+    before: &Row,
+    row: &mut Row,
+    sent: &Changes,
+) -> ApiResult<()> {
     let (old, new) = (state(table, before), state(table, row));
     let closed = match (table.name.as_str(), old) {
         ("invoice", 2) => Some(("0x80044404", "The invoice is paid and cannot be changed.")),
         ("salesorder", 2) => Some(("0x80043b1d", "The order is canceled and cannot be changed.")),
-        ("salesorder", 1 | 4) if session.behaviour.submitted_orders_read_only => Some(("0x80043b1d", "The order is read-only.")),
+        ("salesorder", 1 | 4) if session.behaviour.submitted_orders_read_only => {
+            Some(("0x80043b1d", "The order is read-only."))
+        }
         ("quote", 2 | 3) => Some(("0x80043b1e", "The quote is closed and cannot be changed.")),
-        ("quote", 1) if session.behaviour.active_quotes_read_only => Some(("0x80043b1e", "The quote is active and cannot be changed.")),
+        ("quote", 1) if session.behaviour.active_quotes_read_only => {
+            Some(("0x80043b1e", "The quote is active and cannot be changed."))
+        }
         ("opportunity", 1 | 2) => Some(("0x80043b1f", "The opportunity is closed and cannot be changed.")),
         _ => None,
     };
@@ -60,7 +72,9 @@ pub fn before_update(session: &Session<'_>, table: &Table, before: &Row, row: &m
         customer(session, table, row);
     }
     if table.name != "opportunity" {
-        let touches_total = sent.iter().any(|(at, _)| matches!(table.columns[*at].name.as_str(), "discountamount" | "discountpercentage" | "freightamount"));
+        let touches_total = sent.iter().any(|(at, _)| {
+            matches!(table.columns[*at].name.as_str(), "discountamount" | "discountpercentage" | "freightamount")
+        });
         if touches_total {
             sum_up(table, row);
         }
@@ -75,11 +89,23 @@ pub fn before_create_line(session: &Session<'_>, table: &Table, row: &mut Row) -
     let write_in = matches!(get(table, row, "isproductoverridden"), Some(Cell::Bool(true)));
     if !write_in && get(table, row, "productid").is_none() {
         if get(table, row, "productdescription").is_none() {
-            return Err(ApiError::refused("0x80043b15", "The product is missing: a line needs a product or a description of a write-in product."));
+            return Err(ApiError::refused(
+                "0x80043b15",
+                "The product is missing: a line needs a product or a description of a write-in product.",
+            ));
         }
         set(table, row, "isproductoverridden", Some(Cell::Bool(true)));
     }
-    defaults(table, row, &[("isproductoverridden", Cell::Bool(false)), ("ispriceoverridden", Cell::Bool(false)), ("producttypecode", Cell::Int(1)), ("pricingerrorcode", Cell::Int(0))]);
+    defaults(
+        table,
+        row,
+        &[
+            ("isproductoverridden", Cell::Bool(false)),
+            ("ispriceoverridden", Cell::Bool(false)),
+            ("producttypecode", Cell::Int(1)),
+            ("pricingerrorcode", Cell::Int(0)),
+        ],
+    );
     for column in ["ownerid", "owninguser", "owningbusinessunit", "transactioncurrencyid"] {
         let value = referenced(session, table, row, parent, column);
         set(table, row, column, value);
@@ -95,7 +121,12 @@ pub fn before_update_line(session: &Session<'_>, table: &Table, row: &mut Row) -
 
 fn open_parent(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
     let state = referenced(session, table, row, parent_column(table), "statecode");
-    let closed = matches!((table.name.as_str(), state), ("invoicedetail", Some(Cell::Int(2 | 3))) | ("quotedetail", Some(Cell::Int(2 | 3))) | ("salesorderdetail", Some(Cell::Int(2))));
+    let closed = matches!(
+        (table.name.as_str(), state),
+        ("invoicedetail", Some(Cell::Int(2 | 3)))
+            | ("quotedetail", Some(Cell::Int(2 | 3)))
+            | ("salesorderdetail", Some(Cell::Int(2)))
+    );
     if closed && !session.unrestricted {
         return Err(ApiError::refused("0x80043b1d", "The document of this line is closed and cannot be changed."));
     }
@@ -104,7 +135,9 @@ fn open_parent(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()>
 
 /// `base = quantity x (price - volume discount)`, `extended = base - manual discount + tax`.
 fn amounts(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
-    if matches!(get(table, row, "ispriceoverridden"), Some(Cell::Bool(false)) | None) && matches!(get(table, row, "isproductoverridden"), Some(Cell::Bool(false)) | None) {
+    if matches!(get(table, row, "ispriceoverridden"), Some(Cell::Bool(false)) | None)
+        && matches!(get(table, row, "isproductoverridden"), Some(Cell::Bool(false)) | None)
+    {
         let price = list_price(session, table, row);
         if get(table, row, "priceperunit").is_none()
             && let Some(price) = price
@@ -128,7 +161,9 @@ fn list_price(session: &Session<'_>, table: &Table, row: &Row) -> Option<Decimal
     let found = session.store.rows(items).find(item_table.column("productid")?, &product).into_iter().find_map(|id| {
         let item = session.store.get(items, id)?;
         let same = |name: &str, wanted: Uuid| get(&item_table, item, name).and_then(|cell| cell.id()) == Some(wanted);
-        (same("pricelevelid", list) && same("uomid", unit)).then(|| get(&item_table, item, "amount").and_then(|cell| cell.number())).flatten()
+        (same("pricelevelid", list) && same("uomid", unit))
+            .then(|| get(&item_table, item, "amount").and_then(|cell| cell.number()))
+            .flatten()
     });
     found.or_else(|| referenced(session, table, row, "productid", "price").and_then(|cell| cell.number()))
 }
@@ -145,15 +180,21 @@ pub fn parent_column(line_table: &Table) -> &'static str {
 
 /// Recomputes the totals of the document a line belongs to.
 pub fn total(session: &mut Session<'_>, lines: &Table, at: usize, id: Uuid) -> ApiResult<()> {
-    let Some(row) = session.store.get(at, id).cloned() else { return Ok(()) };
+    let Some(row) = session.store.get(at, id).cloned() else {
+        return Ok(());
+    };
     total_of_parent(session, lines, &row)
 }
 
 /// The same, for a line that may be gone.
 pub fn total_of_parent(session: &mut Session<'_>, lines: &Table, line: &Row) -> ApiResult<()> {
-    let Some(Cell::Lookup { table: parents, id: parent }) = get(lines, line, parent_column(lines)) else { return Ok(()) };
+    let Some(Cell::Lookup { table: parents, id: parent }) = get(lines, line, parent_column(lines)) else {
+        return Ok(());
+    };
     let parent_table = session.table(parents);
-    let Some(document) = session.store.get(parents, parent).cloned() else { return Ok(()) };
+    let Some(document) = session.store.get(parents, parent).cloned() else {
+        return Ok(());
+    };
     if matches!(get(&parent_table, &document, "ispricelocked"), Some(Cell::Bool(true))) {
         return Ok(());
     }
@@ -161,7 +202,9 @@ pub fn total_of_parent(session: &mut Session<'_>, lines: &Table, line: &Row) -> 
     let column = lines.column(parent_column(lines)).unwrap_or_default();
     let (mut amount, mut tax, mut discount) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
     for id in session.store.rows(line_at).find(column, &Cell::Guid(parent)) {
-        let Some(row) = session.store.get(line_at, id) else { continue };
+        let Some(row) = session.store.get(line_at, id) else {
+            continue;
+        };
         let number = |name: &str| get(lines, row, name).and_then(|cell| cell.number()).unwrap_or_default();
         amount += number("extendedamount") - number("tax");
         tax += number("tax");
@@ -172,12 +215,19 @@ pub fn total_of_parent(session: &mut Session<'_>, lines: &Table, line: &Row) -> 
     set(&parent_table, &mut row, "totaltax", Some(Cell::Decimal(tax)));
     set(&parent_table, &mut row, "totallineitemdiscountamount", Some(Cell::Decimal(discount)));
     sum_up(&parent_table, &mut row);
-    let changes: Changes = ["totallineitemamount", "totaltax", "totallineitemdiscountamount", "totalamountlessfreight", "totalamount", "totaldiscountamount"]
-        .iter()
-        .filter_map(|name| parent_table.column(name))
-        .filter(|column| row.get(*column) != document.get(*column))
-        .map(|column| (column, row.get(column).cloned()))
-        .collect();
+    let changes: Changes = [
+        "totallineitemamount",
+        "totaltax",
+        "totallineitemdiscountamount",
+        "totalamountlessfreight",
+        "totalamount",
+        "totaldiscountamount",
+    ]
+    .iter()
+    .filter_map(|name| parent_table.column(name))
+    .filter(|column| row.get(*column) != document.get(*column))
+    .map(|column| (column, row.get(column).cloned()))
+    .collect();
     if changes.is_empty() { Ok(()) } else { session.update(parents, parent, changes) }
 }
 

@@ -51,7 +51,16 @@ pub fn before_create(session: &mut Session<'_>, table: &Table, row: &mut Row, se
             Ok(())
         }
         "account" => {
-            defaults(table, row, &[("creditonhold", Cell::Bool(false)), ("donotemail", Cell::Bool(false)), ("donotphone", Cell::Bool(false)), ("merged", Cell::Bool(false))]);
+            defaults(
+                table,
+                row,
+                &[
+                    ("creditonhold", Cell::Bool(false)),
+                    ("donotemail", Cell::Bool(false)),
+                    ("donotphone", Cell::Bool(false)),
+                    ("merged", Cell::Bool(false)),
+                ],
+            );
             Ok(())
         }
         _ => Ok(()),
@@ -74,13 +83,21 @@ pub fn after_create(session: &mut Session<'_>, at: usize, table: &Table, id: Uui
 ///
 /// # Errors
 /// When a rule refuses.
-pub fn before_update(session: &mut Session<'_>, table: &Table, before: &Row, row: &mut Row, sent: &Changes) -> ApiResult<()> {
+pub fn before_update(
+    session: &mut Session<'_>,
+    table: &Table,
+    before: &Row,
+    row: &mut Row,
+    sent: &Changes,
+) -> ApiResult<()> {
     match table.name.as_str() {
         "transactioncurrency" => currencies::before_update(session, table, before, row),
         "uom" => units::before_update_unit(table, before, row),
         "product" => products::before_update(session, table, before, row, sent),
         "productpricelevel" => prices::before_update_item(session, table, before, row, sent),
-        "quote" | "salesorder" | "invoice" | "opportunity" => documents::before_update(session, table, before, row, sent),
+        "quote" | "salesorder" | "invoice" | "opportunity" => {
+            documents::before_update(session, table, before, row, sent)
+        }
         "quotedetail" | "salesorderdetail" | "invoicedetail" => documents::before_update_line(session, table, row),
         "contact" => {
             full_name(table, row);
@@ -113,9 +130,11 @@ pub fn after_update(session: &mut Session<'_>, at: usize, table: &Table, before:
 pub fn before_delete(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
     match table.name.as_str() {
         "transactioncurrency" => currencies::before_delete(session, row),
-        "systemuser" | "organization" | "businessunit" if !session.unrestricted => {
-            Err(ApiError::new(405, "0x80040800", format!("The 'Delete' method does not support entities of type '{}'.", table.name)))
-        }
+        "systemuser" | "organization" | "businessunit" if !session.unrestricted => Err(ApiError::new(
+            405,
+            "0x80040800",
+            format!("The 'Delete' method does not support entities of type '{}'.", table.name),
+        )),
         "uom" => units::before_delete_unit(session, table, row),
         _ => Ok(()),
     }
@@ -186,6 +205,7 @@ fn full_name(table: &Table, row: &mut Row) {
         Some(Cell::Text(text)) => text.to_string(),
         _ => String::new(),
     };
-    let name = [part("firstname"), part("lastname")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let name =
+        [part("firstname"), part("lastname")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     set(table, row, "fullname", Some(Cell::text(&name)));
 }

@@ -14,7 +14,12 @@ pub fn before_create_list(session: &Session<'_>, table: &Table, row: &mut Row) -
     if get(table, row, "transactioncurrencyid").is_none() {
         let organizations = session.position("organization")?;
         let organization = session.table(organizations);
-        let base = session.store.rows(organizations).after(None).next().and_then(|row| get(&organization, row, "basecurrencyid"));
+        let base = session
+            .store
+            .rows(organizations)
+            .after(None)
+            .next()
+            .and_then(|row| get(&organization, row, "basecurrencyid"));
         set(table, row, "transactioncurrencyid", base);
     }
     Ok(())
@@ -23,14 +28,28 @@ pub fn before_create_list(session: &Session<'_>, table: &Table, row: &mut Row) -
 /// An item names list, product and unit, takes the list's currency and the product's number.
 pub fn before_create_item(session: &Session<'_>, table: &Table, row: &mut Row, sent: &Changes) -> ApiResult<()> {
     require(table, row, &["pricelevelid", "productid", "uomid"])?;
-    defaults(table, row, &[("pricingmethodcode", Cell::Int(1)), ("quantitysellingcode", Cell::Int(1)), ("roundingpolicycode", Cell::Int(1))]);
+    defaults(
+        table,
+        row,
+        &[
+            ("pricingmethodcode", Cell::Int(1)),
+            ("quantitysellingcode", Cell::Int(1)),
+            ("roundingpolicycode", Cell::Int(1)),
+        ],
+    );
     follow_list(session, table, row, sent)?;
     unit_of_product(session, table, row)?;
     price_is_free(session, table, row)
 }
 
 /// The same for a changed item.
-pub fn before_update_item(session: &Session<'_>, table: &Table, before: &Row, row: &mut Row, sent: &Changes) -> ApiResult<()> {
+pub fn before_update_item(
+    session: &Session<'_>,
+    table: &Table,
+    before: &Row,
+    row: &mut Row,
+    sent: &Changes,
+) -> ApiResult<()> {
     follow_list(session, table, row, sent)?;
     unit_of_product(session, table, row)?;
     if ["productid", "uomid", "pricelevelid"].iter().any(|name| get(table, before, name) != get(table, row, name)) {
@@ -46,7 +65,10 @@ fn follow_list(session: &Session<'_>, table: &Table, row: &mut Row, sent: &Chang
     if let (Some(sent), Some(list)) = (sent, &currency)
         && sent.id() != list.id()
     {
-        return Err(ApiError::refused("0x80048cef", "The currency of the price list item does not match the currency of its price list."));
+        return Err(ApiError::refused(
+            "0x80048cef",
+            "The currency of the price list item does not match the currency of its price list.",
+        ));
     }
     set(table, row, "transactioncurrencyid", currency);
     let number = referenced(session, table, row, "productid", "productnumber");
@@ -67,15 +89,23 @@ fn unit_of_product(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult
 
 fn price_is_free(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
     let items = session.position("productpricelevel")?;
-    let (Some(column), Some(product)) = (table.column("productid"), get(table, row, "productid")) else { return Ok(()) };
+    let (Some(column), Some(product)) = (table.column("productid"), get(table, row, "productid")) else {
+        return Ok(());
+    };
     let same = |other: Uuid| {
         other != row.id
             && session.store.get(items, other).is_some_and(|other| {
-                ["pricelevelid", "uomid"].iter().all(|name| get(table, other, name).and_then(|cell| cell.id()) == get(table, row, name).and_then(|cell| cell.id()))
+                ["pricelevelid", "uomid"].iter().all(|name| {
+                    get(table, other, name).and_then(|cell| cell.id())
+                        == get(table, row, name).and_then(|cell| cell.id())
+                })
             })
     };
     if session.store.rows(items).find(column, &product).into_iter().any(same) {
-        return Err(ApiError::refused("0x80043b08", "This product and unit combination has a price for this price list."));
+        return Err(ApiError::refused(
+            "0x80043b08",
+            "This product and unit combination has a price for this price list.",
+        ));
     }
     Ok(())
 }

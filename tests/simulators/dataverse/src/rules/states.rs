@@ -22,7 +22,10 @@ pub fn pairs(table: &str) -> &'static [(i64, &'static [i64])] {
 
 /// Sets the initial state of a new row.
 pub fn initial(table: &Table, row: &mut Row) {
-    let (Some(state), Some(status)) = (table.state_column(ChoiceRole::State), table.state_column(ChoiceRole::Status)) else { return };
+    let (Some(state), Some(status)) = (table.state_column(ChoiceRole::State), table.state_column(ChoiceRole::Status))
+    else {
+        return;
+    };
     if let Some((first, statuses)) = pairs(&table.name).first() {
         row.set(state, Some(Cell::Int(*first)));
         row.set(status, statuses.first().map(|status| Cell::Int(*status)));
@@ -49,7 +52,10 @@ pub fn change(session: &Session<'_>, table: &Table, before: &Row, row: &mut Row,
     let state = wanted_state.unwrap_or(old);
     let known = pairs(&table.name);
     let Some((_, statuses)) = known.iter().find(|(value, _)| *value == state) else {
-        return Err(ApiError::refused("0x80048408", format!("{state} is not a valid state code on {} with Id {}.", table.name, row.id)));
+        return Err(ApiError::refused(
+            "0x80048408",
+            format!("{state} is not a valid state code on {} with Id {}.", table.name, row.id),
+        ));
     };
     let status = match wanted_status {
         // -1 lets the server choose.
@@ -60,7 +66,13 @@ pub fn change(session: &Session<'_>, table: &Table, before: &Row, row: &mut Row,
     if !statuses.contains(&status) && !custom_status(table, status) {
         return Err(ApiError::refused(
             "0x80048408",
-            format!("{status} is not a valid status code for state code {}State.{} on {} with Id {}.", table.schema_name, state_label(table, state), table.name, row.id),
+            format!(
+                "{status} is not a valid status code for state code {}State.{} on {} with Id {}.",
+                table.schema_name,
+                state_label(table, state),
+                table.name,
+                row.id
+            ),
         ));
     }
     if state != old && !session.unrestricted {
@@ -79,9 +91,15 @@ fn custom_status(table: &Table, status: i64) -> bool {
 
 fn allowed(session: &Session<'_>, table: &Table, from: i64, to: i64) -> ApiResult<()> {
     match (table.name.as_str(), from, to) {
-        ("product", 0 | 1 | 3, 2) if from == 1 => Err(ApiError::refused("0x8004F979", "You can't set a retired product to the Draft state.")),
-        ("product", _, 2) => Err(ApiError::refused("0x8004F912", "You can't set a published product back to the Draft state.")),
-        ("product", 1, 0) if !session.behaviour.retired_products_reactivate => Err(ApiError::refused("0x8004F977", "You can't activate a retired product.")),
+        ("product", 0 | 1 | 3, 2) if from == 1 => {
+            Err(ApiError::refused("0x8004F979", "You can't set a retired product to the Draft state."))
+        }
+        ("product", _, 2) => {
+            Err(ApiError::refused("0x8004F912", "You can't set a published product back to the Draft state."))
+        }
+        ("product", 1, 0) if !session.behaviour.retired_products_reactivate => {
+            Err(ApiError::refused("0x8004F977", "You can't activate a retired product."))
+        }
         ("product", 1 | 2, 3) => Err(ApiError::refused("0x8004F883", "You can only revise an active product.")),
         ("quote", 0 | 1, 2) => Err(ApiError::refused("0x80048408", "A quote is won with the WinQuote message.")),
         ("quote", 0 | 1, 3) => Err(ApiError::refused("0x80048408", "A quote is closed with the CloseQuote message.")),
@@ -94,7 +112,11 @@ fn state_label(table: &Table, state: i64) -> String {
     table
         .state_column(ChoiceRole::State)
         .and_then(|column| match &table.columns[column].kind {
-            Kind::Choice(choice) => choice.options.iter().find(|(value, _)| i64::from(*value) == state).map(|(_, label)| label.replace(' ', "")),
+            Kind::Choice(choice) => choice
+                .options
+                .iter()
+                .find(|(value, _)| i64::from(*value) == state)
+                .map(|(_, label)| label.replace(' ', "")),
             _ => None,
         })
         .unwrap_or_else(|| state.to_string())

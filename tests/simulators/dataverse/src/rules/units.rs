@@ -19,7 +19,9 @@ pub fn create_base_unit(session: &mut Session<'_>, groups: usize, group: Uuid) -
     let units = session.position("uom")?;
     let unit_table = session.table(units);
     let group_table = session.table(groups);
-    let Some(row) = session.store.get(groups, group).cloned() else { return Ok(()) };
+    let Some(row) = session.store.get(groups, group).cloned() else {
+        return Ok(());
+    };
     let mut changes = Vec::new();
     let mut put = |name: &str, value: Option<Cell>| {
         if let Some(column) = unit_table.column(name) {
@@ -52,12 +54,12 @@ pub fn before_create_unit(session: &Session<'_>, table: &Table, row: &mut Row) -
     {
         let units = session.position("uom")?;
         let column = table.column("uomscheduleid").unwrap_or_default();
-        let base = session
-            .store
-            .rows(units)
-            .find(column, &group)
-            .into_iter()
-            .find(|id| session.store.get(units, *id).is_some_and(|unit| matches!(get(table, unit, "isschedulebaseuom"), Some(Cell::Bool(true)))));
+        let base = session.store.rows(units).find(column, &group).into_iter().find(|id| {
+            session
+                .store
+                .get(units, *id)
+                .is_some_and(|unit| matches!(get(table, unit, "isschedulebaseuom"), Some(Cell::Bool(true))))
+        });
         set(table, row, "baseuom", base.map(|id| Cell::Lookup { table: units, id }));
     }
     Ok(())
@@ -66,9 +68,15 @@ pub fn before_create_unit(session: &Session<'_>, table: &Table, row: &mut Row) -
 /// The base unit keeps its quantity.
 pub fn before_update_unit(table: &Table, before: &Row, row: &Row) -> ApiResult<()> {
     let base = matches!(get(table, before, "isschedulebaseuom"), Some(Cell::Bool(true)));
-    let (old, new) = (get(table, before, "quantity").and_then(|cell| cell.number()), get(table, row, "quantity").and_then(|cell| cell.number()));
+    let (old, new) = (
+        get(table, before, "quantity").and_then(|cell| cell.number()),
+        get(table, row, "quantity").and_then(|cell| cell.number()),
+    );
     if base && old != new {
-        return Err(ApiError::refused("0x80043b10", "The quantity of the base unit of a unit group cannot be changed."));
+        return Err(ApiError::refused(
+            "0x80043b10",
+            "The quantity of the base unit of a unit group cannot be changed.",
+        ));
     }
     Ok(())
 }

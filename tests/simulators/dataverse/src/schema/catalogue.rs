@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::naming::{custom_table, plural, schema_name};
+use super::naming::{custom_table, display_name, plural, schema_name, type_code};
+use super::system::plain;
 use super::{Choice, ChoiceRole, Column, CustomNavigation, Kind, Table};
 
 const DATA: &str = include_str!("../../../../../shared/model/catalogue/tables/dataverse.json");
@@ -39,43 +40,6 @@ struct FileColumn {
     navigation: Option<HashMap<String, String>>,
 }
 
-/// System tables that the data file leaves out: (name, set, id, primary name, columns as `name:type`).
-const SYSTEM: [(&str, &str, &str, &str, &[&str]); 8] = [
-    ("sdkmessage", "sdkmessages", "sdkmessageid", "name", &["name:text"]),
-    ("sdkmessagefilter", "sdkmessagefilters", "sdkmessagefilterid", "name", &["name:text", "primaryobjecttypecode:name", "secondaryobjecttypecode:name", "sdkmessageid:>sdkmessage"]),
-    (
-        "serviceendpoint",
-        "serviceendpoints",
-        "serviceendpointid",
-        "name",
-        &[
-            "name:text", "description:text", "url:memo", "contract:int", "authtype:int", "authvalue:memo", "connectionmode:int", "userclaim:int",
-            "messageformat:int", "path:text", "solutionnamespace:text", "isauthvalueset:bool",
-        ],
-    ),
-    (
-        "sdkmessageprocessingstep",
-        "sdkmessageprocessingsteps",
-        "sdkmessageprocessingstepid",
-        "name",
-        &[
-            "name:text", "description:text", "configuration:memo", "mode:int", "stage:int", "rank:int", "supporteddeployment:int", "invocationsource:int",
-            "asyncautodelete:bool", "filteringattributes:memo", "sdkmessageid:>sdkmessage", "sdkmessagefilterid:>sdkmessagefilter",
-            "eventhandler:>serviceendpoint", "statecode:state", "statuscode:status",
-        ],
-    ),
-    (
-        "asyncoperation",
-        "asyncoperations",
-        "asyncoperationid",
-        "name",
-        &["name:text", "operationtype:int", "message:memo", "friendlymessage:text", "errorcode:int", "owningextensionid:>sdkmessageprocessingstep", "retrycount:int", "statecode:int", "statuscode:int", "completedon:time"],
-    ),
-    ("quoteclose", "quotecloses", "activityid", "subject", &["subject:text", "description:memo", "actualend:time", "quotenumber:text", "revision:int", "quoteid:>quote", "statecode:int", "statuscode:int"]),
-    ("orderclose", "ordercloses", "activityid", "subject", &["subject:text", "description:memo", "actualend:time", "ordernumber:text", "revision:int", "salesorderid:>salesorder", "statecode:int", "statuscode:int"]),
-    ("solution", "solutions", "solutionid", "friendlyname", &["uniquename:text", "friendlyname:text", "version:text", "ismanaged:bool", "installedon:time", "isvisible:bool"]),
-];
-
 /// All tables of the organization.
 ///
 /// # Errors
@@ -83,19 +47,24 @@ const SYSTEM: [(&str, &str, &str, &str, &[&str]); 8] = [
 pub fn tables(custom_navigation: CustomNavigation, entity_names_exposed: bool) -> anyhow::Result<Vec<Table>> {
     let file: File = serde_json::from_str(DATA)?;
     let mut names: Vec<String> = file.tables.iter().map(|table| table.name.clone()).collect();
-    names.extend(SYSTEM.iter().map(|(name, ..)| (*name).to_owned()));
+    names.extend(super::system::names().map(str::to_owned));
     let mut tables = Vec::with_capacity(names.len());
     for (at, table) in file.tables.into_iter().enumerate() {
         tables.push(from_file(table, at, &names, custom_navigation, entity_names_exposed)?);
     }
-    for (at, (name, set, id, primary_name, columns)) in SYSTEM.iter().enumerate() {
-        tables.push(system(name, set, id, primary_name, columns, at));
-    }
+    tables.extend(super::system::tables());
     Ok(tables)
 }
 
-fn from_file(table: FileTable, at: usize, names: &[String], custom_navigation: CustomNavigation, entity_names_exposed: bool) -> anyhow::Result<Table> {
-    let lookups: Vec<String> = table.columns.iter().filter(|column| column.kind == "lookup").map(|column| column.name.clone()).collect();
+fn from_file(
+    table: FileTable,
+    at: usize,
+    names: &[String],
+    custom_navigation: CustomNavigation,
+    entity_names_exposed: bool,
+) -> anyhow::Result<Table> {
+    let lookups: Vec<String> =
+        table.columns.iter().filter(|column| column.kind == "lookup").map(|column| column.name.clone()).collect();
     let mut columns = Vec::with_capacity(table.columns.len());
     for column in table.columns {
         columns.push(column_from_file(column, &table.name, &lookups, names, custom_navigation, entity_names_exposed)?);
@@ -146,7 +115,11 @@ fn column_from_file(
     let kind = match column.kind.as_str() {
         "string" => Kind::Text(column.length.unwrap_or(100)),
         // The data file has no length for memos; the service's own ceiling for text is what the column allows at most.
-        "memo" => Kind::Memo(if column.name == "notetext" { 100_000 } else { 1_048_576.min(column.length.unwrap_or(2000).max(2000)) }),
+        "memo" => Kind::Memo(if column.name == "notetext" {
+            100_000
+        } else {
+            1_048_576.min(column.length.unwrap_or(2000).max(2000))
+        }),
         "int" => Kind::Integer,
         "bigint" => Kind::BigInteger,
         "decimal" => Kind::Decimal,
@@ -155,14 +128,19 @@ fn column_from_file(
         "bool" => Kind::Boolean,
         "datetime" if column.date_only && column.name != "overriddencreatedon" => Kind::DateOnly,
         "datetime" => Kind::DateTime,
-        "guid" if owner_guid => Kind::Lookup(vec![if column.name == "owninguser" { "systemuser" } else { "businessunit" }.to_owned()]),
+        "guid" if owner_guid => {
+            Kind::Lookup(vec![if column.name == "owninguser" { "systemuser" } else { "businessunit" }.to_owned()])
+        }
         "guid" => Kind::Guid,
         "entityname" => Kind::EntityName,
         "lookup" => {
-            let known: Vec<String> = column.targets.unwrap_or_default().into_iter().filter(|target| names.contains(target)).collect();
+            let known: Vec<String> =
+                column.targets.unwrap_or_default().into_iter().filter(|target| names.contains(target)).collect();
             match (known.is_empty(), column.name.as_str()) {
                 (false, _) => Kind::Lookup(known),
-                (true, "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" | "owninguser") => Kind::Lookup(vec!["systemuser".to_owned()]),
+                (true, "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" | "owninguser") => {
+                    Kind::Lookup(vec!["systemuser".to_owned()])
+                }
                 (true, "owningbusinessunit") => Kind::Lookup(vec!["businessunit".to_owned()]),
                 (true, _) => Kind::Lookup(Vec::new()),
             }
@@ -180,12 +158,18 @@ fn column_from_file(
         exposed: !(paired && matches!(kind, Kind::EntityName)) || entity_names_exposed,
         navigation,
         required: required(table, &column.name),
+        display_name: schema_name(&column.name),
+        relationship: None,
         kind,
         name: column.name,
     })
 }
 
-fn choice(name: &str, role: Option<&str>, options: Option<serde_json::Map<String, serde_json::Value>>) -> anyhow::Result<Choice> {
+fn choice(
+    name: &str,
+    role: Option<&str>,
+    options: Option<serde_json::Map<String, serde_json::Value>>,
+) -> anyhow::Result<Choice> {
     let role = match role {
         Some("state") => ChoiceRole::State,
         Some("status") => ChoiceRole::Status,
@@ -200,8 +184,15 @@ fn choice(name: &str, role: Option<&str>, options: Option<serde_json::Map<String
     Ok(Choice { role, options: made })
 }
 
-fn navigation(name: &str, kind: &Kind, given: Option<&HashMap<String, String>>, custom: CustomNavigation) -> Vec<(String, String)> {
-    let Kind::Lookup(targets) = kind else { return Vec::new() };
+fn navigation(
+    name: &str,
+    kind: &Kind,
+    given: Option<&HashMap<String, String>>,
+    custom: CustomNavigation,
+) -> Vec<(String, String)> {
+    let Kind::Lookup(targets) = kind else {
+        return Vec::new();
+    };
     if let Some(given) = given {
         return given.iter().map(|(target, name)| (target.clone(), name.clone())).collect();
     }
@@ -209,7 +200,11 @@ fn navigation(name: &str, kind: &Kind, given: Option<&HashMap<String, String>>, 
         "ownerid" | "regardingobjectownerid" => vec![("principal".to_owned(), name.to_owned())],
         _ if targets.len() > 1 => targets.iter().map(|target| (target.clone(), format!("{name}_{target}"))).collect(),
         _ => {
-            let spelled = if custom_table(name) && custom == CustomNavigation::SchemaName { schema_name(name) } else { name.to_owned() };
+            let spelled = if custom_table(name) && custom == CustomNavigation::SchemaName {
+                schema_name(name)
+            } else {
+                name.to_owned()
+            };
             targets.iter().map(|target| (target.clone(), spelled.clone())).collect()
         }
     }
@@ -221,10 +216,16 @@ fn required(table: &str, column: &str) -> bool {
         (table, column),
         ("uomschedule", "name" | "baseuomname")
             | ("uom", "name" | "quantity" | "uomscheduleid")
-            | ("transactioncurrency", "currencyname" | "isocurrencycode" | "exchangerate" | "currencysymbol" | "currencyprecision")
+            | (
+                "transactioncurrency",
+                "currencyname" | "isocurrencycode" | "exchangerate" | "currencysymbol" | "currencyprecision"
+            )
             | ("product", "defaultuomid" | "defaultuomscheduleid" | "quantitydecimal")
             | ("pricelevel", "name" | "transactioncurrencyid")
-            | ("productpricelevel", "pricelevelid" | "productid" | "uomid" | "quantitysellingcode" | "pricingmethodcode")
+            | (
+                "productpricelevel",
+                "pricelevelid" | "productid" | "uomid" | "quantitysellingcode" | "pricingmethodcode"
+            )
             | ("salesorderdetail", "salesorderid")
             | ("quotedetail", "quoteid")
             | ("invoicedetail", "invoiceid")
@@ -235,102 +236,25 @@ fn required(table: &str, column: &str) -> bool {
 
 fn extra_columns(table: &str) -> Vec<Column> {
     let made: &[&str] = match table {
-        "systemuser" => &["applicationid:guid", "azureactivedirectoryobjectid:guid", "accessmode:int", "islicensed:bool", "isintegrationuser:bool", "isdisabled:bool"],
-        "organization" => &["expirechangetrackingindays:int", "friendlyname:text", "createproductswithoutparentinactivestate:bool", "versionnumber:bigint", "createdon:time", "modifiedon:time"],
+        "systemuser" => &[
+            "applicationid:guid",
+            "azureactivedirectoryobjectid:guid",
+            "accessmode:int",
+            "islicensed:bool",
+            "isintegrationuser:bool",
+            "isdisabled:bool",
+        ],
+        "organization" => &[
+            "expirechangetrackingindays:int",
+            "friendlyname:text",
+            "createproductswithoutparentinactivestate:bool",
+            "versionnumber:bigint",
+            "createdon:time",
+            "modifiedon:time",
+        ],
         "bcbi_company" | "role" | "businessunit" | "teamroles" => &["versionnumber:bigint"],
         "annotation" => &["createdby:>systemuser", "modifiedby:>systemuser", "ownerid:>systemuser"],
         _ => &["versionnumber:bigint"],
     };
     made.iter().map(|text| plain(text)).collect()
-}
-
-fn system(name: &str, set: &str, id: &str, primary_name: &str, columns: &[&str], at: usize) -> Table {
-    let mut all = vec![plain(&format!("{id}:guid"))];
-    all.extend(columns.iter().map(|column| plain(column)));
-    all.extend(["createdon:time", "modifiedon:time", "createdby:>systemuser", "modifiedby:>systemuser", "versionnumber:bigint"].iter().map(|text| plain(text)));
-    let mut table = Table {
-        name: name.to_owned(),
-        schema_name: schema_name(name),
-        set: set.to_owned(),
-        id: 0,
-        primary_name: all.iter().position(|column| column.name == primary_name),
-        columns: all,
-        by_name: HashMap::new(),
-        by_property: HashMap::new(),
-        by_navigation: HashMap::new(),
-        keys: Vec::new(),
-        bulk: false,
-        change_tracking: false,
-        optimistic_concurrency: true,
-        custom: false,
-        intersect: false,
-        owned: false,
-        type_code: type_code(name, at + 200),
-        display_name: display_name(name),
-    };
-    table.index();
-    table
-}
-
-/// A column from `name:type`; types are short words, `>table` is a lookup.
-pub(super) fn plain(text: &str) -> Column {
-    let (name, kind) = text.split_once(':').unwrap_or((text, "text"));
-    let state = |role, options: &[(i32, &str)]| Kind::Choice(Choice { role, options: options.iter().map(|(value, label)| (*value, (*label).to_owned())).collect() });
-    let kind = match kind {
-        "guid" => Kind::Guid,
-        "int" => Kind::Integer,
-        "bigint" => Kind::BigInteger,
-        "bool" => Kind::Boolean,
-        "time" => Kind::DateTime,
-        "memo" => Kind::Memo(1_048_576),
-        "name" => Kind::EntityName,
-        "state" => state(ChoiceRole::State, &[(0, "Enabled"), (1, "Disabled")]),
-        "status" => state(ChoiceRole::Status, &[(1, "Enabled"), (2, "Disabled")]),
-        lookup if lookup.starts_with('>') => Kind::Lookup(vec![lookup[1..].to_owned()]),
-        _ => Kind::Text(256),
-    };
-    let server_set = matches!(name, "createdon" | "modifiedon" | "createdby" | "modifiedby" | "versionnumber");
-    let navigation = match &kind {
-        Kind::Lookup(targets) if name == "eventhandler" => targets.iter().map(|target| (target.clone(), format!("{name}_{target}"))).collect(),
-        Kind::Lookup(targets) => targets.iter().map(|target| (target.clone(), name.to_owned())).collect(),
-        _ => Vec::new(),
-    };
-    Column {
-        name: name.to_owned(),
-        schema_name: schema_name(name),
-        property: if matches!(kind, Kind::Lookup(_)) { format!("_{name}_value") } else { name.to_owned() },
-        creatable: !server_set,
-        updatable: !server_set,
-        exposed: true,
-        navigation,
-        required: false,
-        kind,
-    }
-}
-
-/// Object type codes of the tables that have a fixed one; custom tables get numbers above 10,000.
-fn type_code(name: &str, at: usize) -> i32 {
-    const CODES: [(&str, i32); 24] = [
-        ("account", 1), ("contact", 2), ("opportunity", 3), ("annotation", 5), ("systemuser", 8), ("team", 9), ("businessunit", 10), ("pricelevel", 1022),
-        ("product", 1024), ("productpricelevel", 1026), ("role", 1036), ("organization", 1019), ("uom", 1055), ("uomschedule", 1056), ("quote", 1084),
-        ("quotedetail", 1085), ("salesorder", 1088), ("salesorderdetail", 1089), ("invoice", 1090), ("invoicedetail", 1091), ("sdkmessage", 4606),
-        ("serviceendpoint", 4618), ("post", 8000), ("transactioncurrency", 9105),
-    ];
-    let fallback = i32::try_from(10_001 + at).unwrap_or(10_001);
-    CODES.iter().find(|(table, _)| *table == name).map_or(fallback, |(_, code)| *code)
-}
-
-fn display_name(name: &str) -> String {
-    match name {
-        "uom" => "Unit".to_owned(),
-        "uomschedule" => "Unit Group".to_owned(),
-        "pricelevel" => "Price List".to_owned(),
-        "productpricelevel" => "Price List Item".to_owned(),
-        "salesorder" => "Order".to_owned(),
-        "salesorderdetail" => "Order Product".to_owned(),
-        "transactioncurrency" => "Currency".to_owned(),
-        "annotation" => "Note".to_owned(),
-        "systemuser" => "User".to_owned(),
-        other => schema_name(other.split_once('_').map_or(other, |(_, rest)| rest)),
-    }
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod naming;
 mod relationships;
+mod system;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 pub use naming::{custom_table, plural};
 pub use relationships::{Collection, Delete, ManyToMany};
+pub use system::plain;
 
 /// Namespace of every id that the simulator derives from a name, so that two runs show the same ids.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x5d1b_7c0e_54d1_4a8e_9f1c_2f1d_7a55_0001);
@@ -89,6 +91,10 @@ pub struct Column {
     pub navigation: Vec<(String, String)>,
     /// The value cannot be set to null.
     pub required: bool,
+    /// Display name.
+    pub display_name: String,
+    /// Schema name of the relationship behind a customizer's lookup.
+    pub relationship: Option<String>,
 }
 
 /// A declared alternate key.
@@ -141,9 +147,40 @@ pub struct Table {
 }
 
 impl Table {
+    /// A customizer's table without columns.
+    #[must_use]
+    pub fn empty(name: &str, schema_name: &str, set: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            schema_name: schema_name.to_owned(),
+            set: set.to_owned(),
+            id: 0,
+            primary_name: None,
+            columns: Vec::new(),
+            by_name: HashMap::new(),
+            by_property: HashMap::new(),
+            by_navigation: HashMap::new(),
+            keys: Vec::new(),
+            bulk: true,
+            change_tracking: true,
+            optimistic_concurrency: true,
+            custom: true,
+            intersect: false,
+            owned: true,
+            type_code: 10_500,
+            display_name: schema_name.to_owned(),
+        }
+    }
+
     /// Builds the name indexes over the columns.
     pub fn index(&mut self) {
-        self.by_name = self.columns.iter().enumerate().map(|(at, column)| (column.name.clone(), at)).collect();
+        self.by_name = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !column.name.is_empty())
+            .map(|(at, column)| (column.name.clone(), at))
+            .collect();
         self.by_property = self
             .columns
             .iter()
@@ -155,8 +192,15 @@ impl Table {
             .columns
             .iter()
             .enumerate()
-            .flat_map(|(at, column)| column.navigation.iter().map(move |(target, name)| (name.clone(), (at, target.clone()))))
+            .flat_map(|(at, column)| {
+                column.navigation.iter().map(move |(target, name)| (name.clone(), (at, target.clone())))
+            })
             .collect();
+    }
+
+    /// The columns that were not deleted.
+    pub fn living_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.name.is_empty())
     }
 
     /// Position of a column by logical name.

@@ -5,7 +5,9 @@
 pub fn plural(name: &str) -> String {
     match name {
         "teamroles" | "systemuserroles" => format!("{name}collection"),
-        _ if name.ends_with(['s', 'x', 'z']) || name.ends_with("ch") || name.ends_with("sh") => format!("{name}es"),
+        _ if name.ends_with(['s', 'x', 'z']) || name.ends_with("ch") || name.ends_with("sh") => {
+            format!("{name}es")
+        }
         _ if name.ends_with('y') && !["ay", "ey", "oy", "uy"].iter().any(|vowel| name.ends_with(vowel)) => {
             format!("{}ies", &name[..name.len() - 1])
         }
@@ -39,4 +41,54 @@ pub fn schema_name(name: &str) -> String {
     }
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Object type codes of the tables that have a fixed one; custom tables get numbers above 10,000.
+#[must_use]
+pub fn type_code(name: &str, at: usize) -> i32 {
+    const CODES: [(&str, i32); 24] = [
+        ("account", 1),
+        ("contact", 2),
+        ("opportunity", 3),
+        ("annotation", 5),
+        ("systemuser", 8),
+        ("team", 9),
+        ("businessunit", 10),
+        ("pricelevel", 1022),
+        ("product", 1024),
+        ("productpricelevel", 1026),
+        ("role", 1036),
+        ("organization", 1019),
+        ("uom", 1055),
+        ("uomschedule", 1056),
+        ("quote", 1084),
+        ("quotedetail", 1085),
+        ("salesorder", 1088),
+        ("salesorderdetail", 1089),
+        ("invoice", 1090),
+        ("invoicedetail", 1091),
+        ("sdkmessage", 4606),
+        ("serviceendpoint", 4618),
+        ("post", 8000),
+        ("transactioncurrency", 9105),
+    ];
+    let fallback = i32::try_from(10_001 + at).unwrap_or(10_001);
+    CODES.iter().find(|(table, _)| *table == name).map_or(fallback, |(_, code)| *code)
+}
+
+/// Display name of a table.
+#[must_use]
+pub fn display_name(name: &str) -> String {
+    match name {
+        "uom" => "Unit".to_owned(),
+        "uomschedule" => "Unit Group".to_owned(),
+        "pricelevel" => "Price List".to_owned(),
+        "productpricelevel" => "Price List Item".to_owned(),
+        "salesorder" => "Order".to_owned(),
+        "salesorderdetail" => "Order Product".to_owned(),
+        "transactioncurrency" => "Currency".to_owned(),
+        "annotation" => "Note".to_owned(),
+        "systemuser" => "User".to_owned(),
+        other => schema_name(other.split_once('_').map_or(other, |(_, rest)| rest)),
+    }
 }

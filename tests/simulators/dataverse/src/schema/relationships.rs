@@ -72,9 +72,24 @@ impl ManyToMany {
 #[must_use]
 pub fn many_to_many() -> Vec<ManyToMany> {
     vec![
-        ManyToMany { name: "teamroles_association", intersect: "teamroles", first: ("team", "teamid"), second: ("role", "roleid") },
-        ManyToMany { name: "teammembership_association", intersect: "teammembership", first: ("team", "teamid"), second: ("systemuser", "systemuserid") },
-        ManyToMany { name: "systemuserroles_association", intersect: "systemuserroles", first: ("systemuser", "systemuserid"), second: ("role", "roleid") },
+        ManyToMany {
+            name: "teamroles_association",
+            intersect: "teamroles",
+            first: ("team", "teamid"),
+            second: ("role", "roleid"),
+        },
+        ManyToMany {
+            name: "teammembership_association",
+            intersect: "teammembership",
+            first: ("team", "teamid"),
+            second: ("systemuser", "systemuserid"),
+        },
+        ManyToMany {
+            name: "systemuserroles_association",
+            intersect: "systemuserroles",
+            first: ("systemuser", "systemuserid"),
+            second: ("role", "roleid"),
+        },
     ]
 }
 
@@ -118,10 +133,18 @@ pub fn collections(tables: &[Arc<Table>]) -> HashMap<(String, String), Collectio
     let mut taken: HashSet<(String, String)> = HashSet::new();
     for table in tables.iter().filter(|table| !table.name.is_empty()) {
         for column in &table.columns {
-            let Kind::Lookup(targets) = &column.kind else { continue };
+            let Kind::Lookup(targets) = &column.kind else {
+                continue;
+            };
             for target in targets {
-                let known = KNOWN.iter().find(|(to, lookup, from, ..)| *to == table.name && *lookup == column.name && *from == target.as_str());
-                let mut name = known.map_or_else(|| generic_name(&table.name, &column.name, target), |(_, _, _, name, _)| (*name).to_owned());
+                let known = KNOWN.iter().find(|(to, lookup, from, ..)| {
+                    *to == table.name && *lookup == column.name && *from == target.as_str()
+                });
+                let mut name = match (known, &column.relationship) {
+                    (_, Some(name)) => name.clone(),
+                    (Some((_, _, _, name, _)), None) => (*name).to_owned(),
+                    (None, None) => generic_name(&table.name, &column.name, target),
+                };
                 while !taken.insert((target.clone(), name.clone())) {
                     name.push('1');
                 }
@@ -133,7 +156,14 @@ pub fn collections(tables: &[Arc<Table>]) -> HashMap<(String, String), Collectio
                 let delete = known.map_or_else(|| generic_delete(&table.name, &column.name), |(.., delete)| *delete);
                 all.insert(
                     (target.clone(), name.clone()),
-                    Collection { from: target.clone(), name, to: table.name.clone(), column: column.name.clone(), partner, delete },
+                    Collection {
+                        from: target.clone(),
+                        name,
+                        to: table.name.clone(),
+                        column: column.name.clone(),
+                        partner,
+                        delete,
+                    },
                 );
             }
         }
@@ -143,7 +173,9 @@ pub fn collections(tables: &[Arc<Table>]) -> HashMap<(String, String), Collectio
 
 fn generic_name(table: &str, column: &str, target: &str) -> String {
     match column {
-        "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" => format!("lk_{table}_{column}"),
+        "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" => {
+            format!("lk_{table}_{column}")
+        }
         "owninguser" => format!("user_{table}"),
         "owningteam" => format!("team_{table}"),
         "owningbusinessunit" => format!("business_unit_{table}s"),

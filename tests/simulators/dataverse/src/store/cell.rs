@@ -64,7 +64,9 @@ impl Key {
             Cell::Double(_) => return None,
             Cell::Text(text) => Self::Text(text.to_lowercase()),
             Cell::Guid(id) | Cell::Lookup { id, .. } => Self::Id(*id),
-            Cell::Day(day) => Self::Number(i64::from(day.year()) * 10_000 + i64::from(day.month()) * 100 + i64::from(day.day())),
+            Cell::Day(day) => {
+                Self::Number(i64::from(day.year()) * 10_000 + i64::from(day.month()) * 100 + i64::from(day.day()))
+            }
         })
     }
 }
@@ -91,7 +93,8 @@ impl Cell {
     /// # Errors
     /// When the JSON type or its content does not fit.
     pub fn from_json(kind: &Kind, value: &Value) -> Result<Option<Self>, WrongType> {
-        let wrong = || WrongType { literal: value.as_str().map_or_else(|| value.to_string(), str::to_owned), edm: edm(kind) };
+        let wrong =
+            || WrongType { literal: value.as_str().map_or_else(|| value.to_string(), str::to_owned), edm: edm(kind) };
         let cell = match (kind, value) {
             (_, Value::Null) => return Ok(None),
             (Kind::Text(_) | Kind::Memo(_) | Kind::EntityName, Value::String(text)) => Self::text(text),
@@ -103,7 +106,9 @@ impl Cell {
                 Self::Int(i64::from(number.to_i32().ok_or_else(wrong)?))
             }
             (Kind::BigInteger, Value::Number(number)) => Self::Int(number.to_string().parse().map_err(|_| wrong())?),
-            (Kind::Decimal | Kind::Money, Value::Number(number)) => Self::Decimal(decimal(&number.to_string()).ok_or_else(wrong)?),
+            (Kind::Decimal | Kind::Money, Value::Number(number)) => {
+                Self::Decimal(decimal(&number.to_string()).ok_or_else(wrong)?)
+            }
             (Kind::Double, Value::Number(number)) => Self::Double(number.to_string().parse().map_err(|_| wrong())?),
             (Kind::Boolean, Value::Bool(value)) => Self::Bool(*value),
             (Kind::DateTime, Value::String(text)) => Self::Time(seconds(text).ok_or_else(wrong)?),

@@ -83,7 +83,9 @@ impl Store {
 
     /// Removes a row and keeps its tombstone.
     pub fn remove(&mut self, table: usize, id: Uuid) -> bool {
-        let Some(before) = self.tables[table].remove(id) else { return false };
+        let Some(before) = self.tables[table].remove(id) else {
+            return false;
+        };
         self.version += 1;
         self.tables[table].bury(self.version, id);
         if let Some(journal) = &mut self.journal {
@@ -121,7 +123,9 @@ impl Store {
 
     /// Takes back what was written since `mark`. Row versions are not reused.
     pub fn roll_back_to(&mut self, mark: usize) {
-        let Some(journal) = &mut self.journal else { return };
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
         let undone = journal.split_off(mark.min(journal.len()));
         for undo in undone.into_iter().rev() {
             if let Some(version) = undo.tombstone {

@@ -41,14 +41,18 @@ impl Store {
             let rows = rows
                 .after(None)
                 .map(|row| {
-                    let values = row.cells().map(|(column, cell)| {
-                        let column = &table.columns[column];
-                        let value = match cell {
-                            Cell::Lookup { table, id } => serde_json::json!([self.schema.table(*table).name, id]),
-                            other => other.to_json(&column.kind),
-                        };
-                        (column.name.clone(), value)
-                    });
+                    let values = row.cells().filter(|(column, _)| !table.columns[*column].name.is_empty()).map(
+                        |(column, cell)| {
+                            let column = &table.columns[column];
+                            let value = match cell {
+                                Cell::Lookup { table, id } => {
+                                    serde_json::json!([self.schema.table(*table).name, id])
+                                }
+                                other => other.to_json(&column.kind),
+                            };
+                            (column.name.clone(), value)
+                        },
+                    );
                     (row.version, values.collect())
                 })
                 .collect();
@@ -63,7 +67,9 @@ impl Store {
             self.clear(at);
         }
         for saved in &state.tables {
-            let Some(at) = self.schema.position(&saved.name) else { continue };
+            let Some(at) = self.schema.position(&saved.name) else {
+                continue;
+            };
             let table = std::sync::Arc::clone(self.schema.table(at));
             for (version, values) in &saved.rows {
                 let id = values.get(&table.columns[table.id].name).and_then(Value::as_str).and_then(super::guid);

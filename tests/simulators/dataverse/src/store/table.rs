@@ -50,13 +50,31 @@ impl Row {
 }
 
 /// Text columns that clients look rows up by.
-const SEARCHED_TEXT: [&str; 9] =
-    ["productnumber", "accountnumber", "name", "isocurrencycode", "ordernumber", "invoicenumber", "quotenumber", "bcbi_externalid", "internalemailaddress"];
+const SEARCHED_TEXT: [&str; 9] = [
+    "productnumber",
+    "accountnumber",
+    "name",
+    "isocurrencycode",
+    "ordernumber",
+    "invoicenumber",
+    "quotenumber",
+    "bcbi_externalid",
+    "internalemailaddress",
+];
 
 /// Lookups that point at few rows each; the others (owner, creator, currency) would only cost memory.
 const UNSEARCHED_LOOKUPS: [&str; 11] = [
-    "createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby", "ownerid", "owninguser", "owningteam", "owningbusinessunit", "organizationid",
-    "transactioncurrencyid", "bcbi_companyid",
+    "createdby",
+    "modifiedby",
+    "createdonbehalfby",
+    "modifiedonbehalfby",
+    "ownerid",
+    "owninguser",
+    "owningteam",
+    "owningbusinessunit",
+    "organizationid",
+    "transactioncurrencyid",
+    "bcbi_companyid",
 ];
 
 /// The rows of one table.
@@ -152,10 +170,17 @@ impl TableRows {
     /// Ids of rows whose `column` has this value, by index or by looking at all.
     #[must_use]
     pub fn find(&self, column: usize, value: &Cell) -> Vec<Uuid> {
-        let Some(wanted) = Key::of(value) else { return Vec::new() };
+        let Some(wanted) = Key::of(value) else {
+            return Vec::new();
+        };
         match self.with(column, &wanted) {
             Some(found) => found.map(|ids| ids.iter().copied().collect()).unwrap_or_default(),
-            None => self.rows.values().filter(|row| row.get(column).and_then(Key::of).as_ref() == Some(&wanted)).map(|row| row.id).collect(),
+            None => self
+                .rows
+                .values()
+                .filter(|row| row.get(column).and_then(Key::of).as_ref() == Some(&wanted))
+                .map(|row| row.id)
+                .collect(),
         }
     }
 

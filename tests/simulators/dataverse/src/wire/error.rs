@@ -41,7 +41,10 @@ impl ApiError {
             for (name, text) in &self.details {
                 error.insert((*name).to_owned(), json!(text));
             }
-            let help = format!("http://go.microsoft.com/fwlink/?LinkID=398563&error=Microsoft.Crm.CrmException%3a{}&client=platform", self.code.trim_start_matches("0x"));
+            let help = format!(
+                "http://go.microsoft.com/fwlink/?LinkID=398563&error=Microsoft.Crm.CrmException%3a{}&client=platform",
+                self.code.trim_start_matches("0x")
+            );
             error.insert("@Microsoft.PowerApps.CDS.HelpLink".to_owned(), json!(help));
             error.insert("@Microsoft.PowerApps.CDS.TraceText".to_owned(), json!(""));
             error.insert("@Microsoft.PowerApps.CDS.InnerError.Message".to_owned(), json!(self.message));
@@ -94,7 +97,11 @@ impl ApiError {
     /// The etag is stale.
     #[must_use]
     pub fn stale() -> Self {
-        Self::new(412, "0x80060882", "The version of the existing record doesn't match the RowVersion property provided.")
+        Self::new(
+            412,
+            "0x80060882",
+            "The version of the existing record doesn't match the RowVersion property provided.",
+        )
     }
 
     /// The payload could not be read.

@@ -54,7 +54,11 @@ impl Target {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
-        let segments = split_segments(path).iter().filter(|segment| !segment.is_empty()).map(|segment| Segment::parse(&decode(segment, false))).collect();
+        let segments = split_segments(path)
+            .iter()
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| Segment::parse(&decode(segment, false)))
+            .collect();
         Self { segments, query: parse_query(query), raw_query: query.to_owned() }
     }
 
@@ -75,7 +79,9 @@ impl Segment {
     /// Reads one decoded segment.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let Some((name, rest)) = text.split_once('(') else { return Self { name: text.to_owned(), key: None } };
+        let Some((name, rest)) = text.split_once('(') else {
+            return Self { name: text.to_owned(), key: None };
+        };
         let inner = rest.strip_suffix(')').unwrap_or(rest).trim();
         let key = if inner.is_empty() {
             KeyText::Empty

@@ -23,11 +23,19 @@ impl Prefer {
     pub fn parse(header: &str) -> Self {
         let mut prefer = Self::default();
         for preference in outside_quotes(header, ',') {
-            let (name, value) = preference.split_once('=').map_or((preference.trim(), ""), |(name, value)| (name.trim(), value.trim().trim_matches('"')));
+            let (name, value) = preference
+                .split_once('=')
+                .map_or((preference.trim(), ""), |(name, value)| (name.trim(), value.trim().trim_matches('"')));
             match name.trim_start_matches("odata.") {
                 "maxpagesize" => prefer.page_size = value.parse().ok(),
                 "return" => prefer.representation = value == "representation",
-                "include-annotations" => prefer.annotations = value.split(',').map(|pattern| pattern.trim().to_owned()).filter(|pattern| !pattern.is_empty()).collect(),
+                "include-annotations" => {
+                    prefer.annotations = value
+                        .split(',')
+                        .map(|pattern| pattern.trim().to_owned())
+                        .filter(|pattern| !pattern.is_empty())
+                        .collect()
+                }
                 "track-changes" => prefer.track_changes = true,
                 "continue-on-error" => prefer.continue_on_error = value != "false",
                 "respond-async" => prefer.respond_async = true,
@@ -43,7 +51,8 @@ impl Prefer {
         let mut wanted = false;
         for pattern in &self.annotations {
             let (pattern, meaning) = pattern.strip_prefix('-').map_or((pattern.as_str(), true), |rest| (rest, false));
-            let matches = pattern.strip_suffix('*').map_or(pattern == annotation, |prefix| annotation.starts_with(prefix));
+            let matches =
+                pattern.strip_suffix('*').map_or(pattern == annotation, |prefix| annotation.starts_with(prefix));
             if matches {
                 wanted = meaning;
             }

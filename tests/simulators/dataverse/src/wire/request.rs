@@ -67,7 +67,8 @@ impl ApiRequest {
     /// A header; several of one name are joined by commas.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<&str> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
+        let values: Vec<&str> =
+            self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then(|| values.join(","))
     }
 
@@ -131,7 +132,12 @@ impl ApiResponse {
     /// JSON text.
     #[must_use]
     pub fn json(status: u16, body: Vec<u8>) -> Self {
-        Self { status, headers: vec![("Content-Type", JSON.to_owned()), ("OData-Version", "4.0".to_owned())], body, ..Self::default() }
+        Self {
+            status,
+            headers: vec![("Content-Type", JSON.to_owned()), ("OData-Version", "4.0".to_owned())],
+            body,
+            ..Self::default()
+        }
     }
 
     /// A JSON value.

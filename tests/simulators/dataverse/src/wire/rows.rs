@@ -1,7 +1,5 @@
 //! Rows as JSON: columns, annotations and expanded navigation properties.
 
-use serde_json::Value;
-
 use super::prefer::Prefer;
 use crate::query::options::{Expand, Expanded, Query};
 use crate::schema::{Column, Kind, Table};
@@ -23,7 +21,12 @@ impl<'a> RowWriter<'a> {
     /// A writer that adds the annotations the request prefers.
     #[must_use]
     pub fn new(store: &'a Store, prefer: &Prefer) -> Self {
-        Self { store, formatted: prefer.annotates(FORMATTED), logical_name: prefer.annotates(LOGICAL_NAME), navigation: prefer.annotates(NAVIGATION) }
+        Self {
+            store,
+            formatted: prefer.annotates(FORMATTED),
+            logical_name: prefer.annotates(LOGICAL_NAME),
+            navigation: prefer.annotates(NAVIGATION),
+        }
     }
 
     /// Writes one row as a JSON object. `context` becomes its `@odata.context`.
@@ -47,7 +50,7 @@ impl<'a> RowWriter<'a> {
             }
             None => {
                 for (at, column) in here.columns.iter().enumerate() {
-                    if column.exposed && column.name != "authvalue" {
+                    if column.exposed && !column.name.is_empty() && column.name != "authvalue" {
                         self.column(out, here, at, row);
                     }
                 }
@@ -61,7 +64,8 @@ impl<'a> RowWriter<'a> {
 
     fn column(&self, out: &mut Vec<u8>, table: &Table, at: usize, row: &Row) {
         let column = &table.columns[at];
-        let version = (column.name == "versionnumber").then(|| Cell::Int(i64::try_from(row.version).unwrap_or(i64::MAX)));
+        let version =
+            (column.name == "versionnumber").then(|| Cell::Int(i64::try_from(row.version).unwrap_or(i64::MAX)));
         let cell = version.as_ref().or_else(|| row.get(at)).filter(|_| column.name != "authvalue");
         if let Some(cell) = cell {
             self.annotations(out, table, column, cell, row);
@@ -92,7 +96,8 @@ impl<'a> RowWriter<'a> {
         if let Cell::Lookup { table: target, id } = cell {
             let target_table = self.store.schema.table(*target);
             if self.navigation
-                && let Some((_, name)) = column.navigation.iter().find(|(to, _)| *to == target_table.name || to == "principal")
+                && let Some((_, name)) =
+                    column.navigation.iter().find(|(to, _)| *to == target_table.name || to == "principal")
             {
                 annotate(NAVIGATION, name);
             }
@@ -115,7 +120,9 @@ impl<'a> RowWriter<'a> {
 
     fn formatted(&self, table: &Table, column: &Column, cell: &Cell, row: &Row) -> Option<String> {
         Some(match (&column.kind, cell) {
-            (Kind::Choice(choice), Cell::Int(value)) => choice.options.iter().find(|(option, _)| i64::from(*option) == *value)?.1.clone(),
+            (Kind::Choice(choice), Cell::Int(value)) => {
+                choice.options.iter().find(|(option, _)| i64::from(*option) == *value)?.1.clone()
+            }
             (Kind::Boolean, Cell::Bool(value)) => if *value { "Yes" } else { "No" }.to_owned(),
             (Kind::Money, cell) => {
                 let symbol = table
@@ -198,7 +205,8 @@ pub fn sort(store: &Store, rows: &mut [&Row], query: &Query) {
 pub fn order(store: &Store, left: &Row, right: &Row, query: &Query) -> std::cmp::Ordering {
     use std::cmp::Ordering;
     for (path, descending) in &query.order {
-        let (left, right) = (crate::query::bind::value(store, left, path), crate::query::bind::value(store, right, path));
+        let (left, right) =
+            (crate::query::predicate::value(store, left, path), crate::query::predicate::value(store, right, path));
         let order = match (left, right) {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Less,
@@ -216,11 +224,6 @@ pub fn order(store: &Store, left: &Row, right: &Row, query: &Query) -> std::cmp:
 /// Writes a JSON string.
 pub fn text(out: &mut Vec<u8>, value: &str) {
     // Writing to a vector cannot fail.
-    let _ = serde_json::to_writer(&mut *out, value);
-}
-
-/// Writes a JSON value.
-pub fn json(out: &mut Vec<u8>, value: &Value) {
     let _ = serde_json::to_writer(&mut *out, value);
 }
 

@@ -43,7 +43,13 @@ pub fn values(session: &Session<'_>, table: &Table, id: Uuid, changes: &Changes)
             }
             (Kind::Decimal | Kind::Money, Some(Cell::Decimal(number))) => {
                 if number.abs() > rust_decimal::Decimal::from(922_337_203_685_477_i64) {
-                    return Err(ApiError::refused("0x80040203", format!("A validation error occurred. The value of '{}' on record of type '{}' is outside the valid range.", column.name, table.name)));
+                    return Err(ApiError::refused(
+                        "0x80040203",
+                        format!(
+                            "A validation error occurred. The value of '{}' on record of type '{}' is outside the valid range.",
+                            column.name, table.name
+                        ),
+                    ));
                 }
             }
             _ => {}
@@ -55,11 +61,22 @@ pub fn values(session: &Session<'_>, table: &Table, id: Uuid, changes: &Changes)
 /// Alternate keys are unique; rows without a value in one of the columns do not take part.
 pub fn keys(session: &Session<'_>, at: usize, table: &Table, row: &Row) -> ApiResult<()> {
     for key in &table.keys {
-        let Some(wanted) = key_of(key, row) else { continue };
+        let Some(wanted) = key_of(key, row) else {
+            continue;
+        };
         let rows = session.store.rows(at);
-        let Some(first) = key.columns.first() else { continue };
-        let Some(value) = row.get(*first) else { continue };
-        let taken = rows.find(*first, value).into_iter().filter(|id| *id != row.id).filter_map(|id| rows.get(id)).any(|other| key_of(key, other).as_ref() == Some(&wanted));
+        let Some(first) = key.columns.first() else {
+            continue;
+        };
+        let Some(value) = row.get(*first) else {
+            continue;
+        };
+        let taken = rows
+            .find(*first, value)
+            .into_iter()
+            .filter(|id| *id != row.id)
+            .filter_map(|id| rows.get(id))
+            .any(|other| key_of(key, other).as_ref() == Some(&wanted));
         if taken {
             let columns: Vec<&str> = key.columns.iter().map(|column| table.columns[*column].name.as_str()).collect();
             return Err(ApiError::new(
@@ -87,10 +104,14 @@ pub fn poison(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> 
             continue;
         }
         let found = row.cells().any(|(at, cell)| {
-            poison.column.as_ref().is_none_or(|name| *name == table.columns[at].name) && matches!(cell, Cell::Text(text) if text.contains(&poison.text))
+            poison.column.as_ref().is_none_or(|name| *name == table.columns[at].name)
+                && matches!(cell, Cell::Text(text) if text.contains(&poison.text))
         });
         if found {
-            return Err(ApiError::refused("0x80040265", format!("The plug-in refuses the row because it contains '{}'.", poison.text)));
+            return Err(ApiError::refused(
+                "0x80040265",
+                format!("The plug-in refuses the row because it contains '{}'.", poison.text),
+            ));
         }
     }
     Ok(())

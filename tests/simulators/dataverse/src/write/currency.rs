@@ -17,10 +17,15 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, before: Opt
     if table.name == "transactioncurrency" || table.name == "organization" {
         return Ok(());
     }
-    let (Some(currency), Some(rate)) = (table.column("transactioncurrencyid"), table.column("exchangerate")) else { return Ok(()) };
-    let money: Vec<usize> = (0..table.columns.len()).filter(|at| matches!(table.columns[*at].kind, Kind::Money) && !table.columns[*at].name.ends_with("_base")).collect();
+    let (Some(currency), Some(rate)) = (table.column("transactioncurrencyid"), table.column("exchangerate")) else {
+        return Ok(());
+    };
+    let money: Vec<usize> = (0..table.columns.len())
+        .filter(|at| matches!(table.columns[*at].kind, Kind::Money) && !table.columns[*at].name.ends_with("_base"))
+        .collect();
     if let Some(before) = before {
-        let changed = before.get(currency) != row.get(currency) || money.iter().any(|at| before.get(*at) != row.get(*at));
+        let changed =
+            before.get(currency) != row.get(currency) || money.iter().any(|at| before.get(*at) != row.get(*at));
         if !changed {
             return Ok(());
         }
@@ -30,15 +35,24 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, before: Opt
             row.set(rate, None);
             return Ok(());
         }
-        let Some((currencies, base)) = base(session)? else { return Ok(()) };
+        let Some((currencies, base)) = base(session)? else {
+            return Ok(());
+        };
         row.set(currency, Some(Cell::Lookup { table: currencies, id: base }));
     }
     let value = rate_of(session, row.get(currency).and_then(Cell::id))?;
     row.set(rate, Some(Cell::Decimal(value)));
     for at in money {
-        let Some(base) = table.column(&format!("{}_base", table.columns[at].name)) else { continue };
-        let amount = row.get(at).and_then(Cell::number).map(|amount| if value.is_zero() { amount } else { amount / value });
-        row.set(base, amount.map(|amount| Cell::Decimal(amount.round_dp_with_strategy(4, RoundingStrategy::MidpointAwayFromZero))));
+        let Some(base) = table.column(&format!("{}_base", table.columns[at].name)) else {
+            continue;
+        };
+        let amount =
+            row.get(at).and_then(Cell::number).map(|amount| if value.is_zero() { amount } else { amount / value });
+        row.set(
+            base,
+            amount
+                .map(|amount| Cell::Decimal(amount.round_dp_with_strategy(4, RoundingStrategy::MidpointAwayFromZero))),
+        );
     }
     Ok(())
 }

@@ -23,11 +23,18 @@ impl Session<'_> {
         self.event(Message::Delete, at, id, Vec::new());
         for collection in schema.collections().into_iter().filter(|collection| collection.from == table.name) {
             // Who created or last changed a row stays on record when the user goes.
-            if matches!(collection.column.as_str(), "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" | "owninguser" | "owningteam") {
+            if matches!(
+                collection.column.as_str(),
+                "createdby" | "modifiedby" | "createdonbehalfby" | "modifiedonbehalfby" | "owninguser" | "owningteam"
+            ) {
                 continue;
             }
-            let Some(referencing) = schema.position(&collection.to) else { continue };
-            let Some(column) = schema.table(referencing).column(&collection.column) else { continue };
+            let Some(referencing) = schema.position(&collection.to) else {
+                continue;
+            };
+            let Some(column) = schema.table(referencing).column(&collection.column) else {
+                continue;
+            };
             if self.store.rows(referencing).is_empty() {
                 continue;
             }
@@ -48,7 +55,11 @@ impl Session<'_> {
                         return Err(ApiError::new(
                             405,
                             "0x80048d02",
-                            format!("The {} cannot be deleted because it is associated with another record of type {}.", table.display_name, schema.table(referencing).display_name),
+                            format!(
+                                "The {} cannot be deleted because it is associated with another record of type {}.",
+                                table.display_name,
+                                schema.table(referencing).display_name
+                            ),
                         ));
                     }
                     Delete::RemoveLink => self.unlink(referencing, other, column),
@@ -56,8 +67,12 @@ impl Session<'_> {
             }
         }
         for relation in schema.many_to_many.iter().filter(|relation| relation.navigation_from(&table.name).is_some()) {
-            let Some(intersect) = schema.position(relation.intersect) else { continue };
-            let Some(own) = schema.table(intersect).column(relation.sides(&table.name).0.1) else { continue };
+            let Some(intersect) = schema.position(relation.intersect) else {
+                continue;
+            };
+            let Some(own) = schema.table(intersect).column(relation.sides(&table.name).0.1) else {
+                continue;
+            };
             for tie in self.store.rows(intersect).find(own, &Cell::Guid(id)) {
                 self.store.remove(intersect, tie);
             }

@@ -10,12 +10,16 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, created: bo
     if table.column("organizationid").is_some_and(|column| row.get(column).is_none()) && created {
         organization(session, table, row)?;
     }
-    let Some(owner) = table.column("ownerid") else { return Ok(()) };
+    let Some(owner) = table.column("ownerid") else {
+        return Ok(());
+    };
     let users = session.position("systemuser")?;
     if created && row.get(owner).is_none() {
         row.set(owner, Some(Cell::Lookup { table: users, id: session.caller }));
     }
-    let Some(Cell::Lookup { table: owner_table, id }) = row.get(owner).cloned() else { return Ok(()) };
+    let Some(Cell::Lookup { table: owner_table, id }) = row.get(owner).cloned() else {
+        return Ok(());
+    };
     let is_user = owner_table == users;
     let unit = session
         .store
@@ -36,9 +40,17 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, created: bo
 
 fn organization(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
     let organizations = session.position("organization")?;
-    let Some(column) = table.column("organizationid").filter(|column| *column != table.id) else { return Ok(()) };
-    let Some(id) = session.store.rows(organizations).after(None).next().map(|row| row.id) else { return Ok(()) };
-    let value = if matches!(table.columns[column].kind, crate::schema::Kind::Lookup(_)) { Cell::Lookup { table: organizations, id } } else { Cell::Guid(id) };
+    let Some(column) = table.column("organizationid").filter(|column| *column != table.id) else {
+        return Ok(());
+    };
+    let Some(id) = session.store.rows(organizations).after(None).next().map(|row| row.id) else {
+        return Ok(());
+    };
+    let value = if matches!(table.columns[column].kind, crate::schema::Kind::Lookup(_)) {
+        Cell::Lookup { table: organizations, id }
+    } else {
+        Cell::Guid(id)
+    };
     row.set(column, Some(value));
     Ok(())
 }

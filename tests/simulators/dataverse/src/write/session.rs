@@ -5,8 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{check, currency, owners};
-use crate::options::Behaviour;
 use crate::faults::Poison;
+use crate::options::Behaviour;
 use crate::rules;
 use crate::schema::{ChoiceRole, NAMESPACE, Table};
 use crate::store::{Cell, Row, Store};
@@ -77,7 +77,10 @@ impl Session<'_> {
     /// # Errors
     /// When it is not there.
     pub fn position(&self, name: &str) -> ApiResult<usize> {
-        self.store.schema.position(name).ok_or_else(|| ApiError::new(404, "0x80060888", format!("The table {name} does not exist.")))
+        self.store
+            .schema
+            .position(name)
+            .ok_or_else(|| ApiError::new(404, "0x80060888", format!("The table {name} does not exist.")))
     }
 
     /// Runs `work` as a consequence: read-only columns may be set, and events carry a greater depth.
@@ -115,7 +118,11 @@ impl Session<'_> {
     /// When a value does not fit, a key is taken, or a business rule refuses.
     pub fn create(&mut self, at: usize, id: Option<Uuid>, changes: Changes) -> ApiResult<Uuid> {
         let table = self.table(at);
-        let sent_id = changes.iter().find(|(column, _)| *column == table.id).and_then(|(_, value)| value.as_ref()).and_then(Cell::id);
+        let sent_id = changes
+            .iter()
+            .find(|(column, _)| *column == table.id)
+            .and_then(|(_, value)| value.as_ref())
+            .and_then(Cell::id);
         let id = id.or(sent_id).unwrap_or_else(|| self.new_id(&table));
         if self.store.get(at, id).is_some() {
             return Err(ApiError::duplicate());
@@ -158,7 +165,10 @@ impl Session<'_> {
         let mut row = (*before).clone();
         for (column, value) in &changes {
             let definition = &table.columns[*column];
-            if *column == table.id || !(definition.updatable || self.unrestricted) || state_role(&table, *column).is_some() {
+            if *column == table.id
+                || !(definition.updatable || self.unrestricted)
+                || state_role(&table, *column).is_some()
+            {
                 continue;
             }
             if value.is_none() && definition.required {

@@ -52,7 +52,12 @@ impl Client {
         let http = reqwest::Client::new();
         let (tenant, id, secret) = simulator.credentials();
         let scope = format!("{}/.default", simulator.url());
-        let form = [("grant_type", "client_credentials"), ("client_id", id.as_str()), ("client_secret", secret.as_str()), ("scope", scope.as_str())];
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", id.as_str()),
+            ("client_secret", secret.as_str()),
+            ("scope", scope.as_str()),
+        ];
         let answer: Value = http
             .post(format!("{}/{tenant}/oauth2/v2.0/token", simulator.authority()))
             .form(&form)
@@ -66,7 +71,13 @@ impl Client {
         Self { api: format!("{}/api/data/v9.2", simulator.url()), simulator, token, http }
     }
 
-    pub async fn try_send(&self, method: Method, resource: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Result<Answer, reqwest::Error> {
+    pub async fn try_send(
+        &self,
+        method: Method,
+        resource: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, reqwest::Error> {
         let url = if resource.starts_with("http") { resource.to_owned() } else { format!("{}/{resource}", self.api) };
         let mut request = self.http.request(method, url).bearer_auth(&self.token).header("Accept", "application/json");
         for (name, value) in headers {
@@ -76,7 +87,11 @@ impl Client {
             request = request.header("Content-Type", "application/json").body(body.to_string());
         }
         let response = request.send().await?;
-        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body: response.bytes().await?.to_vec() })
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await?.to_vec(),
+        })
     }
 
     pub async fn send(&self, method: Method, resource: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Answer {
@@ -110,6 +125,10 @@ impl Client {
             request = request.header("Prefer", "odata.continue-on-error");
         }
         let response = request.send().await.expect("an answer");
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body: response.bytes().await.expect("a body").to_vec() }
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.expect("a body").to_vec(),
+        }
     }
 }
