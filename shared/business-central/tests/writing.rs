@@ -1,14 +1,13 @@
-//! Writing to a simulated Business Central: bulk, versions, repetition, and what goes wrong on the way.
+//! Writing to a simulated Business Central: bulk, repetition, versions, routes, blanks.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod world;
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
-use business_central_simulator::{DemoSize, Moment, Poison};
+use business_central_simulator::{DemoSize, Poison};
 use couplet_model::Value;
-use couplet_model::system::{System, SystemErrorKind, Write, WriteAction};
+use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use serde_json::json;
 use world::{NOTHING, all_written, id, item_creates, values, world};
 
@@ -150,64 +149,4 @@ async fn mixed_writes_keep_their_places() {
     let expected = [None, None, Some(SystemErrorKind::NotFound), None, Some(SystemErrorKind::Protocol), None];
     assert_eq!(kinds, expected, "what is gone already counts as deleted");
     assert_eq!(world.simulator.rows("Item").len(), 2);
-}
-
-#[tokio::test]
-async fn a_connection_cut_in_the_middle_of_a_batch_neither_loses_nor_duplicates() {
-    for after in [false, true] {
-        let world = world(NOTHING).await;
-        let items = world.items();
-        if after {
-            world.simulator.faults().cut_after_write(30);
-        } else {
-            world.simulator.faults().cut_before_write(30);
-        }
-        let outcomes = world.write(&items, &item_creates(60)).await;
-        assert!(all_written(&outcomes), "{:?}", outcomes.iter().find(|outcome| outcome.is_err()));
-        assert_eq!(world.simulator.rows("Item").len(), 60);
-        assert_eq!(world.requests(), 3, "cut, repeated, and the taken ids updated");
-    }
-}
-
-#[tokio::test]
-async fn a_create_without_an_id_of_unknown_effect_is_not_repeated() {
-    let world = world(NOTHING).await;
-    let items = world.items();
-    world.simulator.faults().cut_after_write(1);
-    let create = Write::create(None, values(&[("number", Value::text("ONCE"))]));
-    let error = world.write(&items, &[create]).await.pop().unwrap().unwrap_err();
-    assert_eq!(error.kind, SystemErrorKind::Unreachable);
-    assert_eq!((world.simulator.rows("Item").len(), world.requests()), (1, 1));
-}
-
-#[tokio::test]
-async fn operations_that_fail_for_a_moment_are_sent_again_alone() {
-    let world = world(NOTHING).await;
-    let items = world.items();
-    for (nth, moment) in [(10, Moment::Before), (20, Moment::After)] {
-        world.simulator.faults().fail_write(nth, 503, moment);
-    }
-    let outcomes = world.write(&items, &item_creates(40)).await;
-    assert!(all_written(&outcomes), "{:?}", outcomes.iter().find(|outcome| outcome.is_err()));
-    assert_eq!(world.simulator.rows("Item").len(), 40);
-    assert!(world.requests() <= 3);
-}
-
-#[tokio::test]
-async fn throttling_outages_and_ended_tokens_are_waited_out() {
-    let world = world(NOTHING).await;
-    let items = world.items();
-    let faults = world.simulator.faults();
-    assert!(all_written(&world.write(&items, &item_creates(1)).await));
-    let begun = Instant::now();
-    faults.throttle_next(1, Some(Duration::from_secs(1)));
-    assert!(all_written(&world.write(&items, &item_creates(3)).await));
-    assert!(begun.elapsed() >= Duration::from_secs(1));
-    assert_eq!(world.client.throttled(), 1);
-    faults.expire_tokens();
-    assert!(all_written(&world.write(&items, &item_creates(5)).await));
-    faults.fail_next(2, 503);
-    assert!(all_written(&world.write(&items, &item_creates(7)).await));
-    assert_eq!(world.simulator.rows("Item").len(), 7);
-    assert!(world.client.requests() < 20);
 }

@@ -108,7 +108,7 @@ impl DataverseClient {
             if !is_lost_link(&reply, &error) {
                 return Err(error);
             }
-            tracing::warn!(table = query.table.name, code = error.code, "a link of the change feed is no longer known");
+            tracing::debug!(table = query.table.name, code = error.code, "a link of the change feed is no longer known");
             return match feed.kind {
                 FeedKind::Tracked => Box::pin(self.begin_tracked(query, reader, feed.since)).await,
                 FeedKind::Modified => Box::pin(self.begin_modified(query, reader, feed.since)).await,

@@ -68,12 +68,23 @@ impl DataverseClient {
             self.follow(&reader, format!("{}{query}", self.api), &mut records).await?;
             return Ok(records);
         }
-        let batches = queries.chunks(QUERIES_PER_BATCH).map(|queries| self.read_batched(&reader, queries));
+        let batches = queries.chunks(QUERIES_PER_BATCH).map(|queries| self.read_patiently(&reader, queries));
         let mut records: Vec<Record> = try_join_all(batches).await?.into_iter().flatten().collect();
         // A record may meet two pieces of a list that was split.
         let mut seen = HashSet::with_capacity(records.len());
         records.retain(|record| seen.insert(record.id));
         Ok(records)
+    }
+
+    /// Reads a batch of queries; when one of them fails for a passing reason, all are asked again, a few times.
+    async fn read_patiently(&self, reader: &RowReader<'_>, queries: &[String]) -> Result<Vec<Record>, SystemError> {
+        let mut attempt = 1;
+        loop {
+            match self.read_batched(reader, queries).await {
+                Err(error) if self.identity.asks_again(&error, attempt).await => attempt += 1,
+                read => return read,
+            }
+        }
     }
 
     async fn read_batched(&self, reader: &RowReader<'_>, queries: &[String]) -> Result<Vec<Record>, SystemError> {

@@ -98,7 +98,7 @@ impl DataverseClient {
             .collect();
         if could_heal && !misnamed.is_empty() {
             if let Err(error) = self.heal_navigation(table).await {
-                tracing::warn!(table = table.name, %error, "the names of the lookups cannot be read");
+                tracing::debug!(table = table.name, %error, "the names of the lookups cannot be read");
             }
             self.write_some(table, &set, writes, &misnamed, &mut outcomes).await;
         }

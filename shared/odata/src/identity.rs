@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Certificate, Client};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use crate::pause::{Pause, back_off};
 use crate::request::{Reply, Repeat, Request};
 use crate::secret::Secret;
 use crate::token::{Token, TokenSource};
+use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_headers};
 
 /// Total time one call may wait and retry when no deadline is set.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
@@ -153,6 +154,19 @@ impl Identity {
         self.rest(back_off(attempt, FIRST_RETRY, LONGEST_RETRY, jitter()), self.patience()).await
     }
 
+    /// Whether a caller should ask again after this failure of a read inside a batch, having waited for it.
+    pub async fn asks_again(&self, error: &SystemError, attempt: u32) -> bool {
+        let passing = match &error.kind {
+            SystemErrorKind::Throttled(pause) => {
+                self.note_throttled(Some(*pause));
+                true
+            }
+            SystemErrorKind::Transient | SystemErrorKind::Timeout => true,
+            _ => false,
+        };
+        passing && attempt < MOST_ATTEMPTS && self.back_off(attempt).await.is_ok()
+    }
+
     /// Sends a request and gives the answer, whatever its final status. Refusals for service protection are waited
     /// out; transient faults are repeated as far as the request allows.
     ///
@@ -186,8 +200,7 @@ impl Identity {
                 "answer of {}",
                 self.side
             );
-            let refused_for_now = reply.status == 429 || reply.status == 503 && reply.retry_after().is_some();
-            if refused_for_now {
+            if asks_for_a_pause(request.repeat, &reply) {
                 self.note_throttled(reply.retry_after());
                 continue;
             }
@@ -345,61 +358,9 @@ impl Identity {
     }
 }
 
-fn repeats(repeat: Repeat, status: u16) -> bool {
-    match repeat {
-        Repeat::Read => true,
-        Repeat::Idempotent => status != 408,
-        Repeat::OnlyIfUnprocessed => false,
-    }
-}
-
-fn standing_headers() -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(4);
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert("OData-Version", HeaderValue::from_static("4.0"));
-    headers.insert("OData-MaxVersion", HeaderValue::from_static("4.0"));
-    headers
-}
-
-/// The error and its causes without the address, which may hold values of records.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "connection failed".to_owned() };
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}
-
-fn path_of(url: &str) -> &str {
-    let path = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = path.find('/').map_or("", |start| &path[start..]);
-    path.split('?').next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn logged_paths_hold_no_values() {
-        assert_eq!(path_of("https://h.test/api/data/accounts?$filter=name eq 'Jo'"), "/api/data/accounts");
-        assert_eq!(path_of("https://h.test"), "");
-    }
-
-    #[test]
-    fn only_reads_repeat_a_timeout_of_the_server() {
-        for (repeat, status, expected) in [
-            (Repeat::Read, 408, true),
-            (Repeat::Idempotent, 408, false),
-            (Repeat::Idempotent, 503, true),
-            (Repeat::OnlyIfUnprocessed, 503, false),
-        ] {
-            assert_eq!(repeats(repeat, status), expected, "{repeat:?} {status}");
-        }
-    }
 
     #[test]
     fn debug_text_shows_no_secret() {

@@ -13,6 +13,7 @@ pub mod query;
 pub mod request;
 pub mod secret;
 mod token;
+mod transport;
 
 pub use fault::{error_of, kind_of};
 pub use identity::{Identity, IdentitySettings};
