@@ -6,6 +6,7 @@
 //! everything again; what is unchanged costs a comparison and no write. The folder belongs to this process alone, so a
 //! lease that is still held is held by nobody alive.
 
+use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::ids::{CompanyId, MappingName};
 use couplet_model::job::{JobState, Run, Trigger};
 use couplet_store::{Store, StoreError};
@@ -25,6 +26,12 @@ pub struct InterruptedRun {
     pub was_full: bool,
 }
 
+/// Mappings whose cursors are cleared for a job. Item availability starts where the items were last read when it has no
+/// cursor; so the items are read again, and their stock with them.
+fn mappings_read_again(job: &str) -> Vec<&str> {
+    if job == ITEM_AVAILABILITY { vec![job, "ITEM-PRODUCT"] } else { vec![job] }
+}
+
 /// Gives up the runs an earlier process left unfinished and makes the next runs read everything again.
 ///
 /// # Errors
@@ -37,7 +44,9 @@ pub async fn recover(store: &Store, company: CompanyId) -> Result<Vec<Interrupte
         let unfinished: Vec<&Run> = runs.iter().filter(|run| run.finished.is_none()).collect();
         // Cursors first: if this process dies here, the runs are still unfinished and the next start does it again.
         if !unfinished.is_empty() {
-            store.clear_cursors(company, &MappingName::from(job.name.as_str())).await?;
+            for mapping in mappings_read_again(&job.name) {
+                store.clear_cursors(company, &MappingName::from(mapping)).await?;
+            }
         }
         for run in unfinished {
             let lost = run.enqueued.saturating_sub(run.processed);

@@ -1,0 +1,55 @@
+//! `couplet init`: a commented example of the settings file.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use couplet_runtime::configuration::KEYS;
+
+use crate::output;
+
+/// Writes the example, unless there is a file already.
+pub fn init(file: &Path) -> anyhow::Result<ExitCode> {
+    let place = file.display();
+    match File::create_new(file) {
+        Ok(mut created) => created.write_all(example().as_bytes()).with_context(|| format!("{place} cannot be written"))?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{place} is there already; remove it first, or name another file")
+        }
+        Err(error) => bail!("{place} cannot be written: {error}; name a file in a folder you may write to"),
+    }
+    output::note(&format!("{place} is written; fill in the settings without a # before them, then run couplet check"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every setting with what it is; those that may be left out, and secrets, behind a `#`.
+fn example() -> String {
+    let mut text = "# Settings of Couplet. Every one can also come from the environment, which wins.\n".to_owned();
+    let mut section = "";
+    for key in KEYS {
+        let (its_section, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+        if its_section != section {
+            section = its_section;
+            text.push_str(&format!("\n[{section}]\n"));
+        }
+        let hidden = if key.required && !key.secret { "" } else { "# " };
+        text.push_str(&format!("# {} ({})\n{hidden}{name} = {}\n", key.what, key.variable(), key.example));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_settings_file_that_lacks_only_the_secret() {
+        let parsed: toml::Table = example().parse().expect("TOML");
+        assert!(parsed["company"].is_str());
+        assert!(parsed["dataverse"]["url"].is_str());
+        let secret = parsed["entra"].as_table().expect("a section").get("client_secret");
+        assert_eq!(secret, None, "a secret belongs into the environment");
+    }
+}

@@ -1,0 +1,96 @@
+//! `couplet jobs`: every job, its state, and its last run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use couplet_engine::JobPlan;
+use couplet_model::catalogue::MappingDirection;
+use couplet_model::job::{Job, JobState, Run};
+use serde_json::{Value, json};
+
+use crate::tables::{number, table, text};
+use crate::{installation, output};
+
+struct Line {
+    plan: JobPlan,
+    job: Option<Job>,
+    last: Option<Run>,
+}
+
+/// Lists the jobs.
+pub async fn jobs(config: Option<&Path>, as_json: bool) -> anyhow::Result<ExitCode> {
+    let application = installation::look(config).await?;
+    let (engine, store) = (&application.engine, application.engine.store());
+    let stored = store.jobs(engine.company()).await?;
+    let mut jobs: BTreeMap<String, Job> = stored.into_iter().map(|job| (job.name.clone(), job)).collect();
+    let mut lines = Vec::new();
+    for plan in engine.jobs() {
+        let last = store.runs(engine.company(), &plan.name, 1).await?.into_iter().next();
+        lines.push(Line { job: jobs.remove(&plan.name), last, plan });
+    }
+    if as_json {
+        output::json(&json!({ "jobs": lines.iter().map(object).collect::<Vec<_>>() }))?;
+    } else {
+        output::result(&render(&lines))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The direction in words.
+pub fn direction(direction: Option<MappingDirection>) -> &'static str {
+    match direction {
+        Some(MappingDirection::ToDataverse) | None => "to Dataverse",
+        Some(MappingDirection::FromDataverse) => "from Dataverse",
+        Some(MappingDirection::Bidirectional) => "both ways",
+    }
+}
+
+fn state(line: &Line) -> JobState {
+    line.job.as_ref().map_or(JobState::Ready, |job| job.state)
+}
+
+fn object(line: &Line) -> Value {
+    json!({
+        "name": line.plan.name,
+        "description": line.plan.description,
+        "direction": line.plan.direction,
+        "every_minutes": line.plan.every_minutes,
+        "ready": line.plan.ready.is_ok(),
+        "not_ready_because": line.plan.ready.as_ref().err(),
+        "state": state(line),
+        "message": line.job.as_ref().and_then(|job| job.message.as_ref()),
+        "last_run": line.last,
+    })
+}
+
+fn render(lines: &[Line]) -> String {
+    let mut shown = table(&["job", "direction", "every", "state", "last run", "written", "failed", "remark"]);
+    for line in lines {
+        let counters = line.last.as_ref().map(|run| run.counters);
+        let count = |value: Option<u64>| value.map_or_else(|| text("–"), number);
+        let remark = match &line.plan.ready {
+            Err(missing) => format!("cannot run yet: {missing}"),
+            Ok(()) => {
+                let run = line.last.as_ref().and_then(|run| run.message.clone());
+                line.job.as_ref().and_then(|job| job.message.clone()).or(run).unwrap_or_default()
+            }
+        };
+        shown.add_row(vec![
+            text(&line.plan.name),
+            text(direction(line.plan.direction)),
+            number(format!("{} min", line.plan.every_minutes)),
+            text(state(line).caption()),
+            text(line.last.as_ref().map_or_else(|| "never".to_owned(), |run| seconds(run.started))),
+            count(counters.map(|counters| counters.inserted + counters.modified)),
+            count(counters.map(|counters| counters.failed)),
+            text(remark),
+        ]);
+    }
+    shown.to_string()
+}
+
+/// A time without its fractions.
+pub fn seconds(at: jiff::Timestamp) -> String {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}

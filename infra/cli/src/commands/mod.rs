@@ -1,0 +1,17 @@
+//! One file per command.
+
+mod check;
+mod couplings;
+mod errors;
+mod init;
+mod jobs;
+mod run;
+mod serve;
+
+pub use check::check;
+pub use couplings::couplings;
+pub use errors::errors;
+pub use init::init;
+pub use jobs::{direction as direction_in_words, jobs};
+pub use run::run;
+pub use serve::{jobs_until_stopped, serve};

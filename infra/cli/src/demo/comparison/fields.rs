@@ -1,0 +1,185 @@
+//! One field of one pair.
+
+use couplet_model::ActiveMapping;
+use couplet_model::catalogue::{FieldMapping, Resolution};
+use couplet_model::ids::MappingName;
+use couplet_model::table::{Column, FieldType};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::world::{Row, World, id};
+use super::text;
+
+/// Columns that never go below zero in Dataverse.
+const NEVER_NEGATIVE: [&str; 2] = ["price", "quantityonhand"];
+/// Decimals that money columns of Dataverse keep.
+const DECIMALS: u32 = 4;
+
+/// What does not agree, if anything.
+pub fn compare(
+    world: &World,
+    mappings: &[ActiveMapping],
+    mapping: &ActiveMapping,
+    field: &FieldMapping,
+    record: &Row,
+    row: &Row,
+) -> Option<String> {
+    let (Some(ours), Some(theirs)) = (&field.business_central, &field.dataverse) else {
+        return constant(field, record, row);
+    };
+    let left = record.get(&ours.name);
+    match &field.resolution {
+        Resolution::Copy => {
+            let right = row.get(&theirs.name);
+            // A currency without a symbol shows its code.
+            let blank_symbol = theirs.name == "currencysymbol" && text(left).is_empty();
+            let left = if blank_symbol { record.get("code") } else { left };
+            same(ours, theirs, left, right)
+        }
+        Resolution::Lookup(through) => {
+            let right = id(row.get(&format!("_{}_value", theirs.name)));
+            reference(world, mappings, field, through, &text(left), right)
+                .map(|problem| format!("{} {problem}", theirs.name))
+        }
+        Resolution::Option(_) => {
+            let label = row.get(&theirs.name).map(ToString::to_string).and_then(|number| number.parse::<i64>().ok());
+            let label = label.filter(|number| *number != 0).map(|number| {
+                theirs.options.get(&number).cloned().or_else(|| known_option(&theirs.name, number)).unwrap_or_default()
+            });
+            let (wanted, found) = (letters(&text(left)), letters(&label.unwrap_or_default()));
+            (wanted != found).then(|| format!("{} stands for {found:?} instead of {wanted:?} ({})", theirs.name, mapping.name))
+        }
+    }
+}
+
+fn constant(field: &FieldMapping, record: &Row, row: &Row) -> Option<String> {
+    let wanted = field.constant.as_ref()?;
+    let (column, holder) = match (&field.business_central, &field.dataverse) {
+        (Some(column), None) => (column, record),
+        (None, Some(column)) => (column, row),
+        _ => return None,
+    };
+    // The kind of a lookup's target is implied by the target and is no column of its own.
+    if column.field == FieldType::EntityName {
+        return None;
+    }
+    let (wanted, found) = (text(Some(&wanted.to_json())), text(holder.get(&column.name)));
+    (wanted != found).then(|| format!("{} is {found:?} instead of always {wanted:?}", column.name))
+}
+
+/// Whether two plain values are the same to a person.
+fn same(ours: &Column, theirs: &Column, left: Option<&Value>, right: Option<&Value>) -> Option<String> {
+    let differ = |left: String, right: String| {
+        Some(format!("{} is {right:?} but {} is {left:?}", theirs.name, ours.name))
+    };
+    if is_number(ours) || is_number(theirs) {
+        let (mut left, right) = (number(left), number(right));
+        if NEVER_NEGATIVE.contains(&theirs.name.as_str()) {
+            left = left.max(Decimal::ZERO);
+        }
+        if left.round_dp(DECIMALS) == right.round_dp(DECIMALS) {
+            return None;
+        }
+        return differ(left.to_string(), right.to_string());
+    }
+    let (left, right) = (text(left), text(right));
+    let shorter = [length(ours), length(theirs)].into_iter().flatten().min();
+    let cut = |text: &str| -> String {
+        let cut: String = shorter.map_or_else(|| text.to_owned(), |most| text.chars().take(most).collect());
+        cut.trim_end().to_owned()
+    };
+    let (mut a, mut b) = (cut(&left), cut(&right));
+    if [ours, theirs].iter().any(|column| matches!(column.field, FieldType::Code { .. })) {
+        (a, b) = (a.to_uppercase(), b.to_uppercase());
+    }
+    if a == b { None } else { differ(left, right) }
+}
+
+fn is_number(column: &Column) -> bool {
+    matches!(column.field, FieldType::Decimal | FieldType::Money | FieldType::Int)
+}
+
+fn length(column: &Column) -> Option<usize> {
+    match column.field {
+        FieldType::Text { length } | FieldType::Code { length } => Some(length),
+        _ => None,
+    }
+}
+
+/// A number; blank is zero.
+pub fn number(value: Option<&Value>) -> Decimal {
+    let text = text(value);
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).unwrap_or_default()
+}
+
+/// Whether a reference leads to the partner of the record the code names.
+fn reference(
+    world: &World,
+    mappings: &[ActiveMapping],
+    field: &FieldMapping,
+    through: &[MappingName],
+    code: &str,
+    found: Option<Uuid>,
+) -> Option<String> {
+    let to_currency = through.iter().any(|name| name.as_str() == "CURRENCY");
+    let wanted = if to_currency && (code.is_empty() || code.eq_ignore_ascii_case(world.local_currency())) {
+        currency(world, world.local_currency())
+    } else if code.is_empty() {
+        // A blank that must not travel leaves whatever is there.
+        if field.not_null {
+            return None;
+        }
+        None
+    } else {
+        match through.iter().find_map(|name| partner(world, mappings, name, code)) {
+            Some(id) => Some(id),
+            None if field.clear_on_failure => None,
+            None => return Some(format!("should lead to the partner of {code:?}, which has none")),
+        }
+    };
+    (wanted != found).then(|| format!("leads to {found:?} instead of {wanted:?} for {code:?}"))
+}
+
+/// The row of a currency in Dataverse.
+pub fn currency(world: &World, code: &str) -> Option<Uuid> {
+    let same = |row: &Row| text(row.get("isocurrencycode")).eq_ignore_ascii_case(code);
+    world.dataverse_rows("transactioncurrency").find(|(_, row)| same(row)).map(|(id, _)| *id)
+}
+
+/// The partner of the record with that code or number.
+fn partner(world: &World, mappings: &[ActiveMapping], name: &MappingName, code: &str) -> Option<Uuid> {
+    let mapping = mappings.iter().find(|mapping| mapping.name == *name)?;
+    let table = &mapping.business_central;
+    let key = if table.columns.contains_key("code") { "code" } else { "number" };
+    let has_code = |id: Uuid| {
+        let record = world.business_central_row(&table.name, id);
+        record.is_some_and(|record| text(record.get(key)).eq_ignore_ascii_case(code))
+    };
+    let pairs = world.pairs(name.as_str());
+    pairs.iter().find(|pair| has_code(pair.business_central)).map(|pair| pair.dataverse)
+}
+
+/// Options that an organization is delivered with and the catalogue does not list.
+fn known_option(column: &str, number: i64) -> Option<String> {
+    let labels: &[(i64, &str)] = match column {
+        "paymenttermscode" => &[(1, "Net 30"), (2, "2% 10, Net 30"), (3, "Net 45"), (4, "Net 60")],
+        "address1_freighttermscode" => &[(1, "FOB"), (2, "No Charge")],
+        "address1_shippingmethodcode" => &[
+            (1, "Airborne"),
+            (2, "DHL"),
+            (3, "FedEx"),
+            (4, "UPS"),
+            (5, "Postal Mail"),
+            (6, "Full Load"),
+            (7, "Will Call"),
+        ],
+        _ => &[],
+    };
+    labels.iter().find(|(known, _)| *known == number).map(|(_, label)| (*label).to_owned())
+}
+
+/// Letters and digits in upper case: how a code and a label of the same thing are told to be the same.
+fn letters(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+}

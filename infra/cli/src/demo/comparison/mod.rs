@@ -1,0 +1,105 @@
+//! Whether coupled records agree, judged by somebody who knows the mappings as documents and nothing of how Couplet
+//! transfers or decides: the rows of both systems as they are stored, compared as a person would.
+
+mod fields;
+mod products;
+
+use std::collections::HashSet;
+
+use couplet_model::ActiveMapping;
+use couplet_model::catalogue::{MappingDirection, MappingKind};
+use serde_json::Value;
+
+use super::world::{Pair, Row, World};
+
+/// Compares every coupled pair; one line per field that does not agree.
+pub fn compare(world: &World, mappings: &[ActiveMapping]) -> Vec<String> {
+    let mut mismatches = Vec::new();
+    let tables = mappings.iter().filter(|mapping| mapping.kind == MappingKind::Table);
+    for mapping in tables.filter(|mapping| !world.pairs(mapping.name.as_str()).is_empty()) {
+        let pairs = world.pairs(mapping.name.as_str());
+        coupled_once(mapping, pairs, &mut mismatches);
+        nobody_forgotten(world, mapping, pairs, &mut mismatches);
+        for pair in pairs {
+            compare_pair(world, mappings, mapping, *pair, &mut mismatches);
+        }
+    }
+    products::one_price_each(world, &mut mismatches);
+    mismatches
+}
+
+fn compare_pair(
+    world: &World,
+    mappings: &[ActiveMapping],
+    mapping: &ActiveMapping,
+    pair: Pair,
+    mismatches: &mut Vec<String>,
+) {
+    let record = world.business_central_row(&mapping.business_central.name, pair.business_central);
+    let row = world.dataverse_row(&mapping.dataverse.name, pair.dataverse);
+    let (Some(record), Some(row)) = (record, row) else {
+        mismatches.push(format!("{} {}: one of the coupled records is gone", mapping.name, pair.business_central));
+        return;
+    };
+    let mut problems = Vec::new();
+    for field in &mapping.fields {
+        problems.extend(fields::compare(world, mappings, mapping, field, record, row));
+    }
+    if mapping.dataverse.name == "product" {
+        products::compare(world, mapping, pair, record, row, &mut problems);
+    }
+    if mapping.dataverse.name == "uomschedule" {
+        let wanted = format!("NAV {}", text(record.get("code")));
+        if text(row.get("name")) != wanted {
+            problems.push(format!("name is {:?} instead of {wanted:?}", text(row.get("name"))));
+        }
+    }
+    let label = label(mapping, record);
+    mismatches.extend(problems.into_iter().map(|problem| format!("{} {label}: {problem}", mapping.name)));
+}
+
+fn coupled_once(mapping: &ActiveMapping, pairs: &[Pair], mismatches: &mut Vec<String>) {
+    let ours: HashSet<_> = pairs.iter().map(|pair| pair.business_central).collect();
+    let theirs: HashSet<_> = pairs.iter().map(|pair| pair.dataverse).collect();
+    if ours.len() != pairs.len() || theirs.len() != pairs.len() {
+        mismatches.push(format!("{}: a record is coupled more than once", mapping.name));
+    }
+}
+
+/// After a full synchronization every record that is not blocked has a partner.
+fn nobody_forgotten(world: &World, mapping: &ActiveMapping, pairs: &[Pair], mismatches: &mut Vec<String>) {
+    if mapping.direction == MappingDirection::FromDataverse {
+        return;
+    }
+    let coupled: HashSet<_> = pairs.iter().map(|pair| pair.business_central).collect();
+    let Some(rows) = world.business_central.get(&mapping.business_central.name) else { return };
+    let forgotten = rows.iter().filter(|(id, record)| !coupled.contains(id) && !is_blocked(record));
+    mismatches.extend(forgotten.map(|(_, record)| format!("{} {}: has no partner", mapping.name, label(mapping, record))));
+}
+
+/// `true`, or any option but the blank one.
+fn is_blocked(record: &Row) -> bool {
+    match record.get("blocked") {
+        Some(Value::Bool(blocked)) => *blocked,
+        Some(Value::String(option)) => !matches!(option.trim(), "" | "_x0020_"),
+        _ => false,
+    }
+}
+
+fn label(mapping: &ActiveMapping, record: &Row) -> String {
+    let column = mapping.business_central.label_column.as_deref().unwrap_or("number");
+    let label = text(record.get(column));
+    if label.is_empty() { text(record.get("id")) } else { label }
+}
+
+/// A value as text; blank when it is null.
+fn text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.trim_end().to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What a product has beside its fields: state, unit, price list and price.
+
+use std::collections::HashMap;
+
+use couplet_model::ActiveMapping;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::world::{Pair, Row, World, id};
+use super::fields::{currency, number};
+use super::{is_blocked, text};
+
+const ACTIVE: &str = "0";
+const RETIRED: &str = "1";
+
+/// Compares a product with its item or resource.
+pub fn compare(
+    world: &World,
+    mapping: &ActiveMapping,
+    pair: Pair,
+    record: &Row,
+    row: &Row,
+    problems: &mut Vec<String>,
+) {
+    let state = if is_blocked(record) { RETIRED } else { ACTIVE };
+    let mut expect = |what: &str, found: String, wanted: String| {
+        if found != wanted {
+            problems.push(format!("{what} is {found:?} instead of {wanted:?}"));
+        }
+    };
+    expect("statecode", text(row.get("statecode")), state.to_owned());
+    let kind = if mapping.business_central.name == "Item" { "1" } else { "3" };
+    expect("producttypecode", text(row.get("producttypecode")), kind.to_owned());
+    let unit_code = text(record.get("baseUnitOfMeasureCode"));
+    let unit_group = id(row.get("_defaultuomscheduleid_value"));
+    let unit = id(row.get("_defaultuomid_value"));
+    expect("the unit group", shown(unit_group), shown(unit_group_of(world, &unit_code)));
+    let unit_row = unit.and_then(|unit| world.dataverse_row("uom", unit));
+    expect("the unit's name", text(unit_row.and_then(|unit| unit.get("name"))).to_uppercase(), unit_code.to_uppercase());
+    expect("the unit's group", shown(id(unit_row.and_then(|unit| unit.get("_uomscheduleid_value")))), shown(unit_group));
+    let local = currency(world, world.local_currency());
+    expect("the currency", shown(id(row.get("_transactioncurrencyid_value"))), shown(local));
+
+    let list = id(row.get("_pricelevelid_value"));
+    let list_row = list.and_then(|list| world.dataverse_row("pricelevel", list));
+    expect("the price list", text(list_row.and_then(|list| list.get("name"))), "Business Central Default Price List".to_owned());
+    expect("the price list's currency", shown(id(list_row.and_then(|list| list.get("_transactioncurrencyid_value")))), shown(local));
+    let is_its_line = |line: &Row| id(line.get("_pricelevelid_value")) == list;
+    let Some(line) = world.price_lines(pair.dataverse).find(|line| is_its_line(line)) else {
+        problems.push("has no price in its price list".to_owned());
+        return;
+    };
+    let price = number(record.get("unitPrice")).max(Decimal::ZERO);
+    expect("the listed price", plain(number(line.get("amount"))), plain(price));
+    expect("the listed unit", shown(id(line.get("_uomid_value"))), shown(unit));
+    let line_currency = line.get("_transactioncurrencyid_value");
+    expect("the listed currency", shown(id(line_currency)), shown(local));
+}
+
+/// Every product has one line per price list and unit.
+pub fn one_price_each(world: &World, mismatches: &mut Vec<String>) {
+    let mut lines: HashMap<[Option<Uuid>; 3], u32> = HashMap::new();
+    for (_, line) in world.dataverse_rows("productpricelevel") {
+        let key = ["_pricelevelid_value", "_productid_value", "_uomid_value"].map(|column| id(line.get(column)));
+        *lines.entry(key).or_default() += 1;
+    }
+    let twice = lines.iter().filter(|(_, count)| **count > 1);
+    mismatches.extend(twice.map(|(key, _)| format!("the product {} has two prices in one list", shown(key[1]))));
+}
+
+fn unit_group_of(world: &World, code: &str) -> Option<Uuid> {
+    let has_code = |pair: &&Pair| {
+        let unit = world.business_central_row("Unit of Measure", pair.business_central);
+        unit.and_then(|unit| unit.get("code")).and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(code))
+    };
+    world.pairs("UNIT OF MEASURE").iter().find(has_code).map(|pair| pair.dataverse)
+}
+
+fn plain(number: Decimal) -> String {
+    number.round_dp(4).normalize().to_string()
+}
+
+fn shown(id: Option<Uuid>) -> String {
+    id.map_or_else(|| "nothing".to_owned(), |id| id.to_string())
+}

@@ -1,0 +1,152 @@
+//! A comparison that finds nothing wrong proves nothing unless it finds what is wrong.
+
+use std::collections::{BTreeMap, HashMap};
+
+use couplet_model::Catalogue;
+use couplet_model::switches::{Ownership, Switches};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::super::world::{Pair, World};
+use super::*;
+
+const ITEM: u128 = 1;
+const PRODUCT: u128 = 2;
+const UNIT: u128 = 3;
+const GROUP: u128 = 4;
+const UOM: u128 = 5;
+const CURRENCY: u128 = 6;
+const LIST: u128 = 7;
+const LINE: u128 = 8;
+
+fn uuid(number: u128) -> String {
+    Uuid::from_u128(number).to_string()
+}
+
+fn rows(rows: &[(u128, Value)]) -> HashMap<Uuid, Row> {
+    let row = |(id, row): &(u128, Value)| (Uuid::from_u128(*id), row.as_object().expect("an object").clone());
+    rows.iter().map(row).collect()
+}
+
+/// One item and its product, both as they should be.
+fn world() -> World {
+    let mut world = World::default();
+    world.business_central = BTreeMap::from([
+        (
+            "Item".to_owned(),
+            rows(&[(
+                ITEM,
+                json!({
+                    "id": uuid(ITEM), "number": "1000", "displayName": "Bicycle", "unitPrice": -12.5, "unitCost": 3.25,
+                    "unitVolume": 0, "grossWeight": 1.5, "vendorNo": "V10", "vendorItemNo": "", "inventory": -4,
+                    "baseUnitOfMeasureCode": "PCS", "blocked": false
+                }),
+            )]),
+        ),
+        ("Unit of Measure".to_owned(), rows(&[(UNIT, json!({ "id": uuid(UNIT), "code": "PCS" }))])),
+        ("General Ledger Setup".to_owned(), rows(&[(99, json!({ "localCurrencyCode": "USD" }))])),
+    ]);
+    world.dataverse = BTreeMap::from([
+        (
+            "product".to_owned(),
+            rows(&[(
+                PRODUCT,
+                json!({
+                    "productnumber": "1000", "name": "Bicycle", "price": 0.0, "standardcost": 3.25,
+                    "currentcost": 3.2500, "stockvolume": null, "stockweight": 1.5, "vendorid": "V10",
+                    "vendorpartnumber": null, "quantityonhand": 0, "_defaultuomscheduleid_value": uuid(GROUP),
+                    "_defaultuomid_value": uuid(UOM), "statecode": 0, "producttypecode": 1,
+                    "_pricelevelid_value": uuid(LIST), "_transactioncurrencyid_value": uuid(CURRENCY)
+                }),
+            )]),
+        ),
+        ("uomschedule".to_owned(), rows(&[(GROUP, json!({ "name": "NAV PCS", "baseuomname": "PCS" }))])),
+        ("uom".to_owned(), rows(&[(UOM, json!({ "name": "PCS", "_uomscheduleid_value": uuid(GROUP) }))])),
+        ("transactioncurrency".to_owned(), rows(&[(CURRENCY, json!({ "isocurrencycode": "USD" }))])),
+        (
+            "pricelevel".to_owned(),
+            rows(&[(
+                LIST,
+                json!({ "name": "Business Central Default Price List", "_transactioncurrencyid_value": uuid(CURRENCY) }),
+            )]),
+        ),
+        (
+            "productpricelevel".to_owned(),
+            rows(&[(
+                LINE,
+                json!({
+                    "_productid_value": uuid(PRODUCT), "_pricelevelid_value": uuid(LIST), "_uomid_value": uuid(UOM),
+                    "_transactioncurrencyid_value": uuid(CURRENCY), "amount": 0
+                }),
+            )]),
+        ),
+    ]);
+    let pair = |ours, theirs| Pair { business_central: Uuid::from_u128(ours), dataverse: Uuid::from_u128(theirs) };
+    world.couplings = BTreeMap::from([
+        ("ITEM-PRODUCT".to_owned(), vec![pair(ITEM, PRODUCT)]),
+        ("UNIT OF MEASURE".to_owned(), vec![pair(UNIT, GROUP)]),
+    ]);
+    world.index_price_lines();
+    world
+}
+
+fn mismatches(world: &World) -> Vec<String> {
+    let catalogue = Catalogue::embedded().expect("the catalogue");
+    let switches = Switches { ownership: Ownership::Person, ..Switches::default() };
+    compare(world, &catalogue.active(&switches))
+}
+
+#[test]
+fn a_pair_that_agrees_is_left_alone() {
+    assert_eq!(mismatches(&world()), [""; 0]);
+}
+
+#[test]
+fn every_single_deviation_of_a_product_is_found() {
+    for (table, id, column, value) in [
+        ("product", PRODUCT, "productnumber", json!("1001")),
+        ("product", PRODUCT, "name", json!("Bicycle 2")),
+        ("product", PRODUCT, "price", json!(-12.5)),
+        ("product", PRODUCT, "standardcost", json!(3.26)),
+        ("product", PRODUCT, "vendorid", Value::Null),
+        ("product", PRODUCT, "quantityonhand", json!(-4)),
+        ("product", PRODUCT, "statecode", json!(1)),
+        ("product", PRODUCT, "producttypecode", json!(3)),
+        ("product", PRODUCT, "_defaultuomscheduleid_value", Value::Null),
+        ("product", PRODUCT, "_pricelevelid_value", Value::Null),
+        ("uom", UOM, "name", json!("BOX")),
+        ("uomschedule", GROUP, "name", json!("PCS")),
+        ("pricelevel", LIST, "_transactioncurrencyid_value", Value::Null),
+        ("productpricelevel", LINE, "amount", json!(1)),
+        ("productpricelevel", LINE, "_uomid_value", Value::Null),
+    ] {
+        let mut world = world();
+        let row = world.dataverse.get_mut(table).and_then(|rows| rows.get_mut(&Uuid::from_u128(id)));
+        row.expect("a row").insert(column.to_owned(), value);
+        assert!(!mismatches(&world).is_empty(), "{table}.{column}");
+    }
+}
+
+#[test]
+fn a_blocked_item_has_a_retired_product() {
+    let mut world = world();
+    let item = world.business_central.get_mut("Item").and_then(|rows| rows.get_mut(&Uuid::from_u128(ITEM)));
+    item.expect("an item").insert("blocked".to_owned(), json!(true));
+    assert_eq!(mismatches(&world).len(), 1);
+}
+
+#[test]
+fn a_record_without_a_partner_is_found_unless_it_is_blocked() {
+    let mut world = world();
+    let items = world.business_central.get_mut("Item").expect("items");
+    items.insert(Uuid::from_u128(50), json!({ "number": "1001", "blocked": false }).as_object().expect("a row").clone());
+    items.insert(Uuid::from_u128(51), json!({ "number": "1002", "blocked": true }).as_object().expect("a row").clone());
+    assert_eq!(mismatches(&world), ["ITEM-PRODUCT 1001: has no partner"]);
+}
+
+#[test]
+fn a_partner_that_is_gone_is_found() {
+    let mut world = world();
+    world.dataverse.insert("product".to_owned(), HashMap::new());
+    assert_eq!(mismatches(&world).len(), 1);
+}

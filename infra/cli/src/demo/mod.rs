@@ -1,0 +1,107 @@
+//! `couplet demo`: two simulated systems, the embedded cloud between them, three passes, and a comparison by somebody
+//! who knows nothing of how Couplet works.
+
+mod comparison;
+mod company;
+mod passes;
+mod people;
+mod progress;
+mod report;
+mod world;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use couplet_local::{EmbeddedCloud, EventSource, EventSourceOptions};
+use couplet_runtime::Application;
+use couplet_runtime::handlers::RunMode;
+
+use crate::arguments::DemoOptions;
+use crate::{commands, interrupt, output};
+use company::Company;
+use passes::Pass;
+use progress::Progress;
+use report::Report;
+use world::World;
+
+/// Mismatches shown to the person; the report has their number.
+const SHOWN: usize = 20;
+
+/// Runs the demonstration.
+pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
+    let company = Company::start(options).await?;
+    let settings = company.settings();
+    let cloud = EmbeddedCloud::in_memory(&settings).await?;
+    let application = Application::new(&settings, cloud.services())?;
+    let source = EventSource::new(cloud, application.clone(), EventSourceOptions::default());
+    let stop = interrupt::flag();
+
+    let mut stopped = stop.clone();
+    let work = work(&company, &application, &source);
+    let report = tokio::select! {
+        report = work => report?,
+        _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(130)),
+    };
+    if options.json {
+        output::json(&report.json())?;
+    } else {
+        output::result(&report.text())?;
+    }
+    let problems = report.problems();
+    for problem in &problems {
+        output::note(problem);
+    }
+    if !options.exit {
+        output::note(&company.invitation());
+        commands::jobs_until_stopped(&application, &source, &stop).await;
+    }
+    company.stop().await;
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The three passes and the comparison.
+async fn work(company: &Company, application: &Application, source: &EventSource) -> anyhow::Result<Report> {
+    let progress = Progress::new();
+    let first = passes::run(1, RunMode::Full, company, application, source, &progress).await?;
+    let coupled = World::read(company, application).await?;
+    people::work(company, &coupled).context("the users' changes could not be made")?;
+    let second = passes::run(2, RunMode::Modified, company, application, source, &progress).await?;
+    let third = passes::run(3, RunMode::Modified, company, application, source, &progress).await?;
+    progress.show("comparing both systems");
+    let world = World::read(company, application).await?;
+    let mismatches = comparison::compare(&world, application.engine.mappings());
+    progress.end();
+    let passes: Vec<Pass> = vec![first, second, third];
+    let errors = latest_errors(application, &passes).await?;
+    let couplings = couplings(application, &world);
+    Ok(Report { passes, couplings, mismatches, errors, not_ready: not_ready(application) })
+}
+
+/// Couplings of every mapping that has any, in the order of the jobs.
+fn couplings(application: &Application, world: &World) -> Vec<(String, u64)> {
+    let count = |name: &str| world.pairs(name).len() as u64;
+    let names = application.engine.mappings().iter().map(|mapping| mapping.name.to_string());
+    names.map(|name| (count(&name), name)).filter(|(count, _)| *count > 0).map(|(count, name)| (name, count)).collect()
+}
+
+/// Jobs that are left out, and why.
+fn not_ready(application: &Application) -> BTreeMap<String, String> {
+    let plans = application.engine.jobs().into_iter();
+    plans.filter_map(|plan| plan.ready.err().map(|missing| (plan.name, missing))).collect()
+}
+
+async fn latest_errors(application: &Application, passes: &[Pass]) -> anyhow::Result<Vec<String>> {
+    let engine = &application.engine;
+    let mut lines = Vec::new();
+    if passes.iter().all(|pass| pass.failed() == 0) {
+        return Ok(lines);
+    }
+    for mapping in engine.mappings() {
+        for error in engine.store().errors(engine.company(), &mapping.name, SHOWN).await? {
+            lines.push(format!("{} {} {}: {}", error.mapping, error.direction, error.label, error.message));
+        }
+    }
+    lines.truncate(SHOWN);
+    Ok(lines)
+}

@@ -1,0 +1,19 @@
+//! The settings of one installation, from a file and the environment into types that cannot be wrong.
+
+mod error;
+mod keys;
+mod sources;
+mod typed;
+
+pub use error::ConfigurationError;
+pub use keys::{KEYS, Key, QUEUE_URL};
+pub use sources::{Environment, Found, Sources};
+pub use typed::{
+    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
+};
+
+/// Name of the settings file that is looked for in the working folder.
+pub const FILE_NAME: &str = "couplet.toml";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Where settings are found: a file, and the environment, which wins.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use couplet_model::catalogue::nearest;
+use toml::Value as Toml;
+
+use super::error::ConfigurationError;
+use super::keys::{KEYS, OTHER_VARIABLES, key};
+
+/// A setting as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its value as text.
+    pub text: String,
+    /// Where it was found.
+    pub from: String,
+}
+
+/// The variables of the process, or of a test.
+pub type Environment = BTreeMap<String, String>;
+
+/// All settings found, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    found: BTreeMap<&'static str, Found>,
+    file: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Reads the environment alone, as a function does.
+    ///
+    /// # Errors
+    /// When a variable with our prefix is no setting.
+    pub fn of_environment(environment: &Environment) -> Result<Self, ConfigurationError> {
+        let mut sources = Self::default();
+        sources.read_environment(environment)?;
+        Ok(sources)
+    }
+
+    /// Reads a file, then the environment. A file that is not there counts as empty unless it `must_exist`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or anything in it or in the environment is no setting.
+    pub fn of_file(path: &Path, must_exist: bool, environment: &Environment) -> Result<Self, ConfigurationError> {
+        let mut sources = Self { found: BTreeMap::new(), file: Some(path.to_owned()) };
+        let refuse = |problem: String| ConfigurationError::File { path: path.to_owned(), problem };
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                let table: toml::Table = text.parse().map_err(|error| refuse(damage(&text, &error)))?;
+                sources.read_table(path, "", &table)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(refuse("is not there; write one with couplet init".to_owned()));
+            }
+            Err(error) => return Err(refuse(format!("cannot be read: {error}"))),
+        }
+        sources.read_environment(environment)?;
+        Ok(sources)
+    }
+
+    /// A setting, if it was found.
+    pub fn get(&self, name: &str) -> Option<&Found> {
+        self.found.get(name)
+    }
+
+    /// The file that was read or looked for, for messages.
+    pub fn place(&self) -> String {
+        self.file.as_ref().map_or_else(|| "the function's environment".to_owned(), |path| path.display().to_string())
+    }
+
+    fn read_environment(&mut self, environment: &Environment) -> Result<(), ConfigurationError> {
+        let ours = environment.iter().filter(|(name, _)| name.starts_with("COUPLET_"));
+        for (name, text) in ours.filter(|(name, _)| !OTHER_VARIABLES.contains(&name.as_str())) {
+            let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
+                let variables: Vec<String> = KEYS.iter().map(super::keys::Key::variable).collect();
+                return Err(ConfigurationError::Unknown {
+                    name: name.clone(),
+                    from: "the environment".to_owned(),
+                    nearest: nearest(name, variables.iter().map(String::as_str)).map(str::to_owned),
+                });
+            };
+            // A variable set to nothing is how a shell or a template leaves a setting out.
+            if !text.trim().is_empty() {
+                let from = format!("the environment variable {name}");
+                self.found.insert(key.name, Found { text: text.trim().to_owned(), from });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_table(&mut self, path: &Path, section: &str, table: &toml::Table) -> Result<(), ConfigurationError> {
+        for (name, value) in table {
+            let full = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
+            let text = match value {
+                Toml::Table(inner) => {
+                    self.read_table(path, &full, inner)?;
+                    continue;
+                }
+                Toml::String(text) => text.trim().to_owned(),
+                Toml::Boolean(flag) => flag.to_string(),
+                Toml::Integer(number) => number.to_string(),
+                other => other.to_string(),
+            };
+            let Some(key) = key(&full) else {
+                return Err(ConfigurationError::Unknown {
+                    nearest: nearest(&full, KEYS.iter().map(|key| key.name)).map(str::to_owned),
+                    name: full,
+                    from: path.display().to_string(),
+                });
+            };
+            if !text.is_empty() {
+                self.found.insert(key.name, Found { text, from: path.display().to_string() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Line and reason, without the excerpt of the file: it might hold a secret.
+fn damage(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+    let reason = error.message().lines().next().unwrap_or("not TOML");
+    format!("is damaged at line {line}: {reason}")
+}

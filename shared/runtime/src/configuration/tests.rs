@@ -1,0 +1,133 @@
+use super::*;
+
+const FILE: &str = r#"
+company = "5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c"
+
+[entra]
+tenant = "contoso.com"
+client_id = "9d1f6a54-5c3e-4a0b-8f57-0c6f1a2b3c4d"
+
+[business_central]
+environment = "Production"
+
+[dataverse]
+url = "https://contoso.crm4.dynamics.com/"
+
+[switches]
+ownership = "person"
+"#;
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, ConfigurationError> {
+    let folder = std::env::temp_dir().join(format!("couplet-settings-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join(FILE_NAME);
+    std::fs::write(&path, text).expect("a file");
+    let settings =
+        Sources::of_file(&path, true, &environment(variables)).and_then(|sources| Settings::from_sources(&sources));
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    settings
+}
+
+fn problem(text: &str, variables: &[(&str, &str)]) -> String {
+    let problem = read(text, variables).expect_err("settings with a mistake").to_string();
+    assert!(!problem.contains('\n'), "one line: {problem}");
+    problem
+}
+
+const SECRET: (&str, &str) = ("COUPLET_ENTRA_CLIENT_SECRET", "hunter2");
+
+#[test]
+fn a_file_and_a_secret_in_the_environment_are_enough() {
+    let settings = read(FILE, &[SECRET]).expect("complete settings");
+    assert_eq!(
+        settings.business_central.url,
+        "https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production"
+    );
+    assert_eq!(settings.dataverse.url, "https://contoso.crm4.dynamics.com");
+    assert_eq!(settings.dataverse.credentials.client_secret.expose(), "hunter2");
+    assert_eq!(settings.switches.ownership, couplet_model::switches::Ownership::Person);
+    assert_eq!(settings.limits.lease_minutes, 15);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let settings = read(FILE, &[SECRET, ("COUPLET_SWITCHES_OWNERSHIP", "team")]).expect("complete settings");
+    assert_eq!(settings.switches.ownership, couplet_model::switches::Ownership::Team);
+}
+
+#[test]
+fn one_system_may_have_an_application_of_its_own() {
+    let own = [SECRET, ("COUPLET_DATAVERSE_CLIENT_ID", "other"), ("COUPLET_DATAVERSE_CLIENT_SECRET", "sesame")];
+    let settings = read(FILE, &own).expect("complete settings");
+    assert_eq!(settings.dataverse.credentials.client_id, "other");
+    assert_eq!(settings.dataverse.credentials.client_secret.expose(), "sesame");
+    assert_eq!(settings.business_central.credentials.client_secret.expose(), "hunter2");
+}
+
+#[test]
+fn a_missing_setting_is_named_with_its_variable_its_file_and_an_example() {
+    let problem = problem(FILE, &[]);
+    assert!(problem.contains("entra.client_secret is missing"), "{problem}");
+    assert!(problem.contains("COUPLET_ENTRA_CLIENT_SECRET"), "{problem}");
+    assert!(problem.contains("couplet.toml"), "{problem}");
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_its_place_and_an_example() {
+    let problem = problem(FILE, &[SECRET, ("COUPLET_SWITCHES_OWNERSHIP", "teams")]);
+    assert!(problem.contains("\"teams\" is neither person nor team"), "{problem}");
+    assert!(problem.contains("environment variable COUPLET_SWITCHES_OWNERSHIP"), "{problem}");
+    assert!(problem.contains("[switches] ownership = \"team\""), "{problem}");
+}
+
+#[test]
+fn a_misspelt_setting_gets_the_nearest_name() {
+    let with_typo = FILE.replace("ownership", "ownersip");
+    assert!(problem(&with_typo, &[SECRET]).contains("did you mean switches.ownership?"));
+    let variable = problem(FILE, &[SECRET, ("COUPLET_DATAVERSE_ULR", "https://x.example")]);
+    assert!(variable.contains("did you mean COUPLET_DATAVERSE_URL?"), "{variable}");
+}
+
+#[test]
+fn numbers_outside_their_range_and_addresses_without_encryption_are_refused() {
+    for (variable, value, expected) in [
+        ("COUPLET_BUSINESS_CENTRAL_CONCURRENCY", "6", "not a number from 1 to 5"),
+        ("COUPLET_DATAVERSE_URL", "http://contoso.example", "not encrypted"),
+        ("COUPLET_DATAVERSE_URL", "contoso", "not an address"),
+        ("COUPLET_COMPANY", "CRONUS", "not an id"),
+    ] {
+        let problem = problem(FILE, &[SECRET, (variable, value)]);
+        assert!(problem.contains(expected), "{problem}");
+    }
+    read(FILE, &[SECRET, ("COUPLET_DATAVERSE_URL", "http://127.0.0.1:8080")]).expect("this machine may be reached so");
+}
+
+#[test]
+fn a_damaged_file_is_named_with_its_line_and_shows_no_secret() {
+    let damaged = format!("{FILE}\n[cloud\nclient_secret = \"hunter2\"\n");
+    let problem = problem(&damaged, &[]);
+    assert!(problem.contains("damaged at line"), "{problem}");
+    assert!(!problem.contains("hunter2"), "{problem}");
+}
+
+#[test]
+fn no_problem_and_no_debug_text_shows_a_secret() {
+    let settings = read(FILE, &[SECRET]).expect("complete settings");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn every_setting_of_the_list_is_read_and_every_setting_read_is_in_the_list() {
+    let source = include_str!("typed.rs");
+    for key in KEYS {
+        assert!(source.contains(&format!("\"{}\"", key.name)), "{} is never read", key.name);
+    }
+    let looks_like_a_name = |text: &&str| text.contains('.') && text.starts_with(char::is_lowercase) && !text.contains(['/', ' ']);
+    for quoted in source.split('"').skip(1).step_by(2).filter(looks_like_a_name) {
+        assert!(KEYS.iter().any(|key| key.name == quoted), "{quoted} is no setting");
+    }
+}

@@ -1,0 +1,291 @@
+//! The settings as types, and their way from text.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use couplet_model::ids::CompanyId;
+use couplet_model::switches::{Ownership, SalesOrders, Switches};
+use couplet_odata::Secret;
+
+use super::error::ConfigurationError;
+use super::keys::{Key, key};
+use super::sources::{Found, Sources};
+
+/// All settings of one installation.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The Business Central company.
+    pub company: CompanyId,
+    /// Folder in which the command keeps its data.
+    pub data: PathBuf,
+    /// Folder with a catalogue of one's own.
+    pub catalogue: Option<PathBuf>,
+    /// Which mappings and rows there are.
+    pub switches: Switches,
+    /// Business Central.
+    pub business_central: BusinessCentralSection,
+    /// Dataverse.
+    pub dataverse: DataverseSection,
+    /// AWS, or what stands in for it.
+    pub cloud: CloudSection,
+    /// How long history is kept.
+    pub retention: RetentionSection,
+    /// Times.
+    pub limits: Limits,
+}
+
+/// An application that may enter a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Address that gives tokens.
+    pub authority: String,
+    /// Tenant.
+    pub tenant: String,
+    /// Application.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+}
+
+/// Business Central.
+#[derive(Clone, Debug)]
+pub struct BusinessCentralSection {
+    /// Address up to and including the environment.
+    pub url: String,
+    /// Who enters.
+    pub credentials: Credentials,
+    /// Whether the companion app is installed.
+    pub companion: bool,
+    /// Requests at once.
+    pub concurrency: usize,
+    /// Certificates of a private authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Dataverse.
+#[derive(Clone, Debug)]
+pub struct DataverseSection {
+    /// Address of the environment.
+    pub url: String,
+    /// Who enters.
+    pub credentials: Credentials,
+    /// Requests at once.
+    pub concurrency: usize,
+    /// Certificates of a private authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// AWS, or what stands in for it.
+#[derive(Clone, Debug)]
+pub struct CloudSection {
+    /// DynamoDB table.
+    pub table: String,
+    /// Records queue; the embedded cloud brings its own.
+    pub queue_url: Option<String>,
+    /// Pause before a record that failed technically is tried again; doubles with every attempt.
+    pub first_retry_seconds: u32,
+}
+
+/// How long history is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct RetentionSection {
+    /// Days for runs.
+    pub runs_days: u32,
+    /// Days for errors.
+    pub errors_days: u32,
+}
+
+/// Times.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a run that died blocks its job.
+    pub lease_minutes: u32,
+    /// Age from which a record is read again before it is written.
+    pub snapshot_minutes: u32,
+}
+
+impl Settings {
+    /// Types what was found.
+    ///
+    /// # Errors
+    /// When a setting is missing or wrong: the first one, in one line.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigurationError> {
+        let reader = Reader { sources };
+        let company = reader.required("company", |text| CompanyId::from_str(text).map_err(|_| "not an id".to_owned()))?;
+        let business_central_credentials = reader.credentials("business_central")?;
+        let environment = reader.required("business_central.environment", plain)?;
+        let host = reader
+            .optional("business_central.url", address)?
+            .unwrap_or_else(|| "https://api.businesscentral.dynamics.com".to_owned());
+        // An address may name the environment itself, as one copied from the admin centre does.
+        let url = if host.ends_with(&format!("/{environment}")) {
+            host
+        } else {
+            format!("{host}/v2.0/{}/{environment}", business_central_credentials.tenant)
+        };
+        let defaults = Switches::default();
+        Ok(Self {
+            company,
+            data: reader.optional("data", path)?.unwrap_or_else(|| PathBuf::from("couplet-data")),
+            catalogue: reader.optional("catalogue", path)?,
+            business_central: BusinessCentralSection {
+                url,
+                credentials: business_central_credentials,
+                companion: reader.optional("business_central.companion", flag)?.unwrap_or(true),
+                concurrency: reader.number("business_central.concurrency", 1, 5, 5)? as usize,
+                ca_file: reader.optional("business_central.ca_file", path)?,
+            },
+            dataverse: DataverseSection {
+                url: reader.required("dataverse.url", address)?,
+                credentials: reader.credentials("dataverse")?,
+                concurrency: reader.number("dataverse.concurrency", 1, 50, 8)? as usize,
+                ca_file: reader.optional("dataverse.ca_file", path)?,
+            },
+            switches: Switches {
+                ownership: reader.optional("switches.ownership", ownership)?.unwrap_or(defaults.ownership),
+                unit_groups: reader.optional("switches.unit_groups", flag)?.unwrap_or(defaults.unit_groups),
+                extended_pricing: reader.optional("switches.extended_pricing", flag)?.unwrap_or(defaults.extended_pricing),
+                sales_orders: reader.optional("switches.sales_orders", sales_orders)?.unwrap_or(defaults.sales_orders),
+                item_availability: reader
+                    .optional("switches.item_availability", flag)?
+                    .unwrap_or(defaults.item_availability),
+                default_price_list_code_is_set: reader
+                    .optional("switches.default_price_list_code_is_set", flag)?
+                    .unwrap_or(defaults.default_price_list_code_is_set),
+            },
+            cloud: CloudSection {
+                table: reader.optional("cloud.table", plain)?.unwrap_or_else(|| "couplet".to_owned()),
+                queue_url: reader.optional("cloud.queue_url", queue_address)?,
+                first_retry_seconds: reader.number("cloud.first_retry_seconds", 1, 900, 30)?,
+            },
+            retention: RetentionSection {
+                runs_days: reader.number("retention.runs_days", 1, 3650, 30)?,
+                errors_days: reader.number("retention.errors_days", 1, 3650, 30)?,
+            },
+            limits: Limits {
+                lease_minutes: reader.number("limits.lease_minutes", 1, 60, 15)?,
+                snapshot_minutes: reader.number("limits.snapshot_minutes", 0, 60, 5)?,
+            },
+        })
+    }
+}
+
+struct Reader<'a> {
+    sources: &'a Sources,
+}
+
+impl Reader<'_> {
+    fn optional<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigurationError> {
+        let key = declared(name);
+        let Some(Found { text, from }) = self.sources.get(name) else { return Ok(None) };
+        match parse(text) {
+            Ok(value) => Ok(Some(value)),
+            Err(problem) => {
+                let problem = if key.secret { problem } else { format!("{text:?} is {problem}") };
+                Err(ConfigurationError::Wrong { key, problem, from: from.clone() })
+            }
+        }
+    }
+
+    fn required<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigurationError> {
+        self.optional(name, parse)?
+            .ok_or_else(|| ConfigurationError::Missing { key: declared(name), place: self.sources.place() })
+    }
+
+    fn number(&self, name: &'static str, least: u32, most: u32, default: u32) -> Result<u32, ConfigurationError> {
+        let parse = |text: &str| match text.parse::<u32>() {
+            Ok(number) if (least..=most).contains(&number) => Ok(number),
+            _ => Err(format!("not a number from {least} to {most}")),
+        };
+        Ok(self.optional(name, parse)?.unwrap_or(default))
+    }
+
+    /// The credentials of one system: its own where it has some, else those of `[entra]`.
+    fn credentials(&self, system: &'static str) -> Result<Credentials, ConfigurationError> {
+        let [tenant, client_id, client_secret, authority] = match system {
+            "dataverse" => {
+                ["dataverse.tenant", "dataverse.client_id", "dataverse.client_secret", "dataverse.authority"]
+            }
+            _ => [
+                "business_central.tenant",
+                "business_central.client_id",
+                "business_central.client_secret",
+                "business_central.authority",
+            ],
+        };
+        let either = |own: &'static str, shared: &'static str| match self.optional(own, plain)? {
+            Some(text) => Ok(text),
+            None => self.required(shared, plain),
+        };
+        let authority = match self.optional(authority, address)? {
+            Some(authority) => Some(authority),
+            None => self.optional("entra.authority", address)?,
+        };
+        Ok(Credentials {
+            tenant: either(tenant, "entra.tenant")?,
+            client_id: either(client_id, "entra.client_id")?,
+            client_secret: Secret::from(either(client_secret, "entra.client_secret")?),
+            authority: authority.unwrap_or_else(|| "https://login.microsoftonline.com".to_owned()),
+        })
+    }
+}
+
+/// The key of a name used in this file; the tests read every setting once, so that none is undeclared.
+fn declared(name: &'static str) -> &'static Key {
+    static UNDECLARED: Key = Key { name: "?", what: "undeclared", example: "", required: false, secret: true };
+    key(name).unwrap_or(&UNDECLARED)
+}
+
+fn plain(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "neither true nor false".to_owned())
+}
+
+fn ownership(text: &str) -> Result<Ownership, String> {
+    match text {
+        "person" => Ok(Ownership::Person),
+        "team" => Ok(Ownership::Team),
+        _ => Err("neither person nor team".to_owned()),
+    }
+}
+
+fn sales_orders(text: &str) -> Result<SalesOrders, String> {
+    match text {
+        "off" => Ok(SalesOrders::Off),
+        "legacy" => Ok(SalesOrders::Legacy),
+        "bidirectional" => Ok(SalesOrders::Bidirectional),
+        _ => Err("none of off, legacy, bidirectional".to_owned()),
+    }
+}
+
+/// The address of a queue; an emulator's may be anywhere and without encryption.
+fn queue_address(text: &str) -> Result<String, String> {
+    if text.contains("://") { Ok(text.to_owned()) } else { Err("not an address".to_owned()) }
+}
+
+/// An address, without a slash at its end. Without encryption only on this machine: a token travels with every request.
+fn address(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let host = |rest: &str| rest.split(['/', ':']).next().unwrap_or_default().to_owned();
+    match text.split_once("://") {
+        Some(("https", rest)) if !host(rest).is_empty() => Ok(text.to_owned()),
+        Some(("http", rest)) if matches!(host(rest).as_str(), "127.0.0.1" | "localhost") => Ok(text.to_owned()),
+        Some(("http", _)) => Err("not encrypted; use https".to_owned()),
+        _ => Err("not an address".to_owned()),
+    }
+}

@@ -1,0 +1,15 @@
+//! What every function needs around the engine: settings, wiring, handlers, telemetry.
+//!
+//! The functions and the embedded cloud call the very same [`handlers`]; a function's `main` names one of them and
+//! nothing more.
+
+pub mod configuration;
+pub mod handlers;
+pub mod lambda;
+pub mod queue;
+pub mod telemetry;
+pub mod wiring;
+
+pub use configuration::{ConfigurationError, Settings};
+pub use queue::SqsRecordsQueue;
+pub use wiring::{Application, Cloud, StartError, Systems};

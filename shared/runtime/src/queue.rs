@@ -1,0 +1,167 @@
+//! The records queue on SQS.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use couplet_engine::{QueueError, RecordsQueue};
+use couplet_model::message::RecordMessage;
+use futures_util::stream::{self, TryStreamExt};
+
+/// Messages in one request; the service takes no more.
+const BATCH_MESSAGES: usize = 10;
+/// Bytes in one request, and in one message. The service takes a little more by now; queues created earlier do not.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Requests at once.
+const CONCURRENCY: usize = 8;
+/// Attempts for the messages of one request that the service did not take.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sends records to the queue of one URL.
+#[derive(Clone, Debug)]
+pub struct SqsRecordsQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsRecordsQueue {
+    /// The queue of that URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Sends one request; what the service leaves behind for its own reasons is sent again.
+    async fn send_batch(&self, batch: Vec<String>) -> Result<(), QueueError> {
+        let mut left = entries(batch)?;
+        for attempt in 1..=ATTEMPTS {
+            let answer = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(left.clone()))
+                .send()
+                .await
+                .map_err(|error| QueueError(DisplayErrorContext(&error).to_string()))?;
+            let failed = answer.failed();
+            if let Some(refused) = failed.iter().find(|entry| entry.sender_fault()) {
+                let reason = refused.message().unwrap_or_else(|| refused.code());
+                return Err(QueueError(format!("one was refused: {reason}")));
+            }
+            left.retain(|entry| failed.iter().any(|failure| failure.id() == entry.id()));
+            if left.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+        }
+        Err(QueueError(format!("{} were left behind {ATTEMPTS} times", left.len())))
+    }
+}
+
+#[async_trait]
+impl RecordsQueue for SqsRecordsQueue {
+    async fn send(&self, messages: Vec<RecordMessage>) -> Result<(), QueueError> {
+        let batches = pack(messages)?;
+        stream::iter(batches.into_iter().map(Ok))
+            .try_for_each_concurrent(CONCURRENCY, |batch| self.send_batch(batch))
+            .await
+    }
+}
+
+fn entries(batch: Vec<String>) -> Result<Vec<SendMessageBatchRequestEntry>, QueueError> {
+    batch
+        .into_iter()
+        .enumerate()
+        .map(|(index, body)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(body)
+                .build()
+                .map_err(|error| QueueError(error.to_string()))
+        })
+        .collect()
+}
+
+/// Message bodies in requests of at most ten messages and 256 KB. A message that is too large by its snapshot goes
+/// without it: the record is read again when it is applied.
+fn pack(messages: Vec<RecordMessage>) -> Result<Vec<Vec<String>>, QueueError> {
+    let mut batches: Vec<Vec<String>> = Vec::with_capacity(messages.len().div_ceil(BATCH_MESSAGES));
+    let mut bytes = 0;
+    for message in messages {
+        let body = body(message)?;
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH_MESSAGES && bytes + body.len() <= BATCH_BYTES => {
+                bytes += body.len();
+                batch.push(body);
+            }
+            _ => {
+                bytes = body.len();
+                batches.push(vec![body]);
+            }
+        }
+    }
+    Ok(batches)
+}
+
+fn body(mut message: RecordMessage) -> Result<String, QueueError> {
+    let write = |message: &RecordMessage| serde_json::to_string(message).map_err(|error| QueueError(error.to_string()));
+    let text = write(&message)?;
+    if text.len() <= BATCH_BYTES {
+        return Ok(text);
+    }
+    message.snapshot = None;
+    write(&message)
+}
+
+#[cfg(test)]
+mod tests {
+    use couplet_model::ids::{CompanyId, MappingName, RecordId, RunId};
+    use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+    use couplet_model::record::Snapshot;
+    use jiff::Timestamp;
+    use serde_json::{Map, Value};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn message(number: u128, snapshot_bytes: usize) -> RecordMessage {
+        let mut values = Map::new();
+        values.insert("description".to_owned(), Value::String("x".repeat(snapshot_bytes)));
+        RecordMessage {
+            v: MESSAGE_FORMAT,
+            company: CompanyId(Uuid::from_u128(1)),
+            mapping: MappingName::from("ITEM-PRODUCT"),
+            direction: Direction::ToDataverse,
+            record: RecordId(Uuid::from_u128(number)),
+            job: "ITEM-PRODUCT".to_owned(),
+            run: RunId(Uuid::from_u128(2)),
+            treatment: Treatment::default(),
+            snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values }),
+        }
+    }
+
+    fn sizes(messages: Vec<RecordMessage>) -> Vec<usize> {
+        pack(messages).expect("messages are JSON").iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_request_holds_ten_messages_at_most() {
+        assert_eq!(sizes((0..23).map(|number| message(number, 10)).collect()), [10, 10, 3]);
+        assert_eq!(sizes(Vec::new()), [0; 0]);
+    }
+
+    #[test]
+    fn a_request_stays_within_its_bytes() {
+        assert_eq!(sizes((0..5).map(|number| message(number, 100 * 1024)).collect()), [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_snapshot_that_makes_a_message_too_large_is_left_out() {
+        let packed = pack(vec![message(1, 300 * 1024)]).expect("messages are JSON");
+        let read: RecordMessage = serde_json::from_str(&packed[0][0]).expect("a record message");
+        assert_eq!(read.snapshot, None);
+        assert_eq!(read.record, RecordId(Uuid::from_u128(1)));
+    }
+}

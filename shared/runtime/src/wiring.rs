@@ -1,0 +1,214 @@
+//! From settings to an engine that is ready: clients, store and queue, kept as long as the process lives.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_config::BehaviorVersion;
+use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
+use couplet_dataverse::{DataverseClient, DataverseSettings};
+use couplet_engine::{Engine, EngineOptions, EngineParts};
+use couplet_model::catalogue::{Catalogue, CatalogueError};
+use couplet_model::system::SystemError;
+use couplet_store::{Retention, Store};
+use jiff::SignedDuration;
+
+use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources};
+use crate::queue::SqsRecordsQueue;
+
+/// Couplet could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The catalogue is damaged.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// A system does not let us in, or cannot be reached.
+    #[error("{error}{}", remedy(error))]
+    System {
+        /// What it said.
+        #[from]
+        error: SystemError,
+    },
+    /// A file with certificates cannot be read.
+    #[error("the certificates {path} cannot be read: {problem}")]
+    Certificates {
+        /// Which file.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+/// What a person can do about a system that refuses.
+fn remedy(error: &SystemError) -> &'static str {
+    use couplet_model::system::SystemErrorKind as Kind;
+    match error.kind {
+        Kind::Unreachable | Kind::Timeout => "; check the address in the settings and the network",
+        Kind::Unauthorized => "; check entra.tenant, entra.client_id and entra.client_secret",
+        Kind::Forbidden => "; give the application its permissions in that system",
+        _ => "",
+    }
+}
+
+/// The clients of both systems.
+#[derive(Clone)]
+pub struct Systems {
+    /// Business Central.
+    pub business_central: Arc<BusinessCentralClient>,
+    /// Dataverse.
+    pub dataverse: Arc<DataverseClient>,
+}
+
+impl Systems {
+    /// Prepares both clients; sends nothing yet.
+    ///
+    /// # Errors
+    /// When an address or a file with certificates cannot be used.
+    pub fn new(settings: &Settings, catalogue: &Catalogue) -> Result<Self, StartError> {
+        let section = &settings.business_central;
+        let business_central = BusinessCentralSettings {
+            companion: section.companion,
+            concurrency: section.concurrency,
+            ca_pem: certificates(section.ca_file.as_deref())?,
+            ..BusinessCentralSettings::new(
+                &section.url,
+                &section.credentials.authority,
+                &section.credentials.tenant,
+                &section.credentials.client_id,
+                section.credentials.client_secret.clone(),
+                settings.company,
+            )
+        };
+        let section = &settings.dataverse;
+        let dataverse = DataverseSettings {
+            concurrency: section.concurrency,
+            ca_pem: certificates(section.ca_file.as_deref())?,
+            ..DataverseSettings::new(
+                &section.url,
+                &section.credentials.authority,
+                &section.credentials.tenant,
+                &section.credentials.client_id,
+                section.credentials.client_secret.clone(),
+            )
+        };
+        Ok(Self {
+            business_central: Arc::new(BusinessCentralClient::new(business_central)?),
+            dataverse: Arc::new(DataverseClient::new(dataverse, catalogue.dataverse_entity_sets())?),
+        })
+    }
+
+    /// Sets the moment past which no call waits any longer.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.business_central.set_deadline(deadline);
+        self.dataverse.set_deadline(deadline);
+    }
+}
+
+fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| StartError::Certificates {
+            path: path.display().to_string(),
+            problem: error.to_string(),
+        })
+    };
+    path.map(read).transpose()
+}
+
+/// The services of AWS, or what stands in for them.
+#[derive(Clone)]
+pub struct Cloud {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// URL of the records queue.
+    pub queue_url: String,
+}
+
+impl Cloud {
+    /// The services of the account the function runs in.
+    ///
+    /// # Errors
+    /// When the settings name no queue.
+    pub async fn aws(settings: &Settings, sources: &Sources) -> Result<Self, StartError> {
+        let queue_url = settings.cloud.queue_url.clone().ok_or_else(|| ConfigurationError::Missing {
+            key: &QUEUE_URL,
+            place: sources.place(),
+        })?;
+        let configuration = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Ok(Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&configuration),
+            sqs: aws_sdk_sqs::Client::new(&configuration),
+            queue_url,
+        })
+    }
+}
+
+/// The catalogue the settings name: a folder of one's own, or the one that is part of the binary.
+///
+/// # Errors
+/// When a file of it is damaged.
+pub fn catalogue(settings: &Settings) -> Result<Arc<Catalogue>, CatalogueError> {
+    let catalogue = match &settings.catalogue {
+        Some(folder) => Catalogue::from_directory(folder)?,
+        None => Catalogue::embedded()?,
+    };
+    Ok(Arc::new(catalogue))
+}
+
+/// The store the settings name.
+pub fn store(settings: &Settings, dynamodb: aws_sdk_dynamodb::Client) -> Store {
+    let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
+    let retention = Retention {
+        runs: days(settings.retention.runs_days),
+        errors: days(settings.retention.errors_days),
+    };
+    Store::new(dynamodb, &settings.cloud.table, retention)
+}
+
+/// Everything a handler works with.
+#[derive(Clone)]
+pub struct Application {
+    /// The engine.
+    pub engine: Engine,
+    /// The clients of both systems.
+    pub systems: Systems,
+    /// The services of the cloud.
+    pub cloud: Cloud,
+    /// Pause before a record that failed technically is tried again for the first time.
+    pub first_retry: Duration,
+}
+
+impl Application {
+    /// Wires everything; sends nothing yet.
+    ///
+    /// # Errors
+    /// When the catalogue is damaged, or an address or a file with certificates cannot be used.
+    pub fn new(settings: &Settings, cloud: Cloud) -> Result<Self, StartError> {
+        let catalogue = catalogue(settings)?;
+        let systems = Systems::new(settings, &catalogue)?;
+        Ok(Self::assemble(settings, cloud, catalogue, systems))
+    }
+
+    fn assemble(settings: &Settings, cloud: Cloud, catalogue: Arc<Catalogue>, systems: Systems) -> Self {
+        let engine = Engine::new(EngineParts {
+            company: settings.company,
+            catalogue,
+            switches: settings.switches.clone(),
+            business_central: systems.business_central.clone(),
+            dataverse: systems.dataverse.clone(),
+            store: store(settings, cloud.dynamodb.clone()),
+            queue: Arc::new(SqsRecordsQueue::new(cloud.sqs.clone(), cloud.queue_url.clone())),
+            options: EngineOptions {
+                lease: SignedDuration::from_mins(i64::from(settings.limits.lease_minutes)),
+                snapshot_max_age: SignedDuration::from_mins(i64::from(settings.limits.snapshot_minutes)),
+                ..EngineOptions::default()
+            },
+        });
+        let first_retry = Duration::from_secs(u64::from(settings.cloud.first_retry_seconds));
+        Self { engine, systems, cloud, first_retry }
+    }
+}
