@@ -106,7 +106,9 @@ impl Cell {
             (Cell::Guid(id), _) => write!(out, "\"{id}\""),
             (Cell::Date(date), _) => write!(out, "\"{date}\""),
             (Cell::DateTime(time), _) => write!(out, "\"{time}\""),
-            (Cell::Enum(at), Kind::Enum(names)) => write!(out, "\"{}\"", names.encoded.get(usize::from(*at)).map_or("", String::as_str)),
+            (Cell::Enum(at), Kind::Enum(names)) => {
+                write!(out, "\"{}\"", names.encoded.get(usize::from(*at)).map_or("", String::as_str))
+            }
             (Cell::Enum(at), _) => write!(out, "{at}"),
         };
         debug_assert!(written.is_ok(), "writing to memory cannot fail");
@@ -131,10 +133,18 @@ impl Cell {
                 parse_decimal(number.as_str()).map(Cell::Decimal).ok_or_else(|| wrong("Edm.Decimal"))
             }
             Kind::Bool => value.as_bool().map(Cell::Bool).ok_or_else(|| wrong("Edm.Boolean")),
-            Kind::Int => value.as_i64().and_then(|number| i32::try_from(number).ok()).map(Cell::Int).ok_or_else(|| wrong("Edm.Int32")),
+            Kind::Int => value
+                .as_i64()
+                .and_then(|number| i32::try_from(number).ok())
+                .map(Cell::Int)
+                .ok_or_else(|| wrong("Edm.Int32")),
             Kind::Guid => value.as_str().and_then(parse_guid).map(Cell::Guid).ok_or_else(|| wrong("Edm.Guid")),
             Kind::Date => value.as_str().and_then(parse_date).map(Cell::Date).ok_or_else(|| wrong("Edm.Date")),
-            Kind::DateTime => value.as_str().and_then(|text| text.parse().ok()).map(Cell::DateTime).ok_or_else(|| wrong("Edm.DateTimeOffset")),
+            Kind::DateTime => value
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .map(Cell::DateTime)
+                .ok_or_else(|| wrong("Edm.DateTimeOffset")),
             Kind::Enum(names) => {
                 let text = value.as_str().ok_or_else(|| wrong("Edm.String"))?;
                 names.position(text).map(Cell::Enum).ok_or_else(|| ApiError::not_an_option(text, &names.names))

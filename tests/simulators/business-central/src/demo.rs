@@ -19,7 +19,8 @@ pub(crate) fn found(store: &mut Store, seed: u64, size: Option<&DemoSize>) -> an
     let clock = std::sync::Arc::clone(&store.clock);
     let now = Timestamp::now();
     // Whole days back, so that nothing in the company is younger than the start.
-    let birth = Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(86_400)).unwrap_or(now) - SignedDuration::from_hours(24 * 180);
+    let birth = Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(86_400)).unwrap_or(now)
+        - SignedDuration::from_hours(24 * 180);
     let mut founder = Founder { random: seed, birth, made: 0 };
     store.seed_ids(Some(seed ^ 0x00C0_FFEE));
     let result = founder.setup(store).and_then(|()| size.map_or(Ok(()), |size| founder.records(store, size)));
@@ -59,12 +60,14 @@ impl Founder {
         self.made += 1;
         // 170 days hold more than the largest company at this pace, and the last ten days stay free.
         let pace = if self.made < 10_000 { self.made * 1_300_007 } else { 13_000_070_000 + (self.made - 10_000) * 397 };
-        let at = self.birth.checked_add(SignedDuration::from_millis(i64::try_from(pace % 14_600_000_000).unwrap_or(0)))?;
+        let at =
+            self.birth.checked_add(SignedDuration::from_millis(i64::try_from(pace % 14_600_000_000).unwrap_or(0)))?;
         store.clock.stand_at(Some(at));
         let id = schema().known(table);
         let body: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
         let incoming = Incoming::for_create(schema().table(id), Writer::User, &body)?;
-        let made = records::create(store, id, &incoming, Writer::User).with_context(|| format!("the demonstration company: {table} {values}"))?;
+        let made = records::create(store, id, &incoming, Writer::User)
+            .with_context(|| format!("the demonstration company: {table} {values}"))?;
         store.take_changes();
         Ok(made)
     }
@@ -98,12 +101,27 @@ impl Founder {
             }
         }
         for (code, name, iso) in names::UNITS {
-            self.make(store, "Unit of Measure", json!({"code": code, "displayName": name, "internationalStandardCode": iso}))?;
+            self.make(
+                store,
+                "Unit of Measure",
+                json!({"code": code, "displayName": name, "internationalStandardCode": iso}),
+            )?;
         }
         for (code, name, formula) in names::PAYMENT_TERMS {
-            self.make(store, "Payment Terms", json!({"code": code, "displayName": name, "dueDateCalculation": formula}))?;
+            self.make(
+                store,
+                "Payment Terms",
+                json!({"code": code, "displayName": name, "dueDateCalculation": formula}),
+            )?;
         }
-        for (table, list) in [("Shipment Method", names::SHIPMENT_METHODS), ("Shipping Agent", names::SHIPPING_AGENTS), ("Payment Method", names::PAYMENT_METHODS), ("Country/Region", names::COUNTRIES), ("Customer Price Group", names::PRICE_GROUPS), ("Location", names::LOCATIONS)] {
+        for (table, list) in [
+            ("Shipment Method", names::SHIPMENT_METHODS),
+            ("Shipping Agent", names::SHIPPING_AGENTS),
+            ("Payment Method", names::PAYMENT_METHODS),
+            ("Country/Region", names::COUNTRIES),
+            ("Customer Price Group", names::PRICE_GROUPS),
+            ("Location", names::LOCATIONS),
+        ] {
             for (code, name) in list {
                 self.make(store, table, json!({"code": code, "displayName": name}))?;
             }
@@ -154,7 +172,10 @@ impl Founder {
         for at in 0..size.customers {
             let (_, mut values) = self.company(at);
             values.insert("number".into(), format!("C{:05}", (at + 1) * 10).into());
-            values.insert("contact".into(), format!("{} {}", self.pick(names::GIVEN_NAMES), self.pick(names::SURNAMES)).into());
+            values.insert(
+                "contact".into(),
+                format!("{} {}", self.pick(names::GIVEN_NAMES), self.pick(names::SURNAMES)).into(),
+            );
             values.insert("creditLimit".into(), json!(self.below(20) * 2500));
             if at % 3 == 2 {
                 values.insert("currencyCode".into(), (*self.pick(&["EUR", "GBP", "DKK", "JPY"])).into());
@@ -180,7 +201,8 @@ impl Founder {
             company.insert("type".into(), "Company".into());
             let domain = company["website"].as_str().unwrap_or_default().trim_start_matches("https://www.").to_owned();
             self.make(store, "Contact", Value::Object(company))?;
-            let (given, surname, title) = (*self.pick(names::GIVEN_NAMES), *self.pick(names::SURNAMES), *self.pick(names::JOB_TITLES));
+            let (given, surname, title) =
+                (*self.pick(names::GIVEN_NAMES), *self.pick(names::SURNAMES), *self.pick(names::JOB_TITLES));
             self.make(
                 store,
                 "Contact",
@@ -197,7 +219,8 @@ impl Founder {
         for at in 0..total {
             let number = format!("{}", 1000 + at);
             // Blocked items are spread among the others.
-            let is_blocked = blocked * total < at.saturating_add(1) * size.blocked_items && blocked < size.blocked_items;
+            let is_blocked =
+                blocked * total < at.saturating_add(1) * size.blocked_items && blocked < size.blocked_items;
             blocked += usize::from(is_blocked);
             let cost = self.cents(150, 90_000);
             let price = (cost * Decimal::new(13 + i64::try_from(self.below(9))?, 1)).round_dp(2);
@@ -205,7 +228,11 @@ impl Founder {
             let adjective = names::ADJECTIVES[(at / names::PRODUCTS.len()) % names::ADJECTIVES.len()];
             let product = names::PRODUCTS[at % names::PRODUCTS.len()];
             let turn = at / (names::PRODUCTS.len() * names::ADJECTIVES.len());
-            let name = if turn == 0 { format!("{adjective} {product}") } else { format!("{adjective} {product} {}", turn + 1) };
+            let name = if turn == 0 {
+                format!("{adjective} {product}")
+            } else {
+                format!("{adjective} {product} {}", turn + 1)
+            };
             let mut values = json!({
                 "number": number, "displayName": name, "type": "Inventory", "baseUnitOfMeasureCode": unit, "blocked": is_blocked,
                 "unitPrice": decimal(price)?, "unitCost": decimal(cost)?,
@@ -221,11 +248,20 @@ impl Founder {
             self.make(store, "Item", values)?;
             if unit == "PCS" && self.chance(30) {
                 let pieces = 6 + self.below(19);
-                self.make(store, "Item Unit of Measure", json!({"itemNo": number, "code": "BOX", "qtyPerUnitOfMeasure": number_of(pieces)?}))?;
+                self.make(
+                    store,
+                    "Item Unit of Measure",
+                    json!({"itemNo": number, "code": "BOX", "qtyPerUnitOfMeasure": number_of(pieces)?}),
+                )?;
             }
             if self.chance(85) {
                 let quantity = i64::try_from(self.below(400))? - 20;
-                records::post_ledger_entry(store, &number, Decimal::from(quantity), if quantity < 0 { "Sale" } else { "Purchase" })?;
+                records::post_ledger_entry(
+                    store,
+                    &number,
+                    Decimal::from(quantity),
+                    if quantity < 0 { "Sale" } else { "Purchase" },
+                )?;
                 store.take_changes();
             }
         }
@@ -235,7 +271,11 @@ impl Founder {
     fn resources(&mut self, store: &mut Store, size: &DemoSize, vendors: &[String]) -> anyhow::Result<()> {
         for at in 0..size.resources + size.blocked_resources {
             let cost = self.cents(2_000, 12_000);
-            let name = format!("{} {}", names::GIVEN_NAMES[at % names::GIVEN_NAMES.len()], names::SURNAMES[(at * 3 + at / names::GIVEN_NAMES.len()) % names::SURNAMES.len()]);
+            let name = format!(
+                "{} {}",
+                names::GIVEN_NAMES[at % names::GIVEN_NAMES.len()],
+                names::SURNAMES[(at * 3 + at / names::GIVEN_NAMES.len()) % names::SURNAMES.len()]
+            );
             let mut values = json!({
                 "number": format!("R{:04}", (at + 1) * 10), "displayName": name, "baseUnitOfMeasureCode": if at % 3 == 2 { "DAY" } else { "HOUR" },
                 "unitCost": decimal(cost)?, "unitPrice": decimal((cost * Decimal::new(16, 1)).round_dp(2))?, "capacity": number_of(80 + self.below(100))?, "blocked": at >= size.resources

@@ -17,7 +17,11 @@ use crate::schema::{Kind, Route, TableId, schema};
 use crate::store::{Row, Store};
 
 /// Header table and line table of each kind of document.
-const DOCUMENTS: &[(&str, &str)] = &[("Sales Header", "Sales Line"), ("Sales Header (Quote)", "Sales Line (Quote)"), ("Sales Invoice Header", "Sales Invoice Line")];
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("Sales Header", "Sales Line"),
+    ("Sales Header (Quote)", "Sales Line (Quote)"),
+    ("Sales Invoice Header", "Sales Invoice Line"),
+];
 
 /// Position of `Open` among the states of an invoice: this and later ones are posted.
 const POSTED: u8 = 3;
@@ -71,7 +75,14 @@ pub(crate) fn lines_need_a_document(table: TableId, route: Route) -> bool {
 }
 
 /// Derives and checks before a document or a line is stored.
-pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, values: &[(usize, Cell)], before: Option<&Row>, writer: Writer) -> Result<(), ApiError> {
+pub(crate) fn before_write(
+    store: &mut Store,
+    table: TableId,
+    row: &mut Row,
+    values: &[(usize, Cell)],
+    before: Option<&Row>,
+    writer: Writer,
+) -> Result<(), ApiError> {
     if lines_of(table).is_some() || is(table, "Sales Credit Memo Entity Buffer") {
         if writer != Writer::User {
             may_change_header(table, before)?;
@@ -83,7 +94,9 @@ pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, val
         if document.is_nil() {
             return Err(ApiError::dialog("You must specify a document id to get the lines."));
         }
-        let header = store.row(header_table, document).cloned().ok_or_else(|| ApiError::record_not_found(schema().table(header_table).caption(), &format!("Id='{document}'")))?;
+        let header = store.row(header_table, document).cloned().ok_or_else(|| {
+            ApiError::record_not_found(schema().table(header_table).caption(), &format!("Id='{document}'"))
+        })?;
         if writer != Writer::User {
             may_change_lines(header_table, &header)?;
         }
@@ -94,7 +107,9 @@ pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, val
 
 fn may_change_header(table: TableId, before: Option<&Row>) -> Result<(), ApiError> {
     match before {
-        Some(before) if is_posted(table, before) => Err(ApiError::dialog("The invoice has been posted and can no longer be modified.")),
+        Some(before) if is_posted(table, before) => {
+            Err(ApiError::dialog("The invoice has been posted and can no longer be modified."))
+        }
         _ => Ok(()),
     }
 }
@@ -108,7 +123,10 @@ fn may_change_lines(header_table: TableId, header: &Row) -> Result<(), ApiError>
         return Err(ApiError::new(
             400,
             "Application_FieldValidationException",
-            format!("Status must be equal to 'Open' in Sales Header: Document Type=Order, No.={}. Current value is 'Released'.", number.as_text()),
+            format!(
+                "Status must be equal to 'Open' in Sales Header: Document Type=Order, No.={}. Current value is 'Released'.",
+                number.as_text()
+            ),
         ));
     }
     Ok(())

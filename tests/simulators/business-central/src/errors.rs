@@ -40,7 +40,10 @@ impl ApiError {
     }
 
     pub(crate) fn wrong_type(property: &str, value: &Value, expected: &str) -> Self {
-        Self::bad_request(format!("Cannot convert the literal '{}' of property '{property}' to the expected type '{expected}'.", shown(value)))
+        Self::bad_request(format!(
+            "Cannot convert the literal '{}' of property '{property}' to the expected type '{expected}'.",
+            shown(value)
+        ))
     }
 
     pub(crate) fn unknown_property(property: &str, entity: &str) -> Self {
@@ -65,7 +68,10 @@ impl ApiError {
         Self::new(
             400,
             "Application_StringExceededLength",
-            format!("The length of the string is {}, but it must be less than or equal to {limit} characters. Value: {text}", text.chars().count()),
+            format!(
+                "The length of the string is {}, but it must be less than or equal to {limit} characters. Value: {text}",
+                text.chars().count()
+            ),
         )
     }
 
@@ -73,16 +79,26 @@ impl ApiError {
         Self::new(
             400,
             "Internal_InvalidTableRelation",
-            format!("The field {field} of table {table} contains a value ({value}) that cannot be found in the related table ({related})."),
+            format!(
+                "The field {field} of table {table} contains a value ({value}) that cannot be found in the related table ({related})."
+            ),
         )
     }
 
     pub(crate) fn same_key(table: &str, identification: &str) -> Self {
-        Self::new(400, "Internal_EntityWithSameKeyExists", format!("The record in table {table} already exists. Identification fields and values: {identification}"))
+        Self::new(
+            400,
+            "Internal_EntityWithSameKeyExists",
+            format!("The record in table {table} already exists. Identification fields and values: {identification}"),
+        )
     }
 
     pub(crate) fn record_not_found(table: &str, identification: &str) -> Self {
-        Self::new(404, "Internal_RecordNotFound", format!("The {table} does not exist. Identification fields and values: {identification}"))
+        Self::new(
+            404,
+            "Internal_RecordNotFound",
+            format!("The {table} does not exist. Identification fields and values: {identification}"),
+        )
     }
 
     pub(crate) fn must_have_a_value(field: &str, table: &str, identification: &str) -> Self {
@@ -110,7 +126,11 @@ impl ApiError {
     }
 
     pub(crate) fn no_route(uri: &str) -> Self {
-        Self::new(404, "BadRequest_NotFound", format!("No HTTP resource was found that matches the request URI '{uri}'."))
+        Self::new(
+            404,
+            "BadRequest_NotFound",
+            format!("No HTTP resource was found that matches the request URI '{uri}'."),
+        )
     }
 
     pub(crate) fn no_segment(segment: &str) -> Self {
@@ -125,7 +145,9 @@ impl ApiError {
         Self::new(
             405,
             "BadRequest_MethodNotAllowed",
-            format!("'{method}' requests for '{entity_set}' of EdmType 'Entity' are not allowed within Microsoft Dynamics NAV OData web services."),
+            format!(
+                "'{method}' requests for '{entity_set}' of EdmType 'Entity' are not allowed within Microsoft Dynamics NAV OData web services."
+            ),
         )
     }
 
@@ -138,14 +160,21 @@ impl ApiError {
     }
 
     pub(crate) fn too_many_requests(actual: u64, maximum: u64, retry_after: Option<u64>) -> Self {
-        let mut error = Self::new(429, "Application_TooManyRequests", format!("Too many requests reached. Actual ({actual}). Maximum ({maximum})."));
+        let mut error = Self::new(
+            429,
+            "Application_TooManyRequests",
+            format!("Too many requests reached. Actual ({actual}). Maximum ({maximum})."),
+        );
         error.retry_after = retry_after;
         error
     }
 
     pub(crate) fn failing(status: u16, retry_after: Option<u64>) -> Self {
         let (code, message) = match status {
-            408 => ("Application_OperationCanceled", "The operation was canceled because it exceeded the maximum execution time."),
+            408 => (
+                "Application_OperationCanceled",
+                "The operation was canceled because it exceeded the maximum execution time.",
+            ),
             429 => ("Application_TooManyRequests", "Too many requests reached. Actual (101). Maximum (100)."),
             502 => ("BadGateway", "The server could not be reached."),
             503 => ("Internal_TenantUnavailable", "The tenant is currently unavailable."),

@@ -40,5 +40,8 @@ pub(crate) fn check(header: Option<&str>, required: bool, row: &Row) -> Result<(
 
 fn is_well_formed(given: &str) -> bool {
     let inner = given.strip_prefix("W/\"").and_then(|rest| rest.strip_suffix('"'));
-    inner.and_then(|inner| STANDARD.decode(inner).ok()).and_then(|bytes| String::from_utf8(bytes).ok()).is_some_and(|text| text.starts_with('\'') && text.ends_with("1;00;'"))
+    inner
+        .and_then(|inner| STANDARD.decode(inner).ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .is_some_and(|text| text.starts_with('\'') && text.ends_with("1;00;'"))
 }

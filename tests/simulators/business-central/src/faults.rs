@@ -120,7 +120,13 @@ impl std::fmt::Debug for Faults {
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3599);
 
 impl Faults {
-    pub(crate) fn new(clock: Arc<Clock>, latency: Latency, limits: Limits, switches: Switches, webhook_delay: Duration) -> Self {
+    pub(crate) fn new(
+        clock: Arc<Clock>,
+        latency: Latency,
+        limits: Limits,
+        switches: Switches,
+        webhook_delay: Duration,
+    ) -> Self {
         let state = State {
             latency,
             limits,
@@ -340,7 +346,8 @@ impl Faults {
         }
         let random = state.random?;
         let draw = mix(&mut state.random_state) % 1000;
-        let (throttle, unavailable, cut) = (u64::from(random.throttle), u64::from(random.unavailable), u64::from(random.cut));
+        let (throttle, unavailable, cut) =
+            (u64::from(random.throttle), u64::from(random.unavailable), u64::from(random.cut));
         if draw < throttle {
             Some(RequestFault::Throttle { retry_after: None })
         } else if draw < throttle + unavailable {
@@ -359,7 +366,8 @@ impl Faults {
         for planned in &mut state.planned {
             planned.countdown -= 1;
         }
-        let due = state.planned.iter().position(|planned| planned.countdown == 0).map(|at| state.planned.remove(at).fault);
+        let due =
+            state.planned.iter().position(|planned| planned.countdown == 0).map(|at| state.planned.remove(at).fault);
         state.planned.retain(|planned| planned.countdown > 0);
         if due.is_some() {
             return due;

@@ -5,6 +5,8 @@
 //! [`BusinessCentralSimulator::url`]. Tests act as a person in the application through the `..._as_user` methods and make the
 //! service misbehave through [`Faults`].
 
+mod admin;
+mod as_user;
 mod cell;
 mod clock;
 mod demo;
@@ -23,9 +25,12 @@ mod schema;
 mod server;
 mod service;
 mod simulator;
+mod state_file;
 mod store;
 mod throttle;
+mod tls;
 mod tokens;
+mod webhooks;
 
 pub use errors::ApiError;
 pub use faults::{Faults, Moment, Poison, RandomFaults};

@@ -42,12 +42,25 @@ pub(crate) fn csdl(route: Route) -> String {
 
 fn types(out: &mut String, route: Route) -> std::fmt::Result {
     out.push_str("<EntityType Name=\"company\"><Key><PropertyRef Name=\"id\"/></Key><Property Name=\"id\" Type=\"Edm.Guid\" Nullable=\"false\"/>");
-    for (name, kind) in [("systemVersion", "Edm.String"), ("timestamp", "Edm.Int64"), ("name", "Edm.String"), ("displayName", "Edm.String"), ("businessProfileId", "Edm.String"), ("systemCreatedAt", "Edm.DateTimeOffset"), ("systemCreatedBy", "Edm.Guid"), ("systemModifiedAt", "Edm.DateTimeOffset"), ("systemModifiedBy", "Edm.Guid")] {
+    for (name, kind) in [
+        ("systemVersion", "Edm.String"),
+        ("timestamp", "Edm.Int64"),
+        ("name", "Edm.String"),
+        ("displayName", "Edm.String"),
+        ("businessProfileId", "Edm.String"),
+        ("systemCreatedAt", "Edm.DateTimeOffset"),
+        ("systemCreatedBy", "Edm.Guid"),
+        ("systemModifiedAt", "Edm.DateTimeOffset"),
+        ("systemModifiedBy", "Edm.Guid"),
+    ] {
         write!(out, "<Property Name=\"{name}\" Type=\"{kind}\"/>")?;
     }
     for (_, table) in tables(route) {
         let (entity, set) = names(table, route);
-        write!(out, "<NavigationProperty Name=\"{set}\" Type=\"Collection(Microsoft.NAV.{entity})\" ContainsTarget=\"true\"/>")?;
+        write!(
+            out,
+            "<NavigationProperty Name=\"{set}\" Type=\"Collection(Microsoft.NAV.{entity})\" ContainsTarget=\"true\"/>"
+        )?;
     }
     out.push_str("</EntityType>");
     for (id, table) in tables(route) {
@@ -62,7 +75,11 @@ fn types(out: &mut String, route: Route) -> std::fmt::Result {
         }
         for navigation in navigation::of(id, route) {
             let (target, _) = names(schema().table(navigation.target), route);
-            let kind = if navigation.is_many() { format!("Collection(Microsoft.NAV.{target})") } else { format!("Microsoft.NAV.{target}") };
+            let kind = if navigation.is_many() {
+                format!("Collection(Microsoft.NAV.{target})")
+            } else {
+                format!("Microsoft.NAV.{target}")
+            };
             let contained = if navigation.is_many() { " ContainsTarget=\"true\"" } else { "" };
             write!(out, "<NavigationProperty Name=\"{}\" Type=\"{kind}\"{contained}/>", navigation.name)?;
         }
@@ -84,7 +101,10 @@ fn actions(out: &mut String, route: Route) -> std::fmt::Result {
     for (id, table) in tables(route) {
         for name in crate::documents::actions(id, route) {
             let (entity, _) = names(table, route);
-            write!(out, "<Action Name=\"{name}\" IsBound=\"true\"><Parameter Name=\"bindingParameter\" Type=\"Microsoft.NAV.{entity}\"/></Action>")?;
+            write!(
+                out,
+                "<Action Name=\"{name}\" IsBound=\"true\"><Parameter Name=\"bindingParameter\" Type=\"Microsoft.NAV.{entity}\"/></Action>"
+            )?;
         }
     }
     Ok(())
@@ -101,8 +121,15 @@ fn container(out: &mut String, route: Route) -> std::fmt::Result {
         let (entity, set) = names(table, route);
         write!(out, "<EntitySet Name=\"{set}\" EntityType=\"Microsoft.NAV.{entity}\">")?;
         if let Some(rights) = table.set(route) {
-            for (term, property, allowed) in [("InsertRestrictions", "Insertable", rights.insert), ("UpdateRestrictions", "Updatable", rights.modify), ("DeleteRestrictions", "Deletable", rights.delete)] {
-                write!(out, "<Annotation Term=\"Org.OData.Capabilities.V1.{term}\"><Record><PropertyValue Property=\"{property}\" Bool=\"{allowed}\"/></Record></Annotation>")?;
+            for (term, property, allowed) in [
+                ("InsertRestrictions", "Insertable", rights.insert),
+                ("UpdateRestrictions", "Updatable", rights.modify),
+                ("DeleteRestrictions", "Deletable", rights.delete),
+            ] {
+                write!(
+                    out,
+                    "<Annotation Term=\"Org.OData.Capabilities.V1.{term}\"><Record><PropertyValue Property=\"{property}\" Bool=\"{allowed}\"/></Record></Annotation>"
+                )?;
             }
         }
         out.push_str("</EntitySet>");

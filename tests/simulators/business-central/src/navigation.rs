@@ -76,7 +76,9 @@ pub(crate) fn of(table: TableId, route: Route) -> Vec<Navigation> {
     for (owner, target, foreign) in MANY {
         if definition.name == *owner {
             let target = schema.known(target);
-            if let (Some(set), Some(foreign)) = (schema.table(target).set(route), schema.table(target).position_on(route, foreign)) {
+            if let (Some(set), Some(foreign)) =
+                (schema.table(target).set(route), schema.table(target).position_on(route, foreign))
+            {
                 out.push(Navigation { name: set.name.clone(), target, link: Link::Many { foreign } });
             }
         }
@@ -91,14 +93,20 @@ pub(crate) fn of(table: TableId, route: Route) -> Vec<Navigation> {
         }
     }
     for (property, name) in SINGLE {
-        if let Some(local) = definition.position_on(route, property).filter(|at| definition.properties[*at].kind == Kind::Guid)
-            && let Some(target) = definition.properties[local].related.filter(|target| schema.table(*target).set(route).is_some())
+        if let Some(local) =
+            definition.position_on(route, property).filter(|at| definition.properties[*at].kind == Kind::Guid)
+            && let Some(target) =
+                definition.properties[local].related.filter(|target| schema.table(*target).set(route).is_some())
         {
             out.push(Navigation { name: (*name).to_owned(), target, link: Link::One { local } });
         }
     }
     if definition.name == "Customer" && route == Route::Standard {
-        out.push(Navigation { name: "customerFinancialDetails".into(), target: schema.known("Customer (financial details)"), link: Link::Same });
+        out.push(Navigation {
+            name: "customerFinancialDetails".into(),
+            target: schema.known("Customer (financial details)"),
+            link: Link::Same,
+        });
     }
     out
 }
@@ -118,11 +126,12 @@ pub(crate) fn follow<'a>(store: &'a Store, row: &Row, navigation: &Navigation) -
 
 /// The records of a collection under an owner.
 pub(crate) fn members(store: &Store, owner: Uuid, target: TableId, foreign: usize) -> Vec<&Row> {
-    let mut rows: Vec<&Row> = if store.has_lines(target) && schema().table(target).properties[foreign].name == "documentId" {
-        store.lines(target, owner).collect()
-    } else {
-        store.rows(target).filter(|row| row.cells[foreign].as_guid() == owner).collect()
-    };
+    let mut rows: Vec<&Row> =
+        if store.has_lines(target) && schema().table(target).properties[foreign].name == "documentId" {
+            store.lines(target, owner).collect()
+        } else {
+            store.rows(target).filter(|row| row.cells[foreign].as_guid() == owner).collect()
+        };
     rows.sort_by_cached_key(|row| store.key(target, row));
     rows
 }

@@ -90,7 +90,16 @@ pub struct DemoSize {
 
 impl Default for DemoSize {
     fn default() -> Self {
-        Self { items: 100, blocked_items: 5, customers: 20, vendors: 8, contacts: 10, resources: 8, blocked_resources: 1, salesperson_codes: false }
+        Self {
+            items: 100,
+            blocked_items: 5,
+            customers: 20,
+            vendors: 8,
+            contacts: 10,
+            resources: 8,
+            blocked_resources: 1,
+            salesperson_codes: false,
+        }
     }
 }
 
@@ -140,6 +149,14 @@ impl Limits {
     /// The documented limits of the online service: 6,000 requests in 5 minutes, 5 at once, 95 waiting for up to 8 minutes.
     #[must_use]
     pub fn online() -> Self {
-        Self { enabled: true, requests: 6000, window: Duration::from_secs(300), concurrent: 5, queue: 95, longest_wait: Duration::from_secs(480), retry_after: None }
+        Self {
+            enabled: true,
+            requests: 6000,
+            window: Duration::from_secs(300),
+            concurrent: 5,
+            queue: 95,
+            longest_wait: Duration::from_secs(480),
+            retry_after: None,
+        }
     }
 }

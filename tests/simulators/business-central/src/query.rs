@@ -5,3 +5,6 @@ mod options;
 pub(crate) mod selection;
 
 pub(crate) use options::{Expand, Query, pairs as filter_pairs};
+
+#[cfg(test)]
+mod laws;

@@ -30,8 +30,16 @@ pub(crate) fn create(store: &mut Store, table: TableId, incoming: &Incoming, wri
         triggers::before_write(store, table, &mut row, None)?;
         for at in &definition.key {
             let property = &definition.properties[*at];
-            if property.kind == Kind::Code && property.name != "documentId" && store.cell(table, &row, *at).is_blank() && must_not_be_blank(&property.name) {
-                return Err(ApiError::must_have_a_value(&property.field, definition.caption(), &identification(store, table, &row)));
+            if property.kind == Kind::Code
+                && property.name != "documentId"
+                && store.cell(table, &row, *at).is_blank()
+                && must_not_be_blank(&property.name)
+            {
+                return Err(ApiError::must_have_a_value(
+                    &property.field,
+                    definition.caption(),
+                    &identification(store, table, &row),
+                ));
             }
         }
         let identification = identification(store, table, &row);
@@ -46,7 +54,13 @@ pub(crate) fn create(store: &mut Store, table: TableId, incoming: &Incoming, wri
 }
 
 /// Changes a record.
-pub(crate) fn modify(store: &mut Store, table: TableId, id: Uuid, incoming: &Incoming, writer: Writer) -> Result<(), ApiError> {
+pub(crate) fn modify(
+    store: &mut Store,
+    table: TableId,
+    id: Uuid,
+    incoming: &Incoming,
+    writer: Writer,
+) -> Result<(), ApiError> {
     store.transaction(|store| {
         let before = store.row(table, id).cloned().ok_or_else(|| not_found(table, id))?;
         let mut row = before.clone();
@@ -77,7 +91,12 @@ pub(crate) fn delete(store: &mut Store, table: TableId, id: Uuid, writer: Writer
 }
 
 /// Marks a record as changed without changing a value, as a write of the owning table does.
-pub(crate) fn touch(store: &mut Store, table: TableId, id: Uuid, change: impl FnOnce(&mut Row)) -> Result<(), ApiError> {
+pub(crate) fn touch(
+    store: &mut Store,
+    table: TableId,
+    id: Uuid,
+    change: impl FnOnce(&mut Row),
+) -> Result<(), ApiError> {
     let mut row = store.row(table, id).cloned().ok_or_else(|| not_found(table, id))?;
     change(&mut row);
     row.modified = store.clock.now();

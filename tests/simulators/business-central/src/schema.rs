@@ -72,7 +72,11 @@ impl EnumNames {
 
     /// Finds a name in either spelling.
     pub(crate) fn position(&self, text: &str) -> Option<u8> {
-        self.encoded.iter().position(|name| name == text).or_else(|| self.names.iter().position(|name| name == text)).and_then(|at| u8::try_from(at).ok())
+        self.encoded
+            .iter()
+            .position(|name| name == text)
+            .or_else(|| self.names.iter().position(|name| name == text))
+            .and_then(|at| u8::try_from(at).ok())
     }
 }
 
@@ -80,7 +84,8 @@ impl EnumNames {
 pub(crate) fn encode_enum_name(name: &str) -> String {
     let mut out = String::new();
     for character in name.chars() {
-        if character.is_ascii_alphanumeric() || character == '_' || (!character.is_ascii() && character.is_alphabetic()) {
+        if character.is_ascii_alphanumeric() || character == '_' || (!character.is_ascii() && character.is_alphabetic())
+        {
             out.push(character);
         } else {
             out.push_str(&format!("_x{:04X}_", u32::from(character)));
@@ -101,7 +106,9 @@ pub(crate) enum Source {
     /// Sum of the item ledger entries.
     Inventory,
     /// Name of the vendor whose number is in the given property.
-    VendorName { vendor_no: usize },
+    VendorName {
+        vendor_no: usize,
+    },
 }
 
 /// One property of a table, of one or both routes.
@@ -144,7 +151,6 @@ pub(crate) struct EntitySet {
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub name: String,
-    pub number: Option<u32>,
     pub key: Vec<usize>,
     pub standard: Option<EntitySet>,
     pub companion: Option<EntitySet>,
@@ -207,7 +213,8 @@ impl Schema {
     fn parse(text: &str) -> Self {
         let file: File = serde_json::from_str(text).expect("the table catalogue parses");
         let mut tables: Vec<Table> = file.tables.into_iter().map(RawTable::into_table).collect();
-        let by_name: HashMap<String, TableId> = tables.iter().enumerate().map(|(at, table)| (table.name.clone(), TableId(at))).collect();
+        let by_name: HashMap<String, TableId> =
+            tables.iter().enumerate().map(|(at, table)| (table.name.clone(), TableId(at))).collect();
         for table in &mut tables {
             relations::attach(table, &by_name);
         }
@@ -231,8 +238,6 @@ struct File {
 #[derive(Deserialize)]
 struct RawTable {
     name: String,
-    #[serde(default)]
-    number: Option<u32>,
     #[serde(default)]
     primary_key: Vec<String>,
     standard: Option<RawSet>,
@@ -275,8 +280,10 @@ impl RawTable {
         let entity = self.standard.as_ref().and_then(|set| set.entity.clone());
         let table_name = self.name.clone();
         let invoice = table_name == "Sales Invoice Header";
-        let mut properties: Vec<Property> = self.properties.into_iter().map(|raw| raw.into_property(&table_name, invoice)).collect();
-        let by_name: HashMap<String, usize> = properties.iter().enumerate().map(|(at, property)| (property.name.clone(), at)).collect();
+        let mut properties: Vec<Property> =
+            self.properties.into_iter().map(|raw| raw.into_property(&table_name, invoice)).collect();
+        let by_name: HashMap<String, usize> =
+            properties.iter().enumerate().map(|(at, property)| (property.name.clone(), at)).collect();
         if let Some(vendor_no) = by_name.get("vendorNo").copied()
             && let Some(at) = by_name.get("vendorName").copied()
         {
@@ -290,7 +297,14 @@ impl RawTable {
             modify: raw.modify,
             delete: raw.delete,
         };
-        Table { name: self.name, number: self.number, key, standard: self.standard.map(&set), companion: self.companion.map(&set), properties, by_name }
+        Table {
+            name: self.name,
+            key,
+            standard: self.standard.map(&set),
+            companion: self.companion.map(&set),
+            properties,
+            by_name,
+        }
     }
 }
 
@@ -320,19 +334,41 @@ impl RawProperty {
         // `balance` of vendors is a flow field although the page does not flag it.
         let editable = self.editable && !(table == "Vendor" && self.name == "balance");
         let length = self.length.filter(|_| matches!(kind, Kind::Text | Kind::Code));
-        Property { name: self.name, field, kind, length, standard: self.standard, companion: self.companion, editable, source, related: None, twin: None }
+        Property {
+            name: self.name,
+            field,
+            kind,
+            length,
+            standard: self.standard,
+            companion: self.companion,
+            editable,
+            source,
+            related: None,
+            twin: None,
+        }
     }
 }
 
 /// Fields that AL declares as `Code` although the catalogue only says `string`.
 fn holds_a_code(field: &str) -> bool {
     let text = ["Phone", "Fax", "Vendor Item", "Bill-to Contact", "phone", "number series"];
-    (field == "Code" || field == "GTIN" || field == "code" || field == "number" || field.ends_with(" Code") || field.ends_with("No."))
+    (field == "Code"
+        || field == "GTIN"
+        || field == "code"
+        || field == "number"
+        || field.ends_with(" Code")
+        || field.ends_with("No."))
         && !text.iter().any(|word| field.contains(word))
 }
 
-fn key_properties(table: &str, primary_key: &[String], properties: &[Property], by_name: &HashMap<String, usize>) -> Vec<usize> {
-    let named = |names: &[&str]| -> Vec<usize> { names.iter().filter_map(|name| by_name.get(*name).copied()).collect() };
+fn key_properties(
+    table: &str,
+    primary_key: &[String],
+    properties: &[Property],
+    by_name: &HashMap<String, usize>,
+) -> Vec<usize> {
+    let named =
+        |names: &[&str]| -> Vec<usize> { names.iter().filter_map(|name| by_name.get(*name).copied()).collect() };
     // Documents and their lines are kept per kind, so the document type is not needed to tell them apart.
     let lines = by_name.contains_key("documentId") && by_name.contains_key("sequence");
     if lines {
@@ -346,14 +382,22 @@ fn key_properties(table: &str, primary_key: &[String], properties: &[Property], 
         "Contact Information Buffer" => return named(&["contactId", "relatedId"]),
         "Item Variant" => return named(&["itemNumber", "code"]),
         "Currency Exchange Rate" => return named(&["currencyCode", "startingDate"]),
-        "Document Attachment" | "Job Queue Entry" | "General Ledger Setup" | "Company Information" => return named(&["id"]),
+        "Document Attachment" | "Job Queue Entry" | "General Ledger Setup" | "Company Information" => {
+            return named(&["id"]);
+        }
         _ => {}
     }
-    let from_data: Vec<usize> = primary_key.iter().filter_map(|field| properties.iter().position(|property| &property.field == field)).collect();
+    let from_data: Vec<usize> = primary_key
+        .iter()
+        .filter_map(|field| properties.iter().position(|property| &property.field == field))
+        .collect();
     if !from_data.is_empty() {
         return from_data;
     }
-    ["entryNumber", "number", "code"].iter().find_map(|name| by_name.get(*name)).map_or_else(|| named(&["id"]), |at| vec![*at])
+    ["entryNumber", "number", "code"]
+        .iter()
+        .find_map(|name| by_name.get(*name))
+        .map_or_else(|| named(&["id"]), |at| vec![*at])
 }
 
 fn singular(entity_set: &str) -> String {

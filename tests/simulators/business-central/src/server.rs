@@ -15,7 +15,9 @@ use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
+use crate::admin;
 use crate::errors::ApiError;
 use crate::faults::RequestFault;
 use crate::options::BusinessCentralOptions;
@@ -25,6 +27,7 @@ use crate::service::execute::{Api, Cut, Executed};
 use crate::service::{Answer, Context, Operation, execute};
 use crate::throttle::Throttle;
 use crate::tokens::{Registration, Tokens};
+use crate::webhooks::{self, Webhooks};
 
 /// Largest body of a request.
 const LARGEST_BODY: usize = 350 * 1024 * 1024;
@@ -38,6 +41,7 @@ pub(crate) struct Server {
     pub tokens: Tokens,
     pub throttle: Throttle,
     pub log: RequestLog,
+    pub webhooks: Webhooks,
 }
 
 impl std::error::Error for Cut {}
@@ -49,14 +53,23 @@ impl std::fmt::Display for Cut {
 }
 
 /// Accepts connections until the task is dropped.
-pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) -> Infallible {
+pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener, secure: Option<TlsAcceptor>) -> Infallible {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Small answers must not wait for more data.
                 let _ = stream.set_nodelay(true);
-                connections.spawn(connection(Arc::clone(&server), stream));
+                let (server, secure) = (Arc::clone(&server), secure.clone());
+                connections.spawn(async move {
+                    match secure {
+                        None => connection(server, stream).await,
+                        Some(secure) => match secure.accept(stream).await {
+                            Ok(stream) => connection(server, stream).await,
+                            Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+                        },
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -67,12 +80,15 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener) -> Infalli
     }
 }
 
-pub(crate) async fn connection(server: Arc<Server>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+async fn connection(server: Arc<Server>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let service = service_fn(move |request: Request<Incoming>| {
         let server = Arc::clone(&server);
         async move { server.answer(request).await }
     });
-    let served = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended");
     }
@@ -89,7 +105,15 @@ impl Server {
         let path = parts.uri.path().trim_start_matches('/').to_owned();
         let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match segments.as_slice() {
-            [tenant, "oauth2", "v2.0", "token"] if *tenant != "v2.0" => Ok(response(self.token(&parts, tenant, body.ok().as_ref()))),
+            ["_simulator", ..] => Ok(response(admin::answer(
+                self,
+                &parts.method,
+                path.trim_start_matches("_simulator"),
+                &body.unwrap_or_default(),
+            ))),
+            [tenant, "oauth2", "v2.0", "token"] if *tenant != "v2.0" => {
+                Ok(response(self.token(&parts, tenant, body.ok().as_ref())))
+            }
             ["v2.0", rest @ ..] => self.api_request(&parts, rest, body.ok()).await,
             _ => Ok(response(Answer::refused(&ApiError::no_route(&format!("{}/{path}", self.origin))))),
         }
@@ -102,10 +126,21 @@ impl Server {
         if self.api.faults.is_down() {
             return Answer::refused(&ApiError::failing(503, None));
         }
-        let registration = Registration { tenant: &self.options.tenant, client: &self.options.client.0, secret: &self.options.client.1 };
+        let registration = Registration {
+            tenant: &self.options.tenant,
+            client: &self.options.client.0,
+            secret: &self.options.client.1,
+        };
         let form = body.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
         let faults = &self.api.faults;
-        self.tokens.grant(&registration, tenant, header(parts, "authorization"), &form, faults.tokens_valid_from(), faults.token_lifetime())
+        self.tokens.grant(
+            &registration,
+            tenant,
+            header(parts, "authorization"),
+            &form,
+            faults.tokens_valid_from(),
+            faults.token_lifetime(),
+        )
     }
 
     /// Counts, answers and logs one request of the API.
@@ -114,7 +149,11 @@ impl Server {
         let (started, at) = (Instant::now(), self.api.reading().clock.now());
         let executed = self.execute_request(parts, segments, body).await;
         let path = match segments {
-            [tenant, environment, rest @ ..] if *tenant == self.options.tenant && *environment == self.options.environment => rest.join("/"),
+            [tenant, environment, rest @ ..]
+                if *tenant == self.options.tenant && *environment == self.options.environment =>
+            {
+                rest.join("/")
+            }
             [environment, rest @ ..] if *environment == self.options.environment => rest.join("/"),
             other => other.join("/"),
         };
@@ -125,7 +164,11 @@ impl Server {
             path: percent_decode_str(&path).decode_utf8_lossy().into_owned(),
             query: percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8_lossy().into_owned(),
             status: executed.answer.as_ref().map_or(0, |answer| answer.status),
-            operations: executed.operations.into_iter().map(|(method, path, status)| LoggedOperation { method: method.to_string(), path, status }).collect(),
+            operations: executed
+                .operations
+                .into_iter()
+                .map(|(method, path, status)| LoggedOperation { method: method.to_string(), path, status })
+                .collect(),
             answer_bytes: executed.answer.as_ref().map_or(0, |answer| answer.body.len()),
             took: started.elapsed(),
         });
@@ -145,13 +188,29 @@ impl Server {
             Some(RequestFault::Cut) => return Executed::default(),
             Some(RequestFault::Outage) => return refused(&ApiError::failing(503, Some(5))),
             Some(RequestFault::Fail { status }) => return refused(&ApiError::failing(status, None)),
-            Some(RequestFault::Throttle { retry_after }) => return refused(&ApiError::too_many_requests(101, 100, retry_after.map(|pause| pause.as_secs()))),
+            Some(RequestFault::Throttle { retry_after }) => {
+                return refused(&ApiError::too_many_requests(101, 100, retry_after.map(|pause| pause.as_secs())));
+            }
         }
         let Some(client) = self.tokens.client(header(parts, "authorization"), faults.tokens_valid_from()) else {
             let mut answer = Answer::refused(&ApiError::unauthenticated());
-            answer.headers.push(("www-authenticate", format!("Bearer authorization_uri=\"{}/{}\"", self.origin, self.options.tenant)));
+            answer.headers.push((
+                "www-authenticate",
+                format!("Bearer authorization_uri=\"{}/{}\"", self.origin, self.options.tenant),
+            ));
             return Executed { answer: Some(answer), ..Executed::default() };
         };
+        let context = Context { base: self.base(), switches: faults.switches() };
+        if let [.., "api", "microsoft", "runtime", "beta", company, "webhookSupportedResources"] = segments {
+            let known = *company == format!("companies({})", self.options.company_id);
+            let company = self.api.reading().company.clone();
+            let answer = if known {
+                webhooks::supported_resources(&context, &company)
+            } else {
+                Answer::refused(&ApiError::no_route(&uri))
+            };
+            return Executed { answer: Some(answer), ..Executed::default() };
+        }
         let (route, path) = match self.route(segments, &uri) {
             Ok(found) => found,
             Err(error) => return refused(&error),
@@ -164,13 +223,34 @@ impl Server {
             Err(error) => return refused(&error),
         };
         let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
-        let operation = Operation { route, method, path, query: parts.uri.query().unwrap_or_default().to_owned(), headers: parts.headers.clone(), body };
-        let context = Context { base: self.base(), switches: faults.switches() };
-        let executed = execute(&self.api, &context, &operation);
+        let operation = Operation {
+            route,
+            method,
+            path,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.clone(),
+            body,
+        };
+        let executed = if operation.path.starts_with("subscriptions") {
+            let (company, now) = {
+                let store = self.api.reading();
+                (store.company.clone(), store.clock.now())
+            };
+            let answer = webhooks::answer(&self.webhooks, &context, &operation, &company, now).await;
+            Executed {
+                operations: vec![(operation.method.clone(), operation.path.clone(), answer.status)],
+                answer: Some(answer),
+                changes: Vec::new(),
+            }
+        } else {
+            execute(&self.api, &context, &operation)
+        };
+        self.webhooks.note(&executed.changes, faults.webhook_delay());
         let writes = executed.operations.iter().filter(|(method, ..)| *method != Method::GET).count();
         let reads = executed.operations.len() - writes;
         let latency = faults.latency();
-        let pause = latency.read * u32::try_from(reads).unwrap_or(u32::MAX) + latency.write * u32::try_from(writes).unwrap_or(u32::MAX);
+        let pause = latency.read * u32::try_from(reads).unwrap_or(u32::MAX)
+            + latency.write * u32::try_from(writes).unwrap_or(u32::MAX);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
@@ -181,13 +261,19 @@ impl Server {
     /// The route and the path below it.
     fn route(&self, segments: &[&str], uri: &str) -> Result<(Route, String), ApiError> {
         let below = match segments {
-            [tenant, environment, rest @ ..] if *tenant == self.options.tenant && *environment == self.options.environment => rest,
+            [tenant, environment, rest @ ..]
+                if *tenant == self.options.tenant && *environment == self.options.environment =>
+            {
+                rest
+            }
             [environment, rest @ ..] if *environment == self.options.environment => rest,
             _ => return Err(ApiError::new(404, "NoEnvironment", "Environment does not exist.")),
         };
         match below {
             ["api", "v2.0", path @ ..] => Ok((Route::Standard, path.join("/"))),
-            ["api", "couplet", "sync", "v1.0", path @ ..] if self.api.faults.companion_installed() => Ok((Route::Companion, path.join("/"))),
+            ["api", "couplet", "sync", "v1.0", path @ ..] if self.api.faults.companion_installed() => {
+                Ok((Route::Companion, path.join("/")))
+            }
             _ => Err(ApiError::no_route(uri)),
         }
     }
@@ -199,7 +285,8 @@ fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
 
 pub(crate) fn response(answer: Answer) -> Response<Body> {
     let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().append(name, value);

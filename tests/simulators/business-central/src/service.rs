@@ -40,10 +40,14 @@ impl Operation {
     /// The value of a preference, empty if it has none.
     pub(crate) fn preference(&self, name: &str) -> Option<String> {
         let preferences = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-        preferences.flat_map(|value| value.split([',', ';'])).map(str::trim).find_map(|part| match part.split_once('=') {
-            Some((key, value)) if key.trim().eq_ignore_ascii_case(name) => Some(value.trim().trim_matches('"').to_owned()),
-            None if part.eq_ignore_ascii_case(name) => Some(String::new()),
-            _ => None,
+        preferences.flat_map(|value| value.split([',', ';'])).map(str::trim).find_map(|part| {
+            match part.split_once('=') {
+                Some((key, value)) if key.trim().eq_ignore_ascii_case(name) => {
+                    Some(value.trim().trim_matches('"').to_owned())
+                }
+                None if part.eq_ignore_ascii_case(name) => Some(String::new()),
+                _ => None,
+            }
         })
     }
 }

@@ -11,24 +11,25 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::demo;
-use crate::documents;
 use crate::errors::ApiError;
 use crate::faults::Faults;
 use crate::options::BusinessCentralOptions;
-use crate::records::{self, Incoming, Writer};
 use crate::request_log::{RequestLog, RequestLogEntry};
-use crate::schema::{Route, TableId, schema};
 use crate::server::{self, Server};
 use crate::service::execute::Api;
-use crate::store::{Company, Row, Store};
+use crate::state_file;
+use crate::store::{Company, Store};
 use crate::throttle::Throttle;
+use crate::tls;
 use crate::tokens::Tokens;
+use crate::webhooks::{self, Webhooks};
 
 /// A running simulator. Clones are handles of the same one; it ends with [`BusinessCentralSimulator::stop`] or the last handle.
 #[derive(Clone)]
 pub struct BusinessCentralSimulator {
     server: Arc<Server>,
     running: Arc<Running>,
+    certificate: Option<String>,
 }
 
 struct Running(Mutex<Vec<JoinHandle<()>>>);
@@ -49,22 +50,61 @@ impl std::fmt::Debug for BusinessCentralSimulator {
 
 impl BusinessCentralSimulator {
     /// Opens the port and serves the company.
+    #[allow(clippy::needless_pass_by_value)] // options are made for one simulator
     pub async fn start(options: BusinessCentralOptions) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", options.port)).await.with_context(|| format!("cannot listen on port {} of 127.0.0.1", options.port))?;
+        let listener = TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .with_context(|| format!("cannot listen on port {} of 127.0.0.1", options.port))?;
         let address = listener.local_addr()?;
         let clock = Arc::new(Clock::default());
-        let company = Company { id: options.company_id, name: options.company_name.clone(), local_currency: options.local_currency.clone() };
-        let mut store = Store::new(company, Arc::clone(&clock));
-        demo::found(&mut store, options.seed, options.demo.as_ref())?;
+        let saved = options.state_file.as_deref().filter(|path| path.exists());
+        let mut options = options.clone();
+        let store = match saved {
+            Some(path) => {
+                let store = state_file::load(path, Arc::clone(&clock))?;
+                (options.company_id, options.company_name, options.local_currency) =
+                    (store.company.id, store.company.name.clone(), store.company.local_currency.clone());
+                store
+            }
+            None => {
+                let company = Company {
+                    id: options.company_id,
+                    name: options.company_name.clone(),
+                    local_currency: options.local_currency.clone(),
+                };
+                let mut store = Store::new(company, Arc::clone(&clock));
+                demo::found(&mut store, options.seed, options.demo.as_ref())?;
+                store
+            }
+        };
+        let secure = if options.https { Some(tls::acceptor()?) } else { None };
+        if let (Some((_, certificate)), Some(path)) = (&secure, &options.ca_file) {
+            std::fs::write(path, certificate).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let (acceptor, certificate) = secure.unzip();
         let faults = Faults::new(clock, options.latency, options.limits, options.switches, options.webhook_delay);
         let api = Api { store: RwLock::new(store), faults };
-        let origin = format!("http://{address}");
-        let server = Arc::new(Server { api, options, origin, tokens: Tokens::default(), throttle: Throttle::default(), log: RequestLog::default() });
-        let accepting = Arc::clone(&server);
-        let task = tokio::spawn(async move {
-            let _: std::convert::Infallible = server::serve(accepting, listener).await;
+        let origin = format!("{}://{address}", if options.https { "https" } else { "http" });
+        let server = Arc::new(Server {
+            api,
+            options,
+            origin,
+            tokens: Tokens::default(),
+            throttle: Throttle::default(),
+            log: RequestLog::default(),
+            webhooks: Webhooks::new()?,
         });
-        Ok(Self { server, running: Arc::new(Running(Mutex::new(vec![task]))) })
+        let accepting = Arc::clone(&server);
+        let accept = tokio::spawn(async move {
+            let _: std::convert::Infallible = server::serve(accepting, listener, acceptor).await;
+        });
+        let notifying = Arc::clone(&server);
+        let notify = tokio::spawn(async move {
+            let delay = || notifying.api.faults.webhook_delay();
+            let _: std::convert::Infallible =
+                webhooks::deliver(&notifying.webhooks, notifying.options.company_id, delay).await;
+        });
+        Ok(Self { server, running: Arc::new(Running(Mutex::new(vec![accept, notify]))), certificate })
     }
 
     /// Base URL up to and including `/v2.0/{tenant}/{environment}`.
@@ -127,9 +167,7 @@ impl BusinessCentralSimulator {
     /// If the catalogue has no such table.
     #[must_use]
     pub fn rows(&self, table: &str) -> Vec<Map<String, Value>> {
-        let table = schema().known(table);
-        let store = self.server.api.reading();
-        store.rows(table).map(|row| all_properties(&store, table, row)).collect()
+        self.server.rows(table).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// One record of a table of the catalogue.
@@ -138,82 +176,64 @@ impl BusinessCentralSimulator {
     /// If the catalogue has no such table.
     #[must_use]
     pub fn row(&self, table: &str, id: Uuid) -> Option<Map<String, Value>> {
-        let table = schema().known(table);
-        let store = self.server.api.reading();
-        store.row(table, id).map(|row| all_properties(&store, table, row))
+        self.server.row(table, id).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Creates a record as a person in the application; properties of both routes may be given, read-only ones too.
     pub fn create_as_user(&self, table: &str, values: Value) -> Result<Uuid, ApiError> {
-        let (table, body) = (named(table)?, object(values)?);
-        self.write(|store| {
-            let incoming = Incoming::for_create(schema().table(table), Writer::User, &body)?;
-            records::create(store, table, &incoming, Writer::User)
-        })
+        self.server.create_as_user(table, values)
     }
 
     /// Changes a record as a person in the application.
     pub fn update_as_user(&self, table: &str, id: Uuid, values: Value) -> Result<(), ApiError> {
-        let (table, body) = (named(table)?, object(values)?);
-        self.write(|store| {
-            let incoming = Incoming::for_modify(schema().table(table), Writer::User, &body, id)?;
-            records::modify(store, table, id, &incoming, Writer::User)
-        })
+        self.server.update_as_user(table, id, values)
     }
 
     /// Deletes a record as a person in the application.
     pub fn delete_as_user(&self, table: &str, id: Uuid) -> Result<(), ApiError> {
-        let table = named(table)?;
-        self.write(|store| records::delete(store, table, id, Writer::User))
+        self.server.delete_as_user(table, id)
     }
 
     /// Posts an item ledger entry: the inventory changes, the item's own timestamp does not.
     pub fn post_item_ledger_entry(&self, item_number: &str, quantity: Decimal) -> Result<Uuid, ApiError> {
-        let entry_type = if quantity.is_sign_negative() { "Sale" } else { "Purchase" };
-        self.write(|store| records::post_ledger_entry(store, item_number, quantity, entry_type))
+        self.server.post_item_ledger_entry(item_number, quantity)
     }
 
     /// Runs a document action as a person in the application: `shipAndInvoice`, `makeOrder`, `post`, `cancel`, ... Gives the SystemId
     /// of the document that came of it, if any.
     pub fn run_action_as_user(&self, table: &str, id: Uuid, action: &str) -> Result<Option<Uuid>, ApiError> {
-        let table = named(table)?;
-        self.write(|store| store.transaction(|store| documents::act(store, Route::Standard, table, id, action)).map(|made| made.map(|(_, id)| id)))
+        self.server.run_action_as_user(table, id, action)
     }
 
     /// Applies a payment to a posted invoice.
     pub fn pay_invoice(&self, id: Uuid, amount: Decimal) -> Result<(), ApiError> {
-        self.write(|store| store.transaction(|store| documents::pay(store, id, amount)))
+        self.server.pay_invoice(id, amount)
     }
 
-    fn write<T>(&self, work: impl FnOnce(&mut Store) -> Result<T, ApiError>) -> Result<T, ApiError> {
-        let mut store = self.server.api.writing();
-        let result = work(&mut store);
-        let _changes = store.take_changes();
-        result
+    /// The certificate of the throw-away authority, PEM, if HTTPS is on.
+    #[must_use]
+    pub fn authority_certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
-    /// Closes the port.
+    /// Writes the company to the state file, if there is one.
+    pub fn save(&self) -> anyhow::Result<()> {
+        match &self.server.options.state_file {
+            Some(path) => state_file::save(&self.server.api.reading(), path),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes the port, and saves the company if there is a state file.
     pub async fn stop(self) {
-        let tasks: Vec<JoinHandle<()>> = self.running.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let tasks: Vec<JoinHandle<()>> =
+            self.running.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         for task in tasks {
             task.abort();
             let _ = task.await;
         }
+        if let Err(error) = self.save() {
+            tracing::error!(error = format!("{error:#}"), "the company could not be saved");
+        }
     }
-}
-
-fn named(table: &str) -> Result<TableId, ApiError> {
-    schema().named(table).ok_or_else(|| ApiError::bad_request(format!("The catalogue has no table '{table}'.")))
-}
-
-fn object(values: Value) -> Result<Map<String, Value>, ApiError> {
-    match values {
-        Value::Object(map) => Ok(map),
-        other => Err(ApiError::bad_request(format!("An object of property values was expected, not {other}."))),
-    }
-}
-
-fn all_properties(store: &Store, table: TableId, row: &Row) -> Map<String, Value> {
-    let properties = schema().table(table).properties.iter().enumerate();
-    properties.map(|(at, property)| (property.name.clone(), store.cell(table, row, at).to_json(&property.kind))).collect()
 }

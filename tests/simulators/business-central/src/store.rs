@@ -103,9 +103,17 @@ impl Store {
         let schema = schema();
         let position = |table: TableId, property: &str| schema.table(table).position(property).unwrap_or_default();
         let table = schema.known("Item Ledger Entry");
-        let ledger = Ledger { table, item_number: position(table, "itemNumber"), quantity: position(table, "quantity") };
+        let ledger =
+            Ledger { table, item_number: position(table, "itemNumber"), quantity: position(table, "quantity") };
         let (item, vendor) = (schema.known("Item"), schema.known("Vendor"));
-        let tables = schema.tables.iter().map(|table| Rows { document: table.position("documentId").filter(|_| table.position("sequence").is_some()), ..Rows::default() }).collect();
+        let tables = schema
+            .tables
+            .iter()
+            .map(|table| Rows {
+                document: table.position("documentId").filter(|_| table.position("sequence").is_some()),
+                ..Rows::default()
+            })
+            .collect();
         Self {
             company,
             clock,
@@ -204,13 +212,21 @@ impl Store {
         let upper = vec![Cell::text(format!("{prefix}{}", "9".repeat(width)))];
         let lower = vec![Cell::text(format!("{prefix}{}", "0".repeat(width)))];
         let numbers = self.tables[table.0].by_key.range(lower..=upper).rev();
-        let fits = |text: &str| text.len() == length && text.starts_with(prefix) && text[prefix.len()..].bytes().all(|byte| byte.is_ascii_digit());
+        let fits = |text: &str| {
+            text.len() == length
+                && text.starts_with(prefix)
+                && text[prefix.len()..].bytes().all(|byte| byte.is_ascii_digit())
+        };
         numbers.filter_map(|(key, _)| key.first()).map(Cell::as_text).find(|text| fits(text)).map(str::to_owned)
     }
 
     /// The highest entry number of a ledger.
     pub(crate) fn last_entry(&self, table: TableId) -> usize {
-        self.tables[table.0].by_key.last_key_value().and_then(|(key, _)| key.first()).map_or(0, |cell| usize::try_from(cell.as_int()).unwrap_or(0))
+        self.tables[table.0]
+            .by_key
+            .last_key_value()
+            .and_then(|(key, _)| key.first())
+            .map_or(0, |cell| usize::try_from(cell.as_int()).unwrap_or(0))
     }
 
     /// The highest last key part among the rows whose key begins with the given part (the last line of a document).
@@ -369,7 +385,8 @@ mod tests {
 
     fn unit(store: &mut Store, code: &str) -> (TableId, Row) {
         let table = schema().known("Unit of Measure");
-        let mut cells: Vec<Cell> = schema().table(table).properties.iter().map(|property| Cell::blank(&property.kind)).collect();
+        let mut cells: Vec<Cell> =
+            schema().table(table).properties.iter().map(|property| Cell::blank(&property.kind)).collect();
         cells[schema().table(table).position("code").expect("a code")] = Cell::text(code);
         let now = store.clock.now();
         (table, Row { id: Uuid::new_v4(), created: now, modified: now, version: store.next_version(), cells })

@@ -26,7 +26,8 @@ async fn a_batch_stops_at_its_first_failure_unless_told_to_go_on() {
     let requests = json!({"requests": [create(&client, "1", &json!({"number": "A"})), create(&client, "2", &json!({"number": "A"})), create(&client, "3", &json!({"number": "B"}))]});
     let reply = client.post(&batch(&client), requests.clone()).await;
     assert_eq!(statuses(&reply.body), [201, 400]);
-    let reply = client.send(Method::POST, &batch(&client), &[("prefer", "odata.continue-on-error")], Some(requests)).await;
+    let reply =
+        client.send(Method::POST, &batch(&client), &[("prefer", "odata.continue-on-error")], Some(requests)).await;
     assert_eq!(statuses(&reply.body), [400, 400, 201]);
     assert_eq!(reply.body["responses"][2]["id"], "3");
     assert_eq!(reply.body["responses"][2]["body"]["number"], "B");
@@ -67,17 +68,37 @@ async fn a_connection_cut_after_the_second_write_leaves_two_records() {
 async fn a_multipart_batch_answers_in_parts_and_its_change_sets_are_whole() {
     let client = Client::empty().await;
     let company = client.simulator.company_id();
-    let part = |content_id: &str, body: &str| format!("Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: {content_id}\r\n\r\nPOST companies({company})/items HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{body}\r\n");
+    let part = |content_id: &str, body: &str| {
+        format!(
+            "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: {content_id}\r\n\r\nPOST companies({company})/items HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{body}\r\n"
+        )
+    };
     let body = format!(
         "--b\r\nContent-Type: application/http\r\n\r\nGET companies({company})/items HTTP/1.1\r\nAccept: application/json\r\n\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n{}--c\r\n{}--c--\r\n--b--\r\n",
         part("1", "{\"number\":\"A\"}"),
         part("2", "{\"number\":\"B\"}")
     );
-    let reply = client.http.post(batch(&client)).bearer_auth(&client.token).header("content-type", "multipart/mixed; boundary=b").body(body.clone()).send().await.unwrap();
+    let reply = client
+        .http
+        .post(batch(&client))
+        .bearer_auth(&client.token)
+        .header("content-type", "multipart/mixed; boundary=b")
+        .body(body.clone())
+        .send()
+        .await
+        .unwrap();
     let text = reply.text().await.unwrap();
     assert_eq!(text.matches("HTTP/1.1 201 Created").count(), 2, "{text}");
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 1);
-    let again = client.http.post(batch(&client)).bearer_auth(&client.token).header("content-type", "multipart/mixed; boundary=b").body(body.replace("\"A\"", "\"C\"")).send().await.unwrap();
+    let again = client
+        .http
+        .post(batch(&client))
+        .bearer_auth(&client.token)
+        .header("content-type", "multipart/mixed; boundary=b")
+        .body(body.replace("\"A\"", "\"C\""))
+        .send()
+        .await
+        .unwrap();
     assert!(again.text().await.unwrap().contains("Internal_EntityWithSameKeyExists"));
     assert_eq!(client.simulator.rows("Item").len(), 2);
 }

@@ -30,12 +30,16 @@ async fn an_order_is_created_with_its_lines_and_sums_them_up() {
     let client = Client::demo().await;
     let order = order(&client).await;
     let lines = order.body["salesOrderLines"].as_array().unwrap();
-    assert_eq!(lines.iter().map(|line| line["sequence"].as_i64().unwrap()).collect::<Vec<_>>(), [10_000, 20_000, 30_000]);
+    assert_eq!(
+        lines.iter().map(|line| line["sequence"].as_i64().unwrap()).collect::<Vec<_>>(),
+        [10_000, 20_000, 30_000]
+    );
     assert_eq!(number(&order.body["totalAmountExcludingTax"]), 291.0);
     assert_eq!(order.body["status"], "Draft");
     assert_ne!(order.body["customerName"], "");
     assert_ne!(lines[0]["description"], "");
-    let companion = client.get(&client.companion(&format!("salesOrderLines?$filter=documentId eq {}", order.id()))).await;
+    let companion =
+        client.get(&client.companion(&format!("salesOrderLines?$filter=documentId eq {}", order.id()))).await;
     assert_eq!(companion.values()[1]["type"], "Resource");
     assert_eq!(companion.values()[1]["documentNo"], order.body["number"]);
     let expanded = client.get(&client.standard(&format!("salesOrders({})?$expand=customer($select=number),salesOrderLines($filter=lineType eq 'Item';$expand=item($select=number))", order.id()))).await;
@@ -48,14 +52,20 @@ async fn a_changed_line_changes_its_order() {
     let client = Client::demo().await;
     let order = order(&client).await;
     let line = &order.body["salesOrderLines"][0];
-    let url = client.standard(&format!("salesOrders({})/salesOrderLines({})", order.id(), line["id"].as_str().unwrap()));
+    let url =
+        client.standard(&format!("salesOrders({})/salesOrderLines({})", order.id(), line["id"].as_str().unwrap()));
     let changed = client.patch(&url, line["@odata.etag"].as_str().unwrap(), json!({"quantity": 4})).await;
     assert_eq!(number(&changed.body["netAmount"]), 42.0, "{}", changed.text);
     let after = client.get(&client.standard(&format!("salesOrders({})", order.id()))).await;
     assert_eq!(number(&after.body["totalAmountIncludingTax"]), 312.0);
     assert_ne!(after.etag(), order.etag());
     assert_eq!(client.delete(&url).await.status.as_u16(), 204);
-    assert_eq!(number(&client.get(&client.standard(&format!("salesOrders({})", order.id()))).await.body["totalAmountIncludingTax"]), 270.0);
+    assert_eq!(
+        number(
+            &client.get(&client.standard(&format!("salesOrders({})", order.id()))).await.body["totalAmountIncludingTax"]
+        ),
+        270.0
+    );
 }
 
 #[tokio::test]
@@ -80,7 +90,9 @@ async fn a_released_order_keeps_its_lines() {
     let client = Client::demo().await;
     let order = order(&client).await;
     client.simulator.update_as_user("Sales Header", order.id().parse().unwrap(), json!({"status": "Open"})).unwrap();
-    let reply = client.post(&client.standard(&format!("salesOrders({})/salesOrderLines", order.id())), json!({"lineType": "Comment"})).await;
+    let reply = client
+        .post(&client.standard(&format!("salesOrders({})/salesOrderLines", order.id())), json!({"lineType": "Comment"}))
+        .await;
     assert_eq!(reply.code(), "Application_FieldValidationException");
 }
 
@@ -89,20 +101,36 @@ async fn a_shipped_and_invoiced_order_becomes_a_posted_invoice() {
     let client = Client::demo().await;
     let order = order(&client).await;
     let item = order.body["salesOrderLines"][0]["lineObjectNumber"].clone();
-    let inventory = |client: &Client| number(&client.simulator.rows("Item").into_iter().find(|row| row["number"] == item).unwrap()["inventory"]);
+    let inventory = |client: &Client| {
+        number(&client.simulator.rows("Item").into_iter().find(|row| row["number"] == item).unwrap()["inventory"])
+    };
     let before = inventory(&client);
-    let done = client.send(Method::POST, &client.standard(&format!("salesOrders({})/Microsoft.NAV.shipAndInvoice", order.id())), &[], None).await;
+    let done = client
+        .send(
+            Method::POST,
+            &client.standard(&format!("salesOrders({})/Microsoft.NAV.shipAndInvoice", order.id())),
+            &[],
+            None,
+        )
+        .await;
     assert_eq!(done.status.as_u16(), 204, "{}", done.text);
     assert_eq!(inventory(&client), before - 2.0);
     assert_eq!(client.get(&client.standard(&format!("salesOrders({})", order.id()))).await.status.as_u16(), 404);
-    let invoices = client.get(&client.standard(&format!("salesInvoices?$filter=orderNumber eq '{}'&$expand=salesInvoiceLines", order.body["number"].as_str().unwrap()))).await;
+    let invoices = client
+        .get(&client.standard(&format!(
+            "salesInvoices?$filter=orderNumber eq '{}'&$expand=salesInvoiceLines",
+            order.body["number"].as_str().unwrap()
+        )))
+        .await;
     let invoice = &invoices.values()[0];
     assert_eq!((invoice["status"].as_str(), number(&invoice["remainingAmount"])), (Some("Open"), 291.0));
     assert_eq!(invoice["salesInvoiceLines"].as_array().unwrap().len(), 3);
     let url = client.standard(&format!("salesInvoices({})", invoice["id"].as_str().unwrap()));
     let refused = client.patch(&url, "*", json!({"dueDate": "2030-01-01"})).await;
     assert_eq!(refused.code(), "Application_DialogException");
-    let details = client.get(&client.standard(&format!("customerFinancialDetails({})", invoice["customerId"].as_str().unwrap()))).await;
+    let details = client
+        .get(&client.standard(&format!("customerFinancialDetails({})", invoice["customerId"].as_str().unwrap())))
+        .await;
     assert_eq!(number(&details.body["balance"]), 291.0);
     client.simulator.pay_invoice(invoice["id"].as_str().unwrap().parse().unwrap(), "291".parse().unwrap()).unwrap();
     assert_eq!(client.get(&url).await.body["status"], "Paid");
@@ -119,10 +147,20 @@ async fn a_draft_invoice_keeps_its_id_when_it_is_posted_and_can_be_cancelled() {
     assert!(client.get(&client.companion("salesInvoices")).await.values().is_empty());
     let url = client.standard(&format!("salesInvoices({})", draft.id()));
     for (action, status) in [("post", "Open"), ("cancel", "Canceled")] {
-        assert_eq!(client.send(Method::POST, &format!("{url}/Microsoft.NAV.{action}"), &[], Some(json!({}))).await.status.as_u16(), 204);
+        assert_eq!(
+            client
+                .send(Method::POST, &format!("{url}/Microsoft.NAV.{action}"), &[], Some(json!({})))
+                .await
+                .status
+                .as_u16(),
+            204
+        );
         assert_eq!(client.get(&url).await.body["status"], status);
     }
-    assert_eq!(client.get(&client.standard("salesCreditMemos")).await.values()[0]["invoiceId"].as_str(), Some(draft.id().as_str()));
+    assert_eq!(
+        client.get(&client.standard("salesCreditMemos")).await.values()[0]["invoiceId"].as_str(),
+        Some(draft.id().as_str())
+    );
     let unknown = client.send(Method::POST, &format!("{url}/Microsoft.NAV.release"), &[], None).await;
     assert_eq!((unknown.status.as_u16(), unknown.code()), (501, "BadRequest_MethodNotImplemented"));
 }
@@ -133,7 +171,14 @@ async fn a_quote_becomes_an_order() {
     let customer = client.simulator.rows("Customer")[0].clone();
     let quote = client.post(&client.standard("salesQuotes"), json!({"customerId": customer["id"], "salesQuoteLines": [{"lineType": "Item", "lineObjectNumber": "1001", "quantity": 5, "unitPrice": 2}]})).await;
     assert_eq!(quote.status.as_u16(), 201, "{}", quote.text);
-    let made = client.send(Method::POST, &client.standard(&format!("salesQuotes({})/Microsoft.NAV.makeOrder", quote.id())), &[], None).await;
+    let made = client
+        .send(
+            Method::POST,
+            &client.standard(&format!("salesQuotes({})/Microsoft.NAV.makeOrder", quote.id())),
+            &[],
+            None,
+        )
+        .await;
     assert_eq!(made.status.as_u16(), 204);
     let order = client.get(made.headers["location"].to_str().unwrap()).await;
     assert_eq!(number(&order.body["totalAmountExcludingTax"]), 10.0, "{}", order.text);

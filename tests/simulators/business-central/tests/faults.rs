@@ -21,7 +21,10 @@ async fn throttled_requests_may_say_how_long_to_wait() {
     assert_eq!((reply.status.as_u16(), reply.code()), (429, "Application_TooManyRequests"));
     assert_eq!(reply.headers["retry-after"], "3");
     client.simulator.faults().throttle_every(2, None);
-    let statuses = [client.get(&client.standard("items")).await.status.as_u16(), client.get(&client.standard("items")).await.status.as_u16()];
+    let statuses = [
+        client.get(&client.standard("items")).await.status.as_u16(),
+        client.get(&client.standard("items")).await.status.as_u16(),
+    ];
     assert_eq!(statuses, [200, 429]);
     client.simulator.faults().clear();
     assert_eq!(client.get(&client.standard("items")).await.status.as_u16(), 200);
@@ -99,6 +102,8 @@ async fn timestamps_come_from_the_skewed_clock() {
 #[tokio::test]
 async fn a_write_with_read_only_intent_is_refused() {
     let client = Client::empty().await;
-    let reply = client.send(Method::POST, &client.standard("items"), &[("data-access-intent", "ReadOnly")], Some(json!({}))).await;
+    let reply = client
+        .send(Method::POST, &client.standard("items"), &[("data-access-intent", "ReadOnly")], Some(json!({})))
+        .await;
     assert_eq!(reply.status.as_u16(), 400);
 }

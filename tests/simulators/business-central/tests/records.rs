@@ -38,7 +38,10 @@ async fn the_demonstration_company_has_what_was_asked_for() {
     let customers = client.get(&client.standard("customers")).await;
     assert_eq!(customers.values().len(), 20);
     assert!(customers.values().iter().all(|customer| customer["salespersonCode"] == ""));
-    assert!(customers.values().iter().any(|customer| customer["currencyCode"] == "USD") && customers.values().iter().any(|customer| customer["currencyCode"] != "USD"));
+    assert!(
+        customers.values().iter().any(|customer| customer["currencyCode"] == "USD")
+            && customers.values().iter().any(|customer| customer["currencyCode"] != "USD")
+    );
     let items = client.get(&client.companion("items")).await;
     assert!(items.values().iter().any(|item| item["vendorName"] != ""));
     assert!(items.values().iter().any(|item| item["inventory"].as_f64().unwrap() < 0.0));
@@ -49,7 +52,12 @@ async fn the_demonstration_company_has_what_was_asked_for() {
 #[tokio::test]
 async fn a_record_is_one_record_on_both_routes() {
     let client = Client::demo().await;
-    let created = client.post(&client.standard("customers"), json!({"displayName": "Adatum", "paymentTermsId": "00000000-0000-0000-0000-000000000000"})).await;
+    let created = client
+        .post(
+            &client.standard("customers"),
+            json!({"displayName": "Adatum", "paymentTermsId": "00000000-0000-0000-0000-000000000000"}),
+        )
+        .await;
     assert_eq!(created.status.as_u16(), 201, "{}", created.text);
     assert_eq!(created.body["number"], "C00210");
     assert_eq!(created.body["blocked"], "_x0020_");
@@ -61,7 +69,9 @@ async fn a_record_is_one_record_on_both_routes() {
     assert_eq!(changed.status.as_u16(), 200, "{}", changed.text);
     assert_eq!(changed.body["paymentTermsCode"], "NET 30");
     let standard = client.get(&client.standard(&format!("customers({})", created.id()))).await;
-    let terms = client.get(&client.standard(&format!("paymentTerms({})", standard.body["paymentTermsId"].as_str().unwrap()))).await;
+    let terms = client
+        .get(&client.standard(&format!("paymentTerms({})", standard.body["paymentTermsId"].as_str().unwrap())))
+        .await;
     assert_eq!(terms.body["code"], "NET 30");
     let stale = client.patch(&url, &other.etag(), json!({"displayName": "x"})).await;
     assert_eq!((stale.status.as_u16(), stale.code()), (409, "Request_EntityChanged"));
@@ -110,19 +120,22 @@ async fn values_that_do_not_fit_are_refused_by_name() {
 async fn posting_changes_the_inventory_but_not_the_item() {
     let client = Client::demo().await;
     let before = client.get(&client.standard("items?$filter=number eq '1000'")).await.values()[0].clone();
-    let since = client.simulator.rows("Item Ledger Entry").last().unwrap()["lastModifiedDateTime"].as_str().unwrap().to_owned();
+    let since =
+        client.simulator.rows("Item Ledger Entry").last().unwrap()["lastModifiedDateTime"].as_str().unwrap().to_owned();
     client.simulator.post_item_ledger_entry("1000", "7.5".parse().unwrap()).unwrap();
     let after = client.get(&client.companion("items?$filter=number eq '1000'")).await.values()[0].clone();
     assert_eq!(after["lastModifiedDateTime"], before["lastModifiedDateTime"]);
     assert_eq!(after["inventory"].as_f64().unwrap(), before["inventory"].as_f64().unwrap() + 7.5);
-    let entries = client.get(&client.standard(&format!("itemLedgerEntries?$filter=lastModifiedDateTime gt {since}"))).await;
+    let entries =
+        client.get(&client.standard(&format!("itemLedgerEntries?$filter=lastModifiedDateTime gt {since}"))).await;
     assert_eq!(entries.values().len(), 1, "{}", entries.text);
 }
 
 #[tokio::test]
 async fn an_item_brings_its_unit_and_its_unit_group() {
     let client = Client::demo().await;
-    let item = client.post(&client.companion("items"), json!({"displayName": "Stool", "baseUnitOfMeasureCode": "PCS"})).await;
+    let item =
+        client.post(&client.companion("items"), json!({"displayName": "Stool", "baseUnitOfMeasureCode": "PCS"})).await;
     let number = item.body["number"].as_str().unwrap().to_owned();
     let units = client.get(&client.companion(&format!("itemUnitsOfMeasure?$filter=itemNo eq '{number}'"))).await;
     assert_eq!(units.values()[0]["code"], "PCS");
@@ -146,7 +159,8 @@ async fn pages_follow_each_other_through_next_links() {
     numbers.sort();
     numbers.dedup();
     assert_eq!(numbers.len(), 100);
-    let too_large = client.send(Method::GET, &client.standard("items"), &[("prefer", "odata.maxpagesize=20001")], None).await;
+    let too_large =
+        client.send(Method::GET, &client.standard("items"), &[("prefer", "odata.maxpagesize=20001")], None).await;
     assert_eq!(too_large.status.as_u16(), 413);
 }
 
@@ -170,7 +184,14 @@ async fn filters_answer_or_are_refused() {
         ("number eq".into(), Err(404)),
     ];
     for (filter, expected) in cases {
-        let reply = client.http.get(client.standard("items")).query(&[("$filter", &filter)]).bearer_auth(&client.token).send().await.unwrap();
+        let reply = client
+            .http
+            .get(client.standard("items"))
+            .query(&[("$filter", &filter)])
+            .bearer_auth(&client.token)
+            .send()
+            .await
+            .unwrap();
         let status = reply.status().as_u16();
         let body: serde_json::Value = reply.json().await.unwrap();
         match expected {
@@ -183,7 +204,14 @@ async fn filters_answer_or_are_refused() {
 #[tokio::test]
 async fn a_text_the_company_refuses_fails_only_the_write_that_carries_it() {
     let client = Client::empty().await;
-    client.simulator.faults().refuse_text(Poison { table: Some("Item".into()), property: Some("displayName".into()), text: "bad".into() });
-    assert_eq!(client.post(&client.standard("items"), json!({"displayName": "a bad one"})).await.code(), "Application_DialogException");
+    client.simulator.faults().refuse_text(Poison {
+        table: Some("Item".into()),
+        property: Some("displayName".into()),
+        text: "bad".into(),
+    });
+    assert_eq!(
+        client.post(&client.standard("items"), json!({"displayName": "a bad one"})).await.code(),
+        "Application_DialogException"
+    );
     assert_eq!(client.post(&client.standard("items"), json!({"displayName": "a good one"})).await.status.as_u16(), 201);
 }

@@ -20,14 +20,22 @@ pub(crate) fn actions(table: TableId, route: Route) -> &'static [&'static str] {
     match schema().table(table).name.as_str() {
         "Sales Header" => &["shipAndInvoice"],
         "Sales Header (Quote)" => &["makeInvoice", "makeOrder", "send"],
-        "Sales Invoice Header" => &["post", "postAndSend", "send", "cancel", "cancelAndSend", "makeCorrectiveCreditMemo"],
+        "Sales Invoice Header" => {
+            &["post", "postAndSend", "send", "cancel", "cancelAndSend", "makeCorrectiveCreditMemo"]
+        }
         "Sales Credit Memo Entity Buffer" => &["post", "postAndSend", "send", "cancel", "cancelAndSend"],
         _ => &[],
     }
 }
 
 /// Carries out a bound action; gives the document it made, if any.
-pub(crate) fn act(store: &mut Store, route: Route, table: TableId, id: Uuid, name: &str) -> Result<Option<(TableId, Uuid)>, ApiError> {
+pub(crate) fn act(
+    store: &mut Store,
+    route: Route,
+    table: TableId,
+    id: Uuid,
+    name: &str,
+) -> Result<Option<(TableId, Uuid)>, ApiError> {
     if !actions(table, route).contains(&name) {
         return Err(ApiError::not_implemented(format!("The action '{name}' is not implemented for this entity.")));
     }
@@ -39,8 +47,12 @@ pub(crate) fn act(store: &mut Store, route: Route, table: TableId, id: Uuid, nam
         ("Sales Invoice Header", "post" | "postAndSend") => post_invoice(store, table, id).map(|()| None),
         ("Sales Invoice Header", "cancel" | "cancelAndSend") => cancel_invoice(store, table, id).map(|()| None),
         ("Sales Invoice Header", "makeCorrectiveCreditMemo") => credit_memo(store, table, id, "Draft").map(Some),
-        ("Sales Credit Memo Entity Buffer", "post" | "postAndSend") => records::touch(store, table, id, |row| set(table, row, "status", Cell::text("Open"))).map(|()| None),
-        ("Sales Credit Memo Entity Buffer", "cancel" | "cancelAndSend") => records::touch(store, table, id, |row| set(table, row, "status", Cell::text("Canceled"))).map(|()| None),
+        ("Sales Credit Memo Entity Buffer", "post" | "postAndSend") => {
+            records::touch(store, table, id, |row| set(table, row, "status", Cell::text("Open"))).map(|()| None)
+        }
+        ("Sales Credit Memo Entity Buffer", "cancel" | "cancelAndSend") => {
+            records::touch(store, table, id, |row| set(table, row, "status", Cell::text("Canceled"))).map(|()| None)
+        }
         // A mail goes out; nothing changes in the tables.
         _ => Ok(None),
     }
@@ -51,27 +63,37 @@ fn header(store: &Store, table: TableId, id: Uuid) -> Result<Row, ApiError> {
 }
 
 /// Copies the values two tables have in common.
-fn copy(from: (TableId, &Row), into: (TableId, &mut Row)) {
-    let (source, target) = (schema().table(from.0), schema().table(into.0));
+fn copy((from_table, from): (TableId, &Row), (into_table, into): (TableId, &mut Row)) {
+    let (source, target) = (schema().table(from_table), schema().table(into_table));
     for (at, property) in target.properties.iter().enumerate() {
-        let same = source.position(&property.name).filter(|position| std::mem::discriminant(&source.properties[*position].kind) == std::mem::discriminant(&property.kind));
+        let same = source.position(&property.name).filter(|position| {
+            std::mem::discriminant(&source.properties[*position].kind) == std::mem::discriminant(&property.kind)
+        });
         if let Some(position) = same
             && property.name != "number"
             && property.name != "status"
         {
-            into.1.cells[at] = from.1.cells[position].clone();
+            into.cells[at] = from.cells[position].clone();
         }
     }
 }
 
 fn new_row(store: &mut Store, table: TableId) -> Row {
     let now = store.clock.now();
-    Row { id: store.fresh_id(), created: now, modified: now, version: store.next_version(), cells: records::blank_cells(table) }
+    Row {
+        id: store.fresh_id(),
+        created: now,
+        modified: now,
+        version: store.next_version(),
+        cells: records::blank_cells(table),
+    }
 }
 
 fn add(store: &mut Store, table: TableId, row: Row) -> Result<Uuid, ApiError> {
     let id = row.id;
-    store.insert(table, row).map_err(|_| ApiError::same_key(schema().table(table).caption(), &format!("SystemId='{id}'")))?;
+    store
+        .insert(table, row)
+        .map_err(|_| ApiError::same_key(schema().table(table).caption(), &format!("SystemId='{id}'")))?;
     Ok(id)
 }
 
@@ -137,7 +159,9 @@ fn ship_and_invoice(store: &mut Store, orders: TableId, id: Uuid) -> Result<(Tab
     let order_lines = schema().known("Sales Line");
     let lines: Vec<Row> = store.lines(order_lines, id).cloned().collect();
     if lines.iter().all(|line| get(order_lines, line, "quantity").is_blank()) {
-        return Err(ApiError::dialog("There is nothing to post because the document does not contain a quantity or amount."));
+        return Err(ApiError::dialog(
+            "There is nothing to post because the document does not contain a quantity or amount.",
+        ));
     }
     let number = get(orders, &order, "number");
     let (shipments, shipment_lines) = (schema().known("Sales Shipment Header"), schema().known("Sales Shipment Line"));
@@ -177,7 +201,9 @@ fn post_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), Ap
     }
     let lines = schema().known("Sales Invoice Line");
     if store.lines(lines, id).all(|line| get(lines, line, "quantity").is_blank()) {
-        return Err(ApiError::dialog("There is nothing to post because the document does not contain a quantity or amount."));
+        return Err(ApiError::dialog(
+            "There is nothing to post because the document does not contain a quantity or amount.",
+        ));
     }
     totals::refresh(store, invoices, id)?;
     let mut number = get(invoices, &invoice, "number");
@@ -200,8 +226,16 @@ fn post_quantities(store: &mut Store, lines: TableId, document: Uuid, sign: Deci
     let moves: Vec<(String, Decimal)> = store
         .lines(lines, document)
         .filter(|line| get(lines, line, "lineType").as_enum() == 2)
-        .map(|line| (get(lines, line, "lineObjectNumber").as_text().to_owned(), get(lines, line, "quantity").as_decimal() * sign))
-        .filter(|(number, quantity)| !quantity.is_zero() && store.by_code(items, number).is_some_and(|item| get(items, item, "type").as_enum() == 0))
+        .map(|line| {
+            (
+                get(lines, line, "lineObjectNumber").as_text().to_owned(),
+                get(lines, line, "quantity").as_decimal() * sign,
+            )
+        })
+        .filter(|(number, quantity)| {
+            !quantity.is_zero()
+                && store.by_code(items, number).is_some_and(|item| get(items, item, "type").as_enum() == 0)
+        })
         .collect();
     for (number, quantity) in moves {
         records::post_ledger_entry(store, &number, quantity, "Sale")?;

@@ -47,14 +47,28 @@ const FROM_CUSTOMER: &[(&str, &str)] = &[
 ];
 
 /// Pairs of which one given value speaks for both.
-const SPEAK_FOR: &[(&str, &str)] = &[("currencyId", "currencyCode"), ("paymentTermsId", "paymentTermsCode"), ("shipmentMethodId", "shipmentMethodCode")];
+const SPEAK_FOR: &[(&str, &str)] = &[
+    ("currencyId", "currencyCode"),
+    ("paymentTermsId", "paymentTermsCode"),
+    ("shipmentMethodId", "shipmentMethodCode"),
+];
 
 /// Fills a header before it is stored.
-pub(super) fn derive(store: &Store, table: TableId, row: &mut Row, values: &[(usize, Cell)], before: Option<&Row>) -> Result<(), ApiError> {
+pub(super) fn derive(
+    store: &Store,
+    table: TableId,
+    row: &mut Row,
+    values: &[(usize, Cell)],
+    before: Option<&Row>,
+) -> Result<(), ApiError> {
     if let Some(at) = schema().table(table).position("documentType")
         && row.cells[at] != Cell::Enum(1)
     {
-        return Err(ApiError::new(400, "Application_FieldValidationException", "Document Type must be equal to 'Order' in Sales Header."));
+        return Err(ApiError::new(
+            400,
+            "Application_FieldValidationException",
+            "Document Type must be equal to 'Order' in Sales Header.",
+        ));
     }
     if before.is_none() {
         starting_dates(store, table, row);
@@ -68,7 +82,11 @@ pub(super) fn derive(store: &Store, table: TableId, row: &mut Row, values: &[(us
     let customer_id = get(table, row, "customerId").as_guid();
     if customer_id.is_nil() {
         // What is loaded as history may speak of customers that are gone.
-        return if before.is_some() { Ok(()) } else { Err(ApiError::dialog("A \"customerNumber\" or a \"customerId\" must be provided.")) };
+        return if before.is_some() {
+            Ok(())
+        } else {
+            Err(ApiError::dialog("A \"customerNumber\" or a \"customerId\" must be provided."))
+        };
     }
     let changed = before.is_none_or(|before| get(table, before, "customerId").as_guid() != customer_id);
     if changed {
@@ -81,18 +99,26 @@ pub(super) fn derive(store: &Store, table: TableId, row: &mut Row, values: &[(us
 fn take_from_customer(store: &Store, table: TableId, row: &mut Row, values: &[(usize, Cell)]) -> Result<(), ApiError> {
     let customers = schema().known("Customer");
     let id = get(table, row, "customerId").as_guid();
-    let customer = store.row(customers, id).ok_or_else(|| ApiError::dialog("The \"customerId\" does not match to a Customer."))?;
+    let customer =
+        store.row(customers, id).ok_or_else(|| ApiError::dialog("The \"customerId\" does not match to a Customer."))?;
     let number = get(customers, customer, "number");
     if get(customers, customer, "blocked").as_enum() == 3 {
-        return Err(ApiError::dialog(format!("You cannot create this type of document when Customer {} is blocked with type All", number.as_text())));
+        return Err(ApiError::dialog(format!(
+            "You cannot create this type of document when Customer {} is blocked with type All",
+            number.as_text()
+        )));
     }
     for (property, of_customer) in FROM_CUSTOMER {
-        let spoken_for = SPEAK_FOR.iter().any(|(id, code)| (property == id || property == code) && (given(table, values, id) || given(table, values, code)));
+        let spoken_for = SPEAK_FOR.iter().any(|(id, code)| {
+            (property == id || property == code) && (given(table, values, id) || given(table, values, code))
+        });
         if !given(table, values, property) && !spoken_for {
             set(table, row, property, get(customers, customer, of_customer));
         }
     }
-    if get(table, row, "billToCustomerId").is_blank() || !(given(table, values, "billToCustomerId") || given(table, values, "billToCustomerNumber")) {
+    if get(table, row, "billToCustomerId").is_blank()
+        || !(given(table, values, "billToCustomerId") || given(table, values, "billToCustomerNumber"))
+    {
         set(table, row, "billToCustomerId", Cell::Guid(id));
         set(table, row, "billToCustomerNumber", number.clone());
     }
@@ -113,7 +139,10 @@ fn document_date(table: TableId, row: &Row) -> Cell {
 
 fn due(store: &Store, terms: uuid::Uuid, from: Date) -> Date {
     let table = schema().known("Payment Terms");
-    let formula = store.row(table, terms).map(|row| get(table, row, "dueDateCalculation").as_text().to_owned()).unwrap_or_default();
+    let formula = store
+        .row(table, terms)
+        .map(|row| get(table, row, "dueDateCalculation").as_text().to_owned())
+        .unwrap_or_default();
     date_formula(&formula, from)
 }
 

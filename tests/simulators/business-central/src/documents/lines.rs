@@ -13,7 +13,14 @@ const ITEM: u8 = 2;
 const RESOURCE: u8 = 3;
 
 /// Fills a line before it is stored.
-pub(super) fn derive(store: &Store, table: TableId, row: &mut Row, values: &[(usize, Cell)], before: Option<&Row>, header: (TableId, &Row)) -> Result<(), ApiError> {
+pub(super) fn derive(
+    store: &Store,
+    table: TableId,
+    row: &mut Row,
+    values: &[(usize, Cell)],
+    before: Option<&Row>,
+    header: (TableId, &Row),
+) -> Result<(), ApiError> {
     let (header_table, header) = header;
     if before.is_none() && get(table, row, "sequence").is_blank() {
         set(table, row, "sequence", Cell::Int(store.last_line_of(table, &Cell::Guid(header.id)) + 10_000));
@@ -24,14 +31,19 @@ pub(super) fn derive(store: &Store, table: TableId, row: &mut Row, values: &[(us
     if item_given && !get(table, row, "itemId").is_blank() {
         set(table, row, "lineType", Cell::Enum(ITEM));
         let items = schema().known("Item");
-        let item = store.row(items, get(table, row, "itemId").as_guid()).map_or_else(|| Cell::text(""), |item| get(items, item, "number"));
+        let item = store
+            .row(items, get(table, row, "itemId").as_guid())
+            .map_or_else(|| Cell::text(""), |item| get(items, item, "number"));
         if number_given && get(table, row, "lineObjectNumber") != item {
             return Err(ApiError::dialog("The item values do not match to a specific Item."));
         }
         set(table, row, "lineObjectNumber", item);
     }
     let type_given = given(table, values, "lineType") || given(table, values, "type");
-    if item_given || number_given || (type_given && before.is_none_or(|before| get(table, before, "lineType") != get(table, row, "lineType"))) {
+    if item_given
+        || number_given
+        || (type_given && before.is_none_or(|before| get(table, before, "lineType") != get(table, row, "lineType")))
+    {
         take_from_object(store, table, row, values, (header_table, header))?;
     }
     // Both routes speak of the kind of line, in lists that run alike.
@@ -47,8 +59,14 @@ pub(super) fn derive(store: &Store, table: TableId, row: &mut Row, values: &[(us
     if !given(table, values, "currencyCode") {
         set(table, row, "currencyCode", get(header_table, header, "currencyCode"));
     }
-    for (line_date, header_date) in [("requestedDeliveryDate", "requestedDeliveryDate"), ("shipmentDate", "postingDate")] {
-        if schema().table(table).position(line_date).is_some() && get(table, row, line_date) == Cell::Date(BLANK_DATE) && before.is_none() && schema().table(header_table).position(header_date).is_some() {
+    for (line_date, header_date) in
+        [("requestedDeliveryDate", "requestedDeliveryDate"), ("shipmentDate", "postingDate")]
+    {
+        if schema().table(table).position(line_date).is_some()
+            && get(table, row, line_date) == Cell::Date(BLANK_DATE)
+            && before.is_none()
+            && schema().table(header_table).position(header_date).is_some()
+        {
             set(table, row, line_date, get(header_table, header, header_date));
         }
     }
@@ -61,7 +79,13 @@ fn line_type(table: TableId, row: &mut Row, values: &[(usize, Cell)]) {
     }
 }
 
-fn take_from_object(store: &Store, table: TableId, row: &mut Row, values: &[(usize, Cell)], header: (TableId, &Row)) -> Result<(), ApiError> {
+fn take_from_object(
+    store: &Store,
+    table: TableId,
+    row: &mut Row,
+    values: &[(usize, Cell)],
+    header: (TableId, &Row),
+) -> Result<(), ApiError> {
     let number = get(table, row, "lineObjectNumber").as_text().to_owned();
     let kind = get(table, row, "lineType").as_enum();
     let owner = match kind {
@@ -76,9 +100,15 @@ fn take_from_object(store: &Store, table: TableId, row: &mut Row, values: &[(usi
         return Ok(());
     }
     let objects = schema().known(owner);
-    let object = store.by_code(objects, &number).ok_or_else(|| ApiError::no_such_relation("No.", "Sales Line", &number, owner))?;
+    let object = store
+        .by_code(objects, &number)
+        .ok_or_else(|| ApiError::no_such_relation("No.", "Sales Line", &number, owner))?;
     if get(objects, object, "blocked").as_bool() {
-        return Err(ApiError::new(400, "Application_FieldValidationException", format!("Blocked must be equal to 'No'  in {owner}: No.={number}. Current value is 'Yes'.")));
+        return Err(ApiError::new(
+            400,
+            "Application_FieldValidationException",
+            format!("Blocked must be equal to 'No'  in {owner}: No.={number}. Current value is 'Yes'."),
+        ));
     }
     set(table, row, "itemId", Cell::Guid(if kind == ITEM { object.id } else { Uuid::nil() }));
     if !given(table, values, "description") {
@@ -93,7 +123,12 @@ fn take_from_object(store: &Store, table: TableId, row: &mut Row, values: &[(usi
     }
     if !given(table, values, "unitPrice") {
         let price = get(objects, object, "unitPrice").as_decimal();
-        set(table, row, "unitPrice", Cell::Decimal(in_currency(store, price, get(header.0, header.1, "currencyCode").as_text())));
+        set(
+            table,
+            row,
+            "unitPrice",
+            Cell::Decimal(in_currency(store, price, get(header.0, header.1, "currencyCode").as_text())),
+        );
     }
     Ok(())
 }
@@ -101,9 +136,15 @@ fn take_from_object(store: &Store, table: TableId, row: &mut Row, values: &[(usi
 /// An amount of the local currency in another one, by the latest rate.
 fn in_currency(store: &Store, amount: Decimal, currency: &str) -> Decimal {
     let rates = schema().known("Currency Exchange Rate");
-    let latest = store.rows(rates).filter(|rate| get(rates, rate, "currencyCode").as_text() == currency).max_by_key(|rate| get(rates, rate, "startingDate").as_date());
+    let latest = store
+        .rows(rates)
+        .filter(|rate| get(rates, rate, "currencyCode").as_text() == currency)
+        .max_by_key(|rate| get(rates, rate, "startingDate").as_date());
     let Some(latest) = latest else { return amount };
-    let (foreign, local) = (get(rates, latest, "exchangeRateAmount").as_decimal(), get(rates, latest, "relationalExchangeRateAmount").as_decimal());
+    let (foreign, local) = (
+        get(rates, latest, "exchangeRateAmount").as_decimal(),
+        get(rates, latest, "relationalExchangeRateAmount").as_decimal(),
+    );
     if local.is_zero() { amount } else { (amount * foreign / local).round_dp(2) }
 }
 
@@ -112,7 +153,8 @@ fn amounts(table: TableId, row: &mut Row, values: &[(usize, Cell)]) {
     let gross = number(row, "quantity").checked_mul(number(row, "unitPrice")).unwrap_or_default().round_dp(2);
     let hundred = Decimal::ONE_HUNDRED;
     if given(table, values, "discountAmount") && !given(table, values, "discountPercent") {
-        let percent = if gross.is_zero() { Decimal::ZERO } else { (number(row, "discountAmount") / gross * hundred).round_dp(5) };
+        let percent =
+            if gross.is_zero() { Decimal::ZERO } else { (number(row, "discountAmount") / gross * hundred).round_dp(5) };
         set(table, row, "discountPercent", Cell::Decimal(percent));
     } else {
         let discount = (gross * number(row, "discountPercent") / hundred).round_dp(2);

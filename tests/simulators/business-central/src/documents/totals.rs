@@ -23,13 +23,18 @@ pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid) -> Result<(),
     allocate(store, line_table, &lines, discount)?;
     let lines: Vec<Row> = store.lines(line_table, id).cloned().collect();
     let sum = |name: &str| -> Decimal { lines.iter().map(|line| get(line_table, line, name).as_decimal()).sum() };
-    let (net, tax) = if schema().table(line_table).position("invoiceDiscountAllocation").is_some() { (sum("netAmount"), sum("netTaxAmount")) } else { (sum("amountExcludingTax") - discount, sum("totalTaxAmount")) };
+    let (net, tax) = if schema().table(line_table).position("invoiceDiscountAllocation").is_some() {
+        (sum("netAmount"), sum("netTaxAmount"))
+    } else {
+        (sum("amountExcludingTax") - discount, sum("totalTaxAmount"))
+    };
     let mut changed = header.clone();
     set(table, &mut changed, "totalAmountExcludingTax", Cell::Decimal(net));
     set(table, &mut changed, "totalTaxAmount", Cell::Decimal(tax));
     set(table, &mut changed, "totalAmountIncludingTax", Cell::Decimal(net + tax));
     if is(table, "Sales Header") {
-        let shipped = !lines.is_empty() && lines.iter().all(|line| get(line_table, line, "shippedQuantity") >= get(line_table, line, "quantity"));
+        let shipped = !lines.is_empty()
+            && lines.iter().all(|line| get(line_table, line, "shippedQuantity") >= get(line_table, line, "quantity"));
         set(table, &mut changed, "fullyShipped", Cell::Bool(shipped));
     }
     if changed.cells == header.cells {
@@ -70,12 +75,19 @@ fn allocate(store: &mut Store, table: TableId, lines: &[Row], discount: Decimal)
 
 /// Sums up the posted invoices of a customer, in the currency they are in. The sums are calculated fields: the customer's own timestamp stays.
 pub(super) fn refresh_customer(store: &mut Store, customer: Uuid) -> Result<(), ApiError> {
-    let (customers, details, invoices) = (schema().known("Customer"), schema().known("Customer (financial details)"), schema().known("Sales Invoice Header"));
+    let (customers, details, invoices) = (
+        schema().known("Customer"),
+        schema().known("Customer (financial details)"),
+        schema().known("Sales Invoice Header"),
+    );
     let Some(owner) = store.row(customers, customer).cloned() else { return Ok(()) };
     let today = store.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let customer_id = schema().table(invoices).position("customerId").unwrap_or_default();
     let (mut balance, mut sales, mut overdue) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
-    for invoice in store.rows(invoices).filter(|invoice| invoice.cells[customer_id].as_guid() == customer && is_posted(invoices, invoice)) {
+    for invoice in store
+        .rows(invoices)
+        .filter(|invoice| invoice.cells[customer_id].as_guid() == customer && is_posted(invoices, invoice))
+    {
         let remaining = get(invoices, invoice, "remainingAmount").as_decimal();
         balance += remaining;
         sales += get(invoices, invoice, "totalAmountExcludingTax").as_decimal();
@@ -84,7 +96,13 @@ pub(super) fn refresh_customer(store: &mut Store, customer: Uuid) -> Result<(), 
         }
     }
     let known = store.row(details, customer).is_some();
-    let mut row = Row { id: customer, created: owner.created, modified: owner.modified, version: owner.version, cells: records::blank_cells(details) };
+    let mut row = Row {
+        id: customer,
+        created: owner.created,
+        modified: owner.modified,
+        version: owner.version,
+        cells: records::blank_cells(details),
+    };
     set(details, &mut row, "number", get(customers, &owner, "number"));
     set(details, &mut row, "balance", Cell::Decimal(balance));
     set(details, &mut row, "totalSalesExcludingTax", Cell::Decimal(sales));

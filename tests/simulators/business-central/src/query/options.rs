@@ -55,10 +55,18 @@ impl Query {
         Self::from_pairs(&pairs, table, route, dialect, 0)
     }
 
-    fn from_pairs(pairs: &[(String, String)], table: TableId, route: Route, dialect: Dialect, depth: usize) -> Result<Self, ApiError> {
+    fn from_pairs(
+        pairs: &[(String, String)],
+        table: TableId,
+        route: Route,
+        dialect: Dialect,
+        depth: usize,
+    ) -> Result<Self, ApiError> {
         let definition = schema().table(table);
         let entity = definition.set(route).map_or("", |set| set.entity.as_str());
-        let property = |name: &str| definition.position_on(route, name).ok_or_else(|| ApiError::unknown_property_in_query(name, entity));
+        let property = |name: &str| {
+            definition.position_on(route, name).ok_or_else(|| ApiError::unknown_property_in_query(name, entity))
+        };
         let mut query = Self::default();
         for (name, value) in pairs {
             match name.as_str() {
@@ -68,7 +76,9 @@ impl Query {
                     query.select = Some(names.map(property).collect::<Result<_, _>>()?);
                 }
                 "$filter" => query.filter = Some(Filter::parse(value, table, route, dialect)?),
-                "$orderby" => query.order = value.split(',').map(|part| order(part, &property)).collect::<Result<_, _>>()?,
+                "$orderby" => {
+                    query.order = value.split(',').map(|part| order(part, &property)).collect::<Result<_, _>>()?
+                }
                 "$top" => query.top = Some(number(name, value)?),
                 "$skip" => query.skip = number(name, value)?,
                 "$count" => query.count = boolean(value)?,
@@ -78,12 +88,21 @@ impl Query {
                 "$search" | "$apply" | "$compute" | "$deltatoken" | "$levels" => {
                     return Err(ApiError::not_implemented(format!("The query option '{name}' is not supported.")));
                 }
-                _ if name.starts_with('$') => return Err(ApiError::bad_request(format!("The query parameter '{name}' is not supported."))),
+                _ if name.starts_with('$') => {
+                    return Err(ApiError::bad_request(format!("The query parameter '{name}' is not supported.")));
+                }
                 _ => {}
             }
         }
         if let Some(view) = documents::page_view(table, route) {
-            query.filter = Some(Filter::All(query.filter.into_iter().chain([view]).flat_map(|filter| if let Filter::All(parts) = filter { parts } else { vec![filter] }).collect()));
+            query.filter = Some(Filter::All(
+                query
+                    .filter
+                    .into_iter()
+                    .chain([view])
+                    .flat_map(|filter| if let Filter::All(parts) = filter { parts } else { vec![filter] })
+                    .collect(),
+            ));
         }
         Ok(query)
     }
@@ -94,7 +113,11 @@ fn number(name: &str, value: &str) -> Result<usize, ApiError> {
 }
 
 fn boolean(value: &str) -> Result<bool, ApiError> {
-    value.trim().parse().map_err(|_| ApiError::bad_request(format!("Invalid value '{value}' for $count query option found. Valid values are 'true' and 'false'.")))
+    value.trim().parse().map_err(|_| {
+        ApiError::bad_request(format!(
+            "Invalid value '{value}' for $count query option found. Valid values are 'true' and 'false'."
+        ))
+    })
 }
 
 fn order(text: &str, property: &impl Fn(&str) -> Result<usize, ApiError>) -> Result<Order, ApiError> {
@@ -125,14 +148,23 @@ fn expand(text: &str, table: TableId, route: Route, dialect: Dialect, depth: usi
             continue;
         }
         let (name, options) = match part.split_once('(') {
-            Some((name, rest)) => (name.trim(), rest.strip_suffix(')').ok_or_else(|| ApiError::syntax("Syntax error in $expand: a bracket is not closed."))?),
+            Some((name, rest)) => (
+                name.trim(),
+                rest.strip_suffix(')')
+                    .ok_or_else(|| ApiError::syntax("Syntax error in $expand: a bracket is not closed."))?,
+            ),
             None => (part, ""),
         };
-        let navigation = navigation::find(table, route, name).ok_or_else(|| ApiError::unknown_property_in_query(name, entity))?;
+        let navigation =
+            navigation::find(table, route, name).ok_or_else(|| ApiError::unknown_property_in_query(name, entity))?;
         let pairs: Vec<(String, String)> = split_outside(options, ';')
             .into_iter()
             .filter(|part| !part.trim().is_empty())
-            .map(|part| part.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).ok_or_else(|| ApiError::syntax("Syntax error in $expand.")))
+            .map(|part| {
+                part.split_once('=')
+                    .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+                    .ok_or_else(|| ApiError::syntax("Syntax error in $expand."))
+            })
             .collect::<Result<_, _>>()?;
         let query = Query::from_pairs(&pairs, navigation.target, route, dialect, depth + 1)?;
         out.push(Expand { navigation, query });

@@ -32,7 +32,13 @@ pub(crate) struct Page<'a> {
 }
 
 /// Answers a query with at most `page_size` rows.
-pub(crate) fn select<'a>(store: &'a Store, table: TableId, query: &Query, parent: Option<Parent>, page_size: usize) -> Result<Page<'a>, ApiError> {
+pub(crate) fn select<'a>(
+    store: &'a Store,
+    table: TableId,
+    query: &Query,
+    parent: Option<Parent>,
+    page_size: usize,
+) -> Result<Page<'a>, ApiError> {
     let order = full_order(table, &query.order);
     let after = query.skip_token.as_deref().map(|token| position(token, table, &order)).transpose()?;
     let limit = query.top.unwrap_or(usize::MAX).min(page_size);
@@ -57,7 +63,8 @@ pub(crate) fn select<'a>(store: &'a Store, table: TableId, query: &Query, parent
                 Candidates::Some(rows) => rows,
                 Candidates::All => store.rows(table).filter(|row| accepts(store, table, query, row)).collect(),
             };
-            let mut keyed: Vec<(Vec<Cell>, &Row)> = rows.into_iter().map(|row| (order_values(store, table, row, &order), row)).collect();
+            let mut keyed: Vec<(Vec<Cell>, &Row)> =
+                rows.into_iter().map(|row| (order_values(store, table, row, &order), row)).collect();
             keyed.sort_by(|left, right| compare(&left.0, &right.0, &order));
             if let Some(after) = &after {
                 keyed.retain(|(values, _)| compare(values, after, &order) == Ordering::Greater);
@@ -92,9 +99,14 @@ enum Candidates<'a> {
 
 /// Uses an index where the filter allows it.
 fn candidates<'a>(store: &'a Store, table: TableId, query: &Query, parent: Option<Parent>) -> Candidates<'a> {
-    let accepted = |row: &&'a Row| accepts(store, table, query, row) && parent.is_none_or(|parent| row.cells[parent.foreign].as_guid() == parent.id);
+    let accepted = |row: &&'a Row| {
+        accepts(store, table, query, row)
+            && parent.is_none_or(|parent| row.cells[parent.foreign].as_guid() == parent.id)
+    };
     if let Some(parent) = parent {
-        return Candidates::Some(navigation::members(store, parent.id, table, parent.foreign).into_iter().filter(accepted).collect());
+        return Candidates::Some(
+            navigation::members(store, parent.id, table, parent.foreign).into_iter().filter(accepted).collect(),
+        );
     }
     let Some(filter) = &query.filter else { return Candidates::All };
     let definition = schema().table(table);
@@ -123,7 +135,11 @@ fn candidates<'a>(store: &'a Store, table: TableId, query: &Query, parent: Optio
                 .collect();
             return Candidates::Some(found);
         }
-        if let Filter::Compare(Operand::Property(at), Operator::Greater | Operator::GreaterOrEqual, Cell::DateTime(since)) = condition
+        if let Filter::Compare(
+            Operand::Property(at),
+            Operator::Greater | Operator::GreaterOrEqual,
+            Cell::DateTime(since),
+        ) = condition
             && definition.properties[*at].source == Source::Modified
         {
             return Candidates::Some(store.rows_modified_since(table, *since).filter(accepted).collect());
@@ -154,7 +170,11 @@ fn compare(left: &[Cell], right: &[Cell], order: &[Order]) -> Ordering {
 
 fn token(store: &Store, table: TableId, row: &Row, order: &[Order]) -> String {
     let properties = &schema().table(table).properties;
-    let values: Vec<Value> = order_values(store, table, row, order).iter().zip(order).map(|(cell, part)| cell.to_json(&properties[part.at].kind)).collect();
+    let values: Vec<Value> = order_values(store, table, row, order)
+        .iter()
+        .zip(order)
+        .map(|(cell, part)| cell.to_json(&properties[part.at].kind))
+        .collect();
     URL_SAFE_NO_PAD.encode(Value::Array(values).to_string())
 }
 
@@ -166,5 +186,10 @@ fn position(token: &str, table: TableId, order: &[Order]) -> Result<Key, ApiErro
         return Err(invalid());
     }
     let properties = &schema().table(table).properties;
-    values.iter().zip(order).map(|(value, part)| Cell::from_json(value, &Property { length: None, ..properties[part.at].clone() })).collect::<Result<_, _>>().map_err(|_| invalid())
+    values
+        .iter()
+        .zip(order)
+        .map(|(value, part)| Cell::from_json(value, &Property { length: None, ..properties[part.at].clone() }))
+        .collect::<Result<_, _>>()
+        .map_err(|_| invalid())
 }

@@ -39,12 +39,19 @@ impl Incoming {
     }
 
     /// Checks a body for a change of the record with this id.
-    pub(crate) fn for_modify(table: &Table, writer: Writer, body: &Map<String, Value>, id: Uuid) -> Result<Self, ApiError> {
+    pub(crate) fn for_modify(
+        table: &Table,
+        writer: Writer,
+        body: &Map<String, Value>,
+        id: Uuid,
+    ) -> Result<Self, ApiError> {
         let incoming = Self::checked(table, writer, body, false)?;
         match incoming.id {
             Some(other) if other != id => Err(ApiError::read_only("id")),
             _ => match incoming.nested.first() {
-                Some((name, _)) => Err(ApiError::bad_request(format!("Nested entities are not allowed in a PATCH request: '{name}'."))),
+                Some((name, _)) => {
+                    Err(ApiError::bad_request(format!("Nested entities are not allowed in a PATCH request: '{name}'.")))
+                }
                 None => Ok(incoming),
             },
         }
@@ -72,7 +79,8 @@ impl Incoming {
             let property = &table.properties[at];
             if property.source == Source::Id {
                 let text = value.as_str().unwrap_or_default();
-                incoming.id = Some(cell::parse_guid(text).ok_or_else(|| ApiError::wrong_type(name, value, "Edm.Guid"))?);
+                incoming.id =
+                    Some(cell::parse_guid(text).ok_or_else(|| ApiError::wrong_type(name, value, "Edm.Guid"))?);
                 continue;
             }
             let computed = matches!(property.source, Source::Modified | Source::Created | Source::VendorName { .. });

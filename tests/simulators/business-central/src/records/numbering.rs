@@ -48,7 +48,10 @@ pub(crate) fn number(store: &Store, table: TableId, row: &mut Row) -> Result<(),
 fn next(store: &Store, table: TableId, series: &Series) -> String {
     let Series { prefix, first, width, step, .. } = *series;
     // Numbers of one width sort like the numbers they hold; a series that has outgrown its width goes on with more digits.
-    let highest = (width..width + 4).rev().find_map(|width| store.last_code_with(table, prefix, width)).and_then(|code| code[prefix.len()..].parse::<u64>().ok());
+    let highest = (width..width + 4)
+        .rev()
+        .find_map(|width| store.last_code_with(table, prefix, width))
+        .and_then(|code| code[prefix.len()..].parse::<u64>().ok());
     let next = highest.map_or(first, |highest| ((highest / step + 1) * step).max(first));
     format!("{prefix}{next:0width$}")
 }

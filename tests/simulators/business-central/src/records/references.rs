@@ -35,10 +35,16 @@ pub(crate) fn apply(store: &Store, table: TableId, row: &mut Row, values: &[(usi
 fn check(store: &Store, table: TableId, property: &Property, value: &Cell) -> Result<Option<Cell>, ApiError> {
     let Some(related) = property.related else { return Ok(None) };
     if value.is_blank() {
-        return Ok(Some(if property.kind == Kind::Guid { Cell::Text(Box::default()) } else { Cell::blank(&Kind::Guid) }));
+        return Ok(Some(if property.kind == Kind::Guid {
+            Cell::Text(Box::default())
+        } else {
+            Cell::blank(&Kind::Guid)
+        }));
     }
     let definition = schema().table(related);
-    let missing = |text: &str| ApiError::no_such_relation(&property.field, schema().table(table).caption(), text, definition.caption());
+    let missing = |text: &str| {
+        ApiError::no_such_relation(&property.field, schema().table(table).caption(), text, definition.caption())
+    };
     match value {
         Cell::Guid(id) => {
             let row = store.row(related, *id).ok_or_else(|| missing(&id.to_string()))?;

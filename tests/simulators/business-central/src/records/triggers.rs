@@ -10,7 +10,10 @@ use crate::schema::{Kind, TableId, schema};
 use crate::store::{Row, Store};
 
 fn at(table: TableId, property: &str) -> usize {
-    schema().table(table).position(property).unwrap_or_else(|| panic!("{} has no {property}", schema().table(table).name))
+    schema()
+        .table(table)
+        .position(property)
+        .unwrap_or_else(|| panic!("{} has no {property}", schema().table(table).name))
 }
 
 fn is(table: TableId, name: &str) -> bool {
@@ -24,7 +27,9 @@ fn values(table: TableId, pairs: Vec<(&str, Cell)>) -> Incoming {
 /// Values a new record starts with.
 pub(crate) fn defaults(table: TableId, row: &mut Row) {
     match schema().table(table).name.as_str() {
-        "Item Unit of Measure" | "Resource Unit of Measure" => row.cells[at(table, "qtyPerUnitOfMeasure")] = Cell::Decimal(Decimal::ONE),
+        "Item Unit of Measure" | "Resource Unit of Measure" => {
+            row.cells[at(table, "qtyPerUnitOfMeasure")] = Cell::Decimal(Decimal::ONE)
+        }
         "Price List Header" => {
             row.cells[at(table, "priceType")] = Cell::Enum(1);
             row.cells[at(table, "amountType")] = Cell::Enum(1);
@@ -44,7 +49,12 @@ pub(crate) fn defaults(table: TableId, row: &mut Row) {
 }
 
 /// Derives values before a row is stored.
-pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, before: Option<&Row>) -> Result<(), ApiError> {
+pub(crate) fn before_write(
+    store: &mut Store,
+    table: TableId,
+    row: &mut Row,
+    before: Option<&Row>,
+) -> Result<(), ApiError> {
     match schema().table(table).name.as_str() {
         "Price List Line" if before.is_none() && row.cells[at(table, "lineNo")].is_blank() => {
             let last = store.last_line_of(table, &row.cells[at(table, "priceListCode")]);
@@ -52,8 +62,14 @@ pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, bef
         }
         "Unit Group" if before.is_none() => {
             let number = row.cells[at(table, "sourceNo")].as_text().to_owned();
-            let (kind, owner) = if row.cells[at(table, "sourceType")].as_enum() == 0 { ("ITEM", "Item") } else { ("RESOURCE", "Resource") };
-            let owner = store.by_code(schema().known(owner), &number).ok_or_else(|| ApiError::no_such_relation("Source No.", "Unit Group", &number, owner))?;
+            let (kind, owner) = if row.cells[at(table, "sourceType")].as_enum() == 0 {
+                ("ITEM", "Item")
+            } else {
+                ("RESOURCE", "Resource")
+            };
+            let owner = store
+                .by_code(schema().known(owner), &number)
+                .ok_or_else(|| ApiError::no_such_relation("Source No.", "Unit Group", &number, owner))?;
             let id = owner.id;
             row.cells[at(table, "sourceId")] = Cell::Guid(id);
             row.cells[at(table, "code")] = Cell::text(format!("{kind} {number} UOM GR"));
@@ -87,11 +103,15 @@ pub(crate) fn before_write(store: &mut Store, table: TableId, row: &mut Row, bef
 fn names_of_contact(table: TableId, row: &mut Row, before: Option<&Row>) {
     let positions = [at(table, "firstName"), at(table, "middleName"), at(table, "surname")];
     let display = at(table, "displayName");
-    let parts_changed = positions.iter().any(|part| before.map_or(!row.cells[*part].is_blank(), |before| before.cells[*part] != row.cells[*part]));
-    let name_changed = before.map_or(!row.cells[display].is_blank(), |before| before.cells[display] != row.cells[display]);
+    let parts_changed = positions
+        .iter()
+        .any(|part| before.map_or(!row.cells[*part].is_blank(), |before| before.cells[*part] != row.cells[*part]));
+    let name_changed =
+        before.map_or(!row.cells[display].is_blank(), |before| before.cells[display] != row.cells[display]);
     let person = row.cells[at(table, "type")].as_enum() == 1;
     if parts_changed {
-        let parts: Vec<&str> = positions.iter().map(|part| row.cells[*part].as_text()).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> =
+            positions.iter().map(|part| row.cells[*part].as_text()).filter(|part| !part.is_empty()).collect();
         row.cells[display] = Cell::text(parts.join(" ").chars().take(100).collect::<String>());
     } else if name_changed && person {
         let name = row.cells[display].as_text().to_owned();
@@ -114,7 +134,12 @@ pub(crate) fn after_create(store: &mut Store, table: TableId, id: Uuid) -> Resul
         base_unit(store, table, id, &number)?;
         let groups = schema().known("Unit Group");
         let source_type = Cell::Enum(u8::from(is(table, "Resource")));
-        create(store, groups, &values(groups, vec![("sourceType", source_type), ("sourceNo", Cell::text(number))]), Writer::User)?;
+        create(
+            store,
+            groups,
+            &values(groups, vec![("sourceType", source_type), ("sourceNo", Cell::text(number))]),
+            Writer::User,
+        )?;
     }
     Ok(())
 }
@@ -134,15 +159,29 @@ fn number_of(store: &Store, table: TableId, id: Uuid) -> String {
 
 /// The base unit of an item or resource is one of its units.
 fn base_unit(store: &mut Store, table: TableId, id: Uuid, number: &str) -> Result<(), ApiError> {
-    let unit = store.row(table, id).map(|row| row.cells[at(table, "baseUnitOfMeasureCode")].as_text().to_owned()).unwrap_or_default();
+    let unit = store
+        .row(table, id)
+        .map(|row| row.cells[at(table, "baseUnitOfMeasureCode")].as_text().to_owned())
+        .unwrap_or_default();
     if unit.is_empty() {
         return Ok(());
     }
-    let (units, owner) = if is(table, "Item") { ("Item Unit of Measure", "itemNo") } else { ("Resource Unit of Measure", "resourceNo") };
+    let (units, owner) =
+        if is(table, "Item") { ("Item Unit of Measure", "itemNo") } else { ("Resource Unit of Measure", "resourceNo") };
     let units = schema().known(units);
-    let key = schema().table(units).key.iter().map(|position| if *position == at(units, "code") { Cell::text(unit.as_str()) } else { Cell::text(number) }).collect();
+    let key = schema()
+        .table(units)
+        .key
+        .iter()
+        .map(|position| if *position == at(units, "code") { Cell::text(unit.as_str()) } else { Cell::text(number) })
+        .collect();
     if store.by_key(units, &key).is_none() {
-        create(store, units, &values(units, vec![(owner, Cell::text(number)), ("code", Cell::text(unit))]), Writer::User)?;
+        create(
+            store,
+            units,
+            &values(units, vec![(owner, Cell::text(number)), ("code", Cell::text(unit))]),
+            Writer::User,
+        )?;
     }
     Ok(())
 }
@@ -156,7 +195,14 @@ fn rename(store: &mut Store, table: TableId, before: &Row) -> Result<(), ApiErro
         return Ok(());
     }
     for other in schema().ids() {
-        let references: Vec<usize> = schema().table(other).properties.iter().enumerate().filter(|(_, property)| property.related == Some(table) && property.kind == Kind::Code).map(|(position, _)| position).collect();
+        let references: Vec<usize> = schema()
+            .table(other)
+            .properties
+            .iter()
+            .enumerate()
+            .filter(|(_, property)| property.related == Some(table) && property.kind == Kind::Code)
+            .map(|(position, _)| position)
+            .collect();
         for position in references {
             let followers: Vec<Row> = store.rows(other).filter(|row| row.cells[position] == old).cloned().collect();
             for mut row in followers {
@@ -183,7 +229,12 @@ pub(crate) fn adjust_inventory(store: &mut Store, item: Uuid, wanted: Decimal) -
 }
 
 /// Adds an item ledger entry.
-pub(crate) fn post_ledger_entry(store: &mut Store, item_number: &str, quantity: Decimal, entry_type: &str) -> Result<Uuid, ApiError> {
+pub(crate) fn post_ledger_entry(
+    store: &mut Store,
+    item_number: &str,
+    quantity: Decimal,
+    entry_type: &str,
+) -> Result<Uuid, ApiError> {
     let items = schema().known("Item");
     let name = store
         .by_code(items, item_number)
@@ -214,27 +265,42 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row) -> Res
         "Item" | "Resource" => {
             let number = row.cells[at(table, "number")].as_text().to_owned();
             if is(table, "Item") && !store.inventory_of(&number).is_zero() {
-                let message = format!("You cannot delete Item {number} because there is at least one item ledger entry with a remaining quantity.");
+                let message = format!(
+                    "You cannot delete Item {number} because there is at least one item ledger entry with a remaining quantity."
+                );
                 return Err(ApiError::dialog(message));
             }
             let group_type = u8::from(is(table, "Resource"));
-            remove_where(store, "Unit Group", |row, groups| row.cells[at(groups, "sourceNo")].as_text() == number && row.cells[at(groups, "sourceType")].as_enum() == group_type);
-            let (units, owner) = if is(table, "Item") { ("Item Unit of Measure", "itemNo") } else { ("Resource Unit of Measure", "resourceNo") };
+            remove_where(store, "Unit Group", |row, groups| {
+                row.cells[at(groups, "sourceNo")].as_text() == number
+                    && row.cells[at(groups, "sourceType")].as_enum() == group_type
+            });
+            let (units, owner) = if is(table, "Item") {
+                ("Item Unit of Measure", "itemNo")
+            } else {
+                ("Resource Unit of Measure", "resourceNo")
+            };
             remove_where(store, units, |row, units| row.cells[at(units, owner)].as_text() == number);
             if is(table, "Item") {
-                remove_where(store, "Item Variant", |row, variants| row.cells[at(variants, "itemNumber")].as_text() == number);
+                remove_where(store, "Item Variant", |row, variants| {
+                    row.cells[at(variants, "itemNumber")].as_text() == number
+                });
                 remove_where(store, "Sales Price", |row, prices| row.cells[at(prices, "itemNo")].as_text() == number);
             }
         }
         "Price List Header" => {
             let code = row.cells[at(table, "code")].as_text().to_owned();
-            remove_where(store, "Price List Line", |row, lines| row.cells[at(lines, "priceListCode")].as_text() == code);
+            remove_where(store, "Price List Line", |row, lines| {
+                row.cells[at(lines, "priceListCode")].as_text() == code
+            });
         }
         "Customer" => {
             let number = row.cells[at(table, "number")].as_text().to_owned();
             let orders = schema().known("Sales Header");
             if store.rows(orders).any(|order| order.cells[at(orders, "customerNumber")].as_text() == number) {
-                return Err(ApiError::dialog(format!("You cannot delete Customer {number} because there is at least one outstanding Sales Order for this customer.")));
+                return Err(ApiError::dialog(format!(
+                    "You cannot delete Customer {number} because there is at least one outstanding Sales Order for this customer."
+                )));
             }
         }
         _ => {}

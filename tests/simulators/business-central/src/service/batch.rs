@@ -32,8 +32,12 @@ pub(crate) enum Mode {
 }
 
 pub(crate) fn mode(outer: &Operation) -> Mode {
-    let snapshot = ["isolation", "odata-isolation"].iter().any(|name| outer.header(name).is_some_and(|value| value.eq_ignore_ascii_case("snapshot")));
-    let go_on = ["odata.continue-on-error", "continue-on-error"].iter().any(|name| outer.preference(name).is_some_and(|value| value != "false"));
+    let snapshot = ["isolation", "odata-isolation"]
+        .iter()
+        .any(|name| outer.header(name).is_some_and(|value| value.eq_ignore_ascii_case("snapshot")));
+    let go_on = ["odata.continue-on-error", "continue-on-error"]
+        .iter()
+        .any(|name| outer.preference(name).is_some_and(|value| value != "false"));
     match (snapshot, go_on) {
         (true, _) => Mode::Snapshot,
         (false, true) => Mode::ContinueOnError,
@@ -58,7 +62,11 @@ pub(crate) fn execute(api: &Api, context: &Context, outer: &Operation) -> Execut
         let mut outcome = Ok(());
         for group in inner.chunk_by(|left, right| left.group.is_some() && left.group == right.group) {
             let mut store = api.writing();
-            outcome = if group[0].group.is_some() { run.whole(&mut store, api, context, group) } else { run.each(&mut store, api, context, group) };
+            outcome = if group[0].group.is_some() {
+                run.whole(&mut store, api, context, group)
+            } else {
+                run.each(&mut store, api, context, group)
+            };
             changes.extend(store.take_changes());
             if outcome.is_err() || (run.failed && mode == Mode::StopAtFailure) {
                 break;
@@ -66,7 +74,8 @@ pub(crate) fn execute(api: &Api, context: &Context, outer: &Operation) -> Execut
         }
         outcome
     };
-    let answer = outcome.is_ok().then(|| Answer::json(200, json!({"responses": run.responses}).to_string().into_bytes()));
+    let answer =
+        outcome.is_ok().then(|| Answer::json(200, json!({"responses": run.responses}).to_string().into_bytes()));
     Executed { answer, operations: run.done, changes }
 }
 
@@ -99,7 +108,9 @@ impl Run {
         for request in inner {
             let missing = request.depends_on.iter().any(|id| self.statuses.get(id).is_none_or(|status| *status >= 400));
             let answer = match &request.operation {
-                _ if missing => Answer::refused(&ApiError::new(424, "BadRequest", "A request this request depends on has failed.")),
+                _ if missing => {
+                    Answer::refused(&ApiError::new(424, "BadRequest", "A request this request depends on has failed."))
+                }
                 Err(error) => Answer::refused(error),
                 Ok(operation) => {
                     let answer = one(store, api, context, operation, &uri(context, operation));
@@ -119,7 +130,8 @@ impl Run {
 }
 
 fn response(id: &Value, answer: &Answer) -> Value {
-    let headers: Map<String, Value> = answer.headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
+    let headers: Map<String, Value> =
+        answer.headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
     let mut response = json!({"id": id, "status": answer.status, "headers": headers});
     if !answer.body.is_empty()
         && let Some(object) = response.as_object_mut()
@@ -133,9 +145,15 @@ fn response(id: &Value, answer: &Answer) -> Value {
 fn parse(context: &Context, outer: &Operation) -> Result<Vec<Inner>, ApiError> {
     let invalid = |what: &str| ApiError::bad_request(format!("Invalid Request Body: {what}."));
     let body: Value = serde_json::from_slice(&outer.body).map_err(|error| invalid(&error.to_string()))?;
-    let requests = body.get("requests").and_then(Value::as_array).ok_or_else(|| invalid("a property 'requests' with an array was expected"))?;
+    let requests = body
+        .get("requests")
+        .and_then(Value::as_array)
+        .ok_or_else(|| invalid("a property 'requests' with an array was expected"))?;
     if requests.len() > MOST_OPERATIONS {
-        return Err(ApiError::bad_request(format!("The batch request contains {} operations. The maximum number of operations is {MOST_OPERATIONS}.", requests.len())));
+        return Err(ApiError::bad_request(format!(
+            "The batch request contains {} operations. The maximum number of operations is {MOST_OPERATIONS}.",
+            requests.len()
+        )));
     }
     let mut ids = HashSet::new();
     requests
@@ -148,7 +166,15 @@ fn parse(context: &Context, outer: &Operation) -> Result<Vec<Inner>, ApiError> {
             {
                 return Err(ApiError::bad_request(format!("The request ID '{id}' is not unique in the batch.")));
             }
-            let texts = |value: Option<&Value>| value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let texts = |value: Option<&Value>| {
+                value
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect()
+            };
             Ok(Inner {
                 id,
                 operation: inner_operation(context, outer, request),
@@ -160,12 +186,20 @@ fn parse(context: &Context, outer: &Operation) -> Result<Vec<Inner>, ApiError> {
 }
 
 fn inner_operation(context: &Context, outer: &Operation, request: &Map<String, Value>) -> Result<Operation, ApiError> {
-    let text = |name: &str| request.get(name).and_then(Value::as_str).ok_or_else(|| ApiError::bad_request(format!("A request of the batch has no '{name}'.")));
-    let method = Method::from_bytes(text("method")?.to_ascii_uppercase().as_bytes()).map_err(|_| ApiError::bad_request("A request of the batch has an unknown method."))?;
+    let text = |name: &str| {
+        request
+            .get(name)
+            .and_then(Value::as_str)
+            .ok_or_else(|| ApiError::bad_request(format!("A request of the batch has no '{name}'.")))
+    };
+    let method = Method::from_bytes(text("method")?.to_ascii_uppercase().as_bytes())
+        .map_err(|_| ApiError::bad_request("A request of the batch has an unknown method."))?;
     let mut headers = HeaderMap::new();
     for (name, value) in request.get("headers").and_then(Value::as_object).into_iter().flatten() {
-        let name = HeaderName::try_from(name.as_str()).map_err(|_| ApiError::bad_request("A header name of the batch is not valid."))?;
-        let value = HeaderValue::try_from(value.as_str().unwrap_or_default()).map_err(|_| ApiError::bad_request("A header value of the batch is not valid."))?;
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_| ApiError::bad_request("A header name of the batch is not valid."))?;
+        let value = HeaderValue::try_from(value.as_str().unwrap_or_default())
+            .map_err(|_| ApiError::bad_request("A header value of the batch is not valid."))?;
         headers.append(name, value);
     }
     let body = match request.get("body") {

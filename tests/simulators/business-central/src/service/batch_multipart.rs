@@ -48,7 +48,8 @@ pub(crate) fn execute(api: &Api, context: &Context, outer: &Operation) -> Execut
     push(&mut run.body, format_args!("--{boundary}--\r\n"));
     let answer = cut.is_ok().then(|| {
         let mut answer = Answer::empty(200);
-        answer.headers = vec![("content-type", format!("multipart/mixed; boundary={boundary}")), ("odata-version", "4.0".into())];
+        answer.headers =
+            vec![("content-type", format!("multipart/mixed; boundary={boundary}")), ("odata-version", "4.0".into())];
         answer.body = run.body.into_bytes();
         answer
     });
@@ -62,7 +63,15 @@ struct Run {
 }
 
 impl Run {
-    fn parts(&mut self, store: &mut Store, api: &Api, context: &Context, parts: &[Part], mode: Mode, boundary: &str) -> Result<(), Cut> {
+    fn parts(
+        &mut self,
+        store: &mut Store,
+        api: &Api,
+        context: &Context,
+        parts: &[Part],
+        mode: Mode,
+        boundary: &str,
+    ) -> Result<(), Cut> {
         for part in parts {
             push(&mut self.body, format_args!("--{boundary}\r\n"));
             match part {
@@ -82,12 +91,22 @@ impl Run {
 
     fn one(&mut self, store: &mut Store, api: &Api, context: &Context, request: &Numbered) -> Result<Answer, Cut> {
         let answer = one(store, api, context, &request.operation, &uri(context, &request.operation));
-        self.done.push((request.operation.method.clone(), request.operation.path.clone(), answer.as_ref().map_or(0, |answer| answer.status)));
+        self.done.push((
+            request.operation.method.clone(),
+            request.operation.path.clone(),
+            answer.as_ref().map_or(0, |answer| answer.status),
+        ));
         answer
     }
 
     /// A change set succeeds whole, or answers with its one failure.
-    fn change_set(&mut self, store: &mut Store, api: &Api, context: &Context, requests: &[Numbered]) -> Result<(), Cut> {
+    fn change_set(
+        &mut self,
+        store: &mut Store,
+        api: &Api,
+        context: &Context,
+        requests: &[Numbered],
+    ) -> Result<(), Cut> {
         let mut answers = Vec::new();
         let mut cut = None;
         let failure: Result<(), Answer> = store.transaction(|store| {
@@ -135,7 +154,10 @@ fn write_part(body: &mut String, content_id: Option<&str>, answer: &Answer) {
     if let Some(id) = content_id {
         push(body, format_args!("Content-ID: {id}\r\n"));
     }
-    let status = http::StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown");
+    let status = http::StatusCode::from_u16(answer.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Unknown");
     push(body, format_args!("\r\nHTTP/1.1 {} {status}\r\n", answer.status));
     for (name, value) in &answer.headers {
         push(body, format_args!("{name}: {value}\r\n"));
@@ -145,7 +167,8 @@ fn write_part(body: &mut String, content_id: Option<&str>, answer: &Answer) {
 
 fn parse(context: &Context, outer: &Operation) -> Result<Vec<Part>, ApiError> {
     let invalid = |what: &str| ApiError::bad_request(format!("The batch request is not valid: {what}."));
-    let boundary = boundary(outer.header("content-type").unwrap_or_default()).ok_or_else(|| invalid("the boundary is missing"))?;
+    let boundary =
+        boundary(outer.header("content-type").unwrap_or_default()).ok_or_else(|| invalid("the boundary is missing"))?;
     let text = std::str::from_utf8(&outer.body).map_err(|_| invalid("it is not UTF-8"))?;
     let mut out = Vec::new();
     let mut operations = 0;
@@ -154,7 +177,10 @@ fn parse(context: &Context, outer: &Operation) -> Result<Vec<Part>, ApiError> {
         let kind = header(&headers, "content-type").unwrap_or_default();
         if kind.to_ascii_lowercase().starts_with("multipart/mixed") {
             let inner = self::boundary(&kind).ok_or_else(|| invalid("the boundary of a change set is missing"))?;
-            let requests: Vec<Numbered> = sections(content, &inner).into_iter().map(|section| numbered(context, outer, section)).collect::<Result<_, _>>()?;
+            let requests: Vec<Numbered> = sections(content, &inner)
+                .into_iter()
+                .map(|section| numbered(context, outer, section))
+                .collect::<Result<_, _>>()?;
             if requests.iter().any(|request| !request.operation.is_write()) {
                 return Err(invalid("a change set cannot contain a GET request"));
             }
@@ -166,7 +192,9 @@ fn parse(context: &Context, outer: &Operation) -> Result<Vec<Part>, ApiError> {
         }
     }
     if operations > MOST_OPERATIONS {
-        return Err(ApiError::bad_request(format!("The batch request contains {operations} operations. The maximum number of operations is {MOST_OPERATIONS}.")));
+        return Err(ApiError::bad_request(format!(
+            "The batch request contains {operations} operations. The maximum number of operations is {MOST_OPERATIONS}."
+        )));
     }
     Ok(out)
 }
@@ -198,8 +226,13 @@ fn sections<'a>(text: &'a str, boundary: &str) -> Vec<&'a str> {
 
 /// Header lines and what follows the empty line.
 fn head(section: &str) -> (Vec<(String, String)>, &str) {
-    let (lines, content) = section.split_once("\r\n\r\n").or_else(|| section.split_once("\n\n")).unwrap_or((section, ""));
-    let headers = lines.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let (lines, content) =
+        section.split_once("\r\n\r\n").or_else(|| section.split_once("\n\n")).unwrap_or((section, ""));
+    let headers = lines
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
     (headers, content)
 }
 
@@ -213,14 +246,22 @@ fn numbered(context: &Context, outer: &Operation, section: &str) -> Result<Numbe
     let content = content.trim_start_matches(['\r', '\n']);
     let (line, rest) = content.split_once('\n').unwrap_or((content, ""));
     let mut words = line.split_whitespace();
-    let method = words.next().and_then(|word| Method::from_bytes(word.as_bytes()).ok()).ok_or_else(|| invalid("a request line is missing"))?;
+    let method = words
+        .next()
+        .and_then(|word| Method::from_bytes(word.as_bytes()).ok())
+        .ok_or_else(|| invalid("a request line is missing"))?;
     let url = words.next().ok_or_else(|| invalid("a request line has no URL"))?;
     // Without any header the body follows at once after the empty line.
-    let (inner_headers, body) = if let Some(body) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) { (Vec::new(), body) } else { head(rest) };
+    let (inner_headers, body) = if let Some(body) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
+        (Vec::new(), body)
+    } else {
+        head(rest)
+    };
     let mut headers = HeaderMap::new();
     for (name, value) in &inner_headers {
         let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid("a header name is malformed"))?;
-        headers.append(name, HeaderValue::try_from(value.as_str()).map_err(|_| invalid("a header value is malformed"))?);
+        headers
+            .append(name, HeaderValue::try_from(value.as_str()).map_err(|_| invalid("a header value is malformed"))?);
     }
     let (path, query) = batch::relative(context, outer, url)?;
     let operation = Operation { route: outer.route, method, path, query, headers, body: Bytes::from(body.to_owned()) };

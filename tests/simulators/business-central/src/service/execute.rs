@@ -46,11 +46,16 @@ pub(crate) struct Executed {
 pub(crate) fn execute(api: &Api, context: &Context, operation: &Operation) -> Executed {
     let uri = uri(context, operation);
     if operation.path.trim_matches('/') == "$batch" {
-        let multipart = operation.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/mixed"));
+        let multipart = operation
+            .header("content-type")
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/mixed"));
         return match (&operation.method, multipart) {
             (&Method::POST, false) => batch::execute(api, context, operation),
             (&Method::POST, true) => batch_multipart::execute(api, context, operation),
-            (method, _) => Executed { answer: Some(Answer::refused(&ApiError::not_allowed(method.as_str(), "$batch"))), ..Executed::default() },
+            (method, _) => Executed {
+                answer: Some(Answer::refused(&ApiError::not_allowed(method.as_str(), "$batch"))),
+                ..Executed::default()
+            },
         };
     }
     let (result, changes) = if operation.is_write() {
@@ -62,7 +67,11 @@ pub(crate) fn execute(api: &Api, context: &Context, operation: &Operation) -> Ex
         (Ok(get(&api.reading(), context, operation, &uri)), Vec::new())
     };
     let status = result.as_ref().map_or(0, |answer| answer.status);
-    Executed { answer: result.ok(), operations: vec![(operation.method.clone(), operation.path.clone(), status)], changes }
+    Executed {
+        answer: result.ok(),
+        operations: vec![(operation.method.clone(), operation.path.clone(), status)],
+        changes,
+    }
 }
 
 pub(crate) fn uri(context: &Context, operation: &Operation) -> String {
@@ -74,7 +83,13 @@ fn get(store: &Store, context: &Context, operation: &Operation, uri: &str) -> An
 }
 
 /// Carries out one operation that is not a batch.
-pub(crate) fn one(store: &mut Store, api: &Api, context: &Context, operation: &Operation, uri: &str) -> Result<Answer, Cut> {
+pub(crate) fn one(
+    store: &mut Store,
+    api: &Api,
+    context: &Context,
+    operation: &Operation,
+    uri: &str,
+) -> Result<Answer, Cut> {
     if !operation.is_write() {
         return Ok(get(store, context, operation, uri));
     }

@@ -42,7 +42,9 @@ pub(crate) fn resolve(store: &Store, operation: &Operation, uri: &str) -> Result
             ("$batch", None) => return Ok(Target::Batch),
             ("entityDefinitions", None) => return Ok(Target::EntityDefinitions),
             ("companies", None) => return Ok(Target::Companies),
-            ("subscriptions", key) => return Ok(Target::Subscriptions(key.as_ref().map(|key| key.trim_matches('\'').to_owned()))),
+            ("subscriptions", key) => {
+                return Ok(Target::Subscriptions(key.as_ref().map(|key| key.trim_matches('\'').to_owned())));
+            }
             _ => {}
         }
     }
@@ -50,7 +52,11 @@ pub(crate) fn resolve(store: &Store, operation: &Operation, uri: &str) -> Result
         let key = first.key.as_deref().ok_or_else(|| ApiError::no_segment(&segments[1].name))?;
         let id = key_id(key, uri)?;
         if id != store.company.id {
-            return Err(ApiError::new(404, "Internal_CompanyNotFound", format!("The company with the id '{id}' does not exist.")));
+            return Err(ApiError::new(
+                404,
+                "Internal_CompanyNotFound",
+                format!("The company with the id '{id}' does not exist."),
+            ));
         }
         return match segments.get(1..) {
             None | Some([]) => Ok(Target::Company),
@@ -66,8 +72,12 @@ pub(crate) fn resolve(store: &Store, operation: &Operation, uri: &str) -> Result
 
 /// The company may be named in the query, or in a header of a request inside a batch.
 fn company_by_name(store: &Store, operation: &Operation) -> Result<(), ApiError> {
-    let in_query = crate::query::filter_pairs(&operation.query).into_iter().find(|(name, _)| name == "company").map(|(_, company)| company);
-    let company = in_query.or_else(|| operation.header("company").map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned()));
+    let in_query = crate::query::filter_pairs(&operation.query)
+        .into_iter()
+        .find(|(name, _)| name == "company")
+        .map(|(_, company)| company);
+    let company = in_query
+        .or_else(|| operation.header("company").map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned()));
     let company = company.unwrap_or_default();
     if company == store.company.name || cell::parse_guid(&company) == Some(store.company.id) {
         return Ok(());
@@ -90,12 +100,15 @@ fn below_company(store: &Store, route: Route, segments: &[Segment], uri: &str) -
 
 fn step(store: &Store, route: Route, from: &Target, segment: &Segment, uri: &str) -> Result<Target, ApiError> {
     match *from {
-        Target::Collection { table, parent } if segment.name == "$count" && segment.key.is_none() => Ok(Target::Count { table, parent }),
+        Target::Collection { table, parent } if segment.name == "$count" && segment.key.is_none() => {
+            Ok(Target::Count { table, parent })
+        }
         Target::Entity { table, id } => {
             if let Some(action) = segment.name.strip_prefix("Microsoft.NAV.") {
                 return Ok(Target::Action { table, id, name: action.to_owned() });
             }
-            let navigation = navigation::find(table, route, &segment.name).ok_or_else(|| ApiError::no_segment(&segment.name))?;
+            let navigation =
+                navigation::find(table, route, &segment.name).ok_or_else(|| ApiError::no_segment(&segment.name))?;
             let row = store.row(table, id).ok_or_else(|| crate::records::not_found(table, id))?;
             match navigation.link {
                 Link::Many { foreign } => match &segment.key {
@@ -103,7 +116,8 @@ fn step(store: &Store, route: Route, from: &Target, segment: &Segment, uri: &str
                     None => Ok(Target::Collection { table: navigation.target, parent: Some(Parent { id, foreign }) }),
                 },
                 Link::One { .. } | Link::Same => {
-                    let found = navigation::follow(store, row, &navigation).ok_or_else(|| ApiError::no_segment(&segment.name))?;
+                    let found = navigation::follow(store, row, &navigation)
+                        .ok_or_else(|| ApiError::no_segment(&segment.name))?;
                     Ok(Target::Entity { table: navigation.target, id: found.id })
                 }
             }

@@ -17,23 +17,33 @@ use crate::store::{Row, Store};
 const LARGEST_PAGE: usize = 20_000;
 
 /// Answers a read.
-pub(crate) fn read(store: &Store, context: &Context, operation: &Operation, target: &Target) -> Result<Answer, ApiError> {
+pub(crate) fn read(
+    store: &Store,
+    context: &Context,
+    operation: &Operation,
+    target: &Target,
+) -> Result<Answer, ApiError> {
     match target {
-        Target::ServiceDocument => Ok(Answer::json(200, metadata::service_document(context, operation.route).to_string().into_bytes())),
+        Target::ServiceDocument => {
+            Ok(Answer::json(200, metadata::service_document(context, operation.route).to_string().into_bytes()))
+        }
         Target::Metadata => {
             let mut answer = Answer::empty(200);
             answer.headers = vec![("content-type", "application/xml".into()), ("odata-version", "4.0".into())];
             answer.body = metadata::csdl(operation.route).into_bytes();
             Ok(answer)
         }
-        Target::EntityDefinitions => Ok(Answer::json(200, metadata::entity_definitions(context, operation.route).to_string().into_bytes())),
+        Target::EntityDefinitions => {
+            Ok(Answer::json(200, metadata::entity_definitions(context, operation.route).to_string().into_bytes()))
+        }
         Target::Companies => {
             let root = context.root(operation.route);
             let body = json!({"@odata.context": format!("{root}/$metadata#companies"), "value": [company(store)]});
             Ok(Answer::json(200, body.to_string().into_bytes()))
         }
         Target::Company => {
-            let mut body = json!({"@odata.context": format!("{}/$metadata#companies/$entity", context.root(operation.route))});
+            let mut body =
+                json!({"@odata.context": format!("{}/$metadata#companies/$entity", context.root(operation.route))});
             if let (Some(body), Some(company)) = (body.as_object_mut(), company(store).as_object()) {
                 body.extend(company.clone());
             }
@@ -58,7 +68,9 @@ pub(crate) fn read(store: &Store, context: &Context, operation: &Operation, targ
             answer.headers.push(("etag", crate::etag::of(row)));
             Ok(answer)
         }
-        Target::Action { .. } | Target::Batch => Err(ApiError::not_allowed("GET", operation.path.rsplit('/').next().unwrap_or_default())),
+        Target::Action { .. } | Target::Batch => {
+            Err(ApiError::not_allowed("GET", operation.path.rsplit('/').next().unwrap_or_default()))
+        }
         Target::Subscriptions(_) => Err(ApiError::no_segment("subscriptions")),
     }
 }
@@ -76,11 +88,22 @@ fn check_lines(route: Route, table: TableId, query: &Query, parent: Option<Paren
         return Ok(());
     }
     let definition = schema().table(table);
-    let named = ["documentId", "id"].iter().filter_map(|name| definition.position(name)).any(|at| query.filter.as_ref().is_some_and(|filter| filter.conjuncts().iter().any(|part| part.wanted_values(at).is_some())));
+    let named = ["documentId", "id"].iter().filter_map(|name| definition.position(name)).any(|at| {
+        query
+            .filter
+            .as_ref()
+            .is_some_and(|filter| filter.conjuncts().iter().any(|part| part.wanted_values(at).is_some()))
+    });
     if named { Ok(()) } else { Err(ApiError::dialog("You must specify an Id or a Document Id to get the lines.")) }
 }
 
-pub(crate) fn entity_context(store: &Store, context: &Context, operation: &Operation, table: TableId, query: &Query) -> String {
+pub(crate) fn entity_context(
+    store: &Store,
+    context: &Context,
+    operation: &Operation,
+    table: TableId,
+    query: &Query,
+) -> String {
     let set = schema().table(table).set(operation.route).map_or("", |set| set.name.as_str());
     let selected = render::selected(table, query);
     format!("{}/$metadata#companies({})/{set}{selected}/$entity", context.root(operation.route), store.company.id)
@@ -102,7 +125,13 @@ fn company(store: &Store) -> serde_json::Value {
     })
 }
 
-fn collection(store: &Store, context: &Context, operation: &Operation, table: TableId, parent: Option<Parent>) -> Result<Answer, ApiError> {
+fn collection(
+    store: &Store,
+    context: &Context,
+    operation: &Operation,
+    table: TableId,
+    parent: Option<Parent>,
+) -> Result<Answer, ApiError> {
     let query = Query::parse(&operation.query, table, operation.route, context.switches.wildcards_in_filters)?;
     check_lines(operation.route, table, &query, parent)?;
     let preferred = operation.preference("odata.maxpagesize").or_else(|| operation.preference("maxpagesize"));
@@ -110,9 +139,15 @@ fn collection(store: &Store, context: &Context, operation: &Operation, table: Ta
         None => LARGEST_PAGE,
         Some(text) => match text.parse::<usize>() {
             Ok(size) if size > LARGEST_PAGE => {
-                return Err(ApiError::new(413, "BadRequest", format!("The requested page size {size} exceeds the maximum page size of {LARGEST_PAGE}.")));
+                return Err(ApiError::new(
+                    413,
+                    "BadRequest",
+                    format!("The requested page size {size} exceeds the maximum page size of {LARGEST_PAGE}."),
+                ));
             }
-            Ok(0) | Err(_) => return Err(ApiError::bad_request(format!("The preference odata.maxpagesize={text} is not valid."))),
+            Ok(0) | Err(_) => {
+                return Err(ApiError::bad_request(format!("The preference odata.maxpagesize={text} is not valid.")));
+            }
             Ok(size) => size,
         },
     };
@@ -120,7 +155,12 @@ fn collection(store: &Store, context: &Context, operation: &Operation, table: Ta
     let set = schema().table(table).set(operation.route).map_or("", |set| set.name.as_str());
     let mut body = Vec::with_capacity(256 + page.rows.len() * 640);
     body.extend_from_slice(b"{\"@odata.context\":");
-    let fragment = format!("{}/$metadata#companies({})/{set}{}", context.root(operation.route), store.company.id, render::selected(table, &query));
+    let fragment = format!(
+        "{}/$metadata#companies({})/{set}{}",
+        context.root(operation.route),
+        store.company.id,
+        render::selected(table, &query)
+    );
     write_json_text(&fragment, &mut body);
     if let Some(total) = page.total {
         body.extend_from_slice(format!(",\"@odata.count\":{total}").as_bytes());
@@ -147,7 +187,8 @@ fn collection(store: &Store, context: &Context, operation: &Operation, table: Ta
 
 /// The same request, continued after the last row of the page.
 fn next_link(context: &Context, operation: &Operation, query: &Query, answered: usize, token: &str) -> String {
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let mut parts = vec!["aid=FIN".to_owned()];
     for (name, value) in filter_pairs(&operation.query) {
         match name.as_str() {

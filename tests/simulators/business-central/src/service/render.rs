@@ -8,7 +8,15 @@ use crate::schema::{Route, TableId, schema};
 use crate::store::{Row, Store};
 
 /// Appends one record; `context` goes first if given.
-pub(crate) fn entity(out: &mut Vec<u8>, store: &Store, route: Route, table: TableId, row: &Row, query: &Query, context: Option<&str>) {
+pub(crate) fn entity(
+    out: &mut Vec<u8>,
+    store: &Store,
+    route: Route,
+    table: TableId,
+    row: &Row,
+    query: &Query,
+    context: Option<&str>,
+) {
     let definition = schema().table(table);
     out.push(b'{');
     if let Some(context) = context {
@@ -42,9 +50,13 @@ fn expanded(out: &mut Vec<u8>, store: &Store, route: Route, row: &Row, part: &Ex
     match part.navigation.link {
         Link::Many { foreign } => {
             let members = navigation::members(store, row.id, target, foreign);
-            let accepted = members.into_iter().filter(|member| part.query.filter.as_ref().is_none_or(|filter| filter.holds(store, target, member)));
+            let accepted = members
+                .into_iter()
+                .filter(|member| part.query.filter.as_ref().is_none_or(|filter| filter.holds(store, target, member)));
             out.push(b'[');
-            for (position, member) in accepted.skip(part.query.skip).take(part.query.top.unwrap_or(usize::MAX)).enumerate() {
+            for (position, member) in
+                accepted.skip(part.query.skip).take(part.query.top.unwrap_or(usize::MAX)).enumerate()
+            {
                 if position > 0 {
                     out.push(b',');
                 }

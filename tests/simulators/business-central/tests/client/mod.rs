@@ -48,7 +48,8 @@ impl Client {
 
     /// The demonstration company.
     pub async fn demo() -> Self {
-        Self::with(BusinessCentralOptions { demo: Some(DemoSize::default()), ..BusinessCentralOptions::default() }).await
+        Self::with(BusinessCentralOptions { demo: Some(DemoSize::default()), ..BusinessCentralOptions::default() })
+            .await
     }
 
     pub async fn with(options: BusinessCentralOptions) -> Self {
@@ -76,7 +77,13 @@ impl Client {
         self.try_send(method, url, headers, body).await.unwrap()
     }
 
-    pub async fn try_send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: Option<Value>) -> Result<Reply, reqwest::Error> {
+    pub async fn try_send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Result<Reply, reqwest::Error> {
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -110,7 +117,12 @@ impl Client {
 async fn token(simulator: &BusinessCentralSimulator, http: &reqwest::Client) -> String {
     let (tenant, client, secret) = simulator.credentials();
     let url = format!("{}/{tenant}/oauth2/v2.0/token", simulator.authority());
-    let form = [("grant_type", "client_credentials"), ("client_id", &client), ("client_secret", &secret), ("scope", "https://api.businesscentral.dynamics.com/.default")];
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &client),
+        ("client_secret", &secret),
+        ("scope", "https://api.businesscentral.dynamics.com/.default"),
+    ];
     let body: Value = http.post(url).form(&form).send().await.unwrap().json().await.unwrap();
     body["access_token"].as_str().unwrap().to_owned()
 }
