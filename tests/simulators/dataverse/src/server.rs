@@ -86,6 +86,10 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
             let (status, value) = server.tokens.issue(&server.world, &tenant, &String::from_utf8_lossy(&body));
             Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
         }
+        [tenant, "v2.0", ".well-known", "openid-configuration"] => {
+            let (status, value) = crate::token::discovery(&server.world, tenant);
+            Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
+        }
         _ => Ok(plain(
             404,
             "text/plain",

@@ -47,14 +47,7 @@ impl Tokens {
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         let fixed = world.fixed;
         if tenant != fixed.tenant.to_string() {
-            return refused(
-                400,
-                "invalid_request",
-                90_002,
-                &format!(
-                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
-                ),
-            );
+            return unknown_tenant(tenant);
         }
         if field("grant_type") != "client_credentials" {
             return refused(
@@ -146,6 +139,41 @@ fn assertion_names(assertion: &str, client: Uuid) -> bool {
     let client = client.to_string();
     claims.get("iss").and_then(Value::as_str) == Some(client.as_str())
         && claims.get("sub").and_then(Value::as_str) == Some(client.as_str())
+}
+
+fn unknown_tenant(tenant: &str) -> (u16, Value) {
+    refused(
+        400,
+        "invalid_request",
+        90_002,
+        &format!(
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+        ),
+    )
+}
+
+/// Answers `GET {tenant}/v2.0/.well-known/openid-configuration`: where tokens are to be had.
+#[must_use]
+pub fn discovery(world: &World, tenant: &str) -> (u16, Value) {
+    if tenant != world.fixed.tenant.to_string() {
+        return unknown_tenant(tenant);
+    }
+    let at = format!("{}/{tenant}", world.url());
+    (
+        200,
+        json!({
+            "token_endpoint": format!("{at}/oauth2/v2.0/token"),
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+            "jwks_uri": format!("{at}/discovery/v2.0/keys"),
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "issuer": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+            "authorization_endpoint": format!("{at}/oauth2/v2.0/authorize"),
+            "device_authorization_endpoint": format!("{at}/oauth2/v2.0/devicecode"),
+            "tenant_region_scope": "NA",
+            "cloud_instance_name": "microsoftonline.com"
+        }),
+    )
 }
 
 fn refused(status: u16, error: &str, code: u32, text: &str) -> (u16, Value) {
