@@ -26,7 +26,7 @@ use crate::schema::Route;
 use crate::service::execute::{Api, Cut, Executed};
 use crate::service::{Answer, Context, Operation, execute};
 use crate::throttle::Throttle;
-use crate::tokens::{Registration, Tokens};
+use crate::tokens::{self, Registration, Tokens};
 use crate::webhooks::{self, Webhooks};
 
 /// Largest body of a request.
@@ -96,7 +96,22 @@ async fn connection(server: Arc<Server>, stream: impl AsyncRead + AsyncWrite + U
 
 impl Server {
     pub(crate) fn base(&self) -> String {
-        format!("{}/v2.0/{}/{}", self.origin, self.options.tenant, self.options.environment)
+        self.base_at(&self.origin)
+    }
+
+    fn base_at(&self, origin: &str) -> String {
+        format!("{origin}/v2.0/{}/{}", self.options.tenant, self.options.environment)
+    }
+
+    /// The address the caller used: links lead back to it, also when a resolver sends the public name of the service here.
+    fn called_at(&self, parts: &Parts) -> String {
+        let plain = |host: &&str| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        };
+        match (self.origin.split_once("://"), header(parts, "host").filter(plain)) {
+            (Some((scheme, _)), Some(host)) => format!("{scheme}://{host}"),
+            _ => self.origin.clone(),
+        }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
@@ -113,6 +128,9 @@ impl Server {
             ))),
             [tenant, "oauth2", "v2.0", "token"] if *tenant != "v2.0" => {
                 Ok(response(self.token(&parts, tenant, body.ok().as_ref())))
+            }
+            [tenant, "v2.0", ".well-known", "openid-configuration"] => {
+                Ok(response(tokens::discovery(&self.called_at(&parts), &self.options.tenant, tenant)))
             }
             ["v2.0", rest @ ..] => self.api_request(&parts, rest, body.ok()).await,
             _ => Ok(response(Answer::refused(&ApiError::no_route(&format!("{}/{path}", self.origin))))),
@@ -200,7 +218,7 @@ impl Server {
             ));
             return Executed { answer: Some(answer), ..Executed::default() };
         };
-        let context = Context { base: self.base(), switches: faults.switches() };
+        let context = Context { base: self.base_at(&self.called_at(parts)), switches: faults.switches() };
         if let [.., "api", "microsoft", "runtime", "beta", company, "webhookSupportedResources"] = segments {
             let known = *company == format!("companies({})", self.options.company_id);
             let company = self.api.reading().company.clone();

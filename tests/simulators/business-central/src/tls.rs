@@ -9,6 +9,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+/// Names the certificate is for: this machine, and the service's own, for clients with a fixed address that a resolver sends here.
+const NAMES: [&str; 4] = ["127.0.0.1", "localhost", "api.businesscentral.dynamics.com", "login.microsoftonline.com"];
+
 /// Makes an authority and a certificate for this machine; gives the acceptor and the authority's certificate as PEM.
 pub(crate) fn acceptor() -> anyhow::Result<(TlsAcceptor, String)> {
     let mut authority = CertificateParams::default();
@@ -18,7 +21,7 @@ pub(crate) fn acceptor() -> anyhow::Result<(TlsAcceptor, String)> {
     authority.distinguished_name.push(DnType::CommonName, "Simulator throw-away authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
-    let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])?;
+    let mut leaf = CertificateParams::new(NAMES.map(str::to_owned))?;
     leaf.distinguished_name.push(DnType::CommonName, "127.0.0.1");
     leaf.use_authority_key_identifier_extension = true;
     let leaf = leaf.signed_by(&key, &authority)?;

@@ -47,14 +47,7 @@ impl Tokens {
         let fields = filter_pairs(form);
         let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
         if tenant != registration.tenant {
-            return refused(
-                400,
-                "invalid_request",
-                90002,
-                &format!(
-                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
-                ),
-            );
+            return unknown_tenant(tenant);
         }
         match field("grant_type").as_deref() {
             Some("client_credentials") => {}
@@ -171,6 +164,40 @@ impl Tokens {
             .filter(|token| token.generation >= generation && token.expires > Instant::now())
             .map(|token| token.client.clone())
     }
+}
+
+fn unknown_tenant(tenant: &str) -> Answer {
+    refused(
+        400,
+        "invalid_request",
+        90002,
+        &format!(
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+        ),
+    )
+}
+
+/// Answers `GET {tenant}/v2.0/.well-known/openid-configuration`: where tokens are to be had.
+pub(crate) fn discovery(origin: &str, known: &str, tenant: &str) -> Answer {
+    if tenant != known {
+        return unknown_tenant(tenant);
+    }
+    let at = format!("{origin}/{tenant}");
+    plain_json(
+        200,
+        &json!({
+            "token_endpoint": format!("{at}/oauth2/v2.0/token"),
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+            "jwks_uri": format!("{at}/discovery/v2.0/keys"),
+            "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "issuer": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+            "authorization_endpoint": format!("{at}/oauth2/v2.0/authorize"),
+            "device_authorization_endpoint": format!("{at}/oauth2/v2.0/devicecode"),
+            "tenant_region_scope": "NA",
+            "cloud_instance_name": "microsoftonline.com"
+        }),
+    )
 }
 
 fn plain_json(status: u16, body: &serde_json::Value) -> Answer {
