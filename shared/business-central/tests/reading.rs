@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::HashSet;
 
-use business_central_simulator::DemoSize;
+use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
 use couplet_business_central::BusinessCentralClient;
 use couplet_model::filter::{Condition, Operator};
 use couplet_model::ids::RecordId;
@@ -161,4 +161,22 @@ async fn the_companies_of_the_environment_are_listed() {
     let companies = world.client.companies().await.unwrap();
     let [company] = companies.as_slice() else { panic!("{companies:?}") };
     assert_eq!((company.id.0, company.name.as_str()), (world.simulator.company_id(), "CRONUS USA, Inc."));
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_when_its_certificate_is_given() {
+    let folder = std::env::temp_dir().join(format!("couplet-ca-{}", Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("ca.pem");
+    let options = BusinessCentralOptions { https: true, ca_file: Some(file.clone()), ..BusinessCentralOptions::default() };
+    let simulator = BusinessCentralSimulator::start(options).await.unwrap();
+    assert!(simulator.url().starts_with("https://"));
+    let mut trusting = settings(&simulator);
+    trusting.ca_pem = Some(std::fs::read(&file).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(BusinessCentralClient::new(trusting).unwrap().companies().await.unwrap().len(), 1);
+    let strange = BusinessCentralClient::new(settings(&simulator)).unwrap();
+    let error = strange.companies().await.unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Protocol, "a matter of set-up, not of time: {error}");
+    assert!(error.message.contains("certificate"), "{error}");
 }

@@ -44,6 +44,7 @@ pub struct DataverseClient {
     pub(crate) path: String,
     pub(crate) page_size: u32,
     pub(crate) bulk_size: usize,
+    pub(crate) batch_size: usize,
     learned: RwLock<Learned>,
 }
 
@@ -65,6 +66,7 @@ impl DataverseClient {
             path: format!("{prefix}{API}"),
             page_size: settings.page_size.clamp(1, 5000),
             bulk_size: settings.bulk_size.clamp(1, 1000),
+            batch_size: settings.batch_size.clamp(1, 1000),
             learned: RwLock::new(Learned::new(entity_sets, settings.navigation)),
             identity: Identity::new(IdentitySettings {
                 side: Side::Dataverse,

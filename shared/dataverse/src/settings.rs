@@ -6,8 +6,10 @@ use couplet_odata::Secret;
 
 /// Page size the service allows at most.
 const PAGE_SIZE: u32 = 5000;
-/// Records per bulk message and operations per batch: the documented starting point, and the limit of a batch.
+/// Records per bulk message: the documented starting point.
 const BULK_SIZE: usize = 1000;
+/// Operations the service takes in one batch.
+const BATCH_SIZE: usize = 1000;
 /// Requests at once: far below the 52 the service refuses at, enough to hide its latency.
 const CONCURRENCY: usize = 8;
 
@@ -28,6 +30,9 @@ pub struct DataverseSettings {
     pub page_size: u32,
     /// Records per bulk message, at most 1000.
     pub bulk_size: usize,
+    /// Operations per batch, at most 1000: for updates that are guarded by a version, and for deletes. Batches run side
+    /// by side but each works in sequence, so smaller ones are more requests and less time.
+    pub batch_size: usize,
     /// Requests under way at once.
     pub concurrency: usize,
     /// Certificates of a private authority, in PEM.
@@ -54,6 +59,7 @@ impl DataverseSettings {
             client_secret: client_secret.into(),
             page_size: PAGE_SIZE,
             bulk_size: BULK_SIZE,
+            batch_size: BATCH_SIZE,
             concurrency: CONCURRENCY,
             ca_pem: None,
             navigation: BTreeMap::new(),

@@ -149,7 +149,9 @@ impl DataverseClient {
         // Stable: within one way the caller's order holds.
         prepared.sort_by_key(|item| item.way);
         for group in prepared.chunk_by(|a, b| a.way == b.way) {
-            let chunks = group.chunks(self.bulk_size).map(|chunk| self.write_chunk(table, set, chunk));
+            let bulk = group.first().is_some_and(|item| item.way.message().is_some());
+            let size = if bulk { self.bulk_size } else { self.batch_size };
+            let chunks = group.chunks(size).map(|chunk| self.write_chunk(table, set, chunk));
             for (item, outcome) in group.iter().zip(join_all(chunks).await.into_iter().flatten()) {
                 outcomes[item.place] = Some(outcome);
             }

@@ -4,7 +4,7 @@
 mod world;
 
 use couplet_model::Value;
-use couplet_model::system::{SystemErrorKind, Write, WriteAction};
+use couplet_model::system::{System, SystemErrorKind, Write, WriteAction};
 use dataverse_simulator::{Behaviour, CustomNavigation, DataverseOptions, Poison};
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
@@ -213,4 +213,22 @@ async fn mixed_writes_keep_their_places() {
     assert_eq!(world.simulator.count("account"), 4);
     assert_eq!(world.account(id(1))["name"], "Guarded");
     assert_eq!(outcomes[4].as_ref().unwrap().id, id(50));
+}
+
+#[tokio::test]
+async fn guarded_updates_can_be_cut_into_smaller_batches() {
+    let world = world().await;
+    let mut settings = world::settings(&world.simulator);
+    settings.batch_size = 25;
+    let client = couplet_dataverse::DataverseClient::new(settings, world.catalogue.dataverse_entity_sets()).unwrap();
+    let accounts = world.accounts();
+    world.write(&accounts, &account_creates(100)).await;
+    let ids: Vec<_> = (0..100).map(id).collect();
+    let update = |record: &couplet_model::Record| {
+        Write::update(record.id, record.version.clone(), values(&[("name", Value::text("Ours"))]))
+    };
+    let updates: Vec<Write> = world.fetch(&accounts, &ids, &["name"]).await.iter().map(update).collect();
+    world.requests();
+    assert_eq!(failures(&client.write(&accounts, &updates).await), []);
+    assert_eq!(world.requests(), 4);
 }

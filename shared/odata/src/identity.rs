@@ -103,7 +103,12 @@ impl Identity {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("couplet/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = &settings.ca_pem {
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).map_err(refuse)?);
+            let certificates = Certificate::from_pem_bundle(pem).map_err(refuse)?;
+            if certificates.is_empty() {
+                let message = "the file of trusted certificates holds no certificate in PEM form";
+                return Err(SystemError::new(side, SystemErrorKind::Protocol, "", message));
+            }
+            builder = builder.tls_certs_merge(certificates);
         }
         let authority = settings.authority.trim_end_matches('/');
         Ok(Self {
@@ -183,7 +188,8 @@ impl Identity {
                 Attempt::Answered(reply) => reply,
                 Attempt::Unsent(error) => {
                     faults += 1;
-                    self.retry_or(error, faults, true, patience).await?;
+                    let passing = error.kind != SystemErrorKind::Protocol;
+                    self.retry_or(error, faults, passing, patience).await?;
                     continue;
                 }
                 Attempt::Unknown(error) => {
@@ -353,8 +359,14 @@ impl Identity {
     }
 
     fn lost(&self, error: &reqwest::Error) -> SystemError {
-        let kind = if error.is_timeout() { SystemErrorKind::Timeout } else { SystemErrorKind::Unreachable };
-        self.error(kind, &causes(error))
+        let causes = causes(error);
+        // A certificate that is not trusted today will not be trusted in a second.
+        let kind = match error {
+            error if error.is_connect() && causes.contains("certificate") => SystemErrorKind::Protocol,
+            error if error.is_timeout() => SystemErrorKind::Timeout,
+            _ => SystemErrorKind::Unreachable,
+        };
+        self.error(kind, &causes)
     }
 }
 
@@ -362,9 +374,8 @@ impl Identity {
 mod tests {
     use super::*;
 
-    #[test]
-    fn debug_text_shows_no_secret() {
-        let identity = Identity::new(IdentitySettings {
+    fn settings(ca_pem: Option<Vec<u8>>) -> IdentitySettings {
+        IdentitySettings {
             side: Side::Dataverse,
             authority: "http://127.0.0.1:1".into(),
             tenant: "t".into(),
@@ -372,9 +383,20 @@ mod tests {
             client_secret: "hunter2".into(),
             scope: "s".into(),
             concurrency: 1,
-            ca_pem: None,
-        });
-        let text = format!("{:?}", identity.expect("identity"));
+            ca_pem,
+        }
+    }
+
+    #[test]
+    fn debug_text_shows_no_secret() {
+        let text = format!("{:?}", Identity::new(settings(None)).expect("identity"));
         assert!(text.contains("app") && !text.contains("hunter2"), "{text}");
+        assert!(!format!("{:?}", settings(None)).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let error = Identity::new(settings(Some(b"not a certificate".to_vec()))).expect_err("refused");
+        assert!(error.message.contains("certificate"), "{error}");
     }
 }
