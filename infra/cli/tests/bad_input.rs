@@ -1,0 +1,126 @@
+//! The command with something wrong: one line with the remedy, exit code 1, nothing written.
+
+mod command;
+
+use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
+use command::Workplace;
+use couplet_local::DataFolder;
+use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+
+#[test]
+fn a_wrong_use_ends_with_exit_code_2() {
+    let workplace = Workplace::empty();
+    for arguments in [&["jbos"][..], &["run"], &["demo", "--items", "0"], &["demo", "--customers", "many"], &[]] {
+        let ended = workplace.couplet(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.errors);
+    }
+}
+
+#[test]
+fn missing_settings_are_named_with_variable_file_and_example() {
+    let workplace = Workplace::empty();
+    for arguments in [&["jobs"][..], &["run", "CUSTOMER"], &["couplings", "CUSTOMER"], &["errors"], &["check"], &["serve"]] {
+        let line = workplace.couplet(arguments).failed_with_one_line();
+        assert!(line.contains("the setting company is missing"), "{line}");
+        assert!(line.contains("COUPLET_COMPANY"), "{line}");
+        assert!(line.contains("couplet.toml"), "{line}");
+    }
+    assert!(workplace.is_empty());
+}
+
+#[test]
+fn a_settings_file_that_is_not_there_is_named() {
+    let workplace = Workplace::empty();
+    let line = workplace.couplet(&["jobs", "--config", "nowhere.toml"]).failed_with_one_line();
+    assert!(line.contains("nowhere.toml is not there; write one with couplet init"), "{line}");
+}
+
+#[test]
+fn a_misspelt_setting_gets_the_nearest_name() {
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "[switches]\nownersip = \"person\"\n");
+    let line = workplace.couplet(&["jobs"]).failed_with_one_line();
+    assert!(line.contains("did you mean switches.ownership?"), "{line}");
+}
+
+#[test]
+fn an_unknown_name_gets_the_nearest_one() {
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    let line = workplace.couplet(&["couplings", "CUSTOMR"]).failed_with_one_line();
+    assert!(line.contains("there is no mapping CUSTOMR; did you mean CUSTOMER?"), "{line}");
+    let line = workplace.couplet(&["errors", "ITEMPRODUCT"]).failed_with_one_line();
+    assert!(line.contains("did you mean ITEM-PRODUCT?"), "{line}");
+    let line = workplace.couplet(&["run", "item availabilty"]).failed_with_one_line();
+    assert!(line.contains("did you mean Item Availability?"), "{line}");
+    assert!(!workplace.has("data"));
+}
+
+#[test]
+fn a_job_that_cannot_run_yet_says_what_is_missing() {
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    let line = workplace.couplet(&["run", "contact"]).failed_with_one_line();
+    assert!(line.contains("CONTACT cannot run yet: "), "{line}");
+}
+
+#[test]
+fn a_system_that_cannot_be_reached_is_named_and_nothing_is_written() {
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    let line = workplace.couplet(&["run", "CUSTOMER"]).failed_with_one_line();
+    assert!(line.contains("Business Central cannot be reached"), "{line}");
+    assert!(line.contains("check the address"), "{line}");
+    assert!(!workplace.has("data"));
+}
+
+#[test]
+fn a_damaged_catalogue_is_named_with_its_file() {
+    let workplace = Workplace::with_settings_before("catalogue = \"catalogue\"\n", "http://127.0.0.1:1", "");
+    for arguments in [&["jobs"][..], &["run", "CUSTOMER"]] {
+        let line = workplace.couplet(arguments).failed_with_one_line();
+        assert!(line.contains("catalogue file catalogue"), "{line}");
+        assert!(line.contains("cannot be read"), "{line}");
+    }
+    let tables = workplace.path("catalogue/tables");
+    std::fs::create_dir_all(&tables).expect("a folder");
+    std::fs::create_dir_all(workplace.path("catalogue/mappings")).expect("a folder");
+    std::fs::write(workplace.path("catalogue/jobs.json"), "{\"jobs\": []}").expect("a file");
+    std::fs::write(tables.join("dataverse.json"), "{\"tables\": []}").expect("a file");
+    std::fs::write(tables.join("business-central.json"), "{\"tables\": [").expect("a file");
+    let line = workplace.couplet(&["jobs"]).failed_with_one_line();
+    assert!(line.contains("business-central.json: damaged: "), "{line}");
+    assert!(!workplace.has("data"));
+}
+
+#[test]
+fn an_example_of_the_settings_is_written_once() {
+    let workplace = Workplace::empty();
+    assert_eq!(workplace.couplet(&["init"]).code, 0);
+    let line = workplace.couplet(&["init"]).failed_with_one_line();
+    assert!(line.contains("couplet.toml is there already"), "{line}");
+    let line = workplace.couplet(&["jobs"]).failed_with_one_line();
+    assert!(line.contains("entra.client_secret is missing"), "the example lacks the secret only: {line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_and_a_company_that_is_not_there_are_named() {
+    let business_central = BusinessCentralSimulator::start(BusinessCentralOptions::default()).await.expect("a system");
+    let dataverse = DataverseSimulator::start(DataverseOptions::default()).await.expect("a system");
+    let workplace = Workplace::at(&business_central, &dataverse);
+
+    let refused = workplace.couplet_with(&["run", "CUSTOMER"], &[("COUPLET_BUSINESS_CENTRAL_CLIENT_SECRET", "wrong")]);
+    let line = refused.failed_with_one_line();
+    assert!(line.contains("Business Central refused the token"), "{line}");
+    assert!(line.contains("entra.client_secret"), "{line}");
+    assert!(!line.contains("wrong"), "{line}");
+
+    let refused = workplace.couplet_with(&["run", "CUSTOMER"], &[("COUPLET_DATAVERSE_CLIENT_SECRET", "wrong")]);
+    let line = refused.failed_with_one_line();
+    assert!(line.contains("Dataverse refused the token"), "{line}");
+
+    let elsewhere = ("COUPLET_COMPANY", "00000000-0000-0000-0000-000000000001");
+    let line = workplace.couplet_with(&["run", "CUSTOMER"], &[elsewhere]).failed_with_one_line();
+    assert!(line.contains(&business_central.company_id().to_string()), "{line}");
+    assert!(!workplace.has("data"));
+
+    let _held = DataFolder::take(&workplace.path("data")).expect("a folder");
+    let line = workplace.couplet(&["run", "CUSTOMER"]).failed_with_one_line();
+    assert!(line.contains("another couplet works in the data folder"), "{line}");
+}

@@ -1,0 +1,133 @@
+//! The built command in a folder of its own.
+#![allow(dead_code)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use business_central_simulator::BusinessCentralSimulator;
+use dataverse_simulator::DataverseSimulator;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder in which the command is called.
+pub struct Workplace {
+    folder: TempDir,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub results: String,
+    pub errors: String,
+}
+
+impl Ended {
+    /// The one line on standard error of a call that ended with exit code 1 and no result.
+    pub fn failed_with_one_line(&self) -> String {
+        assert_eq!(self.code, 1, "{self:?}");
+        assert_eq!(self.results, "", "no result");
+        assert_eq!(self.errors.lines().count(), 1, "{}", self.errors);
+        assert!(self.errors.starts_with("couplet: "), "{}", self.errors);
+        self.errors.trim().to_owned()
+    }
+
+    /// The one object of a call that succeeded.
+    pub fn object(&self) -> Value {
+        assert_eq!(self.code, 0, "{self:?}");
+        serde_json::from_str(&self.results).expect("one JSON object")
+    }
+}
+
+impl Workplace {
+    /// A folder without settings.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// Complete settings for systems at this address, and more lines behind them.
+    pub fn with_settings(address: &str, more: &str) -> Self {
+        Self::with_settings_before("", address, more)
+    }
+
+    /// As [`Self::with_settings`], with lines before the first section.
+    pub fn with_settings_before(before: &str, address: &str, more: &str) -> Self {
+        let workplace = Self::empty();
+        let settings = format!(
+            r#"company = "5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c"
+data = "data"
+{before}
+[entra]
+tenant = "tenant"
+client_id = "client"
+client_secret = "secret"
+authority = "{address}"
+
+[business_central]
+url = "{address}"
+environment = "Production"
+
+[dataverse]
+url = "{address}"
+
+{more}"#
+        );
+        std::fs::write(workplace.path("couplet.toml"), settings).expect("a file");
+        workplace
+    }
+
+    /// Settings for both simulated systems.
+    pub fn at(business_central: &BusinessCentralSimulator, dataverse: &DataverseSimulator) -> Self {
+        let workplace = Self::empty();
+        let section = |url: String, authority: String, (tenant, client, secret): (String, String, String)| {
+            format!(
+                "url = \"{url}\"\nauthority = \"{authority}\"\ntenant = \"{tenant}\"\nclient_id = \"{client}\"\nclient_secret = \"{secret}\"\n"
+            )
+        };
+        let url = business_central.url();
+        let environment = url.rsplit('/').next().expect("an environment");
+        let settings = format!(
+            "company = \"{}\"\ndata = \"data\"\n\n[business_central]\nenvironment = \"{environment}\"\n{}\n[dataverse]\n{}\n[switches]\nownership = \"person\"\n",
+            business_central.company_id(),
+            section(url.clone(), business_central.authority(), business_central.credentials()),
+            section(dataverse.url(), dataverse.authority(), dataverse.credentials()),
+        );
+        std::fs::write(workplace.path("couplet.toml"), settings).expect("a file");
+        workplace
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Whether there is such a file or folder.
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Whether there is nothing in the folder.
+    pub fn is_empty(&self) -> bool {
+        std::fs::read_dir(self.folder.path()).expect("a folder").next().is_none()
+    }
+
+    /// Calls the command.
+    pub fn couplet(&self, arguments: &[&str]) -> Ended {
+        self.couplet_with(arguments, &[])
+    }
+
+    /// Calls the command with variables.
+    pub fn couplet_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_couplet"));
+        command.args(arguments).current_dir(self.folder.path());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUPLET_")) {
+            command.env_remove(name);
+        }
+        let output = command.envs(variables.iter().copied()).output().expect("the command starts");
+        Ended {
+            code: output.status.code().expect("it was not killed"),
+            results: String::from_utf8(output.stdout).expect("text"),
+            errors: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The command at work: process after process on one data folder, against both simulated systems.
+
+mod command;
+
+use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
+use command::Workplace;
+use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use serde_json::json;
+
+async fn systems() -> (BusinessCentralSimulator, DataverseSimulator) {
+    let business_central = BusinessCentralOptions {
+        demo: Some(business_central_simulator::DemoSize { items: 30, customers: 6, ..Default::default() }),
+        ..Default::default()
+    };
+    let business_central = BusinessCentralSimulator::start(business_central).await.expect("a system");
+    let dataverse = DataverseOptions {
+        company_id: business_central.company_id(),
+        company_name: business_central.company_name(),
+        ..Default::default()
+    };
+    (business_central, DataverseSimulator::start(dataverse).await.expect("a system"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_run_one_process_after_the_other() {
+    let (business_central, dataverse) = systems().await;
+    let workplace = Workplace::at(&business_central, &dataverse);
+
+    let check = workplace.couplet(&["check", "--json"]).object();
+    assert_eq!(check["good"], json!(true), "{check}");
+
+    let untouched = workplace.couplet(&["jobs", "--json"]).object();
+    assert_eq!(untouched["jobs"][0]["last_run"], json!(null));
+    assert!(!workplace.has("data"), "looking writes nothing");
+
+    let units = workplace.couplet(&["run", "unit of measure", "--full", "--json"]).object();
+    let counters = &units["run"]["counters"];
+    assert!(counters["inserted"].as_u64() > Some(0), "{units}");
+    assert_eq!(counters["failed"], json!(0));
+    let items = workplace.couplet(&["run", "ITEM-PRODUCT", "--full", "--json"]).object();
+    assert_eq!(items["run"]["counters"]["inserted"], json!(30), "{items}");
+
+    let again = workplace.couplet(&["run", "ITEM-PRODUCT", "--json"]).object();
+    let counters = &again["run"]["counters"];
+    assert_eq!((&counters["inserted"], &counters["modified"]), (&json!(0), &json!(0)), "{again}");
+
+    let couplings = workplace.couplet(&["couplings", "item-product", "--limit", "10", "--json"]).object();
+    assert_eq!(couplings["total"], json!(30));
+    assert_eq!(couplings["couplings"].as_array().map(Vec::len), Some(10));
+    let errors = workplace.couplet(&["errors", "--json"]).object();
+    assert_eq!(errors, json!({ "errors": [] }));
+
+    let jobs = workplace.couplet(&["jobs"]);
+    assert_eq!(jobs.code, 0);
+    let line = jobs.results.lines().find(|line| line.contains("ITEM-PRODUCT")).expect("a line");
+    assert!(line.contains("both ways"), "{line}");
+    let text = workplace.couplet(&["run", "RESOURCE-PRODUCT", "--full"]);
+    assert!(text.results.contains("RESOURCE-PRODUCT: "), "{text:?}");
+}
+
+#[test]
+fn the_demonstration_ends_with_everything_in_step() {
+    let ended = Workplace::empty().couplet(&["demo", "--exit", "--items", "60", "--customers", "12", "--json"]);
+    let report = ended.object();
+    assert_eq!(ended.errors, "");
+    assert_eq!(report["mismatches"], json!(0));
+    assert_eq!(report["couplings"]["ITEM-PRODUCT"], json!(60));
+    let passes = report["passes"].as_array().expect("passes");
+    assert_eq!(passes.len(), 3);
+    let sum = |pass: usize, counter: &str| -> u64 {
+        let jobs = passes[pass]["jobs"].as_array().expect("jobs");
+        jobs.iter().filter_map(|job| job[counter].as_u64()).sum()
+    };
+    assert!(sum(0, "inserted") >= 60 + 12);
+    assert!(sum(1, "modified") > 0);
+    assert_eq!(sum(2, "inserted") + sum(2, "modified"), 0, "nothing changed, nothing is written");
+    for pass in 0..3 {
+        assert_eq!(sum(pass, "failed"), 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! The embedded cloud without either system: what becomes of messages, and of data a killed process left behind.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, recover};
+use couplet_model::ids::{CompanyId, MappingName, RunId};
+use couplet_model::job::{JobState, Run, RunState, Trigger};
+use couplet_model::message::Direction;
+use couplet_model::outcome::Counters;
+use couplet_model::switches::Switches;
+use couplet_model::system::{Cursor, Position};
+use couplet_runtime::configuration::{
+    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
+};
+use couplet_runtime::{Application, wiring};
+use couplet_store::{LeaseResult, Store};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+/// Settings that lead to no system at all.
+fn settings() -> Settings {
+    let credentials = || Credentials {
+        authority: "http://127.0.0.1:1".to_owned(),
+        tenant: "tenant".to_owned(),
+        client_id: "client".to_owned(),
+        client_secret: "secret".into(),
+    };
+    Settings {
+        company: CompanyId(Uuid::from_u128(1)),
+        data: PathBuf::new(),
+        catalogue: None,
+        switches: Switches::default(),
+        business_central: BusinessCentralSection {
+            url: "http://127.0.0.1:1/v2.0/tenant/Production".to_owned(),
+            credentials: credentials(),
+            companion: true,
+            concurrency: 5,
+            ca_file: None,
+        },
+        dataverse: DataverseSection {
+            url: "http://127.0.0.1:1".to_owned(),
+            credentials: credentials(),
+            concurrency: 8,
+            ca_file: None,
+        },
+        cloud: CloudSection { table: "couplet".to_owned(), queue_url: None, first_retry_seconds: 1 },
+        retention: RetentionSection { runs_days: 30, errors_days: 30 },
+        limits: Limits { lease_minutes: 15, snapshot_minutes: 5 },
+    }
+}
+
+#[tokio::test]
+async fn a_message_nobody_can_read_ends_as_a_dead_letter_and_holds_nobody_up() {
+    let settings = settings();
+    let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
+    let mut application = Application::new(&settings, cloud.services()).unwrap();
+    application.first_retry = Duration::ZERO;
+    let services = cloud.services();
+    for _ in 0..25 {
+        services.sqs.send_message().queue_url(&services.queue_url).message_body("poison").send().await.unwrap();
+    }
+    let source = EventSource::new(cloud, application, EventSourceOptions::default());
+    let drained = source.drain(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(drained, Drained::Empty { dead: 25 });
+    assert_eq!(source.done(), 0);
+}
+
+#[tokio::test]
+async fn an_empty_queue_is_drained_at_once() {
+    let settings = settings();
+    let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
+    let application = Application::new(&settings, cloud.services()).unwrap();
+    let source = EventSource::new(cloud, application, EventSourceOptions::default());
+    assert_eq!(source.drain(Duration::from_secs(60)).await.unwrap(), Drained::Empty { dead: 0 });
+}
+
+const JOB: &str = "CUSTOMER";
+
+/// A store as a killed process leaves it: the cursor has moved past records that were in the queue only.
+async fn interrupted(settings: &Settings, trigger: Trigger) -> (EmbeddedCloud, Store, RunId) {
+    let cloud = EmbeddedCloud::in_memory(settings).await.unwrap();
+    let store = wiring::store(settings, cloud.services().dynamodb);
+    let (company, now) = (settings.company, Timestamp::now());
+    let run = RunId::fresh();
+    let lease = store.acquire_lease(company, JOB, run, now, SignedDuration::from_mins(15)).await.unwrap();
+    assert!(matches!(lease, LeaseResult::Acquired(_)));
+    let started = Run {
+        id: run,
+        job: JOB.to_owned(),
+        trigger,
+        started: now,
+        found: None,
+        finished: None,
+        enqueued: 0,
+        processed: 0,
+        counters: Counters::default(),
+        to_dataverse: Counters::default(),
+        from_dataverse: Counters::default(),
+        message: None,
+    };
+    store.start_run(company, &started).await.unwrap();
+    store.add_to_run(company, JOB, run, 7, Counters::default(), Counters::default()).await.unwrap();
+    let cursor = Cursor { position: Position::ModifiedOn(now), as_of: now };
+    let mapping = MappingName::from(JOB);
+    assert!(store.move_cursor(company, &mapping, Direction::ToDataverse, None, &cursor).await.unwrap());
+    (cloud, store, run)
+}
+
+#[tokio::test]
+async fn records_lost_with_a_killed_process_are_read_again() {
+    let settings = settings();
+    let (_cloud, store, run) = interrupted(&settings, Trigger::Full).await;
+    store.run_found(settings.company, JOB, run, Timestamp::now(), None).await.unwrap();
+
+    let found = recover(&store, settings.company).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].job.as_str(), found[0].lost, found[0].was_full), (JOB, 7, true));
+    let cursor = store.cursor(settings.company, &MappingName::from(JOB), Direction::ToDataverse).await.unwrap();
+    assert_eq!(cursor, None);
+    let stored = store.run(settings.company, JOB, run).await.unwrap().unwrap();
+    assert_eq!(stored.state(), RunState::Error);
+    assert!(stored.message.unwrap().contains("7 of its records"));
+    assert_eq!(recover(&store, settings.company).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_killed_process_does_not_block_its_job() {
+    let settings = settings();
+    let (_cloud, store, _) = interrupted(&settings, Trigger::Schedule).await;
+    recover(&store, settings.company).await.unwrap();
+    let job = store.job(settings.company, JOB).await.unwrap().unwrap();
+    assert_eq!(job.state, JobState::Ready);
+    let lease = store
+        .acquire_lease(settings.company, JOB, RunId::fresh(), Timestamp::now(), SignedDuration::from_mins(15))
+        .await
+        .unwrap();
+    assert!(matches!(lease, LeaseResult::Acquired(_)));
+}
+
+#[tokio::test]
+async fn a_run_that_ended_well_is_left_alone() {
+    let settings = settings();
+    let (_cloud, store, run) = interrupted(&settings, Trigger::Schedule).await;
+    let now = Timestamp::now();
+    store.fail_run(settings.company, JOB, run, now, "ended".to_owned()).await.unwrap();
+    store.release_lease(settings.company, JOB, run, JobState::Ready, None, now).await.unwrap();
+    assert_eq!(recover(&store, settings.company).await.unwrap(), []);
+    let cursor = store.cursor(settings.company, &MappingName::from(JOB), Direction::ToDataverse).await.unwrap();
+    assert!(cursor.is_some());
+}
