@@ -132,6 +132,9 @@ impl Server {
             [tenant, "v2.0", ".well-known", "openid-configuration"] => {
                 Ok(response(tokens::discovery(&self.called_at(&parts), &self.options.tenant, tenant)))
             }
+            ["common", "discovery", "instance"] => {
+                Ok(response(tokens::instances(&self.called_at(&parts), &self.options.tenant)))
+            }
             ["v2.0", rest @ ..] => self.api_request(&parts, rest, body.ok()).await,
             _ => Ok(response(Answer::refused(&ApiError::no_route(&format!("{}/{path}", self.origin))))),
         }

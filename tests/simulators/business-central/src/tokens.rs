@@ -200,6 +200,22 @@ pub(crate) fn discovery(origin: &str, known: &str, tenant: &str) -> Answer {
     )
 }
 
+/// Answers `GET common/discovery/instance`: which names stand for the same identity platform.
+pub(crate) fn instances(origin: &str, tenant: &str) -> Answer {
+    plain_json(
+        200,
+        &json!({
+            "tenant_discovery_endpoint": format!("{origin}/{tenant}/v2.0/.well-known/openid-configuration"),
+            "api-version": "1.1",
+            "metadata": [{
+                "preferred_network": "login.microsoftonline.com",
+                "preferred_cache": "login.windows.net",
+                "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]
+            }]
+        }),
+    )
+}
+
 fn plain_json(status: u16, body: &serde_json::Value) -> Answer {
     let mut answer = Answer::empty(status);
     answer.headers = vec![

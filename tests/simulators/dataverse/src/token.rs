@@ -176,6 +176,20 @@ pub fn discovery(world: &World, tenant: &str) -> (u16, Value) {
     )
 }
 
+/// Answers `GET common/discovery/instance`: which names stand for the same identity platform.
+#[must_use]
+pub fn instances(world: &World) -> Value {
+    json!({
+        "tenant_discovery_endpoint": format!("{}/{}/v2.0/.well-known/openid-configuration", world.url(), world.fixed.tenant),
+        "api-version": "1.1",
+        "metadata": [{
+            "preferred_network": "login.microsoftonline.com",
+            "preferred_cache": "login.windows.net",
+            "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]
+        }]
+    })
+}
+
 fn refused(status: u16, error: &str, code: u32, text: &str) -> (u16, Value) {
     let time = Timestamp::now();
     let trace = Uuid::new_v4();
