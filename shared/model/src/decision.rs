@@ -144,7 +144,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
         Some(record) => Some(record.get(&field.destination.name).clone()),
         None => known.clone(),
     };
-    if current.as_ref() == Some(&field.desired) {
+    if current.as_ref().is_some_and(|current| are_alike(current, &field.desired)) {
         return Verdict::Agreed;
     }
     if situation.force || !field.both_ways || situation.destination.is_none() {
@@ -170,6 +170,17 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
             | (ConflictRule::FromDataverse, Direction::ToDataverse) => Verdict::Leave,
         },
     }
+}
+
+/// Whether two values say the same: equal, or a zero beside a blank. Business Central cannot leave a number or a flag
+/// blank, so the zero it shows there is no news to Dataverse.
+fn are_alike(a: &Value, b: &Value) -> bool {
+    let is_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        other => other.as_decimal().is_some_and(|number| number.is_zero()),
+    };
+    a == b || (a.is_null() || b.is_null()) && is_nothing(a) && is_nothing(b)
 }
 
 fn describe(situation: &Situation<'_>, field: &TransferredField) -> FieldConflict {

@@ -169,7 +169,10 @@ impl Batch<'_> {
             next.base = base.clone();
         }
         next.state = CouplingState::Coupled;
-        next.companions.extend(entry.companions.clone());
+        next.companions.extend(entry.followed.companions.clone());
+        for (column, value) in &entry.followed.values {
+            next.base.set(self.direction.destination(), column, value);
+        }
         *next.side_mut(self.direction.source()) =
             SideState { version: source.version.clone(), modified: source.modified };
         if let Some(written) = &entry.written {

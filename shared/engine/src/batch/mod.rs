@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::ports::{Delivery, Disposition};
-use crate::rules::{self, Companions, MappingRules, PreparedRules};
+use crate::rules::{self, Followed, MappingRules, PreparedRules};
 
 /// How long a message stays away after a failure of the set-up: long enough for a person to act before it is given up.
 const SET_UP_PAUSE: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ struct Entry {
     fields: Vec<TransferredField>,
     decision: Option<Decision>,
     written: Option<couplet_model::system::Written>,
-    companions: Companions,
+    followed: Followed,
     end: Option<End>,
 }
 
@@ -66,7 +66,7 @@ impl Entry {
             fields: Vec::new(),
             decision: None,
             written: None,
-            companions: Companions::new(),
+            followed: Followed::default(),
             end: None,
         }
     }

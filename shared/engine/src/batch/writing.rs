@@ -178,7 +178,7 @@ impl Batch<'_> {
         for (index, result) in places.into_iter().zip(results) {
             let entry = &mut self.entries[index];
             match result {
-                Ok(companions) => entry.companions = companions,
+                Ok(followed) => entry.followed = followed,
                 Err(error) => end_with(entry, &error, &table),
             }
         }

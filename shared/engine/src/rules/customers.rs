@@ -13,13 +13,15 @@ use couplet_model::table::Side;
 use couplet_model::{MappingName, Record, RecordId, SystemError, Table, Value};
 
 use super::{
-    Companions, Context, FollowUp, MappingRules, Obstacle, PreparedRules, Transferring, is_usable, set, set_on_create,
+    Context, FollowUp, Followed, MappingRules, Obstacle, PreparedRules, Transferring, is_usable, set, set_on_create,
 };
 use crate::error::EngineError;
 use crate::landscape::CompanyRow;
 
 /// Relationship type "Customer" of an account (S247).
 const RELATIONSHIP_CUSTOMER: i64 = 3;
+/// State "Active" of an account.
+const STATE_ACTIVE: i64 = 0;
 /// State "Inactive" of an account.
 const STATE_INACTIVE: i64 = 1;
 /// The block that an inactive account puts on a customer (S249).
@@ -94,7 +96,7 @@ impl PreparedRules for Prepared {
         &self,
         context: Context<'_>,
         records: &[FollowUp<'_>],
-    ) -> Vec<Result<Companions, SystemError>> {
+    ) -> Vec<Result<Followed, SystemError>> {
         let company = self.company.map(|row| row.id);
         let claimed: Vec<(RecordId, Write)> = match (self.direction, company) {
             (Direction::FromDataverse, Some(company)) => records
@@ -114,11 +116,24 @@ impl PreparedRules for Prepared {
             let errors = claimed.iter().zip(results).filter_map(|((id, _), result)| Some((*id, result.err()?)));
             failed = errors.collect();
         }
-        records.iter().map(|record| failed.get(&record.source.id).cloned().map_or_else(|| Ok(Companions::new()), Err)).collect()
+        records
+            .iter()
+            .map(|record| match failed.remove(&record.source.id) {
+                Some(error) => Err(error),
+                None => Ok(self.standing(record)),
+            })
+            .collect()
     }
 }
 
 impl Prepared {
+    /// A new account is active without having been told so.
+    fn standing(&self, record: &FollowUp<'_>) -> Followed {
+        let is_new_account = record.created && self.direction == Direction::ToDataverse;
+        let values = if is_new_account { vec![("statecode", Value::Int(STATE_ACTIVE))] } else { Vec::new() };
+        Followed { values, ..Followed::default() }
+    }
+
     fn adjust_account(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         set_on_create(fields, &self.account, "customertypecode", Value::Int(RELATIONSHIP_CUSTOMER))?;
         if let Some(company) = self.company {

@@ -86,8 +86,21 @@ impl FollowUp<'_> {
     }
 }
 
-/// Further rows that belong to the pair now, by role.
-pub(crate) type Companions = BTreeMap<String, Uuid>;
+/// What following up left behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followed {
+    /// Further rows that belong to the pair now, by role.
+    pub companions: BTreeMap<String, Uuid>,
+    /// Destination columns that hold these values now beside the transferred ones; they join the base.
+    pub values: Vec<(&'static str, Value)>,
+}
+
+impl Followed {
+    /// One further row, and nothing else.
+    pub fn companion(role: &str, id: Uuid) -> Self {
+        Self { companions: BTreeMap::from([(role.to_owned(), id)]), values: Vec::new() }
+    }
+}
 
 /// What is special about a mapping.
 #[async_trait]
@@ -144,8 +157,8 @@ pub(crate) trait PreparedRules: Send + Sync {
         &self,
         _context: Context<'_>,
         records: &[FollowUp<'_>],
-    ) -> Vec<Result<Companions, SystemError>> {
-        records.iter().map(|_| Ok(Companions::new())).collect()
+    ) -> Vec<Result<Followed, SystemError>> {
+        records.iter().map(|_| Ok(Followed::default())).collect()
     }
 }
 

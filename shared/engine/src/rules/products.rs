@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::price_lines::{PriceLine, PriceLines};
 use super::units_of_measure::UNIT;
 use super::{
-    Companions, Context, FollowUp, MappingRules, NothingPrepared, Obstacle, PreparedRules, Transferring, is_usable,
+    Context, FollowUp, Followed, MappingRules, NothingPrepared, Obstacle, PreparedRules, Transferring, is_usable,
     set, set_on_create,
 };
 use crate::error::EngineError;
@@ -169,7 +169,7 @@ impl PreparedRules for ToDataverse {
         &self,
         context: Context<'_>,
         records: &[FollowUp<'_>],
-    ) -> Vec<Result<Companions, SystemError>> {
+    ) -> Vec<Result<Followed, SystemError>> {
         let lines: Vec<Option<PriceLine>> = records.iter().map(|record| self.price_line(context, record)).collect();
         let mut results = self.price_lines.write(context, &lines).await;
         let published: Vec<(usize, Write)> = records
@@ -195,9 +195,17 @@ impl PreparedRules for ToDataverse {
                 }
             }
         }
-        results
-            .into_iter()
-            .map(|result| result.map(|line| line.map(|id| (PRICE_LINE.to_owned(), id)).into_iter().collect()))
+        let published = |record: &FollowUp<'_>| match record.created {
+            true => vec![("statecode", Value::Int(ACTIVE.0)), ("statuscode", Value::Int(ACTIVE.1))],
+            false => Vec::new(),
+        };
+        records
+            .iter()
+            .zip(results)
+            .map(|(record, line)| {
+                let line = line?.map(|id| Followed::companion(PRICE_LINE, id)).unwrap_or_default();
+                Ok(Followed { values: published(record), ..line })
+            })
             .collect()
     }
 }

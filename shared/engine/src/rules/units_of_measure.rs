@@ -12,7 +12,7 @@ use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
 use couplet_model::{Condition, Filter, Record, RecordId, SystemError, Table, Value};
 
-use super::{Companions, Context, FollowUp, MappingRules, Match, Obstacle, PreparedRules, Transferring, set};
+use super::{Context, FollowUp, Followed, MappingRules, Match, Obstacle, PreparedRules, Transferring, set};
 use crate::error::EngineError;
 
 /// Role of the one unit of a unit group among the companions of a coupling.
@@ -93,11 +93,11 @@ impl PreparedRules for Prepared {
         &self,
         context: Context<'_>,
         records: &[FollowUp<'_>],
-    ) -> Vec<Result<Companions, SystemError>> {
+    ) -> Vec<Result<Followed, SystemError>> {
         let dataverse = context.engine.system(Side::Dataverse);
         let open: Vec<&FollowUp<'_>> = records.iter().filter(|record| needs_unit(record)).collect();
         if open.is_empty() {
-            return records.iter().map(|_| Ok(Companions::new())).collect();
+            return records.iter().map(|_| Ok(Followed::default())).collect();
         }
         let groups = open.iter().map(|record| Value::Guid(record.destination.0)).collect();
         let filter = Filter::all(vec![Condition::one_of("uomscheduleid", groups)]);
@@ -128,13 +128,13 @@ impl PreparedRules for Prepared {
             .iter()
             .map(|record| {
                 if !needs_unit(record) {
-                    return Ok(Companions::new());
+                    return Ok(Followed::default());
                 }
                 if let Some(Err(error)) = renamed.get(&record.destination) {
                     return Err(error.clone());
                 }
                 match by_group.get(&record.destination.0) {
-                    Some(unit) => Ok(Companions::from([(UNIT.to_owned(), unit.id.0)])),
+                    Some(unit) => Ok(Followed::companion(UNIT, unit.id.0)),
                     None => Err(SystemError::new(
                         Side::Dataverse,
                         SystemErrorKind::Refused,

@@ -1,0 +1,7 @@
+//! The bench the end-to-end tests stand on: both simulators, the embedded store, a queue worked by hand, and the engine.
+
+mod queue;
+mod world;
+
+pub use queue::HandQueue;
+pub use world::{Tally, World, WorldOptions};

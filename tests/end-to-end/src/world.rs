@@ -1,0 +1,262 @@
+//! One installation of Couplet between two simulated systems.
+
+use std::sync::Arc;
+
+use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize as BusinessCentralDemo};
+use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
+use couplet_dataverse::{DataverseClient, DataverseSettings};
+use couplet_engine::{Disposition, Engine, EngineOptions, EngineParts, RunMode, RunReport, RunRequest};
+use couplet_local::dynamodb::EmbeddedDynamoDb;
+use couplet_model::job::{Run, Trigger};
+use couplet_model::switches::Ownership;
+use couplet_model::table::Side;
+use couplet_model::{Catalogue, CompanyId, Coupling, MappingName, RecordId, RunId, Switches};
+use couplet_store::{Failure, Retention, Store};
+use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize as DataverseDemo};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::queue::HandQueue;
+
+/// Jobs that are built, in dependency order.
+pub const JOBS: [&str; 6] = ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE", "CUSTOMER", "ITEM-PRODUCT", "RESOURCE-PRODUCT"];
+
+/// Messages of one batch, as the template sets it.
+const BATCH_SIZE: usize = 1000;
+/// Batches after which a test gives up waiting for the queue to run dry.
+const MAX_BATCHES: usize = 500;
+
+/// What the two systems hold at first.
+#[derive(Clone, Debug)]
+pub struct WorldOptions {
+    /// Demo company of Business Central.
+    pub business_central: BusinessCentralDemo,
+    /// Demo organization of Dataverse.
+    pub dataverse: DataverseDemo,
+    /// Who owns new records.
+    pub ownership: Ownership,
+    /// Times and limits of the engine.
+    pub engine: EngineOptions,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self {
+            business_central: BusinessCentralDemo {
+                items: 12,
+                blocked_items: 2,
+                customers: 6,
+                vendors: 3,
+                contacts: 2,
+                resources: 3,
+                blocked_resources: 1,
+                salesperson_codes: false,
+            },
+            dataverse: DataverseDemo::default(),
+            ownership: Ownership::Person,
+            engine: EngineOptions::default(),
+        }
+    }
+}
+
+/// Two systems and Couplet between them.
+pub struct World {
+    /// The ERP.
+    pub business_central: BusinessCentralSimulator,
+    /// The CRM.
+    pub dataverse: DataverseSimulator,
+    /// The engine under test.
+    pub engine: Engine,
+    /// Its queue.
+    pub queue: Arc<HandQueue>,
+    parts: Parts,
+}
+
+/// What a second engine beside the first, or after a crash, is made of.
+struct Parts {
+    company: CompanyId,
+    store: Store,
+    switches: Switches,
+    catalogue: Arc<Catalogue>,
+}
+
+/// Counters of a finished run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Created.
+    pub inserted: u64,
+    /// Written.
+    pub modified: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+impl World {
+    /// Starts everything on loopback, in memory.
+    pub async fn start(options: WorldOptions) -> Self {
+        let business_central = BusinessCentralSimulator::start(BusinessCentralOptions {
+            demo: Some(options.business_central),
+            ..BusinessCentralOptions::default()
+        })
+        .await
+        .expect("the Business Central simulator starts");
+        let dataverse = DataverseSimulator::start(DataverseOptions {
+            demo: Some(options.dataverse.clone()),
+            company_id: business_central.company_id(),
+            ..DataverseOptions::default()
+        })
+        .await
+        .expect("the Dataverse simulator starts");
+        let database = EmbeddedDynamoDb::open_in_memory().expect("the embedded DynamoDB opens");
+        let store = Store::new(database.client(), "couplet", Retention::default());
+        store.create_table_if_absent().await.expect("the table is created");
+        let parts = Parts {
+            company: CompanyId(business_central.company_id()),
+            store,
+            switches: Switches { ownership: options.ownership, ..Switches::default() },
+            catalogue: Arc::new(Catalogue::embedded().expect("the catalogue is valid")),
+        };
+        let queue = Arc::new(HandQueue::default());
+        let engine = build_engine(&parts, &business_central, &dataverse, Arc::clone(&queue), options.engine);
+        Self { business_central, dataverse, engine, queue, parts }
+    }
+
+    /// Another engine on the same store and queue, as after a crash or in a second function.
+    #[must_use]
+    pub fn another_engine(&self, options: EngineOptions) -> Engine {
+        build_engine(&self.parts, &self.business_central, &self.dataverse, Arc::clone(&self.queue), options)
+    }
+
+    /// The company.
+    #[must_use]
+    pub fn company(&self) -> CompanyId {
+        self.parts.company
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// Looks for changes of a job without working the queue.
+    pub async fn find(&self, job: &str, mode: RunMode) -> RunReport {
+        let request = RunRequest { job: job.to_owned(), mode, trigger: Trigger::Manual };
+        self.engine.run_job(&request).await.unwrap_or_else(|error| panic!("{job} fails: {error}"))
+    }
+
+    /// Works the queue until it is dry; messages that keep coming back are given up as the queue would.
+    pub async fn drain(&self) {
+        self.drain_with(&self.engine).await;
+    }
+
+    /// Works the queue with another engine.
+    pub async fn drain_with(&self, engine: &Engine) {
+        for _ in 0..MAX_BATCHES {
+            let deliveries = self.queue.take(BATCH_SIZE);
+            if deliveries.is_empty() {
+                return;
+            }
+            let dispositions = engine.sync_batch(deliveries.clone()).await;
+            for (delivery, disposition) in deliveries.into_iter().zip(dispositions) {
+                if disposition != Disposition::Done {
+                    self.queue.give_back(delivery);
+                }
+            }
+        }
+        panic!("the queue does not run dry");
+    }
+
+    /// Runs a job to its end and gives its counters.
+    pub async fn run(&self, job: &str, mode: RunMode) -> Run {
+        let report = self.find(job, mode).await;
+        self.drain().await;
+        self.run_of(job, report.run).await
+    }
+
+    /// Runs every job that is built, in order.
+    pub async fn run_all(&self, mode: RunMode) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for job in JOBS {
+            runs.push(self.run(job, mode).await);
+        }
+        runs
+    }
+
+    /// A run as it is stored.
+    pub async fn run_of(&self, job: &str, run: RunId) -> Run {
+        self.store().run(self.company(), job, run).await.expect("the store answers").expect("the run is stored")
+    }
+
+    /// The coupling of a Business Central record.
+    pub async fn coupling(&self, mapping: &str, record: Uuid) -> Option<Coupling> {
+        let name = MappingName::from(mapping);
+        let ids = [RecordId(record)];
+        let found = self.store().couplings_by_id(self.company(), &name, Side::BusinessCentral, &ids).await;
+        found.expect("the store answers").into_values().next()
+    }
+
+    /// The coupled Dataverse row of a Business Central record.
+    pub async fn coupled_row(&self, mapping: &str, record: Uuid) -> Map<String, Json> {
+        let coupling = self.coupling(mapping, record).await.expect("the record is coupled");
+        let table = self.engine.mappings().iter().find(|m| m.name.as_str() == mapping).expect("a mapping").dataverse.name.clone();
+        self.dataverse.row(&table, coupling.dataverse_id.0).expect("the row exists")
+    }
+
+    /// Failures of a mapping in both directions.
+    pub async fn failures(&self, mapping: &str) -> Vec<Failure> {
+        let name = MappingName::from(mapping);
+        let mut failures = Vec::new();
+        for direction in couplet_model::message::Direction::BOTH {
+            failures.extend(self.store().failures(self.company(), &name, direction).await.expect("the store answers"));
+        }
+        failures
+    }
+
+    /// How many couplings a mapping has.
+    pub async fn couplings(&self, mapping: &str) -> u64 {
+        self.store().count_couplings(self.company(), &MappingName::from(mapping)).await.expect("the store answers")
+    }
+
+    /// The id of a Business Central record by one of its properties.
+    #[must_use]
+    pub fn business_central_id(&self, table: &str, property: &str, value: &str) -> Uuid {
+        let rows = self.business_central.rows(table);
+        let row = rows.iter().find(|row| row.get(property).and_then(Json::as_str) == Some(value));
+        let row = row.unwrap_or_else(|| panic!("{table} has no record with {property} {value}"));
+        row["id"].as_str().expect("an id").parse().expect("a GUID")
+    }
+
+    /// Ids of all records of a Business Central table that pass a test.
+    #[must_use]
+    pub fn business_central_ids(&self, table: &str, passes: impl Fn(&Map<String, Json>) -> bool) -> Vec<Uuid> {
+        let rows = self.business_central.rows(table);
+        rows.iter().filter(|row| passes(row)).map(|row| row["id"].as_str().expect("an id").parse().expect("a GUID")).collect()
+    }
+}
+
+fn build_engine(
+    parts: &Parts,
+    business_central: &BusinessCentralSimulator,
+    dataverse: &DataverseSimulator,
+    queue: Arc<HandQueue>,
+    options: EngineOptions,
+) -> Engine {
+    let (tenant, client, secret) = business_central.credentials();
+    let (url, authority) = (business_central.url(), business_central.authority());
+    let erp = BusinessCentralClient::new(BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company))
+        .expect("the client is built");
+    let (tenant, client, secret) = dataverse.credentials();
+    let settings = DataverseSettings::new(dataverse.url(), dataverse.authority(), tenant, client, secret);
+    let crm = DataverseClient::new(settings, parts.catalogue.dataverse_entity_sets()).expect("the client is built");
+    Engine::new(EngineParts {
+        company: parts.company,
+        catalogue: Arc::clone(&parts.catalogue),
+        switches: parts.switches.clone(),
+        business_central: Arc::new(erp),
+        dataverse: Arc::new(crm),
+        store: parts.store.clone(),
+        queue,
+        options,
+    })
+}

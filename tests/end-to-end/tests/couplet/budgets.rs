@@ -1,0 +1,45 @@
+//! How many requests the work may cost; counted, not timed.
+
+use business_central_simulator::DemoSize;
+use couplet_end_to_end::{World, WorldOptions};
+use couplet_engine::RunMode;
+use serde_json::json;
+
+const ITEMS: usize = 10_000;
+
+#[tokio::test]
+async fn ten_thousand_items_stay_within_the_request_budgets() {
+    let options = WorldOptions {
+        business_central: DemoSize { items: ITEMS, blocked_items: 50, ..WorldOptions::default().business_central },
+        ..WorldOptions::default()
+    };
+    let world = World::start(options).await;
+    for job in ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE"] {
+        world.run(job, RunMode::Full).await;
+    }
+    let spent = |work: &str, business_central: u64, dataverse: u64| {
+        let (bc, dv) = (world.business_central.requests(), world.dataverse.requests());
+        assert!(bc <= business_central, "{work}: {bc} requests to Business Central, {business_central} allowed");
+        assert!(dv <= dataverse, "{work}: {dv} requests to Dataverse, {dataverse} allowed");
+        world.business_central.reset_requests();
+        world.dataverse.reset_requests();
+        println!("{work}: {bc} requests to Business Central, {dv} to Dataverse");
+    };
+    world.business_central.reset_requests();
+    world.dataverse.reset_requests();
+
+    let run = world.run("ITEM-PRODUCT", RunMode::Full).await;
+    assert_eq!((run.counters.inserted, run.counters.failed), (ITEMS as u64, 0));
+    spent("first load of 10,000 items", 6, 60);
+
+    for item in world.business_central_ids("Item", |row| row["blocked"] == json!(false)).into_iter().take(100) {
+        world.business_central.update_as_user("Item", item, json!({"unitPrice": 4321})).expect("the price is taken");
+    }
+    let run = world.run("ITEM-PRODUCT", RunMode::Modified).await;
+    assert_eq!((run.counters.modified, run.counters.inserted, run.counters.failed), (100, 0, 0));
+    spent("100 of 10,000 items changed", 3, 8);
+
+    let run = world.run("ITEM-PRODUCT", RunMode::Modified).await;
+    assert_eq!((run.counters.modified, run.counters.inserted, run.counters.failed), (0, 0, 0));
+    spent("nothing changed", 2, 3);
+}

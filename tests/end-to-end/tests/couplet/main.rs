@@ -1,0 +1,11 @@
+//! Couplet end to end: the engine, the clients and the store between two simulated systems.
+
+mod availability;
+mod budgets;
+mod crashes;
+mod faults;
+mod mappings;
+mod never_twice;
+mod observing;
+mod products;
+mod waiting;
