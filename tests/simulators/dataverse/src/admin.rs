@@ -1,24 +1,209 @@
-//! The admin API below `/_simulator/`: counters, switches, state.
+//! The admin API below `/_simulator/`: counters, log, switches, rows, state.
+
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
+use crate::faults::{CutMoment, FaultRates, Poison, ServiceLimits};
+use crate::options::Latency;
 use crate::server::{Server, plain};
+use crate::store::SavedState;
+use crate::world::{CLIENT_SECRET, World};
+
+/// A change of switches: what is absent stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultRequest {
+    clear: Option<bool>,
+    outage: Option<bool>,
+    latency: Option<LatencyName>,
+    throttle_next: Option<Throttle>,
+    throttle_every: Option<Throttle>,
+    fail_next: Option<Failure>,
+    deadlock_next: Option<u32>,
+    cut_connection: Option<Cutting>,
+    poison: Option<Poison>,
+    clear_poison: Option<bool>,
+    bulk_unsupported: Option<Bulk>,
+    limits: Option<LimitsName>,
+    seed: Option<Seed>,
+    expire_tokens: Option<bool>,
+    expire_delta_links: Option<bool>,
+    advance_clock_seconds: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LatencyName {
+    None,
+    Benchmark,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LimitsName {
+    Off,
+    Documented,
+    Custom { requests: usize, execution_seconds: u64, concurrent: usize, window_seconds: u64 },
+}
+
+#[derive(Debug, Deserialize)]
+struct Throttle {
+    count: u64,
+    retry_after: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failure {
+    count: usize,
+    status: u16,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cutting {
+    nth: u64,
+    moment: CutMoment,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bulk {
+    table: String,
+    unsupported: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Seed {
+    seed: u64,
+    rates: FaultRates,
+}
 
 /// Answers an admin request.
 pub(crate) async fn serve(server: &Server, request: Request<Incoming>) -> Response<Body> {
     let world = &server.world;
     let path = request.uri().path().trim_start_matches("/_simulator").trim_matches('/').to_owned();
-    let json = |value: serde_json::Value| plain(200, "application/json", value.to_string().into_bytes());
-    match (request.method(), path.as_str()) {
-        (&Method::GET, "counters") => json(json!({"requests": world.requests()})),
-        (&Method::GET, "log") => json(json!(world.log())),
+    let method = request.method().clone();
+    let body = axum::body::to_bytes(Body::new(request.into_body()), usize::MAX).await.unwrap_or_default();
+    let (status, value) = match (&method, path.as_str()) {
+        (&Method::GET, "") => (200, about(world)),
+        (&Method::GET, "counters") => (200, json!({"requests": world.requests()})),
+        (&Method::GET, "log") => (200, json!(world.log())),
         (&Method::POST, "reset") => {
             world.reset_requests();
-            plain(204, "application/json", Vec::new())
+            (200, json!({"requests": 0}))
         }
-        _ => plain(404, "text/plain", b"No such admin resource.".to_vec()),
+        (&Method::POST, "faults") => match serde_json::from_slice::<FaultRequest>(&body) {
+            Ok(request) => {
+                apply(world, request);
+                (200, json!({"ok": true}))
+            }
+            Err(error) => (400, json!({"error": error.to_string()})),
+        },
+        (&Method::GET, "state") => (200, json!(world.read().save())),
+        (&Method::PUT, "state") => match serde_json::from_slice::<SavedState>(&body) {
+            Ok(state) => {
+                world.write().load(&state);
+                (200, json!({"ok": true}))
+            }
+            Err(error) => (400, json!({"error": error.to_string()})),
+        },
+        (&Method::GET, table) if table.starts_with("rows/") => rows(world, &table["rows/".len()..]),
+        _ => (
+            404,
+            json!({"error": "No such admin resource.", "resources": ["GET counters", "GET log", "POST reset", "POST faults", "GET state", "PUT state", "GET rows/{table}"]}),
+        ),
+    };
+    plain(status, "application/json", value.to_string().into_bytes())
+}
+
+fn about(world: &World) -> Value {
+    let fixed = world.fixed;
+    json!({
+        "url": world.url(), "api": world.api(), "tenant": fixed.tenant, "client_id": fixed.client, "client_secret": CLIENT_SECRET,
+        "integration_user": fixed.integration_user, "organization": fixed.organization, "company_id": world.options.company_id
+    })
+}
+
+fn rows(world: &World, table: &str) -> (u16, Value) {
+    let store = world.read();
+    match store.schema.position(table) {
+        Some(at) => (
+            200,
+            Value::Array(
+                store
+                    .rows(at)
+                    .after(None)
+                    .map(|row| Value::Object(crate::simulator::shown(store.schema.table(at), row)))
+                    .collect(),
+            ),
+        ),
+        None => (404, json!({"error": format!("There is no table {table}.")})),
+    }
+}
+
+fn apply(world: &World, request: FaultRequest) {
+    let faults = &world.faults;
+    if request.clear == Some(true) {
+        faults.clear();
+    }
+    if let Some(on) = request.outage {
+        faults.outage(on);
+    }
+    match request.latency {
+        Some(LatencyName::None) => faults.set_latency(Latency::default()),
+        Some(LatencyName::Benchmark) => faults.set_latency(Latency::benchmark()),
+        None => {}
+    }
+    if let Some(throttle) = request.throttle_next {
+        faults.throttle_next(usize::try_from(throttle.count).unwrap_or(usize::MAX).min(100_000), throttle.retry_after);
+    }
+    if let Some(throttle) = request.throttle_every {
+        faults.throttle_every(throttle.count, throttle.retry_after);
+    }
+    if let Some(failure) = request.fail_next {
+        faults.fail_next(failure.count.min(100_000), failure.status);
+    }
+    if let Some(count) = request.deadlock_next {
+        faults.deadlock_next(count);
+    }
+    if let Some(cutting) = request.cut_connection {
+        faults.cut_connection(cutting.nth, cutting.moment);
+    }
+    if request.clear_poison == Some(true) {
+        faults.clear_poison();
+    }
+    if let Some(poison) = request.poison {
+        faults.poison(poison);
+    }
+    if let Some(bulk) = request.bulk_unsupported {
+        faults.bulk_unsupported(&bulk.table, bulk.unsupported);
+    }
+    match request.limits {
+        Some(LimitsName::Off) => faults.set_limits(None),
+        Some(LimitsName::Documented) => faults.set_limits(Some(ServiceLimits::default())),
+        Some(LimitsName::Custom { requests, execution_seconds, concurrent, window_seconds }) => {
+            faults.set_limits(Some(ServiceLimits {
+                requests,
+                execution: Duration::from_secs(execution_seconds),
+                concurrent,
+                window: Duration::from_secs(window_seconds),
+            }))
+        }
+        None => {}
+    }
+    if let Some(seed) = request.seed {
+        faults.seed_faults(seed.seed, seed.rates);
+    }
+    if request.expire_tokens == Some(true) {
+        faults.expire_tokens();
+    }
+    if request.expire_delta_links == Some(true) {
+        world.expire_delta_links();
+    }
+    if let Some(seconds) = request.advance_clock_seconds {
+        faults.advance_clock(Duration::from_secs(seconds));
     }
 }

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use crate::api::{self, LARGEST_BODY};
 use crate::faults::{CutMoment, Verdict};
@@ -32,7 +33,12 @@ pub(crate) struct Server {
 pub(crate) struct Cut;
 
 /// Accepts connections until told to stop.
-pub(crate) async fn run(server: Arc<Server>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    server: Arc<Server>,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             _ = stop.changed() => return,
@@ -40,7 +46,19 @@ pub(crate) async fn run(server: Arc<Server>, listener: TcpListener, mut stop: wa
                 let Ok((stream, _)) = accepted else { continue };
                 let _ = stream.set_nodelay(true);
                 let (server, stop) = (Arc::clone(&server), stop.clone());
-                tokio::spawn(connection(server, stream, stop));
+                match &acceptor {
+                    None => {
+                        tokio::spawn(connection(server, stream, stop));
+                    }
+                    Some(acceptor) => {
+                        let acceptor = acceptor.clone();
+                        tokio::spawn(async move {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                connection(server, stream, stop).await;
+                            }
+                        });
+                    }
+                }
             }
         }
     }
@@ -85,6 +103,10 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
             let body = axum::body::to_bytes(Body::new(request.into_body()), LARGEST_BODY).await.unwrap_or_default();
             let (status, value) = server.tokens.issue(&server.world, &tenant, &String::from_utf8_lossy(&body));
             Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
+        }
+        ["common", "discovery", "instance"] => {
+            let value = crate::token::instances(&server.world);
+            Ok(plain(200, "application/json; charset=utf-8", value.to_string().into_bytes()))
         }
         [tenant, "v2.0", ".well-known", "openid-configuration"] => {
             let (status, value) = crate::token::discovery(&server.world, tenant);

@@ -27,6 +27,7 @@ pub struct DataverseSimulator {
 struct Inner {
     world: Arc<World>,
     stop: watch::Sender<bool>,
+    authority_pem: Option<String>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -44,17 +45,23 @@ impl DataverseSimulator {
             Some(file) => store.load(&serde_json::from_slice::<SavedState>(&std::fs::read(file)?)?),
             None => crate::demo::fill(&mut store, &options, fixed, jiff::Timestamp::now().as_second())?,
         }
-        let (sender, mut events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        let identity = if options.https { Some(crate::tls::identity()?) } else { None };
+        let (acceptor, authority_pem) =
+            identity.map_or((None, None), |identity| (Some(identity.acceptor), Some(identity.authority_pem)));
+        if let (Some(file), Some(pem)) = (&options.certificate_file, &authority_pem) {
+            std::fs::write(file, pem)?;
+        }
         let scheme = if options.https { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr()?);
         let world = Arc::new(World::new(store, options, fixed, sender));
         world.listen_at(url);
         let (stop, stopped) = watch::channel(false);
         let server = Arc::new(Server { world: Arc::clone(&world), tokens: Tokens::default() });
-        let serving = tokio::spawn(server::run(server, listener, stopped));
-        let draining = tokio::spawn(async move { while events.recv().await.is_some() {} });
-        Ok(Self { inner: Arc::new(Inner { world, stop, tasks: Mutex::new(vec![serving, draining]) }) })
+        let serving = tokio::spawn(server::run(server, listener, acceptor, stopped));
+        let delivering = tokio::spawn(crate::webhooks::deliver(Arc::clone(&world), events));
+        Ok(Self { inner: Arc::new(Inner { world, stop, authority_pem, tasks: Mutex::new(vec![serving, delivering]) }) })
     }
 
     /// Base address of the organization; the Web API is at `{url}/api/data/v9.2`.
@@ -111,12 +118,15 @@ impl DataverseSimulator {
         &self.inner.world.faults
     }
 
+    /// Certificate of the throw-away authority (PEM), when serving HTTPS.
+    #[must_use]
+    pub fn authority_certificate(&self) -> Option<&str> {
+        self.inner.authority_pem.as_deref()
+    }
+
     /// Expires every delta link given out so far.
     pub fn expire_delta_links(&self) {
-        let version = self.inner.world.read().version();
-        self.inner.world.faults.expire_delta_links_before(version + 1);
-        // The next link must be newer than the mark.
-        self.inner.world.write().skip_version();
+        self.inner.world.expire_delta_links();
     }
 
     /// All rows of a table: the columns that have a value, lookups as `_x_value`.
@@ -230,7 +240,7 @@ impl DataverseSimulator {
 }
 
 /// A row for proofs.
-fn shown(table: &Table, row: &Row) -> Map<String, Value> {
+pub(crate) fn shown(table: &Table, row: &Row) -> Map<String, Value> {
     let mut map = Map::new();
     for (at, cell) in row.cells() {
         let column = &table.columns[at];

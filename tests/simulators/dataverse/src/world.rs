@@ -175,6 +175,13 @@ impl World {
         log.push_back(entry);
     }
 
+    /// Expires every delta link given out so far; the next ones are newer than the mark.
+    pub fn expire_delta_links(&self) {
+        let mut store = self.write();
+        self.faults.expire_delta_links_before(store.version() + 1);
+        store.skip_version();
+    }
+
     /// API requests so far.
     #[must_use]
     pub fn requests(&self) -> u64 {

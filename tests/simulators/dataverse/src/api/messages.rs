@@ -1,12 +1,10 @@
-//! System tables that answer from the schema: which messages exist for which table. And the entry to FetchXML.
+//! System tables that answer from the schema: which messages exist for which table.
 
 use uuid::Uuid;
 
 use super::Context;
 use crate::schema::{NAMESPACE, Table};
 use crate::store::{Cell, Row, Store};
-use crate::wire::error::{ApiError, ApiResult};
-use crate::wire::request::ApiResponse;
 
 /// Messages that tables have.
 pub(crate) const MESSAGES: [&str; 8] =
@@ -105,9 +103,4 @@ pub(crate) fn within(context: &Context<'_>, store: &Store, table: usize) -> Opti
         _ => true,
     };
     Some(store.rows(table).after(None).filter(|row| kept(row)).map(|row| row.id).collect())
-}
-
-/// `?fetchXml=`.
-pub(crate) fn fetch(_context: &Context<'_>, _store: &Store, _table: usize) -> ApiResult<ApiResponse> {
-    Err(ApiError::not_supported("FetchXML"))
 }

@@ -93,6 +93,7 @@ fn holds(expression: &Expression, item: &Value) -> bool {
                 TextMatch::Contains => value.contains(&text),
                 TextMatch::StartsWith => value.starts_with(&text),
                 TextMatch::EndsWith => value.ends_with(&text),
+                TextMatch::Like => value == text,
             }
         }),
         Expression::Dynamics { name, property, values } => {

@@ -11,7 +11,9 @@ mod custom;
 mod customize;
 mod definitions;
 mod describe;
+mod fetch_xml;
 mod functions;
+mod joined;
 mod keys;
 mod links;
 pub(crate) mod messages;
@@ -19,6 +21,7 @@ mod metadata_query;
 mod option_sets;
 mod read;
 mod related;
+mod sql;
 mod write;
 
 use uuid::Uuid;
@@ -129,4 +132,24 @@ pub(crate) fn table_of(session_schema: &crate::schema::Schema, target: &Target) 
 /// The key of the first segment.
 pub(crate) fn key_of(target: &Target) -> Option<&KeyText> {
     target.segments.first().and_then(|segment| segment.key.as_ref())
+}
+
+/// The parsers, for the tests that throw any text at them.
+#[cfg(test)]
+pub(crate) mod parser_entries {
+    use crate::schema::Schema;
+
+    pub(crate) fn sql(schema: &Schema, text: &str) -> Result<(), crate::wire::error::ApiError> {
+        super::sql::parse(schema, text).map(|_| ())
+    }
+
+    pub(crate) fn fetch_xml(schema: &Schema, text: &str) -> Result<(), crate::wire::error::ApiError> {
+        super::fetch_xml::parse(schema, None, text, uuid::Uuid::nil()).map(|_| ())
+    }
+
+    /// The contents of the parts.
+    pub(crate) fn multipart(boundary: &str, body: &[u8]) -> Result<Vec<String>, &'static str> {
+        let parts = super::batch::parse_multipart(boundary, body)?;
+        Ok(parts.iter().map(|part| String::from_utf8_lossy(&part.content).into_owned()).collect())
+    }
 }

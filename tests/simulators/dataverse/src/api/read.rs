@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::cookie::Cookie;
 use super::related::related;
-use super::{Context, changes, csdl, definitions, functions, key_of, keys, messages, table_of};
+use super::{Context, changes, csdl, definitions, fetch_xml, functions, key_of, keys, messages, sql, table_of};
 use crate::query::options::Query;
 use crate::query::plan;
 use crate::query::predicate::Predicate;
@@ -40,10 +40,11 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<ApiResponse> {
     let store = context.world.read();
     let table = table_of(&store.schema, &context.target)?;
     match (&first.key, &segments[1..]) {
-        (None, []) if context.target.option("fetchXml").is_some() => messages::fetch(context, &store, table),
+        (None, []) if context.target.option("fetchXml").is_some() => fetch_xml::get(context, &store, table),
         (None, []) if ["savedQuery", "userQuery"].iter().any(|option| context.target.option(option).is_some()) => {
             Err(ApiError::new(404, "0x80040217", "savedquery With Id Does Not Exist"))
         }
+        (None, []) if context.target.option("sql").is_some() => sql::get(context, &store),
         (None, []) if changes::wanted(context) => changes::get(context, &store, table),
         (None, []) => {
             let within = messages::within(context, &store, table);

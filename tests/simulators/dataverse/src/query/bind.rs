@@ -92,6 +92,7 @@ impl Binder<'_> {
                             TextMatch::Contains => "contains",
                             TextMatch::StartsWith => "startswith",
                             TextMatch::EndsWith => "endswith",
+                            TextMatch::Like => "like",
                         }
                     )));
                 }

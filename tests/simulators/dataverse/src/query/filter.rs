@@ -30,6 +30,8 @@ pub enum TextMatch {
     StartsWith,
     /// `endswith`.
     EndsWith,
+    /// SQL's `LIKE`: the pattern as it is.
+    Like,
 }
 
 /// One side of a comparison.

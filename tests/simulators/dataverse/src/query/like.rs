@@ -10,12 +10,14 @@ pub fn text_matches(function: TextMatch, text: &str, pattern: &str) -> bool {
             TextMatch::Contains => text.contains(pattern),
             TextMatch::StartsWith => text.starts_with(pattern),
             TextMatch::EndsWith => text.ends_with(pattern),
+            TextMatch::Like => text == pattern,
         };
     }
     let pattern = match function {
         TextMatch::Contains => format!("%{pattern}%"),
         TextMatch::StartsWith => format!("{pattern}%"),
         TextMatch::EndsWith => format!("%{pattern}"),
+        TextMatch::Like => pattern.to_owned(),
     };
     like(text, &pattern)
 }

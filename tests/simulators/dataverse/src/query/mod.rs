@@ -2,9 +2,13 @@
 
 pub mod bind;
 pub mod filter;
+pub mod joined;
 pub mod lexer;
 pub mod like;
 pub mod members;
 pub mod options;
 pub mod plan;
 pub mod predicate;
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,12 @@ pub fn before_create(session: &mut Session<'_>, table: &Table, row: &mut Row, se
             set(table, row, "isauthvalueset", Some(Cell::Bool(get(table, row, "authvalue").is_some())));
             Ok(())
         }
+        "sdkmessageprocessingstep" => {
+            if !matches!(get(table, row, "mode"), Some(Cell::Int(1))) {
+                return Err(ApiError::not_supported("A synchronous step (mode 0) of a webhook"));
+            }
+            require(table, row, &["sdkmessageid", "eventhandler"])
+        }
         "annotation" => {
             defaults(table, row, &[("isdocument", Cell::Bool(false)), ("objecttypecode", Cell::text("none"))]);
             let owner = get(table, row, "objectid").and_then(|cell| match cell {

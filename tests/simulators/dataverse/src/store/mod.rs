@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-pub use cell::{Cell, Key, WrongType, compare, day, decimal, decimal_text, edm, guid, number, seconds, text_equal};
-pub use saved::{SavedState, SavedTable};
+pub use cell::{Cell, Key, compare, day, decimal, edm, guid, seconds, text_equal};
+pub use saved::SavedState;
 pub use table::{Row, TableRows};
 
 use crate::schema::Schema;
@@ -102,18 +102,6 @@ impl Store {
     /// Starts a transaction. Transactions do not nest.
     pub fn begin(&mut self) {
         self.journal = Some(Vec::new());
-    }
-
-    /// True inside a transaction.
-    #[must_use]
-    pub fn in_transaction(&self) -> bool {
-        self.journal.is_some()
-    }
-
-    /// Where the transaction stands now, to roll back to.
-    #[must_use]
-    pub fn mark(&self) -> usize {
-        self.journal.as_ref().map_or(0, Vec::len)
     }
 
     /// Keeps what was written.

@@ -63,15 +63,20 @@ impl<'a> RowWriter<'a> {
     }
 
     fn column(&self, out: &mut Vec<u8>, table: &Table, at: usize, row: &Row) {
+        self.value(out, &table.columns[at].property, table, at, row);
+    }
+
+    /// Writes `,"name":value` with its annotations.
+    pub fn value(&self, out: &mut Vec<u8>, name: &str, table: &Table, at: usize, row: &Row) {
         let column = &table.columns[at];
         let version =
             (column.name == "versionnumber").then(|| Cell::Int(i64::try_from(row.version).unwrap_or(i64::MAX)));
         let cell = version.as_ref().or_else(|| row.get(at)).filter(|_| column.name != "authvalue");
         if let Some(cell) = cell {
-            self.annotations(out, table, column, cell, row);
+            self.annotations(out, name, table, column, cell, row);
         }
         out.push(b',');
-        text(out, &column.property);
+        text(out, name);
         out.push(b':');
         match cell {
             Some(Cell::Text(value)) => text(out, value),
@@ -86,10 +91,10 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    fn annotations(&self, out: &mut Vec<u8>, table: &Table, column: &Column, cell: &Cell, row: &Row) {
+    fn annotations(&self, out: &mut Vec<u8>, property: &str, table: &Table, column: &Column, cell: &Cell, row: &Row) {
         let mut annotate = |name: &str, value: &str| {
             out.push(b',');
-            text(out, &format!("{}@{name}", column.property));
+            text(out, &format!("{property}@{name}"));
             out.push(b':');
             text(out, value);
         };
