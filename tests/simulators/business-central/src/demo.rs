@@ -218,9 +218,9 @@ impl Founder {
         let mut blocked = 0;
         for at in 0..total {
             let number = format!("{}", 1000 + at);
-            // Blocked items are spread among the others.
-            let is_blocked =
-                blocked * total < at.saturating_add(1) * size.blocked_items && blocked < size.blocked_items;
+            // Blocked items are spread among the others, the first item not being one if that can be helped.
+            let due = (2 * blocked + 1) * total <= 2 * at * size.blocked_items;
+            let is_blocked = blocked < size.blocked_items && (due || total - at <= size.blocked_items - blocked);
             blocked += usize::from(is_blocked);
             let cost = self.cents(150, 90_000);
             let price = (cost * Decimal::new(13 + i64::try_from(self.below(9))?, 1)).round_dp(2);

@@ -69,6 +69,11 @@ pub(crate) fn page_view(table: TableId, route: Route) -> Option<Filter> {
     Some(Filter::Compare(Operand::Property(status), Operator::GreaterOrEqual, Cell::Enum(POSTED)))
 }
 
+/// Pages that show records of posting and change nothing.
+pub(crate) fn is_read_only_page(table: TableId, route: Route) -> bool {
+    page_view(table, route).is_some()
+}
+
 /// Whether lines may be read without saying of which document: the standard pages gather them document by document.
 pub(crate) fn lines_need_a_document(table: TableId, route: Route) -> bool {
     route == Route::Standard && headers_of(table).is_some()

@@ -104,7 +104,7 @@ fn create(
 ) -> Result<Answer, ApiError> {
     let route = operation.route;
     let definition = schema().table(table);
-    if !definition.set(route).is_some_and(|set| set.insert) {
+    if documents::is_read_only_page(table, route) || !definition.set(route).is_some_and(|set| set.insert) {
         return Err(ApiError::not_allowed("POST", &set_name(table, route)));
     }
     let body = body(operation)?;
@@ -169,7 +169,7 @@ fn modify(
 ) -> Result<Answer, ApiError> {
     let route = operation.route;
     let definition = schema().table(table);
-    if !definition.set(route).is_some_and(|set| set.modify) {
+    if documents::is_read_only_page(table, route) || !definition.set(route).is_some_and(|set| set.modify) {
         return Err(ApiError::not_allowed("PATCH", &set_name(table, route)));
     }
     let row = read::shown(store, operation.route, table, id)?;
@@ -188,7 +188,9 @@ fn delete(
     table: TableId,
     id: Uuid,
 ) -> Result<Answer, ApiError> {
-    if !schema().table(table).set(operation.route).is_some_and(|set| set.delete) {
+    if documents::is_read_only_page(table, operation.route)
+        || !schema().table(table).set(operation.route).is_some_and(|set| set.delete)
+    {
         return Err(ApiError::not_allowed("DELETE", &set_name(table, operation.route)));
     }
     let row = read::shown(store, operation.route, table, id)?;

@@ -1,0 +1,47 @@
+// Resource Unit of Measure records for synchronization.
+page 50106 "Couplet Resource Units"
+{
+    PageType = API;
+    Caption = 'Resource Units', Locked = true;
+    APIPublisher = 'couplet';
+    APIGroup = 'sync';
+    APIVersion = 'v1.0';
+    EntityName = 'resourceUnitOfMeasure';
+    EntitySetName = 'resourceUnitsOfMeasure';
+    SourceTable = "Resource Unit of Measure";
+    ODataKeyFields = SystemId;
+    DelayedInsert = true;
+    Extensible = false;
+
+    layout
+    {
+        area(Content)
+        {
+            repeater(Records)
+            {
+                field(id; Rec.SystemId)
+                {
+                    Caption = 'Id';
+                    Editable = false;
+                }
+                field(code; Rec.Code)
+                {
+                    Caption = 'Code';
+                }
+                field(qtyPerUnitOfMeasure; Rec."Qty. per Unit of Measure")
+                {
+                    Caption = 'Qty Per Unit Of Measure';
+                }
+                field(resourceNo; Rec."Resource No.")
+                {
+                    Caption = 'Resource No';
+                }
+                field(lastModifiedDateTime; Rec.SystemModifiedAt)
+                {
+                    Caption = 'Last Modified Date Time';
+                    Editable = false;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// Sales Line records for synchronization.
+page 50116 "Couplet Sales Order Lines"
+{
+    PageType = API;
+    Caption = 'Sales Order Lines', Locked = true;
+    APIPublisher = 'couplet';
+    APIGroup = 'sync';
+    APIVersion = 'v1.0';
+    EntityName = 'salesOrderLine';
+    EntitySetName = 'salesOrderLines';
+    SourceTable = "Sales Line";
+    SourceTableView = where("Document Type" = const(Order));
+    ODataKeyFields = SystemId;
+    DelayedInsert = true;
+    Extensible = false;
+
+    layout
+    {
+        area(Content)
+        {
+            repeater(Records)
+            {
+                field(id; Rec.SystemId)
+                {
+                    Caption = 'Id';
+                    Editable = false;
+                }
+                field(documentId; Rec."Couplet Document Id")
+                {
+                    Caption = 'Document Id';
+                    Editable = false;
+                }
+                field(sequence; Rec."Line No.")
+                {
+                    Caption = 'Sequence';
+                }
+                field(lineObjectNumber; Rec."No.")
+                {
+                    Caption = 'Line Object Number';
+                }
+                field(quantity; Rec.Quantity)
+                {
+                    Caption = 'Quantity';
+                }
+                field(unitPrice; Rec."Unit Price")
+                {
+                    Caption = 'Unit Price';
+                }
+                field(netAmount; Rec.Amount)
+                {
+                    Caption = 'Net Amount';
+                    Editable = false;
+                }
+                field(netAmountIncludingTax; Rec."Amount Including VAT")
+                {
+                    Caption = 'Net Amount Including Tax';
+                    Editable = false;
+                }
+                field(shippedQuantity; Rec."Quantity Shipped")
+                {
+                    Caption = 'Shipped Quantity';
+                    Editable = false;
+                }
+                field(documentType; Rec."Document Type")
+                {
+                    Caption = 'Document Type';
+                    Editable = false;
+                }
+                field(currencyCode; Rec."Currency Code")
+                {
+                    Caption = 'Currency Code';
+                    Editable = false;
+                }
+                field(requestedDeliveryDate; Rec."Requested Delivery Date")
+                {
+                    Caption = 'Requested Delivery Date';
+                }
+                field(documentNo; Rec."Document No.")
+                {
+                    Caption = 'Document No';
+                    Editable = false;
+                }
+                field(type; Rec.Type)
+                {
+                    Caption = 'Type';
+                }
+                field(lastModifiedDateTime; Rec.SystemModifiedAt)
+                {
+                    Caption = 'Last Modified Date Time';
+                    Editable = false;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+// Sales Header records for synchronization.
+page 50115 "Couplet Sales Orders"
+{
+    PageType = API;
+    Caption = 'Sales Orders', Locked = true;
+    APIPublisher = 'couplet';
+    APIGroup = 'sync';
+    APIVersion = 'v1.0';
+    EntityName = 'salesOrder';
+    EntitySetName = 'salesOrders';
+    SourceTable = "Sales Header";
+    SourceTableView = where("Document Type" = const(Order));
+    ODataKeyFields = SystemId;
+    DelayedInsert = true;
+    Extensible = false;
+
+    layout
+    {
+        area(Content)
+        {
+            repeater(Records)
+            {
+                field(id; Rec.SystemId)
+                {
+                    Caption = 'Id';
+                    Editable = false;
+                }
+                field(number; Rec."No.")
+                {
+                    Caption = 'Number';
+                    Editable = false;
+                }
+                field(customerNumber; Rec."Sell-to Customer No.")
+                {
+                    Caption = 'Customer Number';
+                }
+                field(billToName; Rec."Bill-to Name")
+                {
+                    Caption = 'Bill To Name';
+                    Editable = false;
+                }
+                field(shipToName; Rec."Ship-to Name")
+                {
+                    Caption = 'Ship To Name';
+                }
+                field(billToAddressLine1; Rec."Bill-to Address")
+                {
+                    Caption = 'Bill To Address Line1';
+                    Editable = false;
+                }
+                field(billToAddressLine2; Rec."Bill-to Address 2")
+                {
+                    Caption = 'Bill To Address Line2';
+                    Editable = false;
+                }
+                field(billToCity; Rec."Bill-to City")
+                {
+                    Caption = 'Bill To City';
+                    Editable = false;
+                }
+                field(billToCountry; Rec."Bill-to Country/Region Code")
+                {
+                    Caption = 'Bill To Country';
+                    Editable = false;
+                }
+                field(billToState; Rec."Bill-to County")
+                {
+                    Caption = 'Bill To State';
+                    Editable = false;
+                }
+                field(billToPostCode; Rec."Bill-to Post Code")
+                {
+                    Caption = 'Bill To Post Code';
+                    Editable = false;
+                }
+                field(shipToAddressLine1; Rec."Ship-to Address")
+                {
+                    Caption = 'Ship To Address Line1';
+                }
+                field(shipToAddressLine2; Rec."Ship-to Address 2")
+                {
+                    Caption = 'Ship To Address Line2';
+                }
+                field(shipToCity; Rec."Ship-to City")
+                {
+                    Caption = 'Ship To City';
+                }
+                field(shipToCountry; Rec."Ship-to Country/Region Code")
+                {
+                    Caption = 'Ship To Country';
+                }
+                field(shipToState; Rec."Ship-to County")
+                {
+                    Caption = 'Ship To State';
+                }
+                field(shipToPostCode; Rec."Ship-to Post Code")
+                {
+                    Caption = 'Ship To Post Code';
+                }
+                field(currencyCode; CurrencyCodeTxt)
+                {
+                    Caption = 'Currency Code';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.Validate("Currency Code", LocalCurrency.Stored(CurrencyCodeTxt));
+                    end;
+                }
+                field(salesperson; Rec."Salesperson Code")
+                {
+                    Caption = 'Salesperson';
+                }
+                field(requestedDeliveryDate; Rec."Requested Delivery Date")
+                {
+                    Caption = 'Requested Delivery Date';
+                }
+                field(discountAmount; Rec."Invoice Discount Amount")
+                {
+                    Caption = 'Discount Amount';
+                    Editable = false;
+                }
+                field(totalAmountExcludingTax; Rec.Amount)
+                {
+                    Caption = 'Total Amount Excluding Tax';
+                    Editable = false;
+                }
+                field(totalAmountIncludingTax; Rec."Amount Including VAT")
+                {
+                    Caption = 'Total Amount Including Tax';
+                    Editable = false;
+                }
+                field(status; OrderStatus)
+                {
+                    Caption = 'Status';
+                    Editable = false;
+                }
+                field(lastModifiedDateTime; Rec.SystemModifiedAt)
+                {
+                    Caption = 'Last Modified Date Time';
+                    Editable = false;
+                }
+                field(lastShipmentDate; Rec."Last Shipment Date")
+                {
+                    Caption = 'Last Shipment Date';
+                    Editable = false;
+                }
+                field(shippingAgentCode; Rec."Shipping Agent Code")
+                {
+                    Caption = 'Shipping Agent Code';
+                }
+                field(paymentTermsCode; Rec."Payment Terms Code")
+                {
+                    Caption = 'Payment Terms Code';
+                }
+                field(documentType; Rec."Document Type")
+                {
+                    Caption = 'Document Type';
+                    Editable = false;
+                }
+                field(yourReference; Rec."Your Reference")
+                {
+                    Caption = 'Your Reference';
+                }
+                field(shipmentMethodCode; Rec."Shipment Method Code")
+                {
+                    Caption = 'Shipment Method Code';
+                }
+                field(paymentDiscountPercent; Rec."Payment Discount %")
+                {
+                    Caption = 'Payment Discount Percent';
+                }
+                field(workDescription; WorkDescription)
+                {
+                    Caption = 'Work Description';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.SetWorkDescription(WorkDescription);
+                    end;
+                }
+                part(salesOrderLines; "Couplet Sales Order Lines")
+                {
+                    Caption = 'Lines';
+                    EntityName = 'salesOrderLine';
+                    EntitySetName = 'salesOrderLines';
+                    SubPageLink = "Document Type" = field("Document Type"), "Document No." = field("No.");
+                }
+            }
+        }
+    }
+
+    var
+        CurrencyCodeTxt: Text;
+        LocalCurrency: Codeunit "Couplet Local Currency";
+        OrderStatus: Enum "Sales Order Entity Buffer Status";
+        WorkDescription: Text;
+
+    trigger OnAfterGetRecord()
+    begin
+        CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
+        OrderStatus := Shown(Rec.Status);
+        WorkDescription := Rec.GetWorkDescription();
+    end;
+
+    // The words of the standard API: its Draft is Open, its Open is Released.
+    local procedure Shown(Status: Enum "Sales Document Status"): Enum "Sales Order Entity Buffer Status"
+    begin
+        case Status of
+            Status::Open:
+                exit(Enum::"Sales Order Entity Buffer Status"::Draft);
+            Status::"Pending Approval":
+                exit(Enum::"Sales Order Entity Buffer Status"::"In Review");
+            else
+                exit(Enum::"Sales Order Entity Buffer Status"::Open);
+        end;
+    end;
+}

@@ -1,0 +1,129 @@
+// Vendor records for synchronization.
+page 50101 "Couplet Vendors"
+{
+    PageType = API;
+    Caption = 'Vendors', Locked = true;
+    APIPublisher = 'couplet';
+    APIGroup = 'sync';
+    APIVersion = 'v1.0';
+    EntityName = 'vendor';
+    EntitySetName = 'vendors';
+    SourceTable = Vendor;
+    ODataKeyFields = SystemId;
+    DelayedInsert = true;
+    Extensible = false;
+
+    layout
+    {
+        area(Content)
+        {
+            repeater(Records)
+            {
+                field(id; Rec.SystemId)
+                {
+                    Caption = 'Id';
+                    Editable = false;
+                }
+                field(number; Rec."No.")
+                {
+                    Caption = 'Number';
+                }
+                field(displayName; Rec.Name)
+                {
+                    Caption = 'Display Name';
+                }
+                field(addressLine1; Rec.Address)
+                {
+                    Caption = 'Address Line1';
+                }
+                field(addressLine2; Rec."Address 2")
+                {
+                    Caption = 'Address Line2';
+                }
+                field(city; Rec.City)
+                {
+                    Caption = 'City';
+                }
+                field(state; Rec.County)
+                {
+                    Caption = 'State';
+                }
+                field(country; Rec."Country/Region Code")
+                {
+                    Caption = 'Country';
+                }
+                field(postalCode; Rec."Post Code")
+                {
+                    Caption = 'Postal Code';
+                }
+                field(phoneNumber; Rec."Phone No.")
+                {
+                    Caption = 'Phone Number';
+                }
+                field(email; Rec."E-Mail")
+                {
+                    Caption = 'Email';
+                }
+                field(website; Rec."Home Page")
+                {
+                    Caption = 'Website';
+                }
+                field(currencyCode; CurrencyCodeTxt)
+                {
+                    Caption = 'Currency Code';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.Validate("Currency Code", LocalCurrency.Stored(CurrencyCodeTxt));
+                    end;
+                }
+                field(blocked; Rec.Blocked)
+                {
+                    Caption = 'Blocked';
+                }
+                field(lastModifiedDateTime; Rec.SystemModifiedAt)
+                {
+                    Caption = 'Last Modified Date Time';
+                    Editable = false;
+                }
+                field(purchaserCode; Rec."Purchaser Code")
+                {
+                    Caption = 'Purchaser Code';
+                }
+                field(contact; Rec.Contact)
+                {
+                    Caption = 'Contact';
+                }
+                field(faxNo; Rec."Fax No.")
+                {
+                    Caption = 'Fax No';
+                }
+                field(shipmentMethodCode; Rec."Shipment Method Code")
+                {
+                    Caption = 'Shipment Method Code';
+                }
+                field(shippingAgentCode; Rec."Shipping Agent Code")
+                {
+                    Caption = 'Shipping Agent Code';
+                }
+                field(paymentTermsCode; Rec."Payment Terms Code")
+                {
+                    Caption = 'Payment Terms Code';
+                }
+                field(primaryContactNo; Rec."Primary Contact No.")
+                {
+                    Caption = 'Primary Contact No';
+                }
+            }
+        }
+    }
+
+    var
+        CurrencyCodeTxt: Text;
+        LocalCurrency: Codeunit "Couplet Local Currency";
+
+    trigger OnAfterGetRecord()
+    begin
+        CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
+    end;
+}
