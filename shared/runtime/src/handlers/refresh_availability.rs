@@ -14,6 +14,7 @@ use crate::wiring::Application;
 /// When the run failed as a whole; the next one starts where this one started.
 pub async fn refresh_availability(application: &Application, trigger: Trigger) -> Result<RunJobAnswer, EngineError> {
     let span = tracing::info_span!("refresh_availability", company = %application.engine.company());
-    let report = application.engine.refresh_availability(trigger).instrument(span).await;
+    // Boxed for the same reason as in `run_job`.
+    let report = Box::pin(application.engine.refresh_availability(trigger)).instrument(span).await;
     answer(ITEM_AVAILABILITY, report)
 }

@@ -92,7 +92,8 @@ pub async fn run_job(application: &Application, event: &RunJobEvent) -> Result<R
     };
     let request = RunRequest { job: event.job.clone(), mode, trigger: event.trigger };
     let span = tracing::info_span!("run_job", company = %application.engine.company(), job = %event.job);
-    let report = application.engine.run_job(&request).instrument(span).await;
+    // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
+    let report = Box::pin(application.engine.run_job(&request)).instrument(span).await;
     answer(&event.job, report)
 }
 
