@@ -263,7 +263,7 @@ impl Faults {
             return Verdict::Refuse(too_many("0x80072322", seconds));
         }
         if let Some((nth, seconds)) = state.throttle_every
-            && state.served % nth == 0
+            && state.served.is_multiple_of(nth)
         {
             return Verdict::Refuse(too_many("0x80072322", seconds));
         }

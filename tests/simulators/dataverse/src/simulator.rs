@@ -158,6 +158,7 @@ impl DataverseSimulator {
     ///
     /// # Errors
     /// As the Web API would answer.
+    #[allow(clippy::needless_pass_by_value)] // Callers write `json!` in place.
     pub fn create_as_user(&self, table: &str, values: Value) -> Result<Uuid, ApiError> {
         let world = &self.inner.world;
         world.transaction(world.fixed.human_user, true, |session| {
@@ -171,6 +172,7 @@ impl DataverseSimulator {
     ///
     /// # Errors
     /// As the Web API would answer.
+    #[allow(clippy::needless_pass_by_value)] // Callers write `json!` in place.
     pub fn update_as_user(&self, table: &str, id: Uuid, values: Value) -> Result<(), ApiError> {
         let world = &self.inner.world;
         world.transaction(world.fixed.human_user, true, |session| {
@@ -196,6 +198,7 @@ impl DataverseSimulator {
     ///
     /// # Errors
     /// As the Web API would answer.
+    #[allow(clippy::needless_pass_by_value)] // Callers write `json!` in place.
     pub fn create_many_as_user(&self, table: &str, rows: Vec<Value>) -> Result<Vec<Uuid>, ApiError> {
         let world = &self.inner.world;
         world.transaction(world.fixed.human_user, true, |session| {

@@ -63,7 +63,7 @@ fn tables(context: &Context<'_>, schema: &Schema) -> ApiResult<ApiResponse> {
                     .filter(|relation| relation.navigation_from(name).is_some())
                     .map(describe::many_to_many)
                     .collect(),
-                other => return property(context, entity(context, schema, table), other),
+                other => return property(context, &entity(context, schema, table), other),
             };
             part_of(context, &path, items, part, rest)
         }
@@ -71,7 +71,7 @@ fn tables(context: &Context<'_>, schema: &Schema) -> ApiResult<ApiResponse> {
 }
 
 /// A metadata property by itself, such as `EntityDefinitions(…)/DisplayName`.
-fn property(context: &Context<'_>, entity: Value, name: &str) -> ApiResult<ApiResponse> {
+fn property(context: &Context<'_>, entity: &Value, name: &str) -> ApiResult<ApiResponse> {
     let value = entity.get(name).cloned().ok_or_else(|| ApiError::unknown_segment(name))?;
     let mut answer = Map::new();
     answer.insert("@odata.context".to_owned(), json!(format!("{}/$metadata#EntityDefinitions/{name}", context.api())));
@@ -133,7 +133,7 @@ fn part_of(
     })?;
     match rest {
         [] => metadata_query::one(context, &context_path, found),
-        [property_name] => property(context, found, &property_name.name),
+        [property_name] => property(context, &found, &property_name.name),
         [_, other, ..] => Err(ApiError::unknown_segment(&other.name)),
     }
 }

@@ -8,7 +8,7 @@ use crate::schema::{AlternateKey, Choice, ChoiceRole, Collection, Column, Kind, 
 /// A label in English.
 pub(crate) fn label(text: &str) -> Value {
     let localized = json!({"Label": text, "LanguageCode": 1033, "IsManaged": true, "MetadataId": Uuid::new_v5(&NAMESPACE, format!("label {text}").as_bytes()), "HasChanged": null});
-    json!({"LocalizedLabels": [localized.clone()], "UserLocalizedLabel": localized})
+    json!({"LocalizedLabels": [localized], "UserLocalizedLabel": localized})
 }
 
 fn managed(value: bool, name: &str) -> Value {

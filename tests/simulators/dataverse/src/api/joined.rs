@@ -42,7 +42,8 @@ pub(crate) fn answer(context: &Context<'_>, store: &Store, joined: &Joined, page
     if page.cookies && context.prefer.annotates("Microsoft.Dynamics.CRM.morerecords") {
         out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.morerecords\":{more}").as_bytes());
     }
-    if page.cookies && more && context.prefer.annotates("Microsoft.Dynamics.CRM.fetchxmlpagingcookie") {
+    // Clients page by this annotation without asking for it.
+    if page.cookies && more {
         let inner = format!("%253ccookie%2520page%253d%2522{}%2522%253e%253c%252fcookie%253e", page.number);
         out.extend_from_slice(b",\"@Microsoft.Dynamics.CRM.fetchxmlpagingcookie\":");
         rows::text(

@@ -256,6 +256,6 @@ fn american_time(time: &str) -> Option<String> {
     let hour: u32 = parts.next()?.parse().ok()?;
     let minute = parts.next()?;
     let half = if hour < 12 { "AM" } else { "PM" };
-    let hour = if hour % 12 == 0 { 12 } else { hour % 12 };
+    let hour = if hour.is_multiple_of(12) { 12 } else { hour % 12 };
     Some(format!("{hour}:{minute} {half}"))
 }

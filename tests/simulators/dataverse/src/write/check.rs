@@ -1,61 +1,68 @@
 //! Checks of values against their columns, and of rows against the keys of their table.
 
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::session::{Changes, Session};
-use crate::schema::{AlternateKey, Kind, Table};
+use crate::schema::{AlternateKey, Choice, Kind, Table};
 use crate::store::{Cell, Key, Row};
 use crate::wire::error::{ApiError, ApiResult};
+
+/// What SQL Server's money type holds at most, in whole units.
+const LARGEST_AMOUNT: i64 = 922_337_203_685_477;
 
 /// Lengths, option values and targets of lookups.
 pub fn values(session: &Session<'_>, table: &Table, id: Uuid, changes: &Changes) -> ApiResult<()> {
     for (at, value) in changes {
         let column = &table.columns[*at];
         match (&column.kind, value) {
-            (Kind::Text(longest) | Kind::Memo(longest), Some(Cell::Text(text))) => {
-                if text.encode_utf16().count() > *longest {
-                    return Err(ApiError::refused(
-                        "0x80044331",
-                        format!(
-                            "A validation error occurred.  The length of the '{}' attribute of the '{}' entity exceeded the maximum allowed length of '{longest}'.",
-                            column.name, table.name
-                        ),
-                    ));
-                }
+            (Kind::Text(longest) | Kind::Memo(longest), Some(Cell::Text(text)))
+                if text.encode_utf16().count() > *longest =>
+            {
+                return Err(ApiError::refused(
+                    "0x80044331",
+                    format!(
+                        "A validation error occurred.  The length of the '{}' attribute of the '{}' entity exceeded the maximum allowed length of '{longest}'.",
+                        column.name, table.name
+                    ),
+                ));
             }
-            (Kind::Choice(choice), Some(Cell::Int(value))) if !choice.options.is_empty() => {
-                if !choice.options.iter().any(|(option, _)| i64::from(*option) == *value) {
-                    return Err(ApiError::refused(
-                        "0x8004431A",
-                        format!(
-                            "A validation error occurred. The value {value} of '{}' on record of type '{}' with Id = '{id}' is outside the valid range. Accepted Values: {}",
-                            column.name,
-                            table.name,
-                            choice.options.iter().map(|(option, _)| option.to_string()).collect::<Vec<_>>().join(",")
-                        ),
-                    ));
-                }
+            (Kind::Choice(choice), Some(Cell::Int(value))) if outside(choice, *value) => {
+                return Err(ApiError::refused(
+                    "0x8004431A",
+                    format!(
+                        "A validation error occurred. The value {value} of '{}' on record of type '{}' with Id = '{id}' is outside the valid range. Accepted Values: {}",
+                        column.name,
+                        table.name,
+                        choice.options.iter().map(|(option, _)| option.to_string()).collect::<Vec<_>>().join(",")
+                    ),
+                ));
             }
-            (Kind::Lookup(_), Some(Cell::Lookup { table: target, id })) => {
-                if session.store.get(*target, *id).is_none() {
-                    return Err(ApiError::missing_row(&session.store.schema.table(*target).name, *id));
-                }
+            (Kind::Lookup(_), Some(Cell::Lookup { table: target, id }))
+                if session.store.get(*target, *id).is_none() =>
+            {
+                return Err(ApiError::missing_row(&session.store.schema.table(*target).name, *id));
             }
-            (Kind::Decimal | Kind::Money, Some(Cell::Decimal(number))) => {
-                if number.abs() > rust_decimal::Decimal::from(922_337_203_685_477_i64) {
-                    return Err(ApiError::refused(
-                        "0x80040203",
-                        format!(
-                            "A validation error occurred. The value of '{}' on record of type '{}' is outside the valid range.",
-                            column.name, table.name
-                        ),
-                    ));
-                }
+            (Kind::Decimal | Kind::Money, Some(Cell::Decimal(number)))
+                if number.abs() > Decimal::from(LARGEST_AMOUNT) =>
+            {
+                return Err(ApiError::refused(
+                    "0x80040203",
+                    format!(
+                        "A validation error occurred. The value of '{}' on record of type '{}' is outside the valid range.",
+                        column.name, table.name
+                    ),
+                ));
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// A choice without options of its own takes any value: the schema data do not list them.
+fn outside(choice: &Choice, value: i64) -> bool {
+    !choice.options.is_empty() && !choice.options.iter().any(|(option, _)| i64::from(*option) == value)
 }
 
 /// Alternate keys are unique; rows without a value in one of the columns do not take part.
