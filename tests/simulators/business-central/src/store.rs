@@ -88,6 +88,8 @@ pub(crate) struct Store {
     version: u64,
     /// Source of ids while a company is made from a seed; ids are random otherwise.
     seeded_ids: Option<u64>,
+    /// The last number each number series gave.
+    series: HashMap<(TableId, &'static str), u64>,
     item: (TableId, usize),
     vendor: (TableId, usize),
 }
@@ -125,6 +127,7 @@ impl Store {
             ledger,
             version: 0,
             seeded_ids: None,
+            series: HashMap::new(),
             item: (item, position(item, "number")),
             vendor: (vendor, position(vendor, "displayName")),
         }
@@ -218,6 +221,16 @@ impl Store {
                 && text[prefix.len()..].bytes().all(|byte| byte.is_ascii_digit())
         };
         numbers.filter_map(|(key, _)| key.first()).map(Cell::as_text).find(|text| fits(text)).map(str::to_owned)
+    }
+
+    /// The last number a number series gave.
+    pub(crate) fn last_of_series(&self, table: TableId, prefix: &'static str) -> Option<u64> {
+        self.series.get(&(table, prefix)).copied()
+    }
+
+    /// Notes what a number series gave; a number stays given if its record is undone, as series with gaps do.
+    pub(crate) fn series_gave(&mut self, table: TableId, prefix: &'static str, number: u64) {
+        self.series.insert((table, prefix), number);
     }
 
     /// The highest entry number of a ledger.

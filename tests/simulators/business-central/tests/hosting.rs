@@ -148,3 +148,16 @@ async fn wrong_credentials_get_no_token() {
     }
     assert_eq!(client.simulator.requests(), 0);
 }
+
+#[tokio::test]
+async fn a_page_holds_twenty_thousand_rows_and_the_rest_follows() {
+    let demo = DemoSize { items: 20_001, blocked_items: 0, ..DemoSize::default() };
+    let client = Client::with(BusinessCentralOptions { demo: Some(demo), ..BusinessCentralOptions::default() }).await;
+    let first = client.get(&client.standard("items?$select=number&$count=true")).await;
+    assert_eq!((first.values().len(), first.body["@odata.count"].as_u64()), (20_000, Some(20_001)));
+    let rest = client.get(first.body["@odata.nextLink"].as_str().unwrap()).await;
+    assert_eq!(rest.values().len(), 1);
+    assert!(rest.body["@odata.nextLink"].is_null());
+    let added = client.post(&client.standard("items"), json!({})).await;
+    assert_eq!(added.body["number"], "21001");
+}

@@ -215,3 +215,25 @@ async fn a_text_the_company_refuses_fails_only_the_write_that_carries_it() {
     );
     assert_eq!(client.post(&client.standard("items"), json!({"displayName": "a good one"})).await.status.as_u16(), 201);
 }
+
+#[tokio::test]
+async fn a_number_series_passes_over_numbers_given_by_hand() {
+    let client = Client::empty().await;
+    for (given, expected) in [(None, "C00010"), (Some("C00020"), "C00020"), (None, "C00030")] {
+        let reply = client.post(&client.standard("customers"), json!({"number": given.unwrap_or("")})).await;
+        assert_eq!(reply.body["number"], expected, "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_vendor_is_followed_by_its_items() {
+    let client = Client::empty().await;
+    let vendor = client.post(&client.standard("vendors"), json!({"number": "V1", "displayName": "Fabrikam"})).await;
+    let item = client.post(&client.companion("items"), json!({"vendorNo": "V1"})).await;
+    assert_eq!(item.body["vendorName"], "Fabrikam");
+    let renamed =
+        client.patch(&client.standard(&format!("vendors({})", vendor.id())), "*", json!({"number": "V2"})).await;
+    assert_eq!(renamed.status.as_u16(), 200, "{}", renamed.text);
+    let after = client.get(&client.companion(&format!("items({})", item.id()))).await;
+    assert_eq!((after.body["vendorNo"].as_str(), after.body["vendorName"].as_str()), (Some("V2"), Some("Fabrikam")));
+}

@@ -33,7 +33,7 @@ const SERIES: &[Series] = &[
 ];
 
 /// Gives the row the next number of its series if it has none.
-pub(crate) fn number(store: &Store, table: TableId, row: &mut Row) -> Result<(), ApiError> {
+pub(crate) fn number(store: &mut Store, table: TableId, row: &mut Row) -> Result<(), ApiError> {
     let definition = schema().table(table);
     let Some(series) = SERIES.iter().find(|series| series.table == definition.name) else { return Ok(()) };
     let Some(at) = definition.position("number").or_else(|| definition.position("code")) else { return Ok(()) };
@@ -44,22 +44,30 @@ pub(crate) fn number(store: &Store, table: TableId, row: &mut Row) -> Result<(),
     Ok(())
 }
 
-/// The next number of a series: one step after the highest in use.
-fn next(store: &Store, table: TableId, series: &Series) -> String {
+/// The next number of a series: one step after the last it gave, or after the highest in use if it gave none yet.
+fn next(store: &mut Store, table: TableId, series: &Series) -> String {
     let Series { prefix, first, width, step, .. } = *series;
-    // Numbers of one width sort like the numbers they hold; a series that has outgrown its width goes on with more digits.
-    let highest = (width..width + 4)
-        .rev()
-        .find_map(|width| store.last_code_with(table, prefix, width))
-        .and_then(|code| code[prefix.len()..].parse::<u64>().ok());
-    let next = highest.map_or(first, |highest| ((highest / step + 1) * step).max(first));
+    let last = store.last_of_series(table, prefix).or_else(|| highest(store, table, prefix, width));
+    let mut next = last.map_or(first, |last| ((last / step + 1) * step).max(first));
+    // Numbers given by hand are passed over.
+    while store.by_code(table, &format!("{prefix}{next:0width$}")).is_some() {
+        next += step;
+    }
+    store.series_gave(table, prefix, next);
     format!("{prefix}{next:0width$}")
+}
+
+/// The highest number in use. Numbers of one width sort like the numbers they hold; a series that has outgrown its width
+/// goes on with more digits.
+fn highest(store: &Store, table: TableId, prefix: &str, width: usize) -> Option<u64> {
+    let code = (width..width + 4).rev().find_map(|width| store.last_code_with(table, prefix, width))?;
+    code[prefix.len()..].parse().ok()
 }
 
 /// Prefix of the numbers of posted invoices.
 pub(crate) const POSTED_INVOICE: &str = "PS-INV";
 
 /// The next number of a posted invoice.
-pub(crate) fn posted_invoice(store: &Store, invoices: TableId) -> String {
+pub(crate) fn posted_invoice(store: &mut Store, invoices: TableId) -> String {
     next(store, invoices, &series("", POSTED_INVOICE, 103_001, 6, 1))
 }
