@@ -18,6 +18,20 @@ pub(crate) struct Cookie {
     pub tracking: bool,
 }
 
+fn bad() -> ApiError {
+    ApiError::new(400, "0x80060888", "The paging cookie is not valid.")
+}
+
+fn attribute(text: &str, name: &str) -> Option<String> {
+    let start = text.find(&format!("{name}=\""))? + name.len() + 2;
+    text[start..].split_once('"').map(|(value, _)| value.to_owned())
+}
+
+/// The page, from 1, that the decoded text of a cookie leads to.
+pub(crate) fn page_number(text: &str) -> ApiResult<usize> {
+    attribute(text, "pagenumber").and_then(|page| page.parse().ok()).filter(|page| *page > 0).ok_or_else(bad)
+}
+
 impl Cookie {
     /// Percent-encoded text for `$skiptoken`.
     pub fn text(&self, path: &str) -> String {
@@ -36,16 +50,11 @@ impl Cookie {
 
     /// Reads the decoded text.
     pub fn parse(text: &str) -> ApiResult<Self> {
-        let bad = || ApiError::new(400, "0x80060888", "The paging cookie is not valid.");
-        let attribute = |text: &str, name: &str| -> Option<String> {
-            let start = text.find(&format!("{name}=\""))? + name.len() + 2;
-            text[start..].split_once('"').map(|(value, _)| value.to_owned())
-        };
         let inner = attribute(text, "pagingcookie").ok_or_else(bad)?;
         let inner = crate::wire::path::decode(&crate::wire::path::decode(&inner, false), false);
         let number = |text: Option<String>| text.and_then(|text| text.parse::<usize>().ok()).ok_or_else(bad);
         Ok(Self {
-            page: number(attribute(text, "pagenumber"))?.max(1),
+            page: page_number(text)?,
             last: attribute(&inner, "last").and_then(|id| crate::store::guid(&id)).ok_or_else(bad)?,
             offset: number(attribute(&inner, "offset"))?,
             tracking: attribute(text, "istracking").as_deref() == Some("True"),
@@ -62,6 +71,7 @@ impl Cookie {
     }
 }
 
-fn encode(text: &str) -> String {
+/// Encodes everything that is not a letter or a digit.
+pub(crate) fn encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

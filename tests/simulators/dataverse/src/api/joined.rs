@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Context;
+use super::cookie::encode;
 use super::read::{LARGEST_PAGE, preferences};
 use crate::query::joined::{Joined, Tuple};
 use crate::schema::Kind;
@@ -20,7 +21,7 @@ pub(crate) struct Page {
     pub size: usize,
     /// The total is wanted.
     pub total: bool,
-    /// Next pages are asked for by cookie (FetchXML) instead of being cut off silently.
+    /// Next pages are asked for by cookie (FetchXML) instead of by next link (SQL).
     pub cookies: bool,
 }
 
@@ -42,14 +43,19 @@ pub(crate) fn answer(context: &Context<'_>, store: &Store, joined: &Joined, page
     if page.cookies && context.prefer.annotates("Microsoft.Dynamics.CRM.morerecords") {
         out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.morerecords\":{more}").as_bytes());
     }
-    // Clients page by this annotation without asking for it.
-    if page.cookies && more {
+    if more {
         let inner = format!("%253ccookie%2520page%253d%2522{}%2522%253e%253c%252fcookie%253e", page.number);
-        out.extend_from_slice(b",\"@Microsoft.Dynamics.CRM.fetchxmlpagingcookie\":");
-        rows::text(
-            &mut out,
-            &format!("<cookie pagenumber=\"{}\" pagingcookie=\"{inner}\" istracking=\"False\" />", page.number + 1),
-        );
+        let cookie =
+            format!("<cookie pagenumber=\"{}\" pagingcookie=\"{inner}\" istracking=\"False\" />", page.number + 1);
+        if page.cookies {
+            // Clients page by this annotation without asking for it.
+            out.extend_from_slice(b",\"@Microsoft.Dynamics.CRM.fetchxmlpagingcookie\":");
+            rows::text(&mut out, &cookie);
+        } else {
+            let sql = encode(context.target.option("sql").unwrap_or_default());
+            out.extend_from_slice(b",\"@odata.nextLink\":");
+            rows::text(&mut out, &format!("{}/{}?sql={sql}&$skiptoken={}", context.api(), main.set, encode(&cookie)));
+        }
     }
     out.push(b'}');
     let mut response = preferences(context, ApiResponse::json(200, out));
@@ -68,8 +74,8 @@ fn tuples(
     let found = joined.tuples(store);
     let total = found.len().saturating_sub(joined.offset);
     let limit = joined.top.unwrap_or(usize::MAX).min(total);
-    let start = joined.offset + (page.number - 1) * page.size;
-    let end = (joined.offset + limit).min(start + page.size).max(start);
+    let start = joined.offset.saturating_add((page.number - 1).saturating_mul(page.size));
+    let end = joined.offset.saturating_add(limit).min(start.saturating_add(page.size)).max(start);
     let writer = RowWriter::new(store, &context.prefer);
     out.extend_from_slice(b",\"value\":[");
     let mut written = 0;

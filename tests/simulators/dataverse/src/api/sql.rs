@@ -1,6 +1,7 @@
 //! `?sql=SELECT …`: the read-only SQL subset that Microsoft's Python client offers.
 
 use super::Context;
+use super::cookie::page_number;
 use super::joined::{Page, answer};
 use super::read::LARGEST_PAGE;
 use crate::query::bind::text_cell;
@@ -15,7 +16,8 @@ use crate::wire::request::ApiResponse;
 /// Answers `?sql=`.
 pub(crate) fn get(context: &Context<'_>, store: &Store) -> ApiResult<ApiResponse> {
     let joined = parse(&store.schema, context.target.option("sql").unwrap_or_default())?;
-    answer(context, store, &joined, Page { number: 1, size: LARGEST_PAGE, total: false, cookies: false })
+    let number = context.target.option("$skiptoken").map_or(Ok(1), page_number)?;
+    answer(context, store, &joined, Page { number, size: LARGEST_PAGE, total: false, cookies: false })
 }
 
 #[derive(Debug, Clone, PartialEq)]
