@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use couplet_engine::EngineError;
-use couplet_local::{EventSource, scheduler, timers};
+use couplet_local::{EventSource, Timer, scheduler, timers};
 use couplet_runtime::Application;
 use couplet_runtime::handlers::{RunJobAnswer, RunOutcome};
 use tokio::sync::watch;
@@ -17,16 +17,21 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let installation = Installation::open(&settings).await?;
     output::note("running all jobs by their timers; Ctrl-C ends");
-    jobs_until_stopped(&installation.application, &installation.source, &interrupt::flag()).await;
+    let timers = timers(&installation.application.engine.jobs());
+    jobs_until_stopped(&installation.application, &installation.source, &timers, &interrupt::flag()).await;
     output::note("processing what is left in the queue");
     installation.finish().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Starts jobs by their timers and processes records until told to stop.
-pub async fn jobs_until_stopped(application: &Application, source: &EventSource, stop: &watch::Receiver<bool>) {
-    let timers = timers(&application.engine.jobs());
-    tokio::join!(scheduler::run(application, &timers, stop, told), source.run(stop));
+pub async fn jobs_until_stopped(
+    application: &Application,
+    source: &EventSource,
+    timers: &[Timer],
+    stop: &watch::Receiver<bool>,
+) {
+    tokio::join!(scheduler::run(application, timers, stop, told), source.run(stop));
 }
 
 fn told(job: &str, answer: Result<RunJobAnswer, EngineError>) {

@@ -1,6 +1,7 @@
 //! The demonstration's two systems, and the settings that lead to them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
@@ -92,7 +93,7 @@ impl Company {
     }
 
     /// What to do with the running demonstration.
-    pub fn invitation(&self) -> String {
+    pub fn invitation(&self, period: Duration) -> String {
         let (bc_tenant, bc_client, bc_secret) = self.business_central.credentials();
         let (dv_tenant, dv_client, dv_secret) = self.dataverse.credentials();
         let token = |authority: String, tenant: String, client: String, secret: String, scope: &str| {
@@ -110,9 +111,10 @@ impl Company {
         let dv_url = self.dataverse.url();
         let dv_token = token(self.dataverse.authority(), dv_tenant, dv_client, dv_secret, &dv_url);
         format!(
-            "\nBoth systems stay up and the jobs keep running by their timers; Ctrl-C ends.\n\n\
+            "\nBoth systems stay up, and every job runs every {} seconds; Ctrl-C ends.\n\n\
              Business Central  {}/api/v2.0/companies({})/items\n  token: {bc_token}\n\
              Dataverse         {dv_url}/api/data/v9.2/products\n  token: {dv_token}\n",
+            period.as_secs(),
             self.business_central.url(),
             self.business_central.company_id(),
         )

@@ -11,9 +11,10 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
-use couplet_local::{EmbeddedCloud, EventSource, EventSourceOptions};
+use couplet_local::{EmbeddedCloud, EventSource, EventSourceOptions, Timer, timers};
 use couplet_runtime::Application;
 use couplet_runtime::handlers::RunMode;
 
@@ -27,6 +28,8 @@ use world::World;
 
 /// Mismatches shown to the person; the report has their number.
 const SHOWN: usize = 20;
+/// Time between two runs of a job while the demonstration stays up.
+const PERIOD: Duration = Duration::from_secs(15);
 
 /// Runs the demonstration.
 pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
@@ -53,11 +56,19 @@ pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         output::note(problem);
     }
     if !options.exit {
-        output::note(&company.invitation());
-        commands::jobs_until_stopped(&application, &source, &stop).await;
+        output::note(&company.invitation(PERIOD));
+        commands::jobs_until_stopped(&application, &source, &quick_timers(&application), &stop).await;
     }
     company.stop().await;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The timers of an installation, so much faster that a person sees a change travel.
+fn quick_timers(application: &Application) -> Vec<Timer> {
+    let timers = timers(&application.engine.jobs());
+    let count = u32::try_from(timers.len()).unwrap_or(u32::MAX).max(1);
+    let quick = |(timer, position): (Timer, u32)| Timer { first: PERIOD / count * position, every: PERIOD, ..timer };
+    timers.into_iter().zip(0..).map(quick).collect()
 }
 
 /// The three passes and the comparison.
