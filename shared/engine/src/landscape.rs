@@ -156,10 +156,7 @@ impl Engine {
         let read = || async {
             let currency = self.local_currency_row().await?;
             let product = &self.options().product_name;
-            let names = [
-                format!("{product} Default Price List"),
-                format!("{product} {} Default Price List", self.local_currency().await?),
-            ];
+            let names = self.catalogue().defaults().price_list_names(product, self.local_currency().await?);
             let wanted = names.iter().cloned().map(Value::Text).collect();
             let filter = Filter::all(vec![Condition::one_of("name", wanted)]);
             let rows = self.find_rows("pricelevel", &filter, &["name", "transactioncurrencyid"]).await?;

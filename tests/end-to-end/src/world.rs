@@ -35,6 +35,8 @@ pub struct WorldOptions {
     pub dataverse: DataverseDemo,
     /// Who owns new records.
     pub ownership: Ownership,
+    /// ISO code of the organization's base currency.
+    pub base_currency: String,
     /// Times and limits of the engine.
     pub engine: EngineOptions,
 }
@@ -54,6 +56,7 @@ impl Default for WorldOptions {
             },
             dataverse: DataverseDemo::default(),
             ownership: Ownership::Person,
+            base_currency: "USD".to_owned(),
             engine: EngineOptions::default(),
         }
     }
@@ -103,6 +106,7 @@ impl World {
         let dataverse = DataverseSimulator::start(DataverseOptions {
             demo: Some(options.dataverse.clone()),
             company_id: business_central.company_id(),
+            base_currency: options.base_currency.clone(),
             ..DataverseOptions::default()
         })
         .await

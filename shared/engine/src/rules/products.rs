@@ -28,8 +28,6 @@ use crate::error::EngineError;
 const UNITS: &str = "UNIT OF MEASURE";
 /// Role of the line in the default price list among the companions of a coupling.
 pub(crate) const PRICE_LINE: &str = "price";
-/// Decimals of quantities of a new product (S203).
-const QUANTITY_DECIMALS: i64 = 2;
 /// State and status of a product on sale.
 const ACTIVE: (i64, i64) = (0, 1);
 /// State and status of a product taken off sale.
@@ -95,6 +93,7 @@ impl MappingRules for Products {
                     sets_schedule: self.sets_schedule,
                     product: Arc::clone(&context.mapping.dataverse),
                     company: engine.filter_context().await?.company,
+                    quantity_decimals: engine.catalogue().defaults().quantity_decimals(),
                     currency: engine.local_currency_row().await?,
                     price_list,
                     price_lines: PriceLines::new(engine, price_list)?,
@@ -129,6 +128,7 @@ struct ToDataverse {
     sets_schedule: bool,
     product: Arc<Table>,
     company: Option<DataverseId>,
+    quantity_decimals: i64,
     currency: Uuid,
     price_list: Uuid,
     price_lines: PriceLines,
@@ -150,7 +150,7 @@ impl PreparedRules for ToDataverse {
         }
         set(fields, table, "vendorname", record.source.get("vendorName").clone())?;
         set_on_create(fields, table, "producttypecode", Value::Int(self.product_type))?;
-        set_on_create(fields, table, "quantitydecimal", Value::Int(QUANTITY_DECIMALS))?;
+        set_on_create(fields, table, "quantitydecimal", Value::Int(self.quantity_decimals))?;
         if let Some(company) = self.company {
             set(fields, table, "bcbi_companyid", Value::Guid(company.0))?;
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use couplet_model::catalogue::Defaults;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
@@ -20,10 +21,6 @@ pub(crate) const UNIT: &str = "unit";
 
 pub(crate) struct UnitsOfMeasure;
 
-/// The name of the unit group of a unit (C-201).
-pub(crate) fn unit_group_name(code: &str) -> String {
-    format!("NAV {code}")
-}
 
 #[async_trait]
 impl MappingRules for UnitsOfMeasure {
@@ -34,7 +31,8 @@ impl MappingRules for UnitsOfMeasure {
     /// A unit group of the right name is adopted if it is active and holds at most one unit (S215).
     async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         let engine = context.engine;
-        let name = |source: &Record| unit_group_name(source.get("code").as_text().unwrap_or_default());
+        let defaults = engine.catalogue().defaults();
+        let name = |source: &Record| defaults.unit_group_name(source.get("code").as_text().unwrap_or_default());
         let names = sources.iter().map(|source| Value::Text(name(source))).collect();
         let filter = Filter::all(vec![Condition::one_of("name", names)]);
         let groups = engine.find_rows("uomschedule", &filter, &["name", "statecode"]).await?;
@@ -71,20 +69,25 @@ impl MappingRules for UnitsOfMeasure {
         context: Context<'_>,
         _sources: &[Transferring<'_>],
     ) -> Result<Box<dyn PreparedRules>, EngineError> {
-        Ok(Box::new(Prepared { table: Arc::clone(&context.mapping.dataverse), unit: context.engine.dataverse_table("uom")? }))
+        Ok(Box::new(Prepared {
+            table: Arc::clone(&context.mapping.dataverse),
+            unit: context.engine.dataverse_table("uom")?,
+            defaults: context.engine.catalogue().defaults().clone(),
+        }))
     }
 }
 
 struct Prepared {
     table: Arc<Table>,
     unit: Arc<Table>,
+    defaults: Defaults,
 }
 
 #[async_trait]
 impl PreparedRules for Prepared {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let code = record.source.get("code").as_text().unwrap_or_default();
-        set(fields, &self.table, "name", Value::Text(unit_group_name(code)))?;
+        set(fields, &self.table, "name", Value::Text(self.defaults.unit_group_name(code)))?;
         Ok(())
     }
 
@@ -139,7 +142,7 @@ impl PreparedRules for Prepared {
                         Side::Dataverse,
                         SystemErrorKind::Refused,
                         "",
-                        format!("unit group {} has no unit (E47)", unit_group_name(code(record).as_text().unwrap_or_default())),
+                        format!("the unit group of unit {} has no unit (E47); add one of that name to it", code(record)),
                     )),
                 }
             })
@@ -149,15 +152,4 @@ impl PreparedRules for Prepared {
 
 fn needs_unit(record: &FollowUp<'_>) -> bool {
     !record.coupling.companions.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c_201_the_unit_group_is_named_after_the_code_whatever_it_is() {
-        let names: Vec<String> = ["KM", "NAV", ""].into_iter().map(unit_group_name).collect();
-        assert_eq!(names, ["NAV KM", "NAV NAV", "NAV "]);
-    }
 }

@@ -23,6 +23,7 @@ pub struct Files {
     pub business_central: NamedFile,
     pub dataverse: NamedFile,
     pub jobs: NamedFile,
+    pub defaults: NamedFile,
     pub mappings: Vec<NamedFile>,
 }
 
@@ -34,6 +35,7 @@ impl Files {
             business_central: named(embedded::BUSINESS_CENTRAL),
             dataverse: named(embedded::DATAVERSE),
             jobs: named(embedded::JOBS),
+            defaults: named(embedded::DEFAULTS),
             mappings: embedded::MAPPINGS.iter().map(|file| named(*file)).collect(),
         }
     }
@@ -62,6 +64,7 @@ impl Files {
             business_central: read("tables/business-central.json")?,
             dataverse: read("tables/dataverse.json")?,
             jobs: read("jobs.json")?,
+            defaults: read("defaults.json")?,
             mappings: names.iter().map(|name| read(name)).collect::<Result<_, _>>()?,
         })
     }

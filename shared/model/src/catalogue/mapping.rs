@@ -145,6 +145,10 @@ pub struct FieldMapping {
     pub not_null: bool,
     /// Whether Business Central validates the value.
     pub validate_business_central: bool,
+    /// Whether Dataverse validates the value.
+    pub validate_dataverse: bool,
+    /// Whether records are matched by this row by default when they are coupled.
+    pub matches: bool,
     /// When the row exists; `None` = always.
     pub when: Option<When>,
 }
@@ -426,6 +430,8 @@ fn field(
         clear_on_failure: raw.clear_on_failure,
         not_null: raw.not_null,
         validate_business_central: raw.validate_business_central,
+        validate_dataverse: raw.validate_dataverse,
+        matches: raw.matches,
         when: raw.when,
     })
 }

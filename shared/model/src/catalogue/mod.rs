@@ -4,6 +4,7 @@
 //! shape ([`Catalogue::from_directory`]).
 
 mod active;
+mod defaults;
 mod embedded;
 mod error;
 mod files;
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use active::{ActiveMapping, FilterContext};
+pub use defaults::Defaults;
 pub use error::CatalogueError;
 pub use jobs::{ITEM_AVAILABILITY, OtherJob};
 pub use mapping::{
@@ -32,6 +34,7 @@ use crate::table::Table;
 pub struct Catalogue {
     mappings: Vec<Mapping>,
     jobs: Vec<OtherJob>,
+    defaults: Defaults,
     business_central: BTreeMap<String, Arc<Table>>,
     dataverse: BTreeMap<String, Arc<Table>>,
 }
@@ -45,7 +48,7 @@ impl Catalogue {
         Self::from_files(&files::Files::embedded())
     }
 
-    /// A catalogue read from a folder with `tables/`, `mappings/` and `jobs.json`.
+    /// A catalogue read from a folder with `tables/`, `mappings/`, `jobs.json` and `defaults.json`.
     ///
     /// # Errors
     /// When a file is missing or damaged: names file, mapping and row, and what to do.
@@ -62,7 +65,8 @@ impl Catalogue {
         }
         mapping::check_together(&mappings)?;
         let jobs = jobs::load(&files.jobs)?;
-        Ok(Self { mappings, jobs, business_central, dataverse })
+        let defaults = defaults::load(&files.defaults)?;
+        Ok(Self { mappings, jobs, defaults, business_central, dataverse })
     }
 
     /// Every entry, whether the switches call for it or not.
@@ -73,6 +77,11 @@ impl Catalogue {
     /// The jobs that do not belong to a mapping.
     pub fn other_jobs(&self) -> &[OtherJob] {
         &self.jobs
+    }
+
+    /// Names and numbers the set-up starts with.
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
     }
 
     /// A table of Business Central by its name, such as `Item`.

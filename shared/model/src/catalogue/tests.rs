@@ -25,6 +25,17 @@ fn all_24_entries_with_220_rows_load() {
     assert_eq!(catalogue.other_jobs().len(), 12);
 }
 
+#[test]
+fn c_201_s208_default_names_are_filled_in() {
+    let catalogue = catalogue();
+    let defaults = catalogue.defaults();
+    let names: Vec<String> = ["KM", "NAV", ""].into_iter().map(|code| defaults.unit_group_name(code)).collect();
+    assert_eq!(names, ["NAV KM", "NAV NAV", "NAV "], "C-201");
+    let lists = defaults.price_list_names("Business Central", "USD");
+    assert_eq!(lists, ["Business Central Default Price List", "Business Central USD Default Price List"], "S208, S209");
+    assert_eq!(defaults.quantity_decimals(), 2, "S203");
+}
+
 fn row_count(switches: &Switches, name: &str) -> usize {
     catalogue().active_mapping(name, switches).map(|mapping| mapping.fields.len()).unwrap_or_default()
 }

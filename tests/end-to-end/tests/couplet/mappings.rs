@@ -221,6 +221,63 @@ async fn c_103_to_c_104_mappings_travel_their_own_way_only() {
 }
 
 #[tokio::test]
+async fn c_209_a_local_currency_that_dataverse_lacks_is_created_there() {
+    let options = WorldOptions { base_currency: "EUR".to_owned(), ..WorldOptions::default() };
+    let world = World::start(options).await;
+    let codes = |world: &World| -> Vec<String> {
+        world.dataverse.rows("transactioncurrency").iter().map(|row| text(row, "isocurrencycode").to_owned()).collect()
+    };
+    assert!(!codes(&world).contains(&"USD".to_owned()));
+    for job in ["CURRENCY", "UNIT OF MEASURE", "ITEM-PRODUCT"] {
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(run.counters.failed, 0, "{job}: {:?}", world.failures(job).await);
+    }
+    let rows = world.dataverse.rows("transactioncurrency");
+    let dollars: Vec<_> = rows.iter().filter(|row| text(row, "isocurrencycode") == "USD").collect();
+    assert_eq!(dollars.len(), 1);
+    assert_eq!((text(dollars[0], "currencyname"), text(dollars[0], "currencysymbol")), ("USD", "USD"));
+    assert!(number(dollars[0], "exchangerate") > 0.into());
+    let product = &world.dataverse.rows("product")[0];
+    assert_eq!(text(product, "_transactioncurrencyid_value"), text(dollars[0], "transactioncurrencyid"));
+}
+
+#[tokio::test]
+async fn c_221_an_uncoupled_primary_contact_is_cleared_without_an_error() {
+    let world = synchronized().await;
+    world.run("CUSTOMER", RunMode::Modified).await;
+    let contact = world.business_central.rows("Contact").into_iter().next().expect("a contact");
+    let customer = world.business_central_ids("Customer", |_| true)[0];
+    let change = json!({"primaryContactNo": text(&contact, "number"), "displayName": "With a contact"});
+    world.business_central.update_as_user("Customer", customer, change).unwrap();
+    let run = world.run("CUSTOMER", RunMode::Modified).await;
+    assert_eq!((run.to_dataverse.modified, run.counters.failed, run.counters.waiting), (1, 0, 0));
+    let account = world.coupled_row("CUSTOMER", customer).await;
+    assert_eq!(text(&account, "_primarycontactid_value"), "", "C-221");
+    // The blank that comes back does not wipe the contact, which is itself uncoupled (R151).
+    world.dataverse.update_as_user("account", id(&account, "accountid"), json!({"address1_city": "Bergen"})).unwrap();
+    world.run("CUSTOMER", RunMode::Modified).await;
+    let record = world.business_central.row("Customer", customer).unwrap();
+    assert_eq!((text(&record, "primaryContactNo"), text(&record, "city")), (text(&contact, "number"), "Bergen"));
+}
+
+#[tokio::test]
+async fn c_240_under_team_ownership_new_accounts_belong_to_the_companys_team() {
+    let options = WorldOptions { ownership: couplet_model::switches::Ownership::Team, ..WorldOptions::default() };
+    let world = World::start(options).await;
+    assert!(world.engine.jobs().iter().all(|job| job.name != "SALESPEOPLE"), "S262");
+    world.run("CURRENCY", RunMode::Full).await;
+    let run = world.run("CUSTOMER", RunMode::Full).await;
+    assert_eq!(run.counters.failed, 0);
+    let team = world.dataverse.rows("bcbi_company")[0]["_bcbi_defaultowningteam_value"].clone();
+    for customer in world.business_central_ids("Customer", |_| true).into_iter().take(6) {
+        let account = world.coupled_row("CUSTOMER", customer).await;
+        if account["_createdby_value"] == json!(world.dataverse.integration_user().to_string()) {
+            assert_eq!(account["_ownerid_value"], team, "C-240");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_mapping_whose_rules_are_missing_says_so_plainly() {
     let world = World::start(WorldOptions::default()).await;
     let request = couplet_engine::RunRequest {
