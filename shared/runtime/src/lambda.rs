@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
 use couplet_model::job::Trigger;
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
@@ -10,8 +11,8 @@ use serde_json::Value;
 
 use crate::configuration::{Environment, Settings, Sources};
 use crate::handlers::{self, RunJobEvent};
-use crate::telemetry;
 use crate::wiring::{Application, Cloud};
+use crate::{secrets, telemetry};
 
 /// Time left for storing and answering when calls to the systems have to stop.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -66,8 +67,7 @@ pub async fn sync_record() -> Result<(), Error> {
 
 async fn start() -> Result<Arc<Application>, Error> {
     telemetry::to_standard_output();
-    let environment: Environment = std::env::vars().collect();
-    match wire(&environment).await {
+    match wire(std::env::vars().collect()).await {
         Ok(application) => Ok(Arc::new(application)),
         Err(error) => {
             tracing::error!("the function cannot start: {error}");
@@ -76,10 +76,12 @@ async fn start() -> Result<Arc<Application>, Error> {
     }
 }
 
-async fn wire(environment: &Environment) -> Result<Application, Error> {
-    let sources = Sources::of_environment(environment)?;
+async fn wire(mut environment: Environment) -> Result<Application, Error> {
+    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    secrets::fill_in(&mut environment, &aws).await?;
+    let sources = Sources::of_environment(&environment)?;
     let settings = Settings::from_sources(&sources)?;
-    let cloud = Cloud::aws(&settings, &sources).await?;
+    let cloud = Cloud::aws(&settings, &sources, &aws)?;
     Ok(Application::new(&settings, cloud)?)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_config::BehaviorVersion;
+use aws_config::SdkConfig;
 use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
 use couplet_dataverse::{DataverseClient, DataverseSettings};
 use couplet_engine::{Engine, EngineOptions, EngineParts};
@@ -133,15 +133,14 @@ impl Cloud {
     ///
     /// # Errors
     /// When the settings name no queue.
-    pub async fn aws(settings: &Settings, sources: &Sources) -> Result<Self, StartError> {
+    pub fn aws(settings: &Settings, sources: &Sources, aws: &SdkConfig) -> Result<Self, StartError> {
         let queue_url = settings.cloud.queue_url.clone().ok_or_else(|| ConfigurationError::Missing {
             key: &QUEUE_URL,
             place: sources.place(),
         })?;
-        let configuration = aws_config::load_defaults(BehaviorVersion::latest()).await;
         Ok(Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(&configuration),
-            sqs: aws_sdk_sqs::Client::new(&configuration),
+            dynamodb: aws_sdk_dynamodb::Client::new(aws),
+            sqs: aws_sdk_sqs::Client::new(aws),
             queue_url,
         })
     }
