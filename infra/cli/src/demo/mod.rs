@@ -75,8 +75,7 @@ fn quick_timers(application: &Application) -> Vec<Timer> {
 async fn work(company: &Company, application: &Application, source: &EventSource) -> anyhow::Result<Report> {
     let progress = Progress::new();
     let first = passes::run(1, RunMode::Full, company, application, source, &progress).await?;
-    let coupled = World::read(company, application).await?;
-    people::work(company, &coupled).context("the users' changes could not be made")?;
+    people::work(company, &world::couplings(application).await?).context("the users' changes could not be made")?;
     let second = passes::run(2, RunMode::Modified, company, application, source, &progress).await?;
     let third = passes::run(3, RunMode::Modified, company, application, source, &progress).await?;
     progress.show("comparing both systems");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::company::Company;
-use super::world::{Pair, World};
+use super::world::{Couplings, Pair, Row};
 
 /// One item in so many changes.
 const ITEMS_PER_CHANGE: usize = 100;
@@ -19,22 +19,23 @@ const CUSTOMERS: usize = 3;
 ///
 /// # Errors
 /// When a system refuses one of them.
-pub fn work(company: &Company, world: &World) -> anyhow::Result<()> {
-    let mut items = world.pairs("ITEM-PRODUCT").iter();
-    let changed = world.pairs("ITEM-PRODUCT").len().div_ceil(ITEMS_PER_CHANGE);
+pub fn work(company: &Company, couplings: &Couplings) -> anyhow::Result<()> {
+    let pairs = |mapping: &str| couplings.get(mapping).map_or(&[][..], Vec::as_slice);
+    let mut items = pairs("ITEM-PRODUCT").iter();
+    let changed = pairs("ITEM-PRODUCT").len().div_ceil(ITEMS_PER_CHANGE);
     for (number, pair) in items.by_ref().take(changed).enumerate() {
-        reprice(company, world, *pair, number)?;
+        reprice(company, *pair, number)?;
     }
     if let Some(pair) = items.next() {
-        rename_product(company, world, *pair)?;
+        rename_product(company, *pair)?;
     }
     if let Some(pair) = items.next() {
         in_business_central(company, "Item", *pair, json!({ "blocked": true }))?;
     }
     for (number, pair) in items.by_ref().take(STOCK_MOVES).enumerate() {
-        move_stock(company, world, *pair, number)?;
+        move_stock(company, *pair, number)?;
     }
-    let mut customers = world.pairs("CUSTOMER").iter();
+    let mut customers = pairs("CUSTOMER").iter();
     for (number, pair) in customers.by_ref().take(CUSTOMERS).enumerate() {
         let phone = format!("+1 555 010{number}");
         in_business_central(company, "Customer", *pair, json!({ "phoneNumber": phone }))?;
@@ -43,15 +44,19 @@ pub fn work(company: &Company, world: &World) -> anyhow::Result<()> {
         let changes = json!({ "telephone1": format!("+1 555 020{number}"), "address1_city": "Springfield" });
         in_sales(company, "account", pair.dataverse, changes)?;
     }
-    for pair in world.pairs("SALESPEOPLE").iter().take(1) {
+    for pair in pairs("SALESPEOPLE").iter().take(1) {
         in_sales(company, "systemuser", pair.dataverse, json!({ "mobilephone": "+1 555 0300" }))?;
     }
     Ok(())
 }
 
+fn item_of(company: &Company, pair: Pair) -> anyhow::Result<Row> {
+    company.business_central.row("Item", pair.business_central).context("a coupled item is gone")
+}
+
 /// A new price, and for every second item a new description.
-fn reprice(company: &Company, world: &World, pair: Pair, number: usize) -> anyhow::Result<()> {
-    let row = world.business_central_row("Item", pair.business_central).context("a coupled item is gone")?;
+fn reprice(company: &Company, pair: Pair, number: usize) -> anyhow::Result<()> {
+    let row = item_of(company, pair)?;
     let price = row.get("unitPrice").map(ToString::to_string).and_then(|text| text.parse::<Decimal>().ok());
     let price = price.unwrap_or_default().abs() + Decimal::new(125, 2);
     let mut changes = json!({ "unitPrice": serde_json::from_str::<Value>(&price.to_string())? });
@@ -61,15 +66,15 @@ fn reprice(company: &Company, world: &World, pair: Pair, number: usize) -> anyho
     in_business_central(company, "Item", pair, changes)
 }
 
-fn rename_product(company: &Company, world: &World, pair: Pair) -> anyhow::Result<()> {
-    let row = world.dataverse_row("product", pair.dataverse).context("a coupled product is gone")?;
+fn rename_product(company: &Company, pair: Pair) -> anyhow::Result<()> {
+    let row = company.dataverse.row("product", pair.dataverse).context("a coupled product is gone")?;
     let name = row.get("name").and_then(Value::as_str).unwrap_or_default();
     let renamed: String = format!("{name} (renamed in Sales)").chars().take(100).collect();
     in_sales(company, "product", pair.dataverse, json!({ "name": renamed }))
 }
 
-fn move_stock(company: &Company, world: &World, pair: Pair, number: usize) -> anyhow::Result<()> {
-    let row = world.business_central_row("Item", pair.business_central).context("a coupled item is gone")?;
+fn move_stock(company: &Company, pair: Pair, number: usize) -> anyhow::Result<()> {
+    let row = item_of(company, pair)?;
     let item = row.get("number").and_then(Value::as_str).context("an item has no number")?;
     let quantity = Decimal::from(number as u64 + 7);
     company

@@ -1,7 +1,8 @@
 //! Both systems' records and the couplings between them, as they are at one moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use couplet_model::ActiveMapping;
 use couplet_model::catalogue::MappingKind;
 use couplet_model::table::Table;
 use couplet_runtime::Application;
@@ -13,9 +14,36 @@ use super::company::Company;
 /// One record: its columns as JSON.
 pub type Row = Map<String, Value>;
 type Rows = HashMap<Uuid, Row>;
+/// Coupled pairs by mapping.
+pub type Couplings = BTreeMap<String, Vec<Pair>>;
 
 /// Tables of Dataverse the comparison looks at beyond those that mappings pair.
 const BESIDES: [&str; 4] = ["transactioncurrency", "productpricelevel", "pricelevel", "uom"];
+
+/// Columns the comparison looks at beside those that mappings name. Whatever else a row holds is dropped at once: ten
+/// thousand whole rows of either system would be the largest thing in this process.
+const COLUMNS: [&str; 20] = [
+    "_defaultuomid_value",
+    "_defaultuomscheduleid_value",
+    "_pricelevelid_value",
+    "_productid_value",
+    "_transactioncurrencyid_value",
+    "_uomid_value",
+    "_uomscheduleid_value",
+    "amount",
+    "baseUnitOfMeasureCode",
+    "blocked",
+    "code",
+    "id",
+    "isocurrencycode",
+    "localCurrencyCode",
+    "name",
+    "number",
+    "producttypecode",
+    "statecode",
+    "statuscode",
+    "unitPrice",
+];
 
 /// A coupled pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +62,7 @@ pub struct World {
     /// Rows of Dataverse by table and id.
     pub dataverse: BTreeMap<String, Rows>,
     /// Couplings by mapping.
-    pub couplings: BTreeMap<String, Vec<Pair>>,
+    pub couplings: Couplings,
     /// Ids of the rows of `productpricelevel` by product.
     price_lines: HashMap<Uuid, Vec<Uuid>>,
 }
@@ -45,42 +73,24 @@ impl World {
     /// # Errors
     /// When the couplings cannot be read.
     pub async fn read(company: &Company, application: &Application) -> anyhow::Result<Self> {
-        const PAGE: usize = 1000;
         let engine = &application.engine;
-        let mut world = Self::default();
-        for mapping in engine.mappings().iter().filter(|mapping| mapping.kind == MappingKind::Table) {
-            let mut pairs = Vec::new();
-            let mut after = None;
-            loop {
-                let page = engine.store().coupling_page(engine.company(), &mapping.name, after, PAGE).await?;
-                pairs.extend(page.couplings.iter().map(|coupling| Pair {
-                    business_central: coupling.system_id.0,
-                    dataverse: coupling.dataverse_id.0,
-                }));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            if pairs.is_empty() {
-                continue;
-            }
-            pairs.sort_by_key(|pair| pair.business_central);
-            world.couplings.insert(mapping.name.to_string(), pairs);
-            world.read_business_central(company, &mapping.business_central);
-            world.read_dataverse(company, &mapping.dataverse);
+        let mut reader = Reader { company, columns: columns(engine.mappings()), world: Self::default() };
+        reader.world.couplings = couplings(application).await?;
+        let coupled = |mapping: &&ActiveMapping| reader.world.couplings.contains_key(mapping.name.as_str());
+        let coupled: Vec<&ActiveMapping> = engine.mappings().iter().filter(coupled).collect();
+        for mapping in coupled {
+            reader.business_central(&mapping.business_central);
+            reader.dataverse(&mapping.dataverse);
         }
         let catalogue = engine.catalogue();
-        if let Some(table) = catalogue.business_central_table("General Ledger Setup") {
-            world.read_business_central(company, table);
+        for table in catalogue.business_central_table("General Ledger Setup") {
+            reader.business_central(table);
         }
-        for name in BESIDES {
-            if let Some(table) = catalogue.dataverse_table(name) {
-                world.read_dataverse(company, table);
-            }
+        for table in BESIDES.into_iter().filter_map(|name| catalogue.dataverse_table(name)) {
+            reader.dataverse(table);
         }
-        world.index_price_lines();
-        Ok(world)
+        reader.world.index_price_lines();
+        Ok(reader.world)
     }
 
     /// Finds the price lines of every product, so that ten thousand products are compared in a moment.
@@ -98,16 +108,6 @@ impl World {
     pub fn price_lines(&self, product: Uuid) -> impl Iterator<Item = &Row> {
         let lines = self.price_lines.get(&product).into_iter().flatten();
         lines.filter_map(|line| self.dataverse_row("productpricelevel", *line))
-    }
-
-    fn read_business_central(&mut self, company: &Company, table: &Table) {
-        let rows = || by_id(company.business_central.rows(&table.name), &table.id_column);
-        self.business_central.entry(table.name.clone()).or_insert_with(rows);
-    }
-
-    fn read_dataverse(&mut self, company: &Company, table: &Table) {
-        let rows = || by_id(company.dataverse.rows(&table.name), &table.id_column);
-        self.dataverse.entry(table.name.clone()).or_insert_with(rows);
     }
 
     /// The pairs of a mapping, in the order of their Business Central ids.
@@ -137,8 +137,71 @@ impl World {
     }
 }
 
-fn by_id(rows: Vec<Row>, id_column: &str) -> Rows {
-    rows.into_iter().filter_map(|row| Some((id(row.get(id_column))?, row))).collect()
+/// The pairs of every mapping that has any, in the order of their Business Central ids.
+///
+/// # Errors
+/// When the couplings cannot be read.
+pub async fn couplings(application: &Application) -> anyhow::Result<Couplings> {
+    const PAGE: usize = 1000;
+    let engine = &application.engine;
+    let mut couplings = Couplings::new();
+    for mapping in engine.mappings().iter().filter(|mapping| mapping.kind == MappingKind::Table) {
+        let mut pairs = Vec::new();
+        let mut after = None;
+        loop {
+            let page = engine.store().coupling_page(engine.company(), &mapping.name, after, PAGE).await?;
+            pairs.extend(page.couplings.iter().map(|coupling| Pair {
+                business_central: coupling.system_id.0,
+                dataverse: coupling.dataverse_id.0,
+            }));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if !pairs.is_empty() {
+            pairs.sort_by_key(|pair| pair.business_central);
+            couplings.insert(mapping.name.to_string(), pairs);
+        }
+    }
+    Ok(couplings)
+}
+
+struct Reader<'a> {
+    company: &'a Company,
+    columns: HashSet<String>,
+    world: World,
+}
+
+impl Reader<'_> {
+    fn business_central(&mut self, table: &Table) {
+        let rows = || by_id(self.company.business_central.rows(&table.name), &table.id_column, &self.columns);
+        self.world.business_central.entry(table.name.clone()).or_insert_with(rows);
+    }
+
+    fn dataverse(&mut self, table: &Table) {
+        let rows = || by_id(self.company.dataverse.rows(&table.name), &table.id_column, &self.columns);
+        self.world.dataverse.entry(table.name.clone()).or_insert_with(rows);
+    }
+}
+
+/// Names of all columns that mappings or the comparison look at.
+fn columns(mappings: &[ActiveMapping]) -> HashSet<String> {
+    let fields = || mappings.iter().flat_map(|mapping| &mapping.fields);
+    let ours = fields().filter_map(|field| Some(field.business_central.as_ref()?.name.clone()));
+    let theirs = fields().filter_map(|field| Some(field.dataverse.as_ref()?.name.clone()));
+    let references = theirs.clone().map(|name| format!("_{name}_value"));
+    let labels = mappings.iter().filter_map(|mapping| mapping.business_central.label_column.clone());
+    COLUMNS.into_iter().map(str::to_owned).chain(ours).chain(theirs).chain(references).chain(labels).collect()
+}
+
+fn by_id(rows: Vec<Row>, id_column: &str, columns: &HashSet<String>) -> Rows {
+    let row = |row: Row| {
+        let its_id = id(row.get(id_column))?;
+        let kept = row.into_iter().filter(|(name, value)| !value.is_null() && columns.contains(name)).collect();
+        Some((its_id, kept))
+    };
+    rows.into_iter().filter_map(row).collect()
 }
 
 /// An id in JSON; none when it is blank.
