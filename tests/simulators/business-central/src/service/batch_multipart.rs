@@ -245,12 +245,16 @@ fn numbered(context: &Context, outer: &Operation, section: &str) -> Result<Numbe
     let (part_headers, content) = head(section);
     let content = content.trim_start_matches(['\r', '\n']);
     let (line, rest) = content.split_once('\n').unwrap_or((content, ""));
-    let mut words = line.split_whitespace();
-    let method = words
-        .next()
-        .and_then(|word| Method::from_bytes(word.as_bytes()).ok())
+    let (verb, target) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let method = Some(verb)
+        .filter(|verb| !verb.is_empty())
+        .and_then(|verb| Method::from_bytes(verb.as_bytes()).ok())
         .ok_or_else(|| invalid("a request line is missing"))?;
-    let url = words.next().ok_or_else(|| invalid("a request line has no URL"))?;
+    // The URL ends at the last blank: clients leave blanks of a filter as they are.
+    let url = target.rsplit_once(" HTTP/").map_or(target, |(url, _)| url).trim();
+    if url.is_empty() {
+        return Err(invalid("a request line has no URL"));
+    }
     // Without any header the body follows at once after the empty line.
     let (inner_headers, body) = if let Some(body) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
         (Vec::new(), body)
