@@ -78,14 +78,19 @@ fn a_damaged_catalogue_is_named_with_its_file() {
         assert!(line.contains("catalogue file catalogue"), "{line}");
         assert!(line.contains("cannot be read"), "{line}");
     }
-    let tables = workplace.path("catalogue/tables");
-    std::fs::create_dir_all(&tables).expect("a folder");
-    std::fs::create_dir_all(workplace.path("catalogue/mappings")).expect("a folder");
-    std::fs::write(workplace.path("catalogue/jobs.json"), "{\"jobs\": []}").expect("a file");
-    std::fs::write(tables.join("dataverse.json"), "{\"tables\": []}").expect("a file");
-    std::fs::write(tables.join("business-central.json"), "{\"tables\": [").expect("a file");
+    workplace.copy_catalogue_to("catalogue");
+    assert_eq!(workplace.couplet(&["jobs"]).code, 0, "a copy of the built-in catalogue is a good one");
+
+    let items = workplace.path("catalogue/mappings/item-product.json");
+    let good = std::fs::read_to_string(&items).expect("a file");
+    std::fs::write(&items, good.replace("\"productnumber\"", "\"productnumbr\"")).expect("a file");
     let line = workplace.couplet(&["jobs"]).failed_with_one_line();
-    assert!(line.contains("business-central.json: damaged: "), "{line}");
+    assert!(line.contains("item-product.json, mapping ITEM-PRODUCT, row 1: "), "{line}");
+    assert!(line.contains("did you mean productnumber?"), "{line}");
+
+    std::fs::write(&items, &good[..good.len() / 2]).expect("a file");
+    let line = workplace.couplet(&["run", "CUSTOMER"]).failed_with_one_line();
+    assert!(line.contains("item-product.json: damaged: "), "{line}");
     assert!(!workplace.has("data"));
 }
 

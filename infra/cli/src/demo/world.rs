@@ -83,7 +83,7 @@ impl World {
             reader.dataverse(&mapping.dataverse);
         }
         let catalogue = engine.catalogue();
-        for table in catalogue.business_central_table("General Ledger Setup") {
+        if let Some(table) = catalogue.business_central_table("General Ledger Setup") {
             reader.business_central(table);
         }
         for table in BESIDES.into_iter().filter_map(|name| catalogue.dataverse_table(name)) {

@@ -1,7 +1,7 @@
 //! The built command in a folder of its own.
 #![allow(dead_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use business_central_simulator::BusinessCentralSimulator;
@@ -99,6 +99,21 @@ url = "{address}"
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Copies the built-in catalogue into the folder.
+    pub fn copy_catalogue_to(&self, name: &str) {
+        let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/model/catalogue");
+        for folder in ["", "tables", "mappings"] {
+            std::fs::create_dir_all(self.path(name).join(folder)).expect("a folder");
+            for entry in std::fs::read_dir(catalogue.join(folder)).expect("the catalogue") {
+                let file = entry.expect("an entry").path();
+                if file.is_file() {
+                    let copy = self.path(name).join(folder).join(file.file_name().expect("a name"));
+                    std::fs::copy(&file, copy).expect("a copy");
+                }
+            }
+        }
     }
 
     /// Whether there is such a file or folder.
