@@ -145,15 +145,27 @@ impl<'a> Finder<'a> {
         )
     }
 
-    /// Settles the records that need no work, enqueues the others.
+    /// Settles the records that need no work, enqueues the others; a slice at a time, so that a page of 20,000 records
+    /// does not bring 20,000 couplings into memory.
     pub async fn judge_and_enqueue(&mut self, records: Vec<Record>, read_at: Timestamp) -> Result<(), EngineError> {
+        let mut rest = records.into_iter();
+        loop {
+            let slice: Vec<Record> = rest.by_ref().take(self.engine.options().enqueue_size).collect();
+            if slice.is_empty() {
+                return Ok(());
+            }
+            self.judge_slice(&slice, read_at).await?;
+        }
+    }
+
+    async fn judge_slice(&mut self, records: &[Record], read_at: Timestamp) -> Result<(), EngineError> {
         let engine = self.engine;
         let source = self.direction.source();
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let couplings = engine.store().couplings_by_id(engine.company(), &self.mapping.name, source, &ids).await?;
         let mut judged = Counters::default();
         let mut messages = Vec::new();
-        for record in &records {
+        for record in records {
             let coupling = couplings.get(&record.id);
             let admission =
                 admit(self.mapping, self.rules, &self.filter, self.direction, self.treatment, record, coupling);

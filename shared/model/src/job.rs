@@ -167,8 +167,10 @@ impl Run {
     /// The state, from what is stored.
     pub fn state(&self) -> RunState {
         match (self.found, self.finished) {
-            (_, Some(_)) if self.counters.failed > 0 || self.message.is_some() => RunState::Error,
-            (_, Some(_)) => RunState::Success,
+            // A run that ended without having found everything failed as a whole.
+            (None, Some(_)) => RunState::Error,
+            (Some(_), Some(_)) if self.counters.failed > 0 => RunState::Error,
+            (Some(_), Some(_)) => RunState::Success,
             (Some(_), None) => RunState::InProcess,
             (None, None) => RunState::Finding,
         }
