@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use couplet_engine::{Engine, JobPlan};
-use couplet_local::{
-    DataFolder, Drained, EmbeddedCloud, EventSource, EventSourceOptions, InterruptedRun, recover,
-};
+use couplet_local::{DataFolder, Drained, EmbeddedCloud, EventSource, EventSourceOptions, InterruptedRun, recover};
 use couplet_model::catalogue::nearest;
 use couplet_model::ids::MappingName;
 use couplet_runtime::configuration::{Environment, FILE_NAME, Settings, Sources};
@@ -81,7 +79,9 @@ impl Installation {
         match self.source.drain(DRAIN_LIMIT).await? {
             Drained::Empty { dead: 0 } => Ok(()),
             Drained::Empty { dead } => {
-                bail!("{dead} records were given up after several attempts; see COUPLET_LOG=warn for the reasons; they are read again by the next command")
+                bail!(
+                    "{dead} records were given up after several attempts; see COUPLET_LOG=warn for the reasons; they are read again by the next command"
+                )
             }
             Drained::TimeUp(depth) => {
                 bail!("{} records were not processed in time; they are read again by the next command", depth.open)
@@ -92,7 +92,10 @@ impl Installation {
 
 fn interrupted(run: &InterruptedRun) -> String {
     let again = if run.was_full { "; it was a full synchronization: run it again with --full" } else { "" };
-    format!("an earlier run of {} was interrupted with {} records to go; everything is read again{again}", run.job, run.lost)
+    format!(
+        "an earlier run of {} was interrupted with {} records to go; everything is read again{again}",
+        run.job, run.lost
+    )
 }
 
 /// Asks both systems who we are; tells what is wrong otherwise.

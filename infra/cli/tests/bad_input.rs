@@ -19,7 +19,9 @@ fn a_wrong_use_ends_with_exit_code_2() {
 #[test]
 fn missing_settings_are_named_with_variable_file_and_example() {
     let workplace = Workplace::empty();
-    for arguments in [&["jobs"][..], &["run", "CUSTOMER"], &["couplings", "CUSTOMER"], &["errors"], &["check"], &["serve"]] {
+    for arguments in
+        [&["jobs"][..], &["run", "CUSTOMER"], &["couplings", "CUSTOMER"], &["errors"], &["check"], &["serve"]]
+    {
         let line = workplace.couplet(arguments).failed_with_one_line();
         assert!(line.contains("the setting company is missing"), "{line}");
         assert!(line.contains("COUPLET_COMPANY"), "{line}");

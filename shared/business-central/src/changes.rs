@@ -54,11 +54,7 @@ impl Feed {
 }
 
 impl BusinessCentralClient {
-    pub(crate) async fn read_changes(
-        &self,
-        query: &ChangesQuery<'_>,
-        from: Resume,
-    ) -> Result<ChangePage, SystemError> {
+    pub(crate) async fn read_changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         let needed: Vec<&str> = query.columns.iter().map(String::as_str).chain(query.filter.columns()).collect();
         let route = Route::choose(query.table, &needed, self.companion)?;
         let reader = EntityReader::new(query.table, route, query.columns)?;

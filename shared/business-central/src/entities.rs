@@ -53,7 +53,8 @@ impl<'a> EntityReader<'a> {
         let mut values = Values::new();
         for (name, field) in &self.columns {
             // Every selected property is always there; taking a missing one for blank would blank the other side.
-            let json = entity.get(&**name).ok_or_else(|| unreadable(self.table, name, "it is missing in the answer"))?;
+            let json =
+                entity.get(&**name).ok_or_else(|| unreadable(self.table, name, "it is missing in the answer"))?;
             let value = read(field, json).map_err(|error| unreadable(self.table, name, &format!("{error} ({id})")))?;
             values.insert(name.clone(), value);
         }

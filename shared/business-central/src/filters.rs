@@ -44,7 +44,9 @@ pub(crate) fn single_filter(table: &Table, filter: &Filter) -> Result<String, Sy
 /// The conditions that the service may read as filter expressions of its own and answer with more than was asked.
 pub(crate) fn doubtful(filter: &Filter) -> Vec<&Condition> {
     let odd = |value: &Value| {
-        value.as_text().is_some_and(|text| text.contains(['*', '?', '@', '&', '|', '<', '>', '=', '(', ')']) || text.contains(".."))
+        value.as_text().is_some_and(|text| {
+            text.contains(['*', '?', '@', '&', '|', '<', '>', '=', '(', ')']) || text.contains("..")
+        })
     };
     filter
         .conditions
@@ -90,7 +92,10 @@ fn texts(table: &Table, condition: &Condition) -> Result<Vec<String>, SystemErro
 }
 
 fn chains(name: &str, literals: &[String]) -> Vec<String> {
-    split(literals, CHAIN_COUNT, CHAIN_LENGTH, name.len() + 18).into_iter().map(|chain| any_equal(name, chain)).collect()
+    split(literals, CHAIN_COUNT, CHAIN_LENGTH, name.len() + 18)
+        .into_iter()
+        .map(|chain| any_equal(name, chain))
+        .collect()
 }
 
 #[cfg(test)]
@@ -109,7 +114,10 @@ mod tests {
         for (filter, expected) in [
             (Filter::default(), ""),
             (condition("number", Operator::Equal, vec![Value::text("A'1")]), "number eq 'A''1'"),
-            (condition("number", Operator::In, vec![Value::text("a"), Value::text("A"), Value::Null]), "(number eq 'a' or number eq '')"),
+            (
+                condition("number", Operator::In, vec![Value::text("a"), Value::text("A"), Value::Null]),
+                "(number eq 'a' or number eq '')",
+            ),
             (condition("kind", Operator::Equal, vec![Value::Null]), "kind eq '_x0020_'"),
             (condition("kind", Operator::NotEqual, vec![Value::text("In Review")]), "kind ne 'In_x0020_Review'"),
             (condition("blocked", Operator::Equal, vec![Value::Null]), "blocked eq false"),

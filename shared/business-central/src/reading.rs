@@ -48,11 +48,8 @@ impl BusinessCentralClient {
             return Ok(Vec::new());
         }
         let doubtful = doubtful(filter);
-        let extra: Vec<String> = doubtful
-            .iter()
-            .map(|condition| condition.column.clone())
-            .filter(|name| !columns.contains(name))
-            .collect();
+        let extra: Vec<String> =
+            doubtful.iter().map(|condition| condition.column.clone()).filter(|name| !columns.contains(name)).collect();
         let columns = [columns, extra.as_slice()].concat();
         let needed: Vec<&str> = columns.iter().map(String::as_str).chain(filter.columns()).collect();
         let route = Route::choose(table, &needed, self.companion)?;
@@ -78,10 +75,8 @@ impl BusinessCentralClient {
     async fn read_filters(&self, reader: &EntityReader<'_>, filters: Vec<String>) -> Result<Vec<Record>, SystemError> {
         let set = self.relative(reader.route, reader.table, None)?;
         let select = reader.select();
-        let queries: Vec<String> = filters
-            .into_iter()
-            .map(|filter| Query::new().select(&select).option("$filter", filter).on(&set))
-            .collect();
+        let queries: Vec<String> =
+            filters.into_iter().map(|filter| Query::new().select(&select).option("$filter", filter).on(&set)).collect();
         if let [query] = queries.as_slice()
             && query.len() <= PLAIN_LENGTH
         {

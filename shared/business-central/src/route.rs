@@ -87,7 +87,8 @@ impl Route {
     /// companion's route, that the app is missing.
     pub fn explain(self, error: SystemError) -> SystemError {
         let missing = matches!(error.kind, SystemErrorKind::NotFound | SystemErrorKind::Protocol)
-            && (error.code.is_empty() || matches!(error.code.as_str(), "BadRequest_NotFound" | "BadRequest_ResourceNotFound"));
+            && (error.code.is_empty()
+                || matches!(error.code.as_str(), "BadRequest_NotFound" | "BadRequest_ResourceNotFound"));
         if self == Self::Standard || !missing {
             return error;
         }

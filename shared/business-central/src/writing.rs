@@ -150,7 +150,10 @@ impl BusinessCentralClient {
                 Err(error) => Err(error.clone()),
                 Ok((new, old)) => {
                     let of = |records: &[couplet_model::record::Record]| {
-                        records.iter().find(|record| Some(record.id) == item.id).and_then(|record| record.version.clone())
+                        records
+                            .iter()
+                            .find(|record| Some(record.id) == item.id)
+                            .and_then(|record| record.version.clone())
                     };
                     match (of(new), of(old)) {
                         (Some(new), old) if old.is_some() && old == expected(item) => Ok(new),
@@ -217,7 +220,8 @@ impl BusinessCentralClient {
                 match self.judge(table, &item, &part) {
                     Judgement::Settled(outcome) => {
                         // A taken id was no id of ours: the first refusal is what the operator should read.
-                        let kept = item.step == Step::Adopt && matches!(&outcome, Err(e) if e.kind == SystemErrorKind::NotFound);
+                        let kept = item.step == Step::Adopt
+                            && matches!(&outcome, Err(e) if e.kind == SystemErrorKind::NotFound);
                         if !kept {
                             outcomes[number] = outcome;
                         }
@@ -271,9 +275,10 @@ impl BusinessCentralClient {
             // The service itself failed; there is nothing to judge about the record.
             return Err(error_of(Side::BusinessCentral, &reply));
         }
-        let headers = reply.headers.iter().filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-        });
+        let headers = reply
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
         Ok(vec![Some(BatchPart { status: reply.status, headers: headers.collect(), body: reply.json() })])
     }
 

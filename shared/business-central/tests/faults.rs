@@ -93,8 +93,9 @@ async fn random_faults_neither_lose_nor_duplicate() {
         assert!(open.is_empty(), "{} writes are still open", open.len());
         assert_eq!(world.simulator.rows("Item").len(), 250);
         assert!((0..250).all(|number| world.simulator.row("Item", id(number).0).is_some()));
-        let creates: Vec<Write> =
-            (0..10).map(|number| Write::create(None, values(&[("number", Value::text(format!("S{number}")))]))).collect();
+        let creates: Vec<Write> = (0..10)
+            .map(|number| Write::create(None, values(&[("number", Value::text(format!("S{number}")))])))
+            .collect();
         let mut ids = HashSet::new();
         let mut unknown = 0;
         for outcome in world.write(&items, &creates).await {

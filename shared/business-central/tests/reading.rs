@@ -146,7 +146,10 @@ async fn a_missing_companion_app_is_a_matter_of_set_up() {
         assert_eq!(error.kind, SystemErrorKind::Protocol);
         assert!(error.message.contains("publish"), "{error}");
     }
-    assert!(world::all_written(&world.write(&items, &world::item_creates(2)).await), "standard columns need no companion");
+    assert!(
+        world::all_written(&world.write(&items, &world::item_creates(2)).await),
+        "standard columns need no companion"
+    );
     let mut without = settings(&world.simulator);
     without.companion = false;
     let client = BusinessCentralClient::new(without).unwrap();
@@ -168,7 +171,8 @@ async fn a_private_authority_is_trusted_when_its_certificate_is_given() {
     let folder = std::env::temp_dir().join(format!("couplet-ca-{}", Uuid::new_v4()));
     std::fs::create_dir(&folder).unwrap();
     let file = folder.join("ca.pem");
-    let options = BusinessCentralOptions { https: true, ca_file: Some(file.clone()), ..BusinessCentralOptions::default() };
+    let options =
+        BusinessCentralOptions { https: true, ca_file: Some(file.clone()), ..BusinessCentralOptions::default() };
     let simulator = BusinessCentralSimulator::start(options).await.unwrap();
     assert!(simulator.url().starts_with("https://"));
     let mut trusting = settings(&simulator);

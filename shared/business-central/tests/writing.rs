@@ -113,7 +113,8 @@ async fn blanks_clear_and_options_are_set_by_name() {
     let world = world(NOTHING).await;
     let items = world.items();
     world.write(&items, &item_creates(1)).await;
-    let update = values(&[("displayName", Value::Null), ("unitPrice", Value::Null), ("type", Value::text("Non-Inventory"))]);
+    let update =
+        values(&[("displayName", Value::Null), ("unitPrice", Value::Null), ("type", Value::text("Non-Inventory"))]);
     let written = world.write(&items, &[Write::update(id(0), None, update)]).await.pop().unwrap().unwrap();
     let values = written.values.unwrap();
     assert_eq!(values.get("displayName"), Some(&Value::Null));

@@ -86,9 +86,9 @@ fn target_of(table: &Table, name: &str, targets: &[String], value: &Value, value
         return Some(table.to_string());
     }
     if targets.len() > 1 {
-        let beside = values.iter().find_map(|(other, value)| {
-            (lookup_beside(table, other) == Some(name)).then(|| value.as_text())?
-        });
+        let beside = values
+            .iter()
+            .find_map(|(other, value)| (lookup_beside(table, other) == Some(name)).then(|| value.as_text())?);
         if let Some(target) = beside {
             return Some(target.to_owned());
         }

@@ -18,11 +18,7 @@ use crate::reading::rows;
 use crate::rows::{ReadRow, RowReader, deleted_id};
 
 impl DataverseClient {
-    pub(crate) async fn read_changes(
-        &self,
-        query: &ChangesQuery<'_>,
-        from: Resume,
-    ) -> Result<ChangePage, SystemError> {
+    pub(crate) async fn read_changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         let reader = RowReader::new(query.table, query.columns)?;
         match from {
             Resume::Everything if self.learned().is_untracked(&query.table.name) => {
@@ -76,9 +72,10 @@ impl DataverseClient {
         let set = self.entity_set(query.table).await?;
         let filter = single_filter(query.table, query.filter)?;
         let (later, order) = match (&query.table.modified_column, since) {
-            (Some(column), Some(since)) => {
-                (format!("{column} gt {}", instant_text(reach_back(since))), format!("{column},{}", query.table.id_column))
-            }
+            (Some(column), Some(since)) => (
+                format!("{column} gt {}", instant_text(reach_back(since))),
+                format!("{column},{}", query.table.id_column),
+            ),
             (Some(column), None) => (String::new(), format!("{column},{}", query.table.id_column)),
             (None, _) => (String::new(), query.table.id_column.clone()),
         };
@@ -108,7 +105,11 @@ impl DataverseClient {
             if !is_lost_link(&reply, &error) {
                 return Err(error);
             }
-            tracing::debug!(table = query.table.name, code = error.code, "a link of the change feed is no longer known");
+            tracing::debug!(
+                table = query.table.name,
+                code = error.code,
+                "a link of the change feed is no longer known"
+            );
             return match feed.kind {
                 FeedKind::Tracked => Box::pin(self.begin_tracked(query, reader, feed.since)).await,
                 FeedKind::Modified => Box::pin(self.begin_modified(query, reader, feed.since)).await,

@@ -8,9 +8,7 @@ use async_trait::async_trait;
 use couplet_model::filter::Filter;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
-use couplet_model::system::{
-    ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written,
-};
+use couplet_model::system::{ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written};
 use couplet_model::table::{Side, Table};
 use couplet_odata::multipart::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, error_of};
@@ -164,7 +162,8 @@ pub(crate) mod tests {
     use couplet_model::value::Value;
 
     pub fn table() -> Table {
-        let lookup = |targets: &[&str]| FieldType::Lookup { targets: targets.iter().map(|t| (*t).to_owned()).collect() };
+        let lookup =
+            |targets: &[&str]| FieldType::Lookup { targets: targets.iter().map(|t| (*t).to_owned()).collect() };
         let columns = [
             ("thingid", FieldType::Guid),
             ("name", FieldType::Text { length: 100 }),

@@ -98,9 +98,7 @@ fn list_texts(name: &str, wire: &str, values: &[Value]) -> Vec<String> {
     let one_query = lists.len() <= 1 && chains.len() <= 1;
     let mut texts: Vec<String> = lists
         .into_iter()
-        .map(|list| {
-            format!("Microsoft.Dynamics.CRM.In(PropertyName='{name}',PropertyValues=[{}])", list.join(","))
-        })
+        .map(|list| format!("Microsoft.Dynamics.CRM.In(PropertyName='{name}',PropertyValues=[{}])", list.join(",")))
         .chain(chains.into_iter().map(|chain| any_equal(wire, chain)))
         .collect();
     if null {
@@ -145,7 +143,11 @@ mod tests {
                 format!("(_uomid_value eq {one} or _uomid_value eq null)"),
             ),
             (
-                condition("name", Operator::In, vec![Value::text("a"), Value::text("A"), Value::text("b"), Value::text("c'")]),
+                condition(
+                    "name",
+                    Operator::In,
+                    vec![Value::text("a"), Value::text("A"), Value::text("b"), Value::text("c'")],
+                ),
                 "(Microsoft.Dynamics.CRM.In(PropertyName='name',PropertyValues=[\"a\",\"b\"]) or name eq 'c''')".into(),
             ),
         ] {

@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn labels_come_from_the_own_or_the_global_choice() {
-        let option = json!({"Value": 3, "Label": {"LocalizedLabels": [{"Label": "Net 45"}], "UserLocalizedLabel": null}});
+        let option =
+            json!({"Value": 3, "Label": {"LocalizedLabels": [{"Label": "Net 45"}], "UserLocalizedLabel": null}});
         let own = json!({"OptionSet": {"Options": [
             {"Value": 1, "Label": {"LocalizedLabels": [], "UserLocalizedLabel": {"Label": "Net 30"}}}, option]}});
         assert_eq!(labels(&own), [(1, "Net 30".to_owned()), (3, "Net 45".to_owned())]);

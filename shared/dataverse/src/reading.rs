@@ -91,7 +91,8 @@ impl DataverseClient {
         let operations: Vec<Operation> = queries
             .iter()
             .map(|query| {
-                Operation::new(Method::GET, format!("{}{query}", self.path)).header("Prefer", self.read_preference(reader))
+                Operation::new(Method::GET, format!("{}{query}", self.path))
+                    .header("Prefer", self.read_preference(reader))
             })
             .collect();
         let parts = self.batch(&operations, Repeat::Read).await?;

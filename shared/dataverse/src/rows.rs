@@ -167,10 +167,8 @@ pub(crate) fn lookup_property(column: &str) -> String {
 /// The lookup whose target table a column names: `customeridtype` beside `customerid`, `objecttypecode` beside
 /// `objectid`.
 pub(crate) fn lookup_beside<'a>(table: &'a Table, name: &str) -> Option<&'a str> {
-    let candidates = [
-        name.strip_suffix("type").map(str::to_owned),
-        name.strip_suffix("typecode").map(|stem| format!("{stem}id")),
-    ];
+    let candidates =
+        [name.strip_suffix("type").map(str::to_owned), name.strip_suffix("typecode").map(|stem| format!("{stem}id"))];
     candidates.into_iter().flatten().find_map(|candidate| {
         let (known, column) = table.columns.get_key_value(&candidate)?;
         matches!(column.field, FieldType::Lookup { .. }).then_some(known.as_str())
@@ -216,7 +214,8 @@ mod tests {
     #[test]
     fn lookups_are_selected_by_their_value_property() {
         let table = table();
-        let reader = RowReader::new(&table, &names(&["name", "customerid", "customeridtype", "uomid", "name"])).expect("reader");
+        let reader =
+            RowReader::new(&table, &names(&["name", "customerid", "customeridtype", "uomid", "name"])).expect("reader");
         assert_eq!(reader.select(), ["thingid", "modifiedon", "name", "_customerid_value", "_uomid_value"]);
         assert!(reader.annotations().is_some());
         assert!(RowReader::new(&table, &names(&["name", "uomid"])).expect("reader").annotations().is_none());
@@ -227,7 +226,8 @@ mod tests {
     #[test]
     fn a_row_becomes_a_record() {
         let table = table();
-        let reader = RowReader::new(&table, &names(&["name", "price", "customerid", "customeridtype", "uomid"])).expect("reader");
+        let reader = RowReader::new(&table, &names(&["name", "price", "customerid", "customeridtype", "uomid"]))
+            .expect("reader");
         let id = Uuid::from_u128(1);
         let read = reader
             .read(&row(json!({

@@ -63,7 +63,11 @@ async fn an_expired_delta_link_falls_back_to_the_time_of_change_and_says_so_on_e
     let again = world.feed(&accounts, &["name"], Resume::Since(Cursor { as_of, ..first.cursor })).await;
     assert_eq!((again.changes.len(), again.pages, world.requests()), (1, 2, 3));
     assert_eq!(again.upserted()[0].id, ids[5]);
-    assert!(again.notes.iter().all(|note| note.as_ref().is_some_and(|note| note.contains("deletions"))), "{:?}", again.notes);
+    assert!(
+        again.notes.iter().all(|note| note.as_ref().is_some_and(|note| note.contains("deletions"))),
+        "{:?}",
+        again.notes
+    );
     let next = world.feed(&accounts, &["name"], Resume::Since(again.cursor)).await;
     assert_eq!((next.changes.len(), next.notes), (0, vec![None]));
 }
@@ -74,8 +78,7 @@ async fn a_link_lost_between_two_pages_begins_the_feed_again() {
     world.add_accounts(6000);
     let accounts = world.accounts();
     let names = columns(&["name"]);
-    let query =
-        couplet_model::system::ChangesQuery { table: &accounts, columns: &names, filter: &Filter::default() };
+    let query = couplet_model::system::ChangesQuery { table: &accounts, columns: &names, filter: &Filter::default() };
     let NextPage::More(token) = world.client.changes(&query, Resume::Everything).await.unwrap().next else {
         panic!("one page")
     };

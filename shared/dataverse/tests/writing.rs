@@ -97,7 +97,10 @@ async fn a_stale_version_is_a_conflict_and_the_others_are_written() {
     let failures = failures(&outcomes);
     assert_eq!((failures.len(), &failures[0].1.kind), (1, &SystemErrorKind::VersionConflict));
     assert_eq!(outcomes.len(), 100);
-    assert_eq!((world.account(id(9))["name"].clone(), world.account(id(8))["name"].clone()), (json!("Person"), json!("Ours")));
+    assert_eq!(
+        (world.account(id(9))["name"].clone(), world.account(id(8))["name"].clone()),
+        (json!("Person"), json!("Ours"))
+    );
     assert_eq!(world.requests(), 1);
 }
 
@@ -133,14 +136,20 @@ async fn lookups_are_bound_moved_and_cleared() {
     assert_eq!(world.requests(), 2);
     let names = ["parentcustomerid", "parentcustomeridtype"];
     let read = world.fetch(&contacts, &[id(12)], &names).await.pop().unwrap();
-    assert!(matches!(read.get("parentcustomerid"), Value::Reference { table, id: target } if &**table == "contact" && *target == id(10).0));
-    let moves = Write::update(id(12), None, values(&[
-        ("parentcustomerid", Value::Guid(id(1).0)),
-        ("parentcustomeridtype", Value::text("account")),
-    ]));
+    assert!(
+        matches!(read.get("parentcustomerid"), Value::Reference { table, id: target } if &**table == "contact" && *target == id(10).0)
+    );
+    let moves = Write::update(
+        id(12),
+        None,
+        values(&[("parentcustomerid", Value::Guid(id(1).0)), ("parentcustomeridtype", Value::text("account"))]),
+    );
     assert_eq!(failures(&world.write(&contacts, &[moves]).await), []);
     let read = world.fetch(&contacts, &[id(12)], &names).await.pop().unwrap();
-    assert_eq!((read.get("parentcustomeridtype"), read.get("parentcustomerid")), (&Value::text("account"), &Value::Guid(id(1).0)));
+    assert_eq!(
+        (read.get("parentcustomeridtype"), read.get("parentcustomerid")),
+        (&Value::text("account"), &Value::Guid(id(1).0))
+    );
     let clears = Write::update(id(12), None, values(&[("parentcustomerid", Value::Null)]));
     assert_eq!(failures(&world.write(&contacts, &[clears]).await), []);
     assert_eq!(world.fetch(&contacts, &[id(12)], &names).await[0].get("parentcustomerid"), &Value::Null);
@@ -183,7 +192,8 @@ async fn values_of_every_type_arrive_as_they_were_sent() {
     let names: Vec<&str> = sent.keys().map(|name| &**name).collect();
     let read = world.fetch(&accounts, &[id(1)], &names).await.pop().unwrap();
     assert_eq!(read.values, sent);
-    let cleared: Vec<(&str, Value)> = ["creditlimit", "paymenttermscode", "numberofemployees"].iter().map(|name| (*name, Value::Null)).collect();
+    let cleared: Vec<(&str, Value)> =
+        ["creditlimit", "paymenttermscode", "numberofemployees"].iter().map(|name| (*name, Value::Null)).collect();
     assert_eq!(failures(&world.write(&accounts, &[Write::update(id(1), None, values(&cleared))]).await), []);
     assert!(world.account(id(1)).get("creditlimit").is_none_or(Json::is_null));
 }

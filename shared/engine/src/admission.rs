@@ -1,7 +1,7 @@
 //! Whether a found record takes part at all, and whether anything about it needs work.
 
-use couplet_model::outcome::IgnoreReason;
 use couplet_model::message::{Direction, Treatment};
+use couplet_model::outcome::IgnoreReason;
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Filter, Outcome, Record};
 
 use crate::rules::MappingRules;
@@ -62,6 +62,8 @@ pub(crate) fn is_untouched(
     });
     let watched = rules.source_columns(direction).iter().filter_map(|name| table.column(name));
     rows.chain(watched)
-        .filter(|column| record.values.contains_key(column.name.as_str()) || column.field != couplet_model::FieldType::EntityName)
+        .filter(|column| {
+            record.values.contains_key(column.name.as_str()) || column.field != couplet_model::FieldType::EntityName
+        })
         .all(|column| coupling.base.get(side, column).as_ref() == Some(record.get(&column.name)))
 }

@@ -46,7 +46,9 @@ impl Engine {
         let run = RunId::fresh();
         match self.begin(ITEM_AVAILABILITY, run, trigger).await? {
             RunStatus::Done => {}
-            left => return Ok(RunReport { run, status: left, enqueued: 0, judged: Counters::default(), notes: vec![] }),
+            left => {
+                return Ok(RunReport { run, status: left, enqueued: 0, judged: Counters::default(), notes: vec![] });
+            }
         }
         let found = self.find_moved_items(mapping, run).await;
         self.end(ITEM_AVAILABILITY, run, inactivity, found).await

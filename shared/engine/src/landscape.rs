@@ -76,10 +76,12 @@ impl Engine {
             let external = Value::Text(self.company().to_string());
             let filter = Filter::all(vec![Condition::equal("bcbi_externalid", external)]);
             let rows = self.find_rows("bcbi_company", &filter, &["bcbi_externalid", "bcbi_defaultowningteam"]).await?;
-            Ok::<_, EngineError>(rows.first().map(|row| CompanyRow {
-                id: row.id.into(),
-                owning_team: row.get("bcbi_defaultowningteam").as_guid(),
-            }))
+            Ok::<_, EngineError>(
+                rows.first().map(|row| CompanyRow {
+                    id: row.id.into(),
+                    owning_team: row.get("bcbi_defaultowningteam").as_guid(),
+                }),
+            )
         };
         Ok(*self.landscape.company.get_or_try_init(read).await?)
     }
@@ -106,9 +108,9 @@ impl Engine {
             let columns = ["basecurrencyid", "currencydecimalprecision"];
             let organizations = self.find_rows("organization", &Filter::default(), &columns).await?;
             let organization = organizations.first();
-            let id = organization
-                .and_then(|row| row.get("basecurrencyid").as_guid())
-                .ok_or_else(|| EngineError::SetUp("the Dataverse organization names no base currency (EE26)".to_owned()))?;
+            let id = organization.and_then(|row| row.get("basecurrencyid").as_guid()).ok_or_else(|| {
+                EngineError::SetUp("the Dataverse organization names no base currency (EE26)".to_owned())
+            })?;
             let precision = organization.and_then(|row| row.get("currencydecimalprecision").as_int()).unwrap_or(2);
             let table = self.dataverse_table("transactioncurrency")?;
             let columns = ["isocurrencycode".to_owned()];
@@ -116,7 +118,11 @@ impl Engine {
             let iso_code = rows
                 .first()
                 .and_then(|row| row.get("isocurrencycode").as_text().map(str::to_owned))
-                .ok_or_else(|| EngineError::SetUp("the base currency of the Dataverse organization cannot be read (EE26)".to_owned()))?;
+                .ok_or_else(|| {
+                    EngineError::SetUp(
+                        "the base currency of the Dataverse organization cannot be read (EE26)".to_owned(),
+                    )
+                })?;
             Ok::<_, EngineError>(BaseCurrency { id, iso_code, precision })
         };
         self.landscape.base_currency.get_or_try_init(read).await
@@ -160,7 +166,8 @@ impl Engine {
             let wanted = names.iter().cloned().map(Value::Text).collect();
             let filter = Filter::all(vec![Condition::one_of("name", wanted)]);
             let rows = self.find_rows("pricelevel", &filter, &["name", "transactioncurrencyid"]).await?;
-            let named = |name: &str| rows.iter().filter(|row| row.get("name").as_text() == Some(name)).collect::<Vec<_>>();
+            let named =
+                |name: &str| rows.iter().filter(|row| row.get("name").as_text() == Some(name)).collect::<Vec<_>>();
             let in_currency = |row: &&&Record| row.get("transactioncurrencyid").as_guid() == Some(currency);
             // The name may be taken by a list in another currency: then the second name is used (S209).
             for name in &names {

@@ -90,7 +90,9 @@ impl Engine {
         let run = RunId::fresh();
         match self.begin(&name, run, request.trigger).await? {
             RunStatus::Done => {}
-            left => return Ok(RunReport { run, status: left, enqueued: 0, judged: Counters::default(), notes: vec![] }),
+            left => {
+                return Ok(RunReport { run, status: left, enqueued: 0, judged: Counters::default(), notes: vec![] });
+            }
         }
         let found = self.find_changes(&mapping, rules, run, request.mode).await;
         self.end(&name, run, inactivity, found).await
@@ -155,8 +157,7 @@ impl Engine {
                 if let Err(unnoted) = store.fail_run(self.company(), job, run, now, message.clone()).await {
                     warn!(job, run = %run, error = %unnoted, "the failed run could not be noted");
                 }
-                let released =
-                    store.release_lease(self.company(), job, run, JobState::Error, Some(message), now).await;
+                let released = store.release_lease(self.company(), job, run, JobState::Error, Some(message), now).await;
                 if let Err(unreleased) = released {
                     warn!(job, run = %run, error = %unreleased, "the lease could not be released and will expire");
                 }

@@ -52,7 +52,8 @@ impl References {
                         source_column(row, direction).is_some_and(|column| !source.get(&column.name).is_null())
                     });
                     if in_use {
-                        labels.insert(column.name.clone(), engine.option_labels(&mapping.dataverse, &column.name).await?);
+                        labels
+                            .insert(column.name.clone(), engine.option_labels(&mapping.dataverse, &column.name).await?);
                     }
                 }
             }

@@ -190,9 +190,8 @@ fn describe(situation: &Situation<'_>, field: &TransferredField) -> FieldConflic
         .as_ref()
         .map_or_else(|| field.desired.to_string(), |column| situation.source.get(&column.name).to_string());
     let destination_caption = field.destination.caption.clone();
-    let destination_value = situation
-        .destination
-        .map_or_else(String::new, |record| record.get(&field.destination.name).to_string());
+    let destination_value =
+        situation.destination.map_or_else(String::new, |record| record.get(&field.destination.name).to_string());
     match situation.direction {
         Direction::ToDataverse => FieldConflict {
             business_central: source_caption,
@@ -271,16 +270,86 @@ mod tests {
         let cases = [
             case("nothing changed", "A", "A", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
             case("source changed", "B", "A", Some("A"), true, false, NoRule, ToDataverse, "write"),
-            case("destination changed: the other direction brings it", "A", "B", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
+            case(
+                "destination changed: the other direction brings it",
+                "A",
+                "B",
+                Some("A"),
+                true,
+                false,
+                NoRule,
+                ToDataverse,
+                "unchanged",
+            ),
             case("both changed alike", "B", "B", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
             case("C-019 both changed", "X", "Y", Some("A"), true, false, NoRule, ToDataverse, "conflict"),
-            case("C-019 both changed, the other way", "Y", "X", Some("A"), true, false, NoRule, FromDataverse, "conflict"),
-            case("R76 Business Central wins, towards Dataverse", "X", "Y", Some("A"), true, false, BusinessCentralWins, ToDataverse, "write"),
-            case("R76 Business Central wins, from Dataverse", "Y", "X", Some("A"), true, false, BusinessCentralWins, FromDataverse, "unchanged"),
-            case("R77 Dataverse wins, towards Dataverse", "X", "Y", Some("A"), true, false, DataverseWins, ToDataverse, "unchanged"),
-            case("R77 Dataverse wins, from Dataverse", "Y", "X", Some("A"), true, false, DataverseWins, FromDataverse, "write"),
+            case(
+                "C-019 both changed, the other way",
+                "Y",
+                "X",
+                Some("A"),
+                true,
+                false,
+                NoRule,
+                FromDataverse,
+                "conflict",
+            ),
+            case(
+                "R76 Business Central wins, towards Dataverse",
+                "X",
+                "Y",
+                Some("A"),
+                true,
+                false,
+                BusinessCentralWins,
+                ToDataverse,
+                "write",
+            ),
+            case(
+                "R76 Business Central wins, from Dataverse",
+                "Y",
+                "X",
+                Some("A"),
+                true,
+                false,
+                BusinessCentralWins,
+                FromDataverse,
+                "unchanged",
+            ),
+            case(
+                "R77 Dataverse wins, towards Dataverse",
+                "X",
+                "Y",
+                Some("A"),
+                true,
+                false,
+                DataverseWins,
+                ToDataverse,
+                "unchanged",
+            ),
+            case(
+                "R77 Dataverse wins, from Dataverse",
+                "Y",
+                "X",
+                Some("A"),
+                true,
+                false,
+                DataverseWins,
+                FromDataverse,
+                "write",
+            ),
             case("C-006 one way: the source wins", "X", "Y", Some("A"), false, false, NoRule, ToDataverse, "write"),
-            case("one way: a change at the destination is put right", "A", "Y", Some("A"), false, false, NoRule, ToDataverse, "write"),
+            case(
+                "one way: a change at the destination is put right",
+                "A",
+                "Y",
+                Some("A"),
+                false,
+                false,
+                NoRule,
+                ToDataverse,
+                "write",
+            ),
             case("R83 forced: the source wins", "X", "Y", Some("A"), true, true, NoRule, ToDataverse, "write"),
             case("R69 never synchronized, different", "X", "Y", None, true, false, NoRule, ToDataverse, "conflict"),
             case("never synchronized, equal", "X", "X", None, true, false, NoRule, ToDataverse, "unchanged"),
@@ -351,9 +420,10 @@ mod tests {
     #[test]
     fn changes_of_different_fields_on_both_sides_merge() {
         let mut known = Base::default();
-        for (side, names) in
-            [(crate::table::Side::BusinessCentral, ["displayName", "city"]), (crate::table::Side::Dataverse, ["name", "address1_city"])]
-        {
+        for (side, names) in [
+            (crate::table::Side::BusinessCentral, ["displayName", "city"]),
+            (crate::table::Side::Dataverse, ["name", "address1_city"]),
+        ] {
             for name in names {
                 known.set(side, name, &Value::text("A"));
             }

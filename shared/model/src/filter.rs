@@ -51,9 +51,7 @@ impl Condition {
             Operator::Equal | Operator::In => self.values.iter().any(equal),
             Operator::NotEqual => !self.values.iter().any(equal),
             Operator::Greater => self.values.iter().any(|value| order(actual, value).is_some_and(|o| o.is_gt())),
-            Operator::GreaterOrEqual => {
-                self.values.iter().any(|value| order(actual, value).is_some_and(|o| o.is_ge()))
-            }
+            Operator::GreaterOrEqual => self.values.iter().any(|value| order(actual, value).is_some_and(|o| o.is_ge())),
         }
     }
 }
@@ -119,9 +117,13 @@ mod tests {
             Condition::one_of("company", vec![Value::Guid(Uuid::from_u128(9)), Value::Null]),
         ]);
         assert!(filter.matches(&record(&[("blocked", Value::Bool(false))])));
-        assert!(filter.matches(&record(&[("blocked", Value::Bool(false)), ("company", Value::Guid(Uuid::from_u128(9)))])));
+        assert!(
+            filter.matches(&record(&[("blocked", Value::Bool(false)), ("company", Value::Guid(Uuid::from_u128(9)))]))
+        );
         assert!(!filter.matches(&record(&[("blocked", Value::Bool(true))])));
-        assert!(!filter.matches(&record(&[("blocked", Value::Bool(false)), ("company", Value::Guid(Uuid::from_u128(8)))])));
+        assert!(
+            !filter.matches(&record(&[("blocked", Value::Bool(false)), ("company", Value::Guid(Uuid::from_u128(8)))]))
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
 use crate::pause::{Pause, back_off};
-use crate::request::{Reply, Repeat, Request};
+use crate::request::{Repeat, Reply, Request};
 use crate::secret::Secret;
 use crate::token::{Token, TokenSource};
 use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_headers};
@@ -65,7 +65,10 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("side", &self.side).field("client_id", &self.source.client_id).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("side", &self.side)
+            .field("client_id", &self.source.client_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -324,7 +327,10 @@ impl Identity {
             faults += 1;
             let passing = matches!(
                 error.kind,
-                SystemErrorKind::Unreachable | SystemErrorKind::Timeout | SystemErrorKind::Transient | SystemErrorKind::Throttled(_)
+                SystemErrorKind::Unreachable
+                    | SystemErrorKind::Timeout
+                    | SystemErrorKind::Transient
+                    | SystemErrorKind::Throttled(_)
             );
             self.retry_or(error, faults, passing, patience).await?;
         }

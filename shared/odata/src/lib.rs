@@ -18,5 +18,5 @@ mod transport;
 pub use fault::{error_of, kind_of};
 pub use identity::{Identity, IdentitySettings};
 pub use pause::Pause;
-pub use request::{BatchPart, Operation, Reply, Repeat, Request};
+pub use request::{BatchPart, Operation, Repeat, Reply, Request};
 pub use secret::Secret;

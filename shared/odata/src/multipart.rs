@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn a_truncated_answer_gives_what_arrived() {
         let end = ANSWER.find("--changesetresponse_H--").expect("mark");
-        let parts = read_batch("multipart/mixed; boundary=\"batchresponse_G\"", &ANSWER.as_bytes()[..end]).expect("parts");
+        let parts =
+            read_batch("multipart/mixed; boundary=\"batchresponse_G\"", &ANSWER.as_bytes()[..end]).expect("parts");
         assert_eq!(parts.len(), 2);
     }
 

@@ -116,10 +116,7 @@ mod tests {
             .option("$filter", "name eq 'A&B + 100%'")
             .option("$orderby", "")
             .on("http://h/accounts");
-        assert_eq!(
-            url,
-            "http://h/accounts?$select=name,_ownerid_value&$filter=name%20eq%20'A%26B%20%2B%20100%25'"
-        );
+        assert_eq!(url, "http://h/accounts?$select=name,_ownerid_value&$filter=name%20eq%20'A%26B%20%2B%20100%25'");
         assert_eq!(Query::new().on("http://h/x"), "http://h/x");
     }
 

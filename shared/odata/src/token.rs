@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_refused_application_is_a_set_up_failure_that_says_why() {
-        let refused = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret.\r\nTrace ID: 1"}"#;
+        let refused =
+            r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret.\r\nTrace ID: 1"}"#;
         let error = read(401, refused).err().expect("refused");
         assert_eq!(error.kind, SystemErrorKind::Unauthorized);
         assert_eq!(error.message, "no token for the application: AADSTS7000215: Invalid client secret.");

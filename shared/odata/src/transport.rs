@@ -2,7 +2,7 @@
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
-use crate::request::{Reply, Repeat};
+use crate::request::{Repeat, Reply};
 
 /// Whether the answer asks everybody to wait. A gateway that names a pause asks for one too, but only 429 and 503 say
 /// that the request was not processed.

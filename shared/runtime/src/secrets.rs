@@ -103,20 +103,15 @@ mod tests {
         let wanted: Vec<_> = wanted.iter().map(|wanted| (wanted.variable.as_str(), wanted.arn.as_str())).collect();
         assert_eq!(
             wanted,
-            [
-                ("COUPLET_ENTRA_CLIENT_SECRET", "arn:entra"),
-                ("COUPLET_BUSINESS_CENTRAL_CLIENT_SECRET", "arn:bc")
-            ]
+            [("COUPLET_ENTRA_CLIENT_SECRET", "arn:entra"), ("COUPLET_BUSINESS_CENTRAL_CLIENT_SECRET", "arn:bc")]
         );
         assert_eq!(variables, environment(&[("COUPLET_LOG", "info")]), "no ARN is left to be taken for a setting");
     }
 
     #[test]
     fn a_secret_in_the_environment_wins_over_its_arn() {
-        let mut variables = environment(&[
-            ("COUPLET_ENTRA_CLIENT_SECRET", "secret"),
-            ("COUPLET_ENTRA_CLIENT_SECRET_ARN", "arn:entra"),
-        ]);
+        let mut variables =
+            environment(&[("COUPLET_ENTRA_CLIENT_SECRET", "secret"), ("COUPLET_ENTRA_CLIENT_SECRET_ARN", "arn:entra")]);
         assert_eq!(take_arns(&mut variables), []);
         assert_eq!(variables, environment(&[("COUPLET_ENTRA_CLIENT_SECRET", "secret")]));
     }

@@ -109,10 +109,8 @@ impl Systems {
 
 fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, StartError> {
     let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| StartError::Certificates {
-            path: path.display().to_string(),
-            problem: error.to_string(),
-        })
+        std::fs::read(path)
+            .map_err(|error| StartError::Certificates { path: path.display().to_string(), problem: error.to_string() })
     };
     path.map(read).transpose()
 }
@@ -134,15 +132,12 @@ impl Cloud {
     /// # Errors
     /// When the settings name no queue.
     pub fn aws(settings: &Settings, sources: &Sources, aws: &SdkConfig) -> Result<Self, StartError> {
-        let queue_url = settings.cloud.queue_url.clone().ok_or_else(|| ConfigurationError::Missing {
-            key: &QUEUE_URL,
-            place: sources.place(),
-        })?;
-        Ok(Self {
-            dynamodb: aws_sdk_dynamodb::Client::new(aws),
-            sqs: aws_sdk_sqs::Client::new(aws),
-            queue_url,
-        })
+        let queue_url = settings
+            .cloud
+            .queue_url
+            .clone()
+            .ok_or_else(|| ConfigurationError::Missing { key: &QUEUE_URL, place: sources.place() })?;
+        Ok(Self { dynamodb: aws_sdk_dynamodb::Client::new(aws), sqs: aws_sdk_sqs::Client::new(aws), queue_url })
     }
 }
 
@@ -161,10 +156,8 @@ pub fn catalogue(settings: &Settings) -> Result<Arc<Catalogue>, CatalogueError> 
 /// The store the settings name.
 pub fn store(settings: &Settings, dynamodb: aws_sdk_dynamodb::Client) -> Store {
     let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
-    let retention = Retention {
-        runs: days(settings.retention.runs_days),
-        errors: days(settings.retention.errors_days),
-    };
+    let retention =
+        Retention { runs: days(settings.retention.runs_days), errors: days(settings.retention.errors_days) };
     Store::new(dynamodb, &settings.cloud.table, retention)
 }
 

@@ -19,7 +19,8 @@ use uuid::Uuid;
 use crate::queue::HandQueue;
 
 /// Jobs that are built, in dependency order.
-pub const JOBS: [&str; 6] = ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE", "CUSTOMER", "ITEM-PRODUCT", "RESOURCE-PRODUCT"];
+pub const JOBS: [&str; 6] =
+    ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE", "CUSTOMER", "ITEM-PRODUCT", "RESOURCE-PRODUCT"];
 
 /// Messages of one batch, as the template sets it.
 const BATCH_SIZE: usize = 1000;
@@ -203,7 +204,15 @@ impl World {
     /// The coupled Dataverse row of a Business Central record.
     pub async fn coupled_row(&self, mapping: &str, record: Uuid) -> Map<String, Json> {
         let coupling = self.coupling(mapping, record).await.expect("the record is coupled");
-        let table = self.engine.mappings().iter().find(|m| m.name.as_str() == mapping).expect("a mapping").dataverse.name.clone();
+        let table = self
+            .engine
+            .mappings()
+            .iter()
+            .find(|m| m.name.as_str() == mapping)
+            .expect("a mapping")
+            .dataverse
+            .name
+            .clone();
         self.dataverse.row(&table, coupling.dataverse_id.0).expect("the row exists")
     }
 
@@ -235,7 +244,10 @@ impl World {
     #[must_use]
     pub fn business_central_ids(&self, table: &str, passes: impl Fn(&Map<String, Json>) -> bool) -> Vec<Uuid> {
         let rows = self.business_central.rows(table);
-        rows.iter().filter(|row| passes(row)).map(|row| row["id"].as_str().expect("an id").parse().expect("a GUID")).collect()
+        rows.iter()
+            .filter(|row| passes(row))
+            .map(|row| row["id"].as_str().expect("an id").parse().expect("a GUID"))
+            .collect()
     }
 }
 
@@ -248,8 +260,9 @@ fn build_engine(
 ) -> Engine {
     let (tenant, client, secret) = business_central.credentials();
     let (url, authority) = (business_central.url(), business_central.authority());
-    let erp = BusinessCentralClient::new(BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company))
-        .expect("the client is built");
+    let erp =
+        BusinessCentralClient::new(BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company))
+            .expect("the client is built");
     let (tenant, client, secret) = dataverse.credentials();
     let settings = DataverseSettings::new(dataverse.url(), dataverse.authority(), tenant, client, secret);
     let crm = DataverseClient::new(settings, parts.catalogue.dataverse_entity_sets()).expect("the client is built");

@@ -59,7 +59,9 @@ fn state(coupling: &Coupling) -> &'static str {
 }
 
 fn object(coupling: &Coupling) -> Value {
-    let result = |result: &Option<LastResult>| result.as_ref().map(|last| json!({ "run": last.run, "at": last.at, "failure": last.failure }));
+    let result = |result: &Option<LastResult>| {
+        result.as_ref().map(|last| json!({ "run": last.run, "at": last.at, "failure": last.failure }))
+    };
     json!({
         "key": coupling.key,
         "business_central": coupling.system_id,

@@ -14,7 +14,9 @@ use crate::output;
 pub fn init(file: &Path) -> anyhow::Result<ExitCode> {
     let place = file.display();
     match File::create_new(file) {
-        Ok(mut created) => created.write_all(example().as_bytes()).with_context(|| format!("{place} cannot be written"))?,
+        Ok(mut created) => {
+            created.write_all(example().as_bytes()).with_context(|| format!("{place} cannot be written"))?
+        }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             bail!("{place} is there already; remove it first, or name another file")
         }

@@ -50,8 +50,7 @@ impl Company {
             company_name: business_central.company_name(),
             ..Default::default()
         };
-        let dataverse =
-            DataverseSimulator::start(dataverse).await.context("the Dataverse simulator does not start")?;
+        let dataverse = DataverseSimulator::start(dataverse).await.context("the Dataverse simulator does not start")?;
         Ok(Self { business_central, dataverse })
     }
 

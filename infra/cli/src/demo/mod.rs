@@ -1,8 +1,8 @@
 //! `couplet demo`: two simulated systems, the embedded cloud between them, three passes, and a comparison by somebody
 //! who knows nothing of how Couplet works.
 
-mod comparison;
 mod company;
+mod comparison;
 mod passes;
 mod people;
 mod progress;

@@ -150,10 +150,12 @@ pub async fn couplings(application: &Application) -> anyhow::Result<Couplings> {
         let mut after = None;
         loop {
             let page = engine.store().coupling_page(engine.company(), &mapping.name, after, PAGE).await?;
-            pairs.extend(page.couplings.iter().map(|coupling| Pair {
-                business_central: coupling.system_id.0,
-                dataverse: coupling.dataverse_id.0,
-            }));
+            pairs.extend(
+                page.couplings.iter().map(|coupling| Pair {
+                    business_central: coupling.system_id.0,
+                    dataverse: coupling.dataverse_id.0,
+                }),
+            );
             after = page.next;
             if after.is_none() {
                 break;

@@ -59,7 +59,13 @@ impl World {
     }
 
     /// A whole feed: its changes, its pages and where the next begins.
-    pub async fn feed(&self, table: &Table, names: &[&str], filter: &Filter, from: Resume) -> (Vec<Change>, usize, Cursor) {
+    pub async fn feed(
+        &self,
+        table: &Table,
+        names: &[&str],
+        filter: &Filter,
+        from: Resume,
+    ) -> (Vec<Change>, usize, Cursor) {
         let columns = columns(names);
         let query = ChangesQuery { table, columns: &columns, filter };
         let (mut changes, mut pages, mut from) = (Vec::new(), 0, from);

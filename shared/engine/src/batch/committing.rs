@@ -6,7 +6,7 @@ use couplet_model::coupling::{LastResult, SideState};
 use couplet_model::decision::Decision;
 use couplet_model::outcome::{DataFailure, Dependency, FieldConflict};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, CouplingState, Counters, Outcome, RecordId, RecordMessage};
+use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, RecordMessage};
 use couplet_store::{Commit, CommitResult, ErrorRecord, Failure, FailureChange, FailureKind};
 use jiff::Timestamp;
 

@@ -111,7 +111,9 @@ impl Batch<'_> {
                         Side::Dataverse => &row.dataverse,
                     };
                     // Rows that do not travel this time (read-only or left alone) still count as seen.
-                    if let Some(column) = column && base.get(direction.source(), column).is_none() {
+                    if let Some(column) = column
+                        && base.get(direction.source(), column).is_none()
+                    {
                         base.set(direction.source(), &column.name, source.get(&column.name));
                     }
                 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
-use couplet_model::{ActiveMapping, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId};
+use couplet_model::{
+    ActiveMapping, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,
+};
 use tracing::{info, warn};
 
 use crate::engine::Engine;

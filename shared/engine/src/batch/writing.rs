@@ -157,7 +157,8 @@ impl Batch<'_> {
         let mut places = Vec::new();
         let mut records = Vec::new();
         for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.is_open()) {
-            let (Some(source), Some(coupling), Some(decision)) = (&entry.source, &entry.coupling, &entry.decision) else {
+            let (Some(source), Some(coupling), Some(decision)) = (&entry.source, &entry.coupling, &entry.decision)
+            else {
                 continue;
             };
             places.push(index);

@@ -113,8 +113,8 @@ impl Rates {
             .ok_or_else(|| EngineError::SetUp("the catalogue has no table Currency Exchange Rate".to_owned()))?;
         let wanted = codes.into_iter().map(Value::Text).collect();
         let filter = Filter::all(vec![Condition::one_of("currencyCode", wanted)]);
-        let columns = ["currencyCode", "startingDate", "exchangeRateAmount", "relationalExchangeRateAmount"]
-            .map(str::to_owned);
+        let columns =
+            ["currencyCode", "startingDate", "exchangeRateAmount", "relationalExchangeRateAmount"].map(str::to_owned);
         let rows = engine.system(Side::BusinessCentral).find(table, &filter, &columns).await?;
         Ok(Self { local, per_local_unit: newest_rates(&rows) })
     }

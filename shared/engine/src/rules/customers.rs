@@ -92,11 +92,7 @@ impl PreparedRules for Prepared {
     }
 
     /// An account that created a customer now belongs to the company (R258).
-    async fn follow_up(
-        &self,
-        context: Context<'_>,
-        records: &[FollowUp<'_>],
-    ) -> Vec<Result<Followed, SystemError>> {
+    async fn follow_up(&self, context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
         let company = self.company.map(|row| row.id);
         let claimed: Vec<(RecordId, Write)> = match (self.direction, company) {
             (Direction::FromDataverse, Some(company)) => records
@@ -141,7 +137,10 @@ impl Prepared {
         }
         // A new account without a salesperson belongs to the company's team (S263); later the owner is left alone.
         let has_owner = fields.iter().any(|field| field.destination.name == "ownerid");
-        if record.creating && !has_owner && let Some(team) = self.company.and_then(|row| row.owning_team) {
+        if record.creating
+            && !has_owner
+            && let Some(team) = self.company.and_then(|row| row.owning_team)
+        {
             let owner = Value::Reference { table: Arc::from("team"), id: team };
             set_on_create(fields, &self.account, "ownerid", owner)?;
         }

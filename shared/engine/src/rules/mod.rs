@@ -153,11 +153,7 @@ pub(crate) trait PreparedRules: Send + Sync {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle>;
 
     /// Does in bulk what must follow the write; one result per record, in order.
-    async fn follow_up(
-        &self,
-        _context: Context<'_>,
-        records: &[FollowUp<'_>],
-    ) -> Vec<Result<Followed, SystemError>> {
+    async fn follow_up(&self, _context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
         records.iter().map(|_| Ok(Followed::default())).collect()
     }
 }

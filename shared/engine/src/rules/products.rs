@@ -19,8 +19,8 @@ use uuid::Uuid;
 use super::price_lines::{PriceLine, PriceLines};
 use super::units_of_measure::UNIT;
 use super::{
-    Context, FollowUp, Followed, MappingRules, NothingPrepared, Obstacle, PreparedRules, Transferring, is_usable,
-    set, set_on_create,
+    Context, FollowUp, Followed, MappingRules, NothingPrepared, Obstacle, PreparedRules, Transferring, is_usable, set,
+    set_on_create,
 };
 use crate::error::EngineError;
 
@@ -55,9 +55,14 @@ impl MappingRules for Products {
 
     fn destination_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
-            Direction::ToDataverse => {
-                &["statecode", "statuscode", "defaultuomid", "defaultuomscheduleid", "transactioncurrencyid", "vendorname"]
-            }
+            Direction::ToDataverse => &[
+                "statecode",
+                "statuscode",
+                "defaultuomid",
+                "defaultuomscheduleid",
+                "transactioncurrencyid",
+                "vendorname",
+            ],
             Direction::FromDataverse => &["blocked", "baseUnitOfMeasureCode"],
         }
     }
@@ -165,11 +170,7 @@ impl PreparedRules for ToDataverse {
     }
 
     /// Writes the price lines, then publishes new products.
-    async fn follow_up(
-        &self,
-        context: Context<'_>,
-        records: &[FollowUp<'_>],
-    ) -> Vec<Result<Followed, SystemError>> {
+    async fn follow_up(&self, context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
         let lines: Vec<Option<PriceLine>> = records.iter().map(|record| self.price_line(context, record)).collect();
         let mut results = self.price_lines.write(context, &lines).await;
         let published: Vec<(usize, Write)> = records
@@ -273,7 +274,10 @@ impl PreparedRules for FromDataverse {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let active = record.source.get("statecode") == &Value::Int(ACTIVE.0);
         set(fields, &self.table, "blocked", Value::Bool(!active))?;
-        if self.sets_unit && record.creating && let Some(group) = record.source.get("defaultuomscheduleid").as_guid() {
+        if self.sets_unit
+            && record.creating
+            && let Some(group) = record.source.get("defaultuomscheduleid").as_guid()
+        {
             let code = self.unit_codes.get(&group).ok_or_else(|| {
                 Obstacle::Wait(Dependency {
                     mapping: MappingName::from(UNITS),

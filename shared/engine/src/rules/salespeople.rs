@@ -28,7 +28,8 @@ impl MappingRules for Salespeople {
         context: Context<'_>,
         sources: &[Transferring<'_>],
     ) -> Result<Box<dyn PreparedRules>, EngineError> {
-        let new: Vec<RecordId> = sources.iter().filter(|record| record.creating).map(|record| record.source.id).collect();
+        let new: Vec<RecordId> =
+            sources.iter().filter(|record| record.creating).map(|record| record.source.id).collect();
         let mut codes = HashMap::new();
         if !new.is_empty() {
             let columns = ["code".to_owned()];

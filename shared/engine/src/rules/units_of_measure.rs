@@ -21,7 +21,6 @@ pub(crate) const UNIT: &str = "unit";
 
 pub(crate) struct UnitsOfMeasure;
 
-
 #[async_trait]
 impl MappingRules for UnitsOfMeasure {
     fn destination_columns(&self, _: Direction) -> &'static [&'static str] {
@@ -52,9 +51,9 @@ impl MappingRules for UnitsOfMeasure {
                     (Some(_), Some(_)) => Err(DataFailure::new(format!(
                         "Dataverse has several unit groups named {name} (E46); keep one of them"
                     ))),
-                    (Some(group), None) if group.get("statecode") != &Value::Int(0) => Err(DataFailure::new(format!(
-                        "unit group {name} in Dataverse is inactive (EE27); activate it"
-                    ))),
+                    (Some(group), None) if group.get("statecode") != &Value::Int(0) => {
+                        Err(DataFailure::new(format!("unit group {name} in Dataverse is inactive (EE27); activate it")))
+                    }
                     (Some(group), None) if units_of(group) > 1 => Err(DataFailure::new(format!(
                         "unit group {name} in Dataverse contains more than one unit (EE27); remove the others"
                     ))),
@@ -92,11 +91,7 @@ impl PreparedRules for Prepared {
     }
 
     /// Finds the unit that Dataverse made for a new group, and renames it when the code was renamed.
-    async fn follow_up(
-        &self,
-        context: Context<'_>,
-        records: &[FollowUp<'_>],
-    ) -> Vec<Result<Followed, SystemError>> {
+    async fn follow_up(&self, context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
         let dataverse = context.engine.system(Side::Dataverse);
         let open: Vec<&FollowUp<'_>> = records.iter().filter(|record| needs_unit(record)).collect();
         if open.is_empty() {
@@ -142,7 +137,10 @@ impl PreparedRules for Prepared {
                         Side::Dataverse,
                         SystemErrorKind::Refused,
                         "",
-                        format!("the unit group of unit {} has no unit (E47); add one of that name to it", code(record)),
+                        format!(
+                            "the unit group of unit {} has no unit (E47); add one of that name to it",
+                            code(record)
+                        ),
                     )),
                 }
             })

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::mapping::{
-    DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField, Operand,
+    DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField,
+    Operand,
 };
 use crate::decision::ConflictRule;
 use crate::filter::{Condition, Filter};
@@ -129,9 +130,8 @@ impl ActiveMapping {
         columns.extend(table.label_column.clone());
         columns.extend(table.company_column.clone());
         // A table name beside a lookup is implied by the lookup and is not a column of the Web API.
-        columns.retain(|name| {
-            table.column(name).is_none_or(|column| column.field != crate::table::FieldType::EntityName)
-        });
+        columns
+            .retain(|name| table.column(name).is_none_or(|column| column.field != crate::table::FieldType::EntityName));
         columns
     }
 }
@@ -191,9 +191,9 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
     waiting.sort_by_key(|mapping| mapping.order);
     let mut ordered: Vec<ActiveMapping> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let ready = waiting.iter().position(|mapping| {
-            mapping.dependencies.iter().all(|name| ordered.iter().any(|done| done.name == *name))
-        });
+        let ready = waiting
+            .iter()
+            .position(|mapping| mapping.dependencies.iter().all(|name| ordered.iter().any(|done| done.name == *name)));
         // A circle of dependencies must not keep anything from running: its first member goes first.
         ordered.push(waiting.remove(ready.unwrap_or(0)));
     }

@@ -60,13 +60,9 @@ struct Products {
 impl Defaults {
     /// The names of the default price list, in order of preference (S208, S209).
     pub fn price_list_names(&self, product: &str, local_currency: &str) -> [String; 2] {
-        let fill = |pattern: &str| {
-            pattern.replace("{BC short product name}", product).replace("{LCY code}", local_currency)
-        };
-        [
-            fill(&self.price_lists.default_name),
-            fill(&self.price_lists.default_name_when_taken_in_other_currency),
-        ]
+        let fill =
+            |pattern: &str| pattern.replace("{BC short product name}", product).replace("{LCY code}", local_currency);
+        [fill(&self.price_lists.default_name), fill(&self.price_lists.default_name_when_taken_in_other_currency)]
     }
 
     /// The name of the unit group of a unit of measure (S214).
@@ -89,7 +85,10 @@ pub fn load(file: &NamedFile) -> Result<Defaults, CatalogueError> {
         (&defaults.naming.single_unit_group, "{unit code}"),
     ] {
         if !pattern.contains(placeholder) {
-            return Err(CatalogueError::of_file(&file.name, format!("the name \"{pattern}\" needs the placeholder {placeholder}")));
+            return Err(CatalogueError::of_file(
+                &file.name,
+                format!("the name \"{pattern}\" needs the placeholder {placeholder}"),
+            ));
         }
     }
     Ok(defaults)

@@ -44,9 +44,9 @@ impl Files {
     pub fn read(directory: &Path) -> Result<Self, CatalogueError> {
         let read = |name: &str| {
             let path = directory.join(name);
-            std::fs::read_to_string(&path)
-                .map(|text| NamedFile { name: path.display().to_string(), text })
-                .map_err(|error| CatalogueError::of_file(&path.display().to_string(), format!("cannot be read: {error}")))
+            std::fs::read_to_string(&path).map(|text| NamedFile { name: path.display().to_string(), text }).map_err(
+                |error| CatalogueError::of_file(&path.display().to_string(), format!("cannot be read: {error}")),
+            )
         };
         let folder = directory.join("mappings");
         let unreadable = |error: std::io::Error| {

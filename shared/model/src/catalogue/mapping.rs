@@ -236,9 +236,10 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     let name = MappingName(raw.name.clone());
     let wrong = |row, problem: String| CatalogueError::of_mapping(&file.name, &name, row, problem);
     let table = |tables: &Tables, wanted: &str, system: &str| {
-        tables.get(wanted).cloned().ok_or_else(|| {
-            wrong(None, format!("{system} has no table {wanted}{}", suggestion(wanted, tables.keys())))
-        })
+        tables
+            .get(wanted)
+            .cloned()
+            .ok_or_else(|| wrong(None, format!("{system} has no table {wanted}{}", suggestion(wanted, tables.keys()))))
     };
     let business_central = table(bc_tables, &raw.business_central_table, "Business Central")?;
     let dataverse = table(dv_tables, &raw.dataverse_table, "Dataverse")?;
@@ -261,7 +262,10 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     }
     for way in Direction::BOTH {
         if direction.includes(way) && !fields.iter().any(|field| field.direction.includes(way)) {
-            return Err(wrong(None, format!("travels {way}, but no field row does; add a row or change the direction")));
+            return Err(wrong(
+                None,
+                format!("travels {way}, but no field row does; add a row or change the direction"),
+            ));
         }
     }
     let filter = |raw: &[ConditionFile], table: &Table| {
@@ -282,14 +286,19 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         "to_dataverse" => ConflictRule::ToDataverse,
         "from_dataverse" => ConflictRule::FromDataverse,
         other => {
-            return Err(wrong(None, format!("unknown update_conflict {other}; use none, to_dataverse or from_dataverse")));
+            return Err(wrong(
+                None,
+                format!("unknown update_conflict {other}; use none, to_dataverse or from_dataverse"),
+            ));
         }
     };
     let deletion_conflict = match raw.deletion_conflict.as_str() {
         "none" => DeletionRule::None,
         "restore" => DeletionRule::Restore,
         "remove_coupling" => DeletionRule::RemoveCoupling,
-        other => return Err(wrong(None, format!("unknown deletion_conflict {other}; use none, restore or remove_coupling"))),
+        other => {
+            return Err(wrong(None, format!("unknown deletion_conflict {other}; use none, restore or remove_coupling")));
+        }
     };
     let names = |names: Vec<String>| names.into_iter().map(MappingName).collect::<Vec<_>>();
     Ok(Mapping {
@@ -341,7 +350,8 @@ pub fn check_together(mappings: &[Mapping]) -> Result<(), CatalogueError> {
         Err(CatalogueError::of_mapping(&mapping.file, &mapping.name, row, problem))
     };
     for (index, mapping) in mappings.iter().enumerate() {
-        let twin = mappings[..index].iter().find(|other| other.name == mapping.name && other.variant == mapping.variant);
+        let twin =
+            mappings[..index].iter().find(|other| other.name == mapping.name && other.variant == mapping.variant);
         if let Some(twin) = twin {
             let problem = format!("also in {}; give them different variants or remove one", twin.file);
             return Err(CatalogueError::of_mapping(&mapping.file, &mapping.name, None, problem));
@@ -380,8 +390,12 @@ fn field(
     let dataverse = raw.dataverse.as_deref().map(|name| column(dv, name)).transpose()?;
     let direction = direction(&raw.direction)?;
     let contradiction = match (mapping_direction, direction) {
-        (MappingDirection::ToDataverse, MappingDirection::FromDataverse) => Some("from_dataverse in a mapping to_dataverse"),
-        (MappingDirection::FromDataverse, MappingDirection::ToDataverse) => Some("to_dataverse in a mapping from_dataverse"),
+        (MappingDirection::ToDataverse, MappingDirection::FromDataverse) => {
+            Some("from_dataverse in a mapping to_dataverse")
+        }
+        (MappingDirection::FromDataverse, MappingDirection::ToDataverse) => {
+            Some("to_dataverse in a mapping from_dataverse")
+        }
         _ => None,
     };
     if let Some(contradiction) = contradiction {
@@ -391,7 +405,9 @@ fn field(
         (None, Some(_), Some(_)) => None,
         (None, ..) => return Err("needs business_central and dataverse, or one of them and a constant".to_owned()),
         (Some(_), None, None) => return Err("a constant needs the field it is written to".to_owned()),
-        (Some(_), Some(_), Some(_)) => return Err("a constant has only the field it is written to; remove the other".to_owned()),
+        (Some(_), Some(_), Some(_)) => {
+            return Err("a constant has only the field it is written to; remove the other".to_owned());
+        }
         (Some(json), Some(target), None) | (Some(json), None, Some(target)) => {
             Some(Value::from_json(&target.field, json).map_err(|error| format!("constant {error}"))?)
         }
@@ -453,11 +469,15 @@ fn condition(raw: &ConditionFile, table: &Table) -> Result<ConditionTemplate, St
     let operand = |json: &Json| match json.as_str() {
         Some("$company_id") => Ok(Operand::Company),
         Some("$default_price_list_code_is_set") => Ok(Operand::DefaultPriceListCodeIsSet),
-        _ => Value::from_json(&target.field, json).map(Operand::Value).map_err(|error| format!("filter on {name}: {error}")),
+        _ => Value::from_json(&target.field, json)
+            .map(Operand::Value)
+            .map_err(|error| format!("filter on {name}: {error}")),
     };
     let operands = match (&raw.value, operator) {
         (Json::Array(list), Operator::In) => list.iter().map(operand).collect::<Result<_, _>>()?,
-        (Json::Array(_), _) | (_, Operator::In) => return Err(format!("filter on {name}: a list goes with op in, and only with it")),
+        (Json::Array(_), _) | (_, Operator::In) => {
+            return Err(format!("filter on {name}: a list goes with op in, and only with it"));
+        }
         (single, _) => vec![operand(single)?],
     };
     let only_if_company_exists = match raw.only_if.as_deref() {

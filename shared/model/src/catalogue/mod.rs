@@ -134,7 +134,9 @@ pub enum UnknownMapping {
         nearest: Option<String>,
     },
     /// The entry exists but the switches do not call for it.
-    #[error("the mapping {0} is switched off by the settings of this installation (ownership, unit groups, pricing, sales orders)")]
+    #[error(
+        "the mapping {0} is switched off by the settings of this installation (ownership, unit groups, pricing, sales orders)"
+    )]
     SwitchedOff(MappingName),
 }
 

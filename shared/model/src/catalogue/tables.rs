@@ -16,8 +16,8 @@ pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
     for table in raw.tables {
         let mut columns = BTreeMap::new();
         for property in &table.properties {
-            let column = bc_column(property)
-                .map_err(|problem| of_column(file, &table.name, &property.name, &problem))?;
+            let column =
+                bc_column(property).map_err(|problem| of_column(file, &table.name, &property.name, &problem))?;
             insert(&mut columns, column).map_err(|problem| of_column(file, &table.name, &property.name, &problem))?;
         }
         if table.standard.is_none() && table.companion.is_none() {
@@ -98,7 +98,11 @@ fn bc_column(raw: &BcProperty) -> Result<Column, String> {
         "date" => FieldType::Date,
         "datetime" => FieldType::DateTime,
         "enum" => FieldType::Enum { values: raw.values.clone() },
-        other => return Err(format!("unknown type {other}; use string, code, decimal, int32, int64, bool, guid, date, datetime or enum")),
+        other => {
+            return Err(format!(
+                "unknown type {other}; use string, code, decimal, int32, int64, bool, guid, date, datetime or enum"
+            ));
+        }
     };
     Ok(Column {
         name: raw.name.clone(),

@@ -88,17 +88,59 @@ fn c_099_to_c_106_default_mappings_point_and_filter_as_expected() {
     use MappingDirection::{Bidirectional, FromDataverse, ToDataverse};
     let expected = [
         ("C-099", "CUSTOMER", Side::BusinessCentral, Bidirectional, "account", "blocked Equal blank".to_owned()),
-        ("C-099", "CUSTOMER", Side::Dataverse, Bidirectional, "account", format!("statecode Equal 0; customertypecode Equal 3; {mine}")),
-        ("C-100", "VENDOR", Side::Dataverse, Bidirectional, "account", format!("statecode Equal 0; customertypecode Equal 11; {mine}")),
-        ("C-101", "CONTACT", Side::BusinessCentral, Bidirectional, "contact", "type Equal Person; companyNumber NotEqual blank".to_owned()),
+        (
+            "C-099",
+            "CUSTOMER",
+            Side::Dataverse,
+            Bidirectional,
+            "account",
+            format!("statecode Equal 0; customertypecode Equal 3; {mine}"),
+        ),
+        (
+            "C-100",
+            "VENDOR",
+            Side::Dataverse,
+            Bidirectional,
+            "account",
+            format!("statecode Equal 0; customertypecode Equal 11; {mine}"),
+        ),
+        (
+            "C-101",
+            "CONTACT",
+            Side::BusinessCentral,
+            Bidirectional,
+            "contact",
+            "type Equal Person; companyNumber NotEqual blank".to_owned(),
+        ),
         ("C-102", "ITEM-PRODUCT", Side::BusinessCentral, Bidirectional, "product", "blocked Equal no".to_owned()),
-        ("C-102", "ITEM-PRODUCT", Side::Dataverse, Bidirectional, "product", format!("{mine}; producttypecode Equal 1; statecode Equal 0")),
+        (
+            "C-102",
+            "ITEM-PRODUCT",
+            Side::Dataverse,
+            Bidirectional,
+            "product",
+            format!("{mine}; producttypecode Equal 1; statecode Equal 0"),
+        ),
         ("C-103", "CURRENCY", Side::BusinessCentral, ToDataverse, "transactioncurrency", String::new()),
         ("C-103", "CURRENCY", Side::Dataverse, ToDataverse, "transactioncurrency", String::new()),
         ("C-104", "SALESPEOPLE", Side::BusinessCentral, FromDataverse, "systemuser", String::new()),
-        ("C-104", "SALESPEOPLE", Side::Dataverse, FromDataverse, "systemuser", "isdisabled Equal no; islicensed Equal yes; isintegrationuser Equal no".to_owned()),
+        (
+            "C-104",
+            "SALESPEOPLE",
+            Side::Dataverse,
+            FromDataverse,
+            "systemuser",
+            "isdisabled Equal no; islicensed Equal yes; isintegrationuser Equal no".to_owned(),
+        ),
         ("C-105", "POSTEDSALESINV-INV", Side::Dataverse, ToDataverse, "invoice", mine.clone()),
-        ("C-106", "PLHEADER-PRICE", Side::BusinessCentral, ToDataverse, "pricelevel", "priceType Equal Sale; amountType Equal Price; allowUpdatingDefaults Equal yes".to_owned()),
+        (
+            "C-106",
+            "PLHEADER-PRICE",
+            Side::BusinessCentral,
+            ToDataverse,
+            "pricelevel",
+            "priceType Equal Sale; amountType Equal Price; allowUpdatingDefaults Equal yes".to_owned(),
+        ),
         ("C-106", "PLHEADER-PRICE", Side::Dataverse, ToDataverse, "pricelevel", mine.clone()),
     ];
     for (case, name, side, direction, table, text) in expected {
@@ -157,13 +199,23 @@ fn every_mapping_comes_after_what_it_depends_on_under_all_switches() {
         for unit_groups in [false, true] {
             for extended_pricing in [false, true] {
                 for sales_orders in [SalesOrders::Off, SalesOrders::Legacy, SalesOrders::Bidirectional] {
-                    let switches = Switches { ownership, unit_groups, extended_pricing, sales_orders, ..Switches::default() };
+                    let switches =
+                        Switches { ownership, unit_groups, extended_pricing, sales_orders, ..Switches::default() };
                     let active = catalogue().active(&switches);
                     for (index, mapping) in active.iter().enumerate() {
                         for dependency in &mapping.dependencies {
-                            assert!(active[..index].iter().any(|other| other.name == *dependency), "{}: {dependency}", mapping.name);
+                            assert!(
+                                active[..index].iter().any(|other| other.name == *dependency),
+                                "{}: {dependency}",
+                                mapping.name
+                            );
                         }
-                        assert_eq!(active.iter().filter(|other| other.name == mapping.name).count(), 1, "{}", mapping.name);
+                        assert_eq!(
+                            active.iter().filter(|other| other.name == mapping.name).count(),
+                            1,
+                            "{}",
+                            mapping.name
+                        );
                     }
                 }
             }
@@ -215,13 +267,33 @@ fn damaged(file: &str, from: &str, to: &str) -> CatalogueError {
 fn a_damaged_file_is_named_with_mapping_row_and_remedy() {
     let file = "mappings/item-product.json";
     let cases = [
-        (r#""dataverse": "price""#, r#""dataverse": "pryce""#, "catalogue file item-product.json, mapping ITEM-PRODUCT, row 3: Dataverse table product has no field pryce; did you mean price?"),
-        (r#"["UNIT OF MEASURE"]"#, r#"["UNITS OF MEASURE"]"#, "catalogue file item-product.json, mapping ITEM-PRODUCT: depends on UNITS OF MEASURE, which is no mapping; did you mean UNIT OF MEASURE?"),
-        (r#""direction": "bidirectional",
-  "only"#, r#""direction": "from_dataverse",
-  "only"#, "catalogue file item-product.json, mapping ITEM-PRODUCT, row 1: direction contradicts the mapping's: to_dataverse in a mapping from_dataverse"),
-        (r#""property": "blocked""#, r#""property": "blockt""#, "catalogue file item-product.json, mapping ITEM-PRODUCT: filter: Business Central table Item has no field blockt; did you mean blocked?"),
-        (r#""direction": "to_dataverse""#, r#""direction": "sideways""#, "catalogue file item-product.json, mapping ITEM-PRODUCT, row 1: unknown direction sideways; use to_dataverse, from_dataverse or bidirectional"),
+        (
+            r#""dataverse": "price""#,
+            r#""dataverse": "pryce""#,
+            "catalogue file item-product.json, mapping ITEM-PRODUCT, row 3: Dataverse table product has no field pryce; did you mean price?",
+        ),
+        (
+            r#"["UNIT OF MEASURE"]"#,
+            r#"["UNITS OF MEASURE"]"#,
+            "catalogue file item-product.json, mapping ITEM-PRODUCT: depends on UNITS OF MEASURE, which is no mapping; did you mean UNIT OF MEASURE?",
+        ),
+        (
+            r#""direction": "bidirectional",
+  "only"#,
+            r#""direction": "from_dataverse",
+  "only"#,
+            "catalogue file item-product.json, mapping ITEM-PRODUCT, row 1: direction contradicts the mapping's: to_dataverse in a mapping from_dataverse",
+        ),
+        (
+            r#""property": "blocked""#,
+            r#""property": "blockt""#,
+            "catalogue file item-product.json, mapping ITEM-PRODUCT: filter: Business Central table Item has no field blockt; did you mean blocked?",
+        ),
+        (
+            r#""direction": "to_dataverse""#,
+            r#""direction": "sideways""#,
+            "catalogue file item-product.json, mapping ITEM-PRODUCT, row 1: unknown direction sideways; use to_dataverse, from_dataverse or bidirectional",
+        ),
     ];
     for (from, to, expected) in cases {
         assert_eq!(damaged(file, from, to).to_string(), expected);
@@ -234,8 +306,13 @@ fn a_damaged_file_is_named_with_mapping_row_and_remedy() {
 
 #[test]
 fn c_109_c_110_not_null_is_for_ids_and_excludes_clearing() {
-    let error = damaged("mappings/customer.json", r#""dataverse": "name", "direction""#, r#""dataverse": "name", "not_null": true, "direction""#);
+    let error = damaged(
+        "mappings/customer.json",
+        r#""dataverse": "name", "direction""#,
+        r#""dataverse": "name", "not_null": true, "direction""#,
+    );
     assert!(error.problem.contains("EE43"), "{error}");
-    let error = damaged("mappings/customer.json", r#""not_null": true"#, r#""not_null": true, "clear_on_failure": true"#);
+    let error =
+        damaged("mappings/customer.json", r#""not_null": true"#, r#""not_null": true, "clear_on_failure": true"#);
     assert!(error.problem.contains("R6"), "{error}");
 }

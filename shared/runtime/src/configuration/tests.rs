@@ -43,10 +43,7 @@ const SECRET: (&str, &str) = ("COUPLET_ENTRA_CLIENT_SECRET", "hunter2");
 #[test]
 fn a_file_and_a_secret_in_the_environment_are_enough() {
     let settings = read(FILE, &[SECRET]).expect("complete settings");
-    assert_eq!(
-        settings.business_central.url,
-        "https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production"
-    );
+    assert_eq!(settings.business_central.url, "https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production");
     assert_eq!(settings.dataverse.url, "https://contoso.crm4.dynamics.com");
     assert_eq!(settings.dataverse.credentials.client_secret.expose(), "hunter2");
     assert_eq!(settings.switches.ownership, couplet_model::switches::Ownership::Person);
@@ -126,7 +123,8 @@ fn every_setting_of_the_list_is_read_and_every_setting_read_is_in_the_list() {
     for key in KEYS {
         assert!(source.contains(&format!("\"{}\"", key.name)), "{} is never read", key.name);
     }
-    let looks_like_a_name = |text: &&str| text.contains('.') && text.starts_with(char::is_lowercase) && !text.contains(['/', ' ']);
+    let looks_like_a_name =
+        |text: &&str| text.contains('.') && text.starts_with(char::is_lowercase) && !text.contains(['/', ' ']);
     for quoted in source.split('"').skip(1).step_by(2).filter(looks_like_a_name) {
         assert!(KEYS.iter().any(|key| key.name == quoted), "{quoted} is no setting");
     }

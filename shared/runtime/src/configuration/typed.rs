@@ -111,7 +111,8 @@ impl Settings {
     /// When a setting is missing or wrong: the first one, in one line.
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigurationError> {
         let reader = Reader { sources };
-        let company = reader.required("company", |text| CompanyId::from_str(text).map_err(|_| "not an id".to_owned()))?;
+        let company =
+            reader.required("company", |text| CompanyId::from_str(text).map_err(|_| "not an id".to_owned()))?;
         let business_central_credentials = reader.credentials("business_central")?;
         let environment = reader.required("business_central.environment", plain)?;
         let host = reader
@@ -144,7 +145,9 @@ impl Settings {
             switches: Switches {
                 ownership: reader.optional("switches.ownership", ownership)?.unwrap_or(defaults.ownership),
                 unit_groups: reader.optional("switches.unit_groups", flag)?.unwrap_or(defaults.unit_groups),
-                extended_pricing: reader.optional("switches.extended_pricing", flag)?.unwrap_or(defaults.extended_pricing),
+                extended_pricing: reader
+                    .optional("switches.extended_pricing", flag)?
+                    .unwrap_or(defaults.extended_pricing),
                 sales_orders: reader.optional("switches.sales_orders", sales_orders)?.unwrap_or(defaults.sales_orders),
                 item_availability: reader
                     .optional("switches.item_availability", flag)?

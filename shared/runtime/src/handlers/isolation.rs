@@ -101,7 +101,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_too_short_loses_no_record() {
-        let synchronize = |part: Vec<Delivery>| async move { if part.len() > 1 { vec![] } else { vec![Disposition::Done] } };
+        let synchronize =
+            |part: Vec<Delivery>| async move { if part.len() > 1 { vec![] } else { vec![Disposition::Done] } };
         let dispositions = isolated(deliveries(4), synchronize).await;
         assert!(dispositions.iter().all(|disposition| matches!(disposition, Disposition::Done)));
     }

@@ -54,13 +54,17 @@ async fn changing_a_price_survives_a_death_at_every_checkpoint() {
         let world = prepared().await;
         world.run("ITEM-PRODUCT", RunMode::Full).await;
         let item = world.business_central_ids("Item", |row| row["blocked"] == json!(false))[0];
-        world.business_central.update_as_user("Item", item, json!({"unitPrice": 77, "displayName": "Dearer"})).expect("taken");
+        world
+            .business_central
+            .update_as_user("Item", item, json!({"unitPrice": 77, "displayName": "Dearer"}))
+            .expect("taken");
         world.find("ITEM-PRODUCT", RunMode::Modified).await;
         world.drain_with(&world.another_engine(dying_at(fatal))).await;
         let product = world.coupled_row("ITEM-PRODUCT", item).await;
         assert_eq!(number(&product, "price"), 77.into(), "{fatal:?}");
         let lines = world.dataverse.rows("productpricelevel");
-        let line = lines.iter().find(|row| text(row, "_productid_value") == text(&product, "productid")).expect("a line");
+        let line =
+            lines.iter().find(|row| text(row, "_productid_value") == text(&product, "productid")).expect("a line");
         assert_eq!(number(line, "amount"), 77.into(), "{fatal:?}");
         assert_eq!(lines.len(), 12, "{fatal:?}");
     }

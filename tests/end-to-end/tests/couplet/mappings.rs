@@ -57,7 +57,10 @@ async fn c_234_c_235_c_237_users_become_salespeople_with_codes_of_their_own() {
     assert_eq!(text(&salesperson, "displayName"), text(&user, "fullname"), "C-234");
     assert_eq!(text(&salesperson, "email"), text(&user, "internalemailaddress"));
 
-    world.business_central.update_as_user("Salesperson/Purchaser", record, json!({"displayName": "Somebody Else"})).unwrap();
+    world
+        .business_central
+        .update_as_user("Salesperson/Purchaser", record, json!({"displayName": "Somebody Else"}))
+        .unwrap();
     let user_id = id(&user, "systemuserid");
     world.dataverse.update_as_user("systemuser", user_id, json!({"mobilephone": "+1 555 0199"})).unwrap();
     let run = world.run("SALESPEOPLE", RunMode::Modified).await;
@@ -111,7 +114,8 @@ async fn c_201_units_become_unit_groups_with_one_unit() {
     let group = world.coupled_row("UNIT OF MEASURE", unit).await;
     assert_eq!(text(&group, "name"), "NAV PCS");
     let units = world.dataverse.rows("uom");
-    let inside: Vec<_> = units.iter().filter(|row| text(row, "_uomscheduleid_value") == text(&group, "uomscheduleid")).collect();
+    let inside: Vec<_> =
+        units.iter().filter(|row| text(row, "_uomscheduleid_value") == text(&group, "uomscheduleid")).collect();
     assert_eq!(inside.len(), 1);
     assert_eq!(text(inside[0], "name"), "PCS");
 }
@@ -135,7 +139,8 @@ async fn c_014_c_216_a_renamed_account_renames_its_customer_and_nobody_else() {
 async fn c_215_accounts_create_customers_that_belong_to_the_company() {
     let world = synchronized().await;
     let customers = world.business_central.rows("Customer").len();
-    let account = world.dataverse.create_as_user("account", json!({"name": "Tailspin", "customertypecode": 3})).unwrap();
+    let account =
+        world.dataverse.create_as_user("account", json!({"name": "Tailspin", "customertypecode": 3})).unwrap();
     let run = world.run("CUSTOMER", RunMode::Full).await;
     assert_eq!((run.from_dataverse.inserted, run.from_dataverse.failed), (1, 0));
     assert_eq!(world.business_central.rows("Customer").len(), customers + 1);
@@ -147,9 +152,14 @@ async fn c_215_accounts_create_customers_that_belong_to_the_company() {
 async fn c_219_an_inactive_account_blocks_its_customer() {
     let world = synchronized().await;
     world.run("CUSTOMER", RunMode::Modified).await;
-    let customer = world.business_central_ids("Customer", |row| text(row, "blocked").trim().is_empty() || text(row, "blocked") == "_x0020_")[0];
+    let customer = world.business_central_ids("Customer", |row| {
+        text(row, "blocked").trim().is_empty() || text(row, "blocked") == "_x0020_"
+    })[0];
     let account = world.coupled_row("CUSTOMER", customer).await;
-    world.dataverse.update_as_user("account", id(&account, "accountid"), json!({"statecode": 1, "statuscode": 2})).unwrap();
+    world
+        .dataverse
+        .update_as_user("account", id(&account, "accountid"), json!({"statecode": 1, "statuscode": 2}))
+        .unwrap();
     let run = world.run("CUSTOMER", RunMode::Modified).await;
     assert_eq!(run.from_dataverse.modified, 1);
     assert_eq!(text(&world.business_central.row("Customer", customer).unwrap(), "blocked"), "All");
@@ -197,7 +207,10 @@ async fn different_fields_changed_on_both_sides_merge() {
 async fn an_unmapped_code_fails_the_customer_and_says_which_option_is_missing() {
     let world = synchronized().await;
     world.run("CUSTOMER", RunMode::Modified).await;
-    world.business_central.create_as_user("Shipping Agent", json!({"code": "PIGEON", "displayName": "Pigeon post"})).unwrap();
+    world
+        .business_central
+        .create_as_user("Shipping Agent", json!({"code": "PIGEON", "displayName": "Pigeon post"}))
+        .unwrap();
     let customer = world.business_central_ids("Customer", |_| true)[0];
     world.business_central.update_as_user("Customer", customer, json!({"shippingAgentCode": "PIGEON"})).unwrap();
     let run = world.run("CUSTOMER", RunMode::Modified).await;

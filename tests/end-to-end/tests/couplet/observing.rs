@@ -11,9 +11,9 @@ pub fn text<'a>(row: &'a Map<String, Json>, name: &str) -> &'a str {
 
 /// The number of a property; zero when it is blank.
 pub fn number(row: &Map<String, Json>, name: &str) -> Decimal {
-    row.get(name).filter(|value| value.is_number()).map_or(Decimal::ZERO, |value| {
-        value.to_string().parse().expect("a decimal number")
-    })
+    row.get(name)
+        .filter(|value| value.is_number())
+        .map_or(Decimal::ZERO, |value| value.to_string().parse().expect("a decimal number"))
 }
 
 /// The id in a property.

@@ -27,7 +27,10 @@ async fn u15_an_item_whose_unit_is_not_coupled_waits_and_is_released_by_the_unit
 async fn c_238_a_customer_waits_for_its_salesperson_who_then_owns_the_account() {
     let world = World::start(WorldOptions::default()).await;
     world.run("CURRENCY", RunMode::Full).await;
-    world.business_central.create_as_user("Salesperson/Purchaser", json!({"code": "ZZ", "displayName": "Zoe"})).unwrap();
+    world
+        .business_central
+        .create_as_user("Salesperson/Purchaser", json!({"code": "ZZ", "displayName": "Zoe"}))
+        .unwrap();
     let customer = world.business_central_ids("Customer", |_| true)[0];
     world.business_central.update_as_user("Customer", customer, json!({"salespersonCode": "ZZ"})).unwrap();
     let run = world.run("CUSTOMER", RunMode::Full).await;

@@ -48,7 +48,8 @@ pub fn compare(
                 theirs.options.get(&number).cloned().or_else(|| known_option(&theirs.name, number)).unwrap_or_default()
             });
             let (wanted, found) = (letters(&text(left)), letters(&label.unwrap_or_default()));
-            (wanted != found).then(|| format!("{} stands for {found:?} instead of {wanted:?} ({})", theirs.name, mapping.name))
+            (wanted != found)
+                .then(|| format!("{} stands for {found:?} instead of {wanted:?} ({})", theirs.name, mapping.name))
         }
     }
 }
@@ -70,9 +71,8 @@ fn constant(field: &FieldMapping, record: &Row, row: &Row) -> Option<String> {
 
 /// Whether two plain values are the same to a person.
 fn same(ours: &Column, theirs: &Column, left: Option<&Value>, right: Option<&Value>) -> Option<String> {
-    let differ = |left: String, right: String| {
-        Some(format!("{} is {right:?} but {} is {left:?}", theirs.name, ours.name))
-    };
+    let differ =
+        |left: String, right: String| Some(format!("{} is {right:?} but {} is {left:?}", theirs.name, ours.name));
     if is_number(ours) || is_number(theirs) {
         let (mut left, right) = (number(left), number(right));
         if NEVER_NEGATIVE.contains(&theirs.name.as_str()) {

@@ -74,7 +74,8 @@ fn nobody_forgotten(world: &World, mapping: &ActiveMapping, pairs: &[Pair], mism
     let coupled: HashSet<_> = pairs.iter().map(|pair| pair.business_central).collect();
     let Some(rows) = world.business_central.get(&mapping.business_central.name) else { return };
     let forgotten = rows.iter().filter(|(id, record)| !coupled.contains(id) && !is_blocked(record));
-    mismatches.extend(forgotten.map(|(_, record)| format!("{} {}: has no partner", mapping.name, label(mapping, record))));
+    mismatches
+        .extend(forgotten.map(|(_, record)| format!("{} {}: has no partner", mapping.name, label(mapping, record))));
 }
 
 /// `true`, or any option but the blank one.

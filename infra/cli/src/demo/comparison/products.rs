@@ -37,15 +37,31 @@ pub fn compare(
     let unit = id(row.get("_defaultuomid_value"));
     expect("the unit group", shown(unit_group), shown(unit_group_of(world, &unit_code)));
     let unit_row = unit.and_then(|unit| world.dataverse_row("uom", unit));
-    expect("the unit's name", text(unit_row.and_then(|unit| unit.get("name"))).to_uppercase(), unit_code.to_uppercase());
-    expect("the unit's group", shown(id(unit_row.and_then(|unit| unit.get("_uomscheduleid_value")))), shown(unit_group));
+    expect(
+        "the unit's name",
+        text(unit_row.and_then(|unit| unit.get("name"))).to_uppercase(),
+        unit_code.to_uppercase(),
+    );
+    expect(
+        "the unit's group",
+        shown(id(unit_row.and_then(|unit| unit.get("_uomscheduleid_value")))),
+        shown(unit_group),
+    );
     let local = currency(world, world.local_currency());
     expect("the currency", shown(id(row.get("_transactioncurrencyid_value"))), shown(local));
 
     let list = id(row.get("_pricelevelid_value"));
     let list_row = list.and_then(|list| world.dataverse_row("pricelevel", list));
-    expect("the price list", text(list_row.and_then(|list| list.get("name"))), "Business Central Default Price List".to_owned());
-    expect("the price list's currency", shown(id(list_row.and_then(|list| list.get("_transactioncurrencyid_value")))), shown(local));
+    expect(
+        "the price list",
+        text(list_row.and_then(|list| list.get("name"))),
+        "Business Central Default Price List".to_owned(),
+    );
+    expect(
+        "the price list's currency",
+        shown(id(list_row.and_then(|list| list.get("_transactioncurrencyid_value")))),
+        shown(local),
+    );
     let is_its_line = |line: &Row| id(line.get("_pricelevelid_value")) == list;
     let Some(line) = world.price_lines(pair.dataverse).find(|line| is_its_line(line)) else {
         problems.push("has no price in its price list".to_owned());

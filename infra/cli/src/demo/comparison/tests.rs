@@ -139,7 +139,8 @@ fn a_blocked_item_has_a_retired_product() {
 fn a_record_without_a_partner_is_found_unless_it_is_blocked() {
     let mut world = world();
     let items = world.business_central.get_mut("Item").expect("items");
-    items.insert(Uuid::from_u128(50), json!({ "number": "1001", "blocked": false }).as_object().expect("a row").clone());
+    items
+        .insert(Uuid::from_u128(50), json!({ "number": "1001", "blocked": false }).as_object().expect("a row").clone());
     items.insert(Uuid::from_u128(51), json!({ "number": "1002", "blocked": true }).as_object().expect("a row").clone());
     assert_eq!(mismatches(&world), ["ITEM-PRODUCT 1001: has no partner"]);
 }
