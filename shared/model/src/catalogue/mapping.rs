@@ -1,14 +1,11 @@
-//! One mapping of the catalogue, validated against the tables it names.
+//! What a mapping of the catalogue is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::error::CatalogueError;
-use super::files::{self, ConditionFile, FieldFile, MappingFile, NamedFile};
-use super::nearest;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;
@@ -16,8 +13,6 @@ use crate::message::Direction;
 use crate::switches::When;
 use crate::table::{Column, Table};
 use crate::value::Value;
-
-type Tables = BTreeMap<String, Arc<Table>>;
 
 /// Which ways a mapping or a row travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +36,8 @@ impl MappingDirection {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The direction of that name.
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "to_dataverse" => Some(Self::ToDataverse),
             "from_dataverse" => Some(Self::FromDataverse),
@@ -225,280 +221,4 @@ pub struct Mapping {
     pub fields: Vec<FieldMapping>,
     /// What else is to be known.
     pub note: Option<String>,
-}
-
-/// Place in the list of mappings that name none.
-const LAST: u32 = 1000;
-
-/// Reads and validates one file.
-pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<Mapping, CatalogueError> {
-    let raw: MappingFile = files::parse(file)?;
-    let name = MappingName(raw.name.clone());
-    let wrong = |row, problem: String| CatalogueError::of_mapping(&file.name, &name, row, problem);
-    let table = |tables: &Tables, wanted: &str, system: &str| {
-        tables
-            .get(wanted)
-            .cloned()
-            .ok_or_else(|| wrong(None, format!("{system} has no table {wanted}{}", suggestion(wanted, tables.keys()))))
-    };
-    let business_central = table(bc_tables, &raw.business_central_table, "Business Central")?;
-    let dataverse = table(dv_tables, &raw.dataverse_table, "Dataverse")?;
-    let direction = direction(&raw.direction).map_err(|problem| wrong(None, problem))?;
-    let kind = match (raw.kind.as_str(), raw.option_column) {
-        ("table", None) => MappingKind::Table,
-        ("option_set", Some(column)) => MappingKind::OptionSet { column, mirrors: raw.option_mirrors },
-        ("option_set", None) => return Err(wrong(None, "an option_set mapping needs option_column".into())),
-        ("table", Some(_)) => return Err(wrong(None, "option_column belongs to option_set mappings only".into())),
-        (other, _) => return Err(wrong(None, format!("unknown kind {other}; use table or option_set"))),
-    };
-    if kind != MappingKind::Table && direction == MappingDirection::Bidirectional {
-        return Err(wrong(None, "option mappings go one way only (EE8)".into()));
-    }
-    let mut fields = Vec::with_capacity(raw.fields.len());
-    for (index, row) in raw.fields.iter().enumerate() {
-        let field = field(index + 1, row, direction, &business_central, &dataverse)
-            .map_err(|problem| wrong(Some(index + 1), problem))?;
-        fields.push(field);
-    }
-    for way in Direction::BOTH {
-        if direction.includes(way) && !fields.iter().any(|field| field.direction.includes(way)) {
-            return Err(wrong(
-                None,
-                format!("travels {way}, but no field row does; add a row or change the direction"),
-            ));
-        }
-    }
-    let filter = |raw: &[ConditionFile], table: &Table| {
-        raw.iter().map(|raw| condition(raw, table)).collect::<Result<FilterTemplate, String>>()
-    };
-    let business_central_filter =
-        filter(&raw.business_central_filter, &business_central).map_err(|problem| wrong(None, problem))?;
-    let dataverse_filter = filter(&raw.dataverse_filter, &dataverse).map_err(|problem| wrong(None, problem))?;
-    let mut match_fields = Vec::new();
-    for pair in &raw.match_fields {
-        match_fields.push(MatchField {
-            business_central: column(&business_central, &pair.business_central).map_err(|p| wrong(None, p))?,
-            dataverse: column(&dataverse, &pair.dataverse).map_err(|p| wrong(None, p))?,
-        });
-    }
-    let update_conflict = match raw.update_conflict.as_str() {
-        "none" => ConflictRule::None,
-        "to_dataverse" => ConflictRule::ToDataverse,
-        "from_dataverse" => ConflictRule::FromDataverse,
-        other => {
-            return Err(wrong(
-                None,
-                format!("unknown update_conflict {other}; use none, to_dataverse or from_dataverse"),
-            ));
-        }
-    };
-    let deletion_conflict = match raw.deletion_conflict.as_str() {
-        "none" => DeletionRule::None,
-        "restore" => DeletionRule::Restore,
-        "remove_coupling" => DeletionRule::RemoveCoupling,
-        other => {
-            return Err(wrong(None, format!("unknown deletion_conflict {other}; use none, restore or remove_coupling")));
-        }
-    };
-    let names = |names: Vec<String>| names.into_iter().map(MappingName).collect::<Vec<_>>();
-    Ok(Mapping {
-        file: file.name.clone(),
-        variant: raw.variant,
-        kind,
-        layer: raw.layer,
-        business_central,
-        dataverse,
-        direction,
-        only_coupled: raw.only_coupled,
-        when: raw.when,
-        dependencies: names(raw.dependencies),
-        dependencies_when: raw.dependencies_when.into_iter().map(|(when, list)| (when, names(list))).collect(),
-        order: raw.order.sales.or(raw.order.dataverse).unwrap_or(LAST),
-        update_conflict,
-        deletion_conflict,
-        synchronize_after_coupling: raw.synchronize_after_coupling,
-        create_when_no_match: raw.create_when_no_match,
-        uncouple_job: raw.uncouple_job,
-        match_fields,
-        templates: raw.templates,
-        business_central_filter,
-        dataverse_filter,
-        job: raw.job.map(|job| JobDefaults {
-            description: job.description,
-            every_minutes: job.every_minutes,
-            inactivity_minutes: job.inactivity_minutes,
-            category: job.category,
-            max_attempts: job.max_attempts,
-            retry_seconds: job.retry_seconds,
-            when: job.when,
-        }),
-        fields,
-        note: raw.note,
-        name,
-    })
-}
-
-/// What can only be judged over all mappings: names, dependencies, lookups.
-pub fn check_together(mappings: &[Mapping]) -> Result<(), CatalogueError> {
-    let names: BTreeSet<&MappingName> = mappings.iter().map(|mapping| &mapping.name).collect();
-    let known = |mapping: &Mapping, row: Option<usize>, wanted: &MappingName, what: &str| {
-        if names.contains(wanted) {
-            return Ok(());
-        }
-        let near = suggestion(wanted.as_str(), names.iter().map(|name| &name.0));
-        let problem = format!("{what} {wanted}, which is no mapping{near}");
-        Err(CatalogueError::of_mapping(&mapping.file, &mapping.name, row, problem))
-    };
-    for (index, mapping) in mappings.iter().enumerate() {
-        let twin =
-            mappings[..index].iter().find(|other| other.name == mapping.name && other.variant == mapping.variant);
-        if let Some(twin) = twin {
-            let problem = format!("also in {}; give them different variants or remove one", twin.file);
-            return Err(CatalogueError::of_mapping(&mapping.file, &mapping.name, None, problem));
-        }
-        let dependencies = mapping.dependencies.iter().chain(mapping.dependencies_when.values().flatten());
-        for dependency in dependencies {
-            known(mapping, None, dependency, "depends on")?;
-            if *dependency == mapping.name {
-                let problem = "depends on itself; remove the dependency";
-                return Err(CatalogueError::of_mapping(&mapping.file, &mapping.name, None, problem));
-            }
-        }
-        for field in &mapping.fields {
-            match &field.resolution {
-                Resolution::Copy => {}
-                Resolution::Lookup(through) => {
-                    for name in through {
-                        known(mapping, Some(field.row), name, "is resolved through")?;
-                    }
-                }
-                Resolution::Option(name) => known(mapping, Some(field.row), name, "takes options through")?,
-            }
-        }
-    }
-    Ok(())
-}
-
-fn field(
-    row: usize,
-    raw: &FieldFile,
-    mapping_direction: MappingDirection,
-    bc: &Table,
-    dv: &Table,
-) -> Result<FieldMapping, String> {
-    let business_central = raw.business_central.as_deref().map(|name| column(bc, name)).transpose()?;
-    let dataverse = raw.dataverse.as_deref().map(|name| column(dv, name)).transpose()?;
-    let direction = direction(&raw.direction)?;
-    let contradiction = match (mapping_direction, direction) {
-        (MappingDirection::ToDataverse, MappingDirection::FromDataverse) => {
-            Some("from_dataverse in a mapping to_dataverse")
-        }
-        (MappingDirection::FromDataverse, MappingDirection::ToDataverse) => {
-            Some("to_dataverse in a mapping from_dataverse")
-        }
-        _ => None,
-    };
-    if let Some(contradiction) = contradiction {
-        return Err(format!("direction contradicts the mapping's: {contradiction}"));
-    }
-    let constant = match (&raw.constant, &business_central, &dataverse) {
-        (None, Some(_), Some(_)) => None,
-        (None, ..) => return Err("needs business_central and dataverse, or one of them and a constant".to_owned()),
-        (Some(_), None, None) => return Err("a constant needs the field it is written to".to_owned()),
-        (Some(_), Some(_), Some(_)) => {
-            return Err("a constant has only the field it is written to; remove the other".to_owned());
-        }
-        (Some(json), Some(target), None) | (Some(json), None, Some(target)) => {
-            Some(Value::from_json(&target.field, json).map_err(|error| format!("constant {error}"))?)
-        }
-    };
-    if constant.is_some() {
-        let right = match business_central {
-            Some(_) => MappingDirection::FromDataverse,
-            None => MappingDirection::ToDataverse,
-        };
-        if direction != right {
-            return Err("direction contradicts the constant: it is written to the one field it names".to_owned());
-        }
-    }
-    if raw.clear_on_failure && raw.not_null {
-        return Err("clear_on_failure and not_null exclude each other (R6)".to_owned());
-    }
-    let resolution = match (&raw.option_mapping, raw.resolved_through.as_slice()) {
-        (None, []) => Resolution::Copy,
-        (None, through) => Resolution::Lookup(through.iter().cloned().map(MappingName).collect()),
-        (Some(through), []) => Resolution::Option(MappingName(through.clone())),
-        (Some(_), _) => return Err("option_mapping and resolved_through exclude each other".to_owned()),
-    };
-    if raw.not_null && !dataverse.as_ref().is_some_and(|column| is_id(column)) {
-        return Err("not_null applies to id fields of Dataverse only (EE43)".to_owned());
-    }
-    if raw.transformation.is_some() {
-        return Err("transformation rules are not there yet; remove the transformation".to_owned());
-    }
-    Ok(FieldMapping {
-        row,
-        business_central,
-        dataverse,
-        direction,
-        constant,
-        resolution,
-        clear_on_failure: raw.clear_on_failure,
-        not_null: raw.not_null,
-        validate_business_central: raw.validate_business_central,
-        validate_dataverse: raw.validate_dataverse,
-        matches: raw.matches,
-        when: raw.when,
-    })
-}
-
-fn is_id(column: &Column) -> bool {
-    use crate::table::FieldType::{Guid, Lookup};
-    matches!(column.field, Guid | Lookup { .. })
-}
-
-fn condition(raw: &ConditionFile, table: &Table) -> Result<ConditionTemplate, String> {
-    let name = raw.property.as_deref().or(raw.column.as_deref()).ok_or("a condition needs a property or a column")?;
-    let target = column(table, name).map_err(|problem| format!("filter: {problem}"))?;
-    let operator = match raw.op.as_str() {
-        "eq" => Operator::Equal,
-        "ne" => Operator::NotEqual,
-        "in" => Operator::In,
-        other => return Err(format!("filter on {name}: unknown op {other}; use eq, ne or in")),
-    };
-    let operand = |json: &Json| match json.as_str() {
-        Some("$company_id") => Ok(Operand::Company),
-        Some("$default_price_list_code_is_set") => Ok(Operand::DefaultPriceListCodeIsSet),
-        _ => Value::from_json(&target.field, json)
-            .map(Operand::Value)
-            .map_err(|error| format!("filter on {name}: {error}")),
-    };
-    let operands = match (&raw.value, operator) {
-        (Json::Array(list), Operator::In) => list.iter().map(operand).collect::<Result<_, _>>()?,
-        (Json::Array(_), _) | (_, Operator::In) => {
-            return Err(format!("filter on {name}: a list goes with op in, and only with it"));
-        }
-        (single, _) => vec![operand(single)?],
-    };
-    let only_if_company_exists = match raw.only_if.as_deref() {
-        None => false,
-        Some("company_exists_in_dataverse") => true,
-        Some(other) => return Err(format!("filter on {name}: unknown only_if {other}")),
-    };
-    Ok(ConditionTemplate { column: Arc::from(name), operator, operands, only_if_company_exists })
-}
-
-fn direction(text: &str) -> Result<MappingDirection, String> {
-    MappingDirection::parse(text)
-        .ok_or_else(|| format!("unknown direction {text}; use to_dataverse, from_dataverse or bidirectional"))
-}
-
-fn column(table: &Table, name: &str) -> Result<Arc<Column>, String> {
-    table.column(name).cloned().ok_or_else(|| {
-        format!("{} table {} has no field {name}{}", table.side, table.name, suggestion(name, table.columns.keys()))
-    })
-}
-
-fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a String>) -> String {
-    nearest(name, candidates.map(String::as_str)).map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ mod embedded;
 mod error;
 mod files;
 mod jobs;
+mod loading;
 mod mapping;
 mod tables;
 
@@ -61,9 +62,9 @@ impl Catalogue {
         let dataverse = tables::dataverse(&files.dataverse)?;
         let mut mappings = Vec::with_capacity(files.mappings.len());
         for file in &files.mappings {
-            mappings.push(mapping::load(file, &business_central, &dataverse)?);
+            mappings.push(loading::load(file, &business_central, &dataverse)?);
         }
-        mapping::check_together(&mappings)?;
+        loading::check_together(&mappings)?;
         let jobs = jobs::load(&files.jobs)?;
         let defaults = defaults::load(&files.defaults)?;
         Ok(Self { mappings, jobs, defaults, business_central, dataverse })

@@ -1,0 +1,236 @@
+//! Tables of situations and what is decided in them.
+
+use super::*;
+use crate::ids::RecordId;
+use crate::table::{Access, FieldType};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+fn column(name: &str) -> Arc<Column> {
+    Arc::new(Column {
+        name: name.into(),
+        caption: name.into(),
+        field: FieldType::Text { length: 50 },
+        access: Access::Full,
+        standard: true,
+        companion: false,
+        options: BTreeMap::new(),
+    })
+}
+
+fn record(name: &str, value: &str) -> Record {
+    let values = [(Arc::from(name), Value::text(value))].into();
+    Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values }
+}
+
+fn base(bc: &str, dataverse: &str) -> Base {
+    let mut base = Base::default();
+    base.set(crate::table::Side::BusinessCentral, "displayName", &Value::text(bc));
+    base.set(crate::table::Side::Dataverse, "name", &Value::text(dataverse));
+    base
+}
+
+struct Case {
+    name: &'static str,
+    source: &'static str,
+    destination: &'static str,
+    base: Option<&'static str>,
+    both_ways: bool,
+    force: bool,
+    rule: ConflictRule,
+    direction: Direction,
+    expected: &'static str,
+}
+
+#[test]
+fn a_table_of_situations() {
+    use ConflictRule::{FromDataverse as DataverseWins, None as NoRule, ToDataverse as BusinessCentralWins};
+    use Direction::{FromDataverse, ToDataverse};
+    let case = |name, source, destination, base, both_ways, force, rule, direction, expected| Case {
+        name,
+        source,
+        destination,
+        base,
+        both_ways,
+        force,
+        rule,
+        direction,
+        expected,
+    };
+    let cases = [
+        case("nothing changed", "A", "A", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
+        case("source changed", "B", "A", Some("A"), true, false, NoRule, ToDataverse, "write"),
+        case(
+            "destination changed: the other direction brings it",
+            "A",
+            "B",
+            Some("A"),
+            true,
+            false,
+            NoRule,
+            ToDataverse,
+            "unchanged",
+        ),
+        case("both changed alike", "B", "B", Some("A"), true, false, NoRule, ToDataverse, "unchanged"),
+        case("C-019 both changed", "X", "Y", Some("A"), true, false, NoRule, ToDataverse, "conflict"),
+        case("C-019 both changed, the other way", "Y", "X", Some("A"), true, false, NoRule, FromDataverse, "conflict"),
+        case(
+            "R76 Business Central wins, towards Dataverse",
+            "X",
+            "Y",
+            Some("A"),
+            true,
+            false,
+            BusinessCentralWins,
+            ToDataverse,
+            "write",
+        ),
+        case(
+            "R76 Business Central wins, from Dataverse",
+            "Y",
+            "X",
+            Some("A"),
+            true,
+            false,
+            BusinessCentralWins,
+            FromDataverse,
+            "unchanged",
+        ),
+        case(
+            "R77 Dataverse wins, towards Dataverse",
+            "X",
+            "Y",
+            Some("A"),
+            true,
+            false,
+            DataverseWins,
+            ToDataverse,
+            "unchanged",
+        ),
+        case(
+            "R77 Dataverse wins, from Dataverse",
+            "Y",
+            "X",
+            Some("A"),
+            true,
+            false,
+            DataverseWins,
+            FromDataverse,
+            "write",
+        ),
+        case("C-006 one way: the source wins", "X", "Y", Some("A"), false, false, NoRule, ToDataverse, "write"),
+        case(
+            "one way: a change at the destination is put right",
+            "A",
+            "Y",
+            Some("A"),
+            false,
+            false,
+            NoRule,
+            ToDataverse,
+            "write",
+        ),
+        case("R83 forced: the source wins", "X", "Y", Some("A"), true, true, NoRule, ToDataverse, "write"),
+        case("R69 never synchronized, different", "X", "Y", None, true, false, NoRule, ToDataverse, "conflict"),
+        case("never synchronized, equal", "X", "X", None, true, false, NoRule, ToDataverse, "unchanged"),
+    ];
+    for case in cases {
+        let (source_column, destination_column) = match case.direction {
+            ToDataverse => ("displayName", "name"),
+            FromDataverse => ("name", "displayName"),
+        };
+        let source = record(source_column, case.source);
+        let destination = record(destination_column, case.destination);
+        let fields = [TransferredField {
+            source: Some(column(source_column)),
+            destination: column(destination_column),
+            desired: Value::text(case.source),
+            both_ways: case.both_ways,
+            on_create_only: false,
+        }];
+        let base = case.base.map_or_else(Base::default, |value| base(value, value));
+        let decision = decide(
+            &Situation {
+                direction: case.direction,
+                source: &source,
+                destination: Some(&destination),
+                creating: false,
+                base: &base,
+                force: case.force,
+                rule: case.rule,
+            },
+            &fields,
+        );
+        let found = match &decision {
+            Decision::Create { .. } => "create",
+            Decision::Update { .. } => "write",
+            Decision::Unchanged { .. } => "unchanged",
+            Decision::Conflict(_) => "conflict",
+        };
+        assert_eq!(found, case.expected, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_value_cut_on_its_way_is_not_fought_over() {
+    let long = record("name", "a name that Business Central had to cut");
+    let short = record("displayName", "a name that");
+    let mut known = Base::default();
+    known.set(crate::table::Side::BusinessCentral, "displayName", &Value::text("a name that"));
+    known.set(crate::table::Side::Dataverse, "name", &Value::text("a name that Business Central had to cut"));
+    let fields = [TransferredField {
+        source: Some(column("displayName")),
+        destination: column("name"),
+        desired: Value::text("a name that"),
+        both_ways: true,
+        on_create_only: false,
+    }];
+    let situation = Situation {
+        direction: Direction::ToDataverse,
+        source: &short,
+        destination: Some(&long),
+        creating: false,
+        base: &known,
+        force: false,
+        rule: ConflictRule::None,
+    };
+    assert_eq!(decide(&situation, &fields), Decision::Unchanged { base: known.clone() });
+}
+
+#[test]
+fn changes_of_different_fields_on_both_sides_merge() {
+    let mut known = Base::default();
+    for (side, names) in [
+        (crate::table::Side::BusinessCentral, ["displayName", "city"]),
+        (crate::table::Side::Dataverse, ["name", "address1_city"]),
+    ] {
+        for name in names {
+            known.set(side, name, &Value::text("A"));
+        }
+    }
+    let mut source = record("displayName", "B");
+    source.values.insert("city".into(), Value::text("A"));
+    let mut destination = record("name", "A");
+    destination.values.insert("address1_city".into(), Value::text("C"));
+    let field = |from: &str, to: &str, desired: &str| TransferredField {
+        source: Some(column(from)),
+        destination: column(to),
+        desired: Value::text(desired),
+        both_ways: true,
+        on_create_only: false,
+    };
+    let fields = [field("displayName", "name", "B"), field("city", "address1_city", "A")];
+    let situation = Situation {
+        direction: Direction::ToDataverse,
+        source: &source,
+        destination: Some(&destination),
+        creating: false,
+        base: &known,
+        force: false,
+        rule: ConflictRule::None,
+    };
+    let Decision::Update { values, base } = decide(&situation, &fields) else { panic!("expected an update") };
+    assert_eq!(values.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["name"]);
+    // The city's base stays, so that the other direction still sees Dataverse's change.
+    assert_eq!(base.get(crate::table::Side::Dataverse, &column("address1_city")), Some(Value::text("A")));
+}
