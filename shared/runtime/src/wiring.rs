@@ -28,8 +28,7 @@ pub enum StartError {
     /// A system does not let us in, or cannot be reached.
     #[error("{error}{}", remedy(error))]
     System {
-        /// What it said.
-        #[from]
+        /// What it said. Already part of the message, so not its source as well.
         error: SystemError,
     },
     /// A file with certificates cannot be read.
@@ -40,6 +39,12 @@ pub enum StartError {
         /// Why.
         problem: String,
     },
+}
+
+impl From<SystemError> for StartError {
+    fn from(error: SystemError) -> Self {
+        Self::System { error }
+    }
 }
 
 /// What a person can do about a system that refuses.

@@ -1,6 +1,7 @@
 //! Applying a batch of records of the queue: the six steps from message to stored coupling, in bulk.
 //!
 //! 1. read couplings and sources; 2. admit; 3. transfer; 4. decide against the base; 5. write; 6. store and release.
+//!
 //! Every record ends in exactly one way: settled with an outcome, or returned to the queue.
 
 mod committing;
