@@ -1,0 +1,113 @@
+"""Size, start and memory of the functions, against their budgets."""
+
+import json
+import statistics
+import zipfile
+from pathlib import Path
+
+from checks import Failed, equal, expect
+from processes import REGION
+from runtime_api import Environment
+
+FUNCTIONS = {"RunJob": "run-job", "RefreshAvailability": "refresh-availability", "SyncRecord": "sync-record"}
+ZIP_MB = 12
+BATCH = 1000
+BATCH_MEMORY_MB = 128
+# A function may take this many times as long to start as one that does nothing but create both AWS clients.
+START_FACTOR = 2.5
+STARTS = 15
+
+
+class Measurements:
+    """Measures what was built, with the variables the deployed functions have."""
+
+    def __init__(self, stack, built, bare, folder, secrets):
+        self.stack = stack
+        self.built = built
+        self.bare = bare
+        self.folder = folder
+        self.secrets = secrets
+        self.sizes = {}
+        self.starts = {}
+        self.memory = {}
+
+    def _binary(self, function):
+        return str(self.built / function / "bootstrap")
+
+    def _variables(self, function, secrets_from_their_arns):
+        """The deployed function's variables. A start that is compared must not wait for the emulator's answers, so it
+        gets the secrets themselves; AWS answers from its own network."""
+        name = f"{self.stack.outputs['RunJobFunction'].removesuffix('run-job')}{FUNCTIONS[function]}"
+        configuration = self.stack.functions.get_function_configuration(FunctionName=name)
+        variables = configuration["Environment"]["Variables"]
+        if not secrets_from_their_arns:
+            variables = {name: value for name, value in variables.items() if not name.endswith("_ARN")} | self.secrets
+        return variables | {
+            name: self.stack.environment[name]
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL")
+        }
+
+    def package_sizes(self):
+        """Every package is small."""
+        for function in FUNCTIONS:
+            archive = self.folder / f"{function}.zip"
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+                packed.write(self._binary(function), "bootstrap")
+            self.sizes[function] = archive.stat().st_size / 1024**2
+        for function, size in self.sizes.items():
+            expect(size < ZIP_MB, f"the package of {FUNCTIONS[function]} is {size:.1f} MB, over {ZIP_MB} MB")
+
+    def start_times(self):
+        """No function starts much more slowly than one that does nothing."""
+        programs = {name: (self._binary(name), self._variables(name, False)) for name in FUNCTIONS}
+        programs["bare"] = (self.bare, programs["SyncRecord"][1])
+        programs["with secrets"] = (self._binary("SyncRecord"), self._variables("SyncRecord", True))
+        samples = {name: [] for name in programs}
+        # In turns, so that a busy moment of the machine meets all of them.
+        for _ in range(STARTS):
+            for name, (binary, variables) in programs.items():
+                with Environment(binary, variables, self.folder / f"start-{name}.log") as environment:
+                    samples[name].append(environment.initialized_in * 1000)
+                    if name not in self.memory:
+                        self.memory[name] = environment.peak_memory()
+        self.starts = {name: statistics.median(values) for name, values in samples.items()}
+        for function in FUNCTIONS:
+            factor = self.starts[function] / self.starts["bare"]
+            expect(factor < START_FACTOR, f"{FUNCTIONS[function]} takes {factor:.2f} times as long to start as a bare one")
+
+    def batch(self, messages):
+        """Hands a full batch to sync-record; gives what it left undone, the seconds and the memory."""
+        event = {"Records": [record(message, self.stack.queue_arn("RecordsQueueUrl")) for message in messages]}
+        variables = self._variables("SyncRecord", True)
+        with Environment(self._binary("SyncRecord"), variables, self.folder / "batch.log") as environment:
+            answer, seconds = environment.invoke(event, 300)
+            self.memory["SyncRecord"] = environment.peak_memory()
+        equal(answer, {"batchItemFailures": []}, "the answer to the batch")
+        return seconds
+
+    def report(self):
+        """The numbers as a table."""
+        print(f"{'function':22} {'zip MB':>8} {'start ms':>9} {'x bare':>7} {'peak MB':>8}")
+        for name in [*FUNCTIONS, "bare", "with secrets"]:
+            if name not in self.starts:
+                continue
+            size = f"{self.sizes[name]:8.1f}" if name in self.sizes else " " * 8
+            factor = self.starts[name] / self.starts["bare"]
+            memory = self.memory.get(name, float("nan"))
+            print(f"{FUNCTIONS.get(name, name):22} {size} {self.starts[name]:9.1f} {factor:7.2f} {memory:8.1f}")
+        print(f"sync-record's peak is that of a batch of {BATCH} records; the others' that of their start")
+
+
+def record(message, queue_arn):
+    """A received message as an event carries it."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": {"ApproximateReceiveCount": message["Attributes"]["ApproximateReceiveCount"]},
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": REGION,
+    }
