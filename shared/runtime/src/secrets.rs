@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata};
 use futures_util::future::try_join_all;
 
 use crate::configuration::{Environment, KEYS};
@@ -75,7 +75,10 @@ async fn read(client: &Client, wanted: &Wanted) -> Result<String, SecretError> {
     let answer = answer.map_err(|error| SecretError::Unreadable {
         variable: variable(),
         arn: wanted.arn.clone(),
-        reason: DisplayErrorContext(&error).to_string(),
+        reason: match (error.code(), error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            _ => DisplayErrorContext(&error).to_string(),
+        },
     })?;
     match answer.secret_string().map(str::trim) {
         Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
