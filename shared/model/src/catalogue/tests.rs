@@ -141,7 +141,7 @@ fn c_099_to_c_106_default_mappings_point_and_filter_as_expected() {
             "pricelevel",
             "priceType Equal Sale; amountType Equal Price; allowUpdatingDefaults Equal yes".to_owned(),
         ),
-        ("C-106", "PLHEADER-PRICE", Side::Dataverse, ToDataverse, "pricelevel", mine.clone()),
+        ("C-106", "PLHEADER-PRICE", Side::Dataverse, ToDataverse, "pricelevel", mine),
     ];
     for (case, name, side, direction, table, text) in expected {
         assert_eq!(filter_of(name, side), (direction, true, table.to_owned(), text), "{case} {name} {side}");
