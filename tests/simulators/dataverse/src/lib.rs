@@ -1,6 +1,6 @@
 //! A Dataverse Web API on loopback that is faithful on the wire: real HTTP, real errors, the rules of Sales that matter, and everything that can go wrong.
 //!
-//! It shares no code with the clients it is used to prove. What it supports, refuses and does differently is listed in `FIDELITY-dataverse.md`.
+//! It shares no code with the clients it is used to prove. What it supports, refuses and does differently is listed in `tests/simulators/FIDELITY.md`.
 
 mod admin;
 mod api;
