@@ -169,7 +169,8 @@ impl Run {
         match (self.found, self.finished) {
             // A run that ended without having found everything failed as a whole.
             (None, Some(_)) => RunState::Error,
-            (Some(_), Some(_)) if self.counters.failed > 0 => RunState::Error,
+            // So did one that was given up before all of its records came back.
+            (Some(_), Some(_)) if self.counters.failed > 0 || self.processed < self.enqueued => RunState::Error,
             (Some(_), Some(_)) => RunState::Success,
             (Some(_), None) => RunState::InProcess,
             (None, None) => RunState::Finding,
