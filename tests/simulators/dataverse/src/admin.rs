@@ -33,6 +33,7 @@ struct FaultRequest {
     seed: Option<Seed>,
     expire_tokens: Option<bool>,
     expire_delta_links: Option<bool>,
+    clock_skew_seconds: Option<i64>,
     advance_clock_seconds: Option<u64>,
 }
 
@@ -202,6 +203,9 @@ fn apply(world: &World, request: FaultRequest) {
     }
     if request.expire_delta_links == Some(true) {
         world.expire_delta_links();
+    }
+    if let Some(seconds) = request.clock_skew_seconds {
+        faults.set_clock_skew(jiff::SignedDuration::from_secs(seconds));
     }
     if let Some(seconds) = request.advance_clock_seconds {
         faults.advance_clock(Duration::from_secs(seconds));

@@ -228,6 +228,11 @@ impl Faults {
         self.state().clock += i64::try_from(by.as_secs()).unwrap_or_default();
     }
 
+    /// Sets the server's clock ahead (or behind), to whole seconds; replaces what was set or advanced before.
+    pub fn set_clock_skew(&self, skew: jiff::SignedDuration) {
+        self.state().clock = skew.as_secs();
+    }
+
     /// How far the server's clock is ahead, in seconds.
     #[must_use]
     pub fn clock_offset(&self) -> i64 {

@@ -70,7 +70,7 @@ where
 {
     let service = service_fn(move |request| {
         let server = Arc::clone(&server);
-        async move { handle(&server, request).await }
+        async move { handle(&server, request).await.map(|response| dated(response, server.world.now())) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).max_buf_size(1 << 20);
@@ -118,6 +118,17 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
             b"Nothing here: the Web API is at /api/data/v9.2, tokens are at /{tenant}/oauth2/v2.0/token.".to_vec(),
         )),
     }
+}
+
+/// The `Date` header follows the server's clock, not the machine's.
+fn dated(mut response: Response<Body>, now: i64) -> Response<Body> {
+    let date = jiff::Timestamp::from_second(now)
+        .ok()
+        .and_then(|now| http::HeaderValue::try_from(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok());
+    if let Some(date) = date {
+        response.headers_mut().insert(http::header::DATE, date);
+    }
+    response
 }
 
 /// The part of the path behind `/api/data/v9.x/`.

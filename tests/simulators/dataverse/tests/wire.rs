@@ -269,3 +269,16 @@ async fn in_finds_rows_by_many_values() {
     let names: Vec<&str> = found["value"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["a", "c"]);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_behind_shows_in_rows_and_in_the_date_header() {
+    let client = Client::start(DataverseOptions::default()).await;
+    let switches = format!("{}/_simulator/faults", client.simulator.url());
+    assert_eq!(client.post(&switches, json!({"clock_skew_seconds": -172_800})).await.status, 200);
+    let account = client.post("accounts", json!({"name": "Late"})).await.new_id();
+    let read = client.get(&format!("accounts({account})?$select=modifiedon")).await;
+    let modified: jiff::Timestamp = read.json()["modifiedon"].as_str().unwrap().parse().unwrap();
+    let date = jiff::fmt::rfc2822::parse(&read.header("date")).unwrap().timestamp();
+    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(47);
+    assert!(modified < yesterday && date < yesterday, "{modified} {date}");
+}
