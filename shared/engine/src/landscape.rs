@@ -195,11 +195,17 @@ impl Engine {
         Ok(*self.landscape.default_price_list.get_or_try_init(read).await?)
     }
 
-    /// Labels of a choice column in Dataverse.
-    pub(crate) async fn option_labels(&self, table: &Table, column: &str) -> Result<OptionLabels, EngineError> {
+    /// Labels of a choice column in Dataverse, read once per process; and once more when they do not do, because a person
+    /// may have added the option that was missing.
+    pub(crate) async fn option_labels(
+        &self,
+        table: &Table,
+        column: &str,
+        suffice: impl Fn(&[(i64, String)]) -> bool + Send,
+    ) -> Result<OptionLabels, EngineError> {
         let key = (table.name.clone(), column.to_owned());
         let mut known = self.landscape.options.lock().await;
-        if let Some(labels) = known.get(&key) {
+        if let Some(labels) = known.get(&key).filter(|labels| suffice(labels)) {
             return Ok(Arc::clone(labels));
         }
         let labels = Arc::new(self.system(Side::Dataverse).option_labels(table, column).await?);

@@ -47,14 +47,21 @@ impl References {
                     }
                 }
                 Resolution::Option(_) => {
-                    let Some(column) = &row.dataverse else { continue };
-                    let in_use = sources.iter().any(|source| {
-                        source_column(row, direction).is_some_and(|column| !source.get(&column.name).is_null())
-                    });
-                    if in_use {
-                        labels
-                            .insert(column.name.clone(), engine.option_labels(&mapping.dataverse, &column.name).await?);
+                    let (Some(choice), Some(column)) = (&row.dataverse, source_column(row, direction)) else {
+                        continue;
+                    };
+                    let in_use: Vec<&Value> = sources
+                        .iter()
+                        .map(|source| source.get(&column.name))
+                        .filter(|value| !value.is_null())
+                        .collect();
+                    if in_use.is_empty() {
+                        continue;
                     }
+                    let suffice =
+                        |labels: &[(i64, String)]| in_use.iter().all(|value| in_options(labels, value).is_some());
+                    let read = engine.option_labels(&mapping.dataverse, &choice.name, suffice).await?;
+                    labels.insert(choice.name.clone(), read);
                 }
             }
         }
@@ -201,16 +208,7 @@ fn option(
     }
     let labels = row.dataverse.as_ref().and_then(|column| references.labels.get(&column.name));
     let labels = labels.map_or(&[][..], |labels| labels.as_slice());
-    let found = match value {
-        Value::Int(number) => {
-            labels.iter().find(|(option, _)| option == number).map(|(_, label)| Value::text(label.clone()))
-        }
-        other => {
-            let code = other.to_string();
-            let same = |label: &str| label.trim().eq_ignore_ascii_case(&code);
-            labels.iter().find(|(_, label)| same(label)).map(|(number, _)| Value::Int(*number))
-        }
-    };
+    let found = in_options(labels, value);
     match found {
         Some(found) => Ok(Some(found)),
         None if row.clear_on_failure => Ok(Some(Value::Null)),
@@ -224,6 +222,20 @@ fn option(
                 ),
             )
             .into())
+        }
+    }
+}
+
+/// The label of an option number, or the number of the option whose label is a code.
+fn in_options(labels: &[(i64, String)], value: &Value) -> Option<Value> {
+    match value {
+        Value::Int(number) => {
+            labels.iter().find(|(option, _)| option == number).map(|(_, label)| Value::text(label.clone()))
+        }
+        other => {
+            let code = other.to_string();
+            let same = |label: &str| label.trim().eq_ignore_ascii_case(&code);
+            labels.iter().find(|(_, label)| same(label)).map(|(number, _)| Value::Int(*number))
         }
     }
 }
