@@ -1,16 +1,17 @@
 """Size, start and memory of the functions, against their budgets."""
 
-import json
-import statistics
+import re
 import zipfile
 from pathlib import Path
 
-from checks import Failed, equal, expect
+from checks import equal, expect
 from processes import REGION
 from runtime_api import Environment
 
 FUNCTIONS = {"RunJob": "run-job", "RefreshAvailability": "refresh-availability", "SyncRecord": "sync-record"}
 ZIP_MB = 12
+# The C library of Amazon Linux 2023 is 2.34.
+GLIBC = 34
 BATCH = 1000
 BATCH_MEMORY_MB = 128
 # A function may take this many times as long to start as one that does nothing but create both AWS clients.
@@ -57,6 +58,13 @@ class Measurements:
         for function, size in self.sizes.items():
             expect(size < ZIP_MB, f"the package of {FUNCTIONS[function]} is {size:.1f} MB, over {ZIP_MB} MB")
 
+    def c_library(self):
+        """No package asks for a newer C library than Lambda's."""
+        for function in FUNCTIONS:
+            asked = re.findall(rb"GLIBC_2\.(\d+)", Path(self._binary(function)).read_bytes())
+            newest = max(map(int, asked))
+            expect(newest <= GLIBC, f"{FUNCTIONS[function]} asks for glibc 2.{newest}, Lambda has 2.{GLIBC}")
+
     def start_times(self):
         """No function starts much more slowly than one that does nothing."""
         programs = {name: (self._binary(name), self._variables(name, False)) for name in FUNCTIONS}
@@ -70,7 +78,8 @@ class Measurements:
                     samples[name].append(environment.initialized_in * 1000)
                     if name not in self.memory:
                         self.memory[name] = environment.peak_memory()
-        self.starts = {name: statistics.median(values) for name, values in samples.items()}
+        # Whatever else the machine does only adds to a start: the fastest is the one to compare.
+        self.starts = {name: min(values) for name, values in samples.items()}
         for function in FUNCTIONS:
             factor = self.starts[function] / self.starts["bare"]
             expect(factor < START_FACTOR, f"{FUNCTIONS[function]} takes {factor:.2f} times as long to start as a bare one")
