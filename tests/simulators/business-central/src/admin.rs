@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::cell::parse_decimal;
 use crate::errors::ApiError;
 use crate::faults::{Faults, Moment, Poison, RandomFaults};
+use crate::notification_faults::NotificationFaults;
 use crate::options::{Latency, Limits};
 use crate::server::Server;
 use crate::service::{Answer, Switches};
@@ -128,6 +129,12 @@ struct PaymentRequest {
     amount: serde_json::Number,
 }
 
+/// Sets faults from the body that `POST /_simulator/faults` takes.
+pub(crate) fn set_faults(faults: &Faults, body: &str) -> serde_json::Result<()> {
+    serde_json::from_str::<FaultRequest>(body)?.apply(faults);
+    Ok(())
+}
+
 /// What is to change; what is left out stays.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -151,6 +158,7 @@ struct FaultRequest {
     clock_skew_seconds: Option<i64>,
     webhook_delay_milliseconds: Option<u64>,
     random: Option<RandomFaults>,
+    notifications: Option<NotificationFaults>,
     switches: Option<SwitchesRequest>,
 }
 
@@ -261,6 +269,9 @@ impl FaultRequest {
         }
         if self.random.is_some() {
             faults.set_random(self.random);
+        }
+        if self.notifications.is_some() {
+            faults.disturb_notifications(self.notifications);
         }
         if let Some(SwitchesRequest { wildcards_in_filters, delete_needs_if_match, duplicate_is_conflict }) =
             self.switches

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::etag::mix;
+use crate::notification_faults::{Delivering, Draws, NotificationFaults};
 use crate::options::{Latency, Limits};
 use crate::service::Switches;
 
@@ -99,6 +100,7 @@ struct State {
     poison: Vec<Poison>,
     random: Option<RandomFaults>,
     random_state: u64,
+    notifications: Option<Draws>,
     tokens_valid_from: u64,
     token_lifetime: Duration,
     webhook_delay: Duration,
@@ -141,6 +143,7 @@ impl Faults {
             poison: Vec::new(),
             random: None,
             random_state: 0,
+            notifications: None,
             tokens_valid_from: 0,
             token_lifetime: TOKEN_LIFETIME,
             webhook_delay,
@@ -261,6 +264,16 @@ impl Faults {
         let mut state = self.state();
         state.random_state = random.map_or(0, |random| random.seed);
         state.random = random;
+    }
+
+    /// Lets notifications arrive twice or out of order from now on; `None` ends it.
+    pub fn disturb_notifications(&self, faults: Option<NotificationFaults>) {
+        self.state().notifications = faults.map(Draws::new);
+    }
+
+    /// How the next notification is delivered.
+    pub(crate) fn next_delivery(&self) -> Delivering {
+        self.state().notifications.as_mut().map_or(Delivering::Once, Draws::next)
     }
 
     /// Sets how long changes are collected before a notification is sent.

@@ -16,6 +16,7 @@ mod etag;
 mod faults;
 mod metadata;
 mod navigation;
+mod notification_faults;
 mod options;
 mod query;
 mod records;
@@ -34,6 +35,7 @@ mod webhooks;
 
 pub use errors::ApiError;
 pub use faults::{Faults, Moment, Poison, RandomFaults};
+pub use notification_faults::NotificationFaults;
 pub use options::{BusinessCentralOptions, DemoSize, Latency, Limits};
 pub use request_log::{LoggedOperation, RequestLogEntry};
 pub use service::Switches;

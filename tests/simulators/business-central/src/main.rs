@@ -35,6 +35,9 @@ struct Arguments {
     /// Where to write the certificate of that authority (PEM).
     #[arg(long)]
     ca_file: Option<PathBuf>,
+    /// Faults from the start, as JSON in the form that `POST /_simulator/faults` takes.
+    #[arg(long)]
+    faults: Option<String>,
     /// Load the company from this file if it exists, and save it there at the end.
     #[arg(long)]
     state: Option<PathBuf>,
@@ -68,6 +71,9 @@ async fn main() -> anyhow::Result<()> {
         ..BusinessCentralOptions::default()
     })
     .await?;
+    if let Some(faults) = &arguments.faults {
+        simulator.set_faults(faults)?;
+    }
     let (tenant, client, secret) = simulator.credentials();
     let authority = simulator.authority();
     let certificate = match (&arguments.ca_file, arguments.https) {

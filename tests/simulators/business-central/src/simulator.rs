@@ -101,10 +101,19 @@ impl BusinessCentralSimulator {
         let notifying = Arc::clone(&server);
         let notify = tokio::spawn(async move {
             let delay = || notifying.api.faults.webhook_delay();
+            let draw = || notifying.api.faults.next_delivery();
             let _: std::convert::Infallible =
-                webhooks::deliver(&notifying.webhooks, notifying.options.company_id, delay).await;
+                webhooks::deliver(&notifying.webhooks, notifying.options.company_id, delay, draw).await;
         });
         Ok(Self { server, running: Arc::new(Running(Mutex::new(vec![accept, notify]))), certificate })
+    }
+
+    /// Sets faults from JSON, in the form that `POST /_simulator/faults` takes.
+    ///
+    /// # Errors
+    /// When the text is not such a body; nothing is changed then.
+    pub fn set_faults(&self, body: &str) -> anyhow::Result<()> {
+        Ok(crate::admin::set_faults(&self.server.api.faults, body)?)
     }
 
     /// Base URL up to and including `/v2.0/{tenant}/{environment}`.

@@ -141,3 +141,30 @@ async fn a_subscription_is_renewed_and_deleted_with_its_etag() {
     assert_eq!(client.delete(&one).await.status.as_u16(), 204);
     assert!(client.get(&subscriptions(&client)).await.values().is_empty());
 }
+
+#[tokio::test]
+async fn notifications_come_twice_when_the_switch_says_so() {
+    let client = quick().await;
+    let (url, mut notifications) = receiver(&[]).await;
+    client.post(&subscriptions(&client), request(&client, &url, "items")).await;
+    client.simulator.set_faults(r#"{"notifications": {"seed": 1, "duplicate": 1000}}"#).unwrap();
+    client.post(&client.standard("items"), json!({})).await.id();
+    let first = next(&mut notifications).await;
+    assert_eq!(next(&mut notifications).await, first);
+}
+
+#[tokio::test]
+async fn a_late_notification_is_overtaken_by_the_next_one() {
+    let client = quick().await;
+    let (url, mut notifications) = receiver(&[]).await;
+    client.post(&subscriptions(&client), request(&client, &url, "items")).await;
+    client.simulator.set_faults(r#"{"notifications": {"seed": 1, "reorder": 1000}}"#).unwrap();
+    let early = client.post(&client.standard("items"), json!({})).await.id();
+    // Held back now; what follows is delivered as usual.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    client.simulator.faults().disturb_notifications(None);
+    let later = client.post(&client.standard("items"), json!({})).await.id();
+    let item = |notification: &Value| notification["value"][0]["resource"].as_str().unwrap().to_owned();
+    assert!(item(&next(&mut notifications).await).contains(&later));
+    assert!(item(&next(&mut notifications).await).contains(&early));
+}

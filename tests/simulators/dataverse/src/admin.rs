@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::{CutMoment, FaultRates, Poison, ServiceLimits};
+use crate::notification_faults::NotificationFaults;
 use crate::options::Latency;
 use crate::server::{Server, plain};
 use crate::store::SavedState;
@@ -35,6 +36,7 @@ struct FaultRequest {
     expire_delta_links: Option<bool>,
     clock_skew_seconds: Option<i64>,
     advance_clock_seconds: Option<u64>,
+    notifications: Option<NotificationFaults>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,10 +107,10 @@ pub(crate) async fn serve(server: &Server, request: Request<Incoming>) -> Respon
         },
         (&Method::GET, "state") => (200, json!(world.read().save())),
         (&Method::PUT, "state") => match serde_json::from_slice::<SavedState>(&body) {
-            Ok(state) => {
-                world.write().load(&state);
-                (200, json!({"ok": true}))
-            }
+            Ok(state) => match world.write().load(&state) {
+                Ok(()) => (200, json!({"ok": true})),
+                Err(error) => (400, json!({"error": error.to_string()})),
+            },
             Err(error) => (400, json!({"error": error.to_string()})),
         },
         (&Method::GET, table) if table.starts_with("rows/") => rows(world, &table["rows/".len()..]),
@@ -143,6 +145,12 @@ fn rows(world: &World, table: &str) -> (u16, Value) {
         ),
         None => (404, json!({"error": format!("There is no table {table}.")})),
     }
+}
+
+/// Sets faults from the body that `POST /_simulator/faults` takes.
+pub(crate) fn set_faults(world: &World, body: &str) -> serde_json::Result<()> {
+    apply(world, serde_json::from_str(body)?);
+    Ok(())
 }
 
 fn apply(world: &World, request: FaultRequest) {
@@ -206,6 +214,9 @@ fn apply(world: &World, request: FaultRequest) {
     }
     if let Some(seconds) = request.clock_skew_seconds {
         faults.set_clock_skew(jiff::SignedDuration::from_secs(seconds));
+    }
+    if let Some(notifications) = request.notifications {
+        faults.disturb_notifications(Some(notifications));
     }
     if let Some(seconds) = request.advance_clock_seconds {
         faults.advance_clock(Duration::from_secs(seconds));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::notification_faults::{Delivering, Draws, NotificationFaults};
 use crate::options::Latency;
 use crate::wire::error::ApiError;
 
@@ -97,6 +98,7 @@ struct State {
     execution: Vec<(Uuid, Instant, Duration)>,
     running: usize,
     seeded: Option<(u64, FaultRates)>,
+    notifications: Option<Draws>,
     delta_expired_before: u64,
     tokens_valid_from: u64,
     clock: i64,
@@ -199,6 +201,16 @@ impl Faults {
     /// Random faults from now on; the same seed gives the same sequence.
     pub fn seed_faults(&self, seed: u64, rates: FaultRates) {
         self.state().seeded = Some((seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, rates));
+    }
+
+    /// Lets webhook notifications arrive twice or out of order from now on; `None` ends it.
+    pub fn disturb_notifications(&self, faults: Option<NotificationFaults>) {
+        self.state().notifications = faults.map(Draws::new);
+    }
+
+    /// How the next notification is delivered; `None` while nothing disturbs them.
+    pub(crate) fn next_delivery(&self) -> Option<Delivering> {
+        self.state().notifications.as_mut().map(Draws::next)
     }
 
     /// Expires all delta links given out up to this row version.

@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod demo;
 mod faults;
+mod notification_faults;
 mod options;
 mod query;
 mod rules;
@@ -21,6 +22,7 @@ mod world;
 mod write;
 
 pub use faults::{CutMoment, FaultRates, Faults, Poison, ServiceLimits};
+pub use notification_faults::NotificationFaults;
 pub use options::{Behaviour, DEMO_COMPANY_ID, DataverseOptions, DemoSize, Latency};
 pub use schema::CustomNavigation;
 pub use simulator::DataverseSimulator;

@@ -41,6 +41,9 @@ struct Arguments {
     /// Where the authority's certificate is written (with --https).
     #[arg(long, default_value = "dataverse-simulator-ca.pem")]
     certificate: PathBuf,
+    /// Faults from the start, as JSON in the form that `POST /_simulator/faults` takes.
+    #[arg(long)]
+    faults: Option<String>,
     /// Keep the rows in this file between runs.
     #[arg(long)]
     state: Option<PathBuf>,
@@ -77,6 +80,9 @@ async fn main() -> anyhow::Result<()> {
         ..defaults
     })
     .await?;
+    if let Some(faults) = &arguments.faults {
+        simulator.set_faults(faults)?;
+    }
     let (tenant, client, secret) = simulator.credentials();
     let (url, authority) = (simulator.url(), simulator.authority());
     let trust = if arguments.https { format!(" --cacert {}", arguments.certificate.display()) } else { String::new() };

@@ -42,7 +42,7 @@ impl DataverseSimulator {
         let mut store = Store::new(Arc::new(schema));
         let fixed = crate::demo::fixed(options.seed);
         match options.state_file.as_ref().filter(|file| file.exists()) {
-            Some(file) => store.load(&serde_json::from_slice::<SavedState>(&std::fs::read(file)?)?),
+            Some(file) => store.load(&serde_json::from_slice::<SavedState>(&std::fs::read(file)?)?)?,
             None => crate::demo::fill(&mut store, &options, fixed, jiff::Timestamp::now().as_second())?,
         }
         let (sender, events) = mpsc::unbounded_channel();
@@ -110,6 +110,14 @@ impl DataverseSimulator {
     /// Starts counting and logging anew.
     pub fn reset_requests(&self) {
         self.inner.world.reset_requests();
+    }
+
+    /// Sets faults from JSON, in the form that `POST /_simulator/faults` takes.
+    ///
+    /// # Errors
+    /// When the text is not such a body; nothing is changed then.
+    pub fn set_faults(&self, body: &str) -> anyhow::Result<()> {
+        Ok(crate::admin::set_faults(&self.inner.world, body)?)
     }
 
     /// The run-time switches.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
+use crate::notification_faults::Delivering;
 use crate::rules::get;
 use crate::schema::{Kind, NAMESPACE, Table};
 use crate::store::{Cell, Row, Store};
@@ -31,18 +32,52 @@ struct Delivery {
     body: String,
 }
 
+/// How long a notification is held back when none comes that it could be swapped with.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
+
 /// Delivers until the simulator ends.
 pub(crate) async fn deliver(world: Arc<World>, mut events: UnboundedReceiver<Event>) {
     let Ok(client) = reqwest::Client::builder().timeout(TIMEOUT).build() else { return };
-    while let Some(event) = events.recv().await {
-        for delivery in deliveries(&world, &event) {
-            let (client, world) = (client.clone(), Arc::clone(&world));
-            tokio::spawn(async move {
-                if let Err(text) = send(&client, &delivery).await {
-                    failed(&world, delivery.step, &text);
+    let mut held: Option<Delivery> = None;
+    loop {
+        let event = match &held {
+            None => events.recv().await,
+            Some(_) => match tokio::time::timeout(LONGEST_HOLD, events.recv()).await {
+                Ok(event) => event,
+                Err(_) => {
+                    if let Some(late) = held.take() {
+                        send_noting(&client, &world, &late).await;
+                    }
+                    continue;
                 }
-            });
+            },
+        };
+        let Some(event) = event else { return };
+        for delivery in deliveries(&world, &event) {
+            match world.faults.next_delivery() {
+                // Side by side, as the service does; their order is left to chance.
+                None => {
+                    let (client, world) = (client.clone(), Arc::clone(&world));
+                    tokio::spawn(async move { send_noting(&client, &world, &delivery).await });
+                }
+                Some(Delivering::Late) if held.is_none() => held = Some(delivery),
+                Some(drawn) => {
+                    send_noting(&client, &world, &delivery).await;
+                    if drawn == Delivering::Twice {
+                        send_noting(&client, &world, &delivery).await;
+                    }
+                    if let Some(late) = held.take() {
+                        send_noting(&client, &world, &late).await;
+                    }
+                }
+            }
         }
+    }
+}
+
+async fn send_noting(client: &reqwest::Client, world: &World, delivery: &Delivery) {
+    if let Err(text) = send(client, delivery).await {
+        failed(world, delivery.step, &text);
     }
 }
 

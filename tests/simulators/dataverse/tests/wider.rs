@@ -324,9 +324,8 @@ async fn one_request(listener: tokio::net::TcpListener, status: &str) -> (String
     (String::from_utf8_lossy(&seen).into_owned(), listener)
 }
 
-#[tokio::test]
-async fn webhooks_tell_of_changes_and_try_once_more() {
-    let client = Client::start(DataverseOptions::default()).await;
+/// Registers a webhook for new accounts and gives the socket its notifications arrive at.
+async fn account_webhook(client: &Client) -> tokio::net::TcpListener {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let endpoint = client.post("serviceendpoints", json!({"name": "e", "url": url, "contract": 8, "authtype": 4, "authvalue": "key", "connectionmode": 1, "messageformat": 2})).await.new_id();
@@ -352,6 +351,38 @@ async fn webhooks_tell_of_changes_and_try_once_more() {
         }))
         .await
         .new_id();
+    listener
+}
+
+/// Name of the account a notification tells of.
+fn told_name(request: &str) -> String {
+    let body: Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let attributes = body["InputParameters"][0]["value"]["Attributes"].as_array().unwrap().clone();
+    let name = attributes.iter().find(|attribute| attribute["key"] == "name").unwrap();
+    name["value"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn notifications_come_twice_or_swapped_when_the_switch_says_so() {
+    let client = Client::start(DataverseOptions::default()).await;
+    let listener = account_webhook(&client).await;
+    client.simulator.set_faults(r#"{"notifications": {"seed": 1, "duplicate": 1000}}"#).unwrap();
+    client.post("accounts", json!({"name": "one"})).await.new_id();
+    let (first, listener) = one_request(listener, "200 OK").await;
+    let (second, listener) = one_request(listener, "200 OK").await;
+    assert_eq!((told_name(&first), told_name(&second)), ("one".to_owned(), "one".to_owned()));
+    client.simulator.set_faults(r#"{"notifications": {"seed": 1, "reorder": 1000}}"#).unwrap();
+    client.post("accounts", json!({"name": "two"})).await.new_id();
+    client.post("accounts", json!({"name": "three"})).await.new_id();
+    let (first, listener) = one_request(listener, "200 OK").await;
+    let (second, _) = one_request(listener, "200 OK").await;
+    assert_eq!((told_name(&first), told_name(&second)), ("three".to_owned(), "two".to_owned()));
+}
+
+#[tokio::test]
+async fn webhooks_tell_of_changes_and_try_once_more() {
+    let client = Client::start(DataverseOptions::default()).await;
+    let listener = account_webhook(&client).await;
     let account = client.post("accounts", json!({"name": "hooked", "creditlimit": 5})).await.new_id();
     let (first, listener) = one_request(listener, "503 Service Unavailable").await;
     let (second, _) = one_request(listener, "200 OK").await;

@@ -61,8 +61,29 @@ impl Store {
         SavedState { version: self.version, tables }
     }
 
-    /// Replaces everything by a saved state. Tables and columns that the schema does not know are left out.
-    pub fn load(&mut self, state: &SavedState) {
+    /// Replaces everything by a saved state.
+    ///
+    /// # Errors
+    /// When it holds rows of a table or values of a column that the schema does not know: customizations are not kept
+    /// in a state, and leaving their data out would lose it without a word. Nothing is changed then.
+    pub fn load(&mut self, state: &SavedState) -> anyhow::Result<()> {
+        for saved in &state.tables {
+            let Some(at) = self.schema.position(&saved.name) else {
+                anyhow::bail!(
+                    "the state holds the custom table {}, and customizations are not kept; create it again or start without the file",
+                    saved.name
+                );
+            };
+            let table = self.schema.table(at);
+            let unknown =
+                saved.rows.iter().flat_map(|(_, values)| values.keys()).find(|name| table.column(name).is_none());
+            if let Some(column) = unknown {
+                anyhow::bail!(
+                    "the state holds the custom column {column} of {}, and customizations are not kept; create it again or start without the file",
+                    saved.name
+                );
+            }
+        }
         for at in 0..self.tables.len() {
             self.clear(at);
         }
@@ -88,6 +109,7 @@ impl Store {
             }
         }
         self.version = state.version;
+        Ok(())
     }
 
     fn saved_cell(&self, kind: &Kind, value: &Value) -> Option<Cell> {
