@@ -237,7 +237,9 @@ async fn add_option(world: &World, column: &str, value: i64, label: &str) {
         ("scope", format!("{}/.default", world.dataverse.url())),
     ];
     let url = format!("{}/{tenant}/oauth2/v2.0/token", world.dataverse.authority());
-    let token: serde_json::Value = http.post(url).form(&form).send().await.unwrap().json().await.unwrap();
+    let answer = http.post(url).form(&form).send().await.expect("the token endpoint answers");
+    let token: serde_json::Value = answer.json().await.expect("a token");
+    let token = token["access_token"].as_str().expect("a token");
     let option = json!({
         "EntityLogicalName": "account",
         "AttributeLogicalName": column,
@@ -245,9 +247,8 @@ async fn add_option(world: &World, column: &str, value: i64, label: &str) {
         "Label": {"LocalizedLabels": [{"Label": label, "LanguageCode": 1033}]},
     });
     let url = format!("{}/api/data/v9.2/InsertOptionValue", world.dataverse.url());
-    let answer =
-        http.post(url).bearer_auth(token["access_token"].as_str().unwrap()).json(&option).send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    let answer = http.post(url).bearer_auth(token).json(&option).send().await.expect("Dataverse answers");
+    assert!(answer.status().is_success(), "the option was refused: {}", answer.status());
 }
 
 #[tokio::test]
