@@ -12,9 +12,9 @@ use crate::dynamodb::{EmbeddedDynamoDb, OpenError};
 use crate::sqs::{CreateQueueError, EmbeddedSqs, QueueSettings, QueueWithDeadLetters};
 
 /// Name of the records queue.
-const QUEUE: &str = "couplet-records";
-/// As in the deployed stack: receives before a message becomes a dead letter.
-const MAX_RECEIVE_COUNT: u32 = 5;
+const RECORDS: &str = "couplet-records";
+/// Name of the tasks queue.
+const TASKS: &str = "couplet-tasks";
 /// As in the deployed stack: longer than a batch may take.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(180);
 
@@ -43,7 +43,8 @@ pub enum EmbeddedCloudError {
 pub struct EmbeddedCloud {
     dynamodb: EmbeddedDynamoDb,
     sqs: EmbeddedSqs,
-    queue: QueueWithDeadLetters,
+    records: QueueWithDeadLetters,
+    tasks: QueueWithDeadLetters,
 }
 
 /// Messages in the queues.
@@ -77,23 +78,33 @@ impl EmbeddedCloud {
         dynamodb.remove_expired()?;
         let sqs = EmbeddedSqs::start();
         let queue_settings =
-            QueueSettings { visibility_timeout: VISIBILITY_TIMEOUT, max_receive_count: MAX_RECEIVE_COUNT };
-        let queue = sqs.create_queue(QUEUE, queue_settings).await?;
-        Ok(Self { dynamodb, sqs, queue })
+            QueueSettings { visibility_timeout: VISIBILITY_TIMEOUT, max_receive_count: settings.cloud.max_receives };
+        let records = sqs.create_queue(RECORDS, queue_settings).await?;
+        let tasks = sqs.create_queue(TASKS, queue_settings).await?;
+        Ok(Self { dynamodb, sqs, records, tasks })
     }
 
     /// The services as the handlers know them.
     pub fn services(&self) -> Cloud {
-        Cloud { dynamodb: self.dynamodb.client(), sqs: self.sqs.client(), queue_url: self.queue.url.clone() }
+        Cloud {
+            dynamodb: self.dynamodb.client(),
+            sqs: self.sqs.client(),
+            queue_url: self.records.url.clone(),
+            tasks_queue_url: self.tasks.url.clone(),
+        }
     }
 
-    /// How many messages there are.
+    /// How many messages there are in both queues.
     ///
     /// # Errors
     /// When the queue cannot be asked.
     pub async fn depth(&self) -> Result<QueueDepth, EmbeddedCloudError> {
-        let (open, dead) = (self.messages(&self.queue.url), self.messages(&self.queue.dead_letter_url));
-        Ok(QueueDepth { open: open.await?, dead: dead.await? })
+        let mut depth = QueueDepth::default();
+        for queue in [&self.records, &self.tasks] {
+            depth.open += self.messages(&queue.url).await?;
+            depth.dead += self.messages(&queue.dead_letter_url).await?;
+        }
+        Ok(depth)
     }
 
     async fn messages(&self, url: &str) -> Result<u64, EmbeddedCloudError> {

@@ -208,6 +208,7 @@ impl<'a> Finder<'a> {
             run: self.run,
             treatment: self.treatment,
             snapshot,
+            replay: None,
         }
     }
 

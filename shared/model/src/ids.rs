@@ -53,6 +53,10 @@ uuid_newtype!(
     RunId
 );
 uuid_newtype!(
+    /// One replay of dead letters, started by a person.
+    ReplayId
+);
+uuid_newtype!(
     /// A Business Central company.
     CompanyId
 );

@@ -13,13 +13,14 @@ pub mod record;
 pub mod switches;
 pub mod system;
 pub mod table;
+pub mod task;
 pub mod transfer;
 pub mod value;
 
 pub use catalogue::{ActiveMapping, Catalogue, CatalogueError};
 pub use coupling::{Base, Coupling, CouplingState};
 pub use filter::{Condition, Filter, Operator};
-pub use ids::{CompanyId, DataverseId, MappingName, RecordId, RunId, SystemId};
+pub use ids::{CompanyId, DataverseId, MappingName, RecordId, ReplayId, RunId, SystemId};
 pub use message::RecordMessage;
 pub use outcome::{Counters, Outcome};
 pub use record::{Change, Record, Version};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CompanyId, MappingName, RecordId, RunId};
+use crate::ids::{CompanyId, MappingName, RecordId, ReplayId, RunId};
 use crate::record::Snapshot;
 use crate::table::Side;
 
@@ -91,4 +91,7 @@ pub struct RecordMessage {
     /// The record as the run read it; absent on retries and when it would not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
+    /// The replay that brought it back from the dead letters; absent while it travels by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayId>,
 }

@@ -139,6 +139,7 @@ mod tests {
             run: RunId(Uuid::from_u128(2)),
             treatment: Treatment::default(),
             snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values }),
+            replay: None,
         }
     }
 

@@ -13,7 +13,7 @@ use couplet_model::system::SystemError;
 use couplet_store::{Retention, Store};
 use jiff::SignedDuration;
 
-use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources};
+use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources, TASKS_QUEUE_URL};
 use crate::queue::SqsRecordsQueue;
 
 /// Couplet could not be set up.
@@ -77,6 +77,7 @@ impl Systems {
         let business_central = BusinessCentralSettings {
             companion: section.companion,
             concurrency: section.concurrency,
+            page_size: section.page_size,
             ca_pem: certificates(section.ca_file.as_deref())?,
             ..BusinessCentralSettings::new(
                 &section.url,
@@ -90,6 +91,7 @@ impl Systems {
         let section = &settings.dataverse;
         let dataverse = DataverseSettings {
             concurrency: section.concurrency,
+            page_size: section.page_size,
             ca_pem: certificates(section.ca_file.as_deref())?,
             ..DataverseSettings::new(
                 &section.url,
@@ -129,20 +131,25 @@ pub struct Cloud {
     pub sqs: aws_sdk_sqs::Client,
     /// URL of the records queue.
     pub queue_url: String,
+    /// URL of the tasks queue.
+    pub tasks_queue_url: String,
 }
 
 impl Cloud {
     /// The services of the account the function runs in.
     ///
     /// # Errors
-    /// When the settings name no queue.
+    /// When the settings do not name both queues.
     pub fn aws(settings: &Settings, sources: &Sources, aws: &SdkConfig) -> Result<Self, StartError> {
-        let queue_url = settings
-            .cloud
-            .queue_url
-            .clone()
-            .ok_or_else(|| ConfigurationError::Missing { key: &QUEUE_URL, place: sources.place() })?;
-        Ok(Self { dynamodb: aws_sdk_dynamodb::Client::new(aws), sqs: aws_sdk_sqs::Client::new(aws), queue_url })
+        let named = |url: &Option<String>, key| {
+            url.clone().ok_or_else(|| ConfigurationError::Missing { key, place: sources.place() })
+        };
+        Ok(Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(aws),
+            sqs: aws_sdk_sqs::Client::new(aws),
+            queue_url: named(&settings.cloud.queue_url, &QUEUE_URL)?,
+            tasks_queue_url: named(&settings.cloud.tasks_queue_url, &TASKS_QUEUE_URL)?,
+        })
     }
 }
 

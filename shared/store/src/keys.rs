@@ -13,6 +13,7 @@
 //! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
 //! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `lease_until`, times, `message`; no `data` |
 //! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
+//! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
 //! | setting | `<company>#settings` | `<name>` | |
 //!
@@ -226,6 +227,11 @@ pub(crate) fn error(
         pk: errors_pk(company, mapping),
         sk: format!("{:020}#{run}#{}#{record}", at.as_nanosecond().max(0), direction.as_str()),
     }
+}
+
+/// Why a message became a dead letter.
+pub(crate) fn dead_letter(company: CompanyId, message_id: &str) -> Key {
+    Key { pk: format!("{company}#dead-letters#{:x}", shard(message_id.as_bytes())), sk: part(message_id) }
 }
 
 /// A cursor.

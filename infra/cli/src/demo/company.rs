@@ -72,17 +72,19 @@ impl Company {
                 credentials: credentials(self.business_central.authority(), self.business_central.credentials()),
                 companion: true,
                 concurrency: 5,
+                page_size: 20_000,
                 ca_file: None,
             },
             dataverse: DataverseSection {
                 url: self.dataverse.url(),
                 credentials: credentials(self.dataverse.authority(), self.dataverse.credentials()),
                 concurrency: 8,
+                page_size: 5_000,
                 ca_file: None,
             },
-            cloud: CloudSection { table: "couplet".to_owned(), queue_url: None, first_retry_seconds: 1 },
+            cloud: CloudSection { first_retry_seconds: 1, ..CloudSection::default() },
             retention: RetentionSection { runs_days: 30, errors_days: 30 },
-            limits: Limits { lease_minutes: 15, snapshot_minutes: 5 },
+            limits: Limits::default(),
         }
     }
 

@@ -274,7 +274,7 @@ fn written_outcome(entry: &Entry) -> Outcome {
 
 /// The message that wakes a waiting record: it reads the record again.
 fn waiting_message(entry: &Entry) -> RecordMessage {
-    RecordMessage { snapshot: None, ..entry.message.clone() }
+    RecordMessage { snapshot: None, replay: None, ..entry.message.clone() }
 }
 
 /// A conflict in words, both values included (U7).

@@ -49,6 +49,13 @@ pub const QUEUE_URL: Key = optional(
     "\"https://sqs.eu-west-1.amazonaws.com/123456789012/couplet-records\"",
 );
 
+/// The tasks queue, which only the functions on AWS have to be told.
+pub const TASKS_QUEUE_URL: Key = optional(
+    "cloud.tasks_queue_url",
+    "URL of the tasks queue; needed on AWS only",
+    "\"https://sqs.eu-west-1.amazonaws.com/123456789012/couplet-tasks\"",
+);
+
 /// Every setting.
 pub const KEYS: &[Key] = &[
     required("company", "id of the Business Central company", "\"5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c\""),
@@ -70,6 +77,7 @@ pub const KEYS: &[Key] = &[
         "\"https://…\"",
     ),
     optional("business_central.concurrency", "requests to Business Central at once, 1 to 5", "5"),
+    optional("business_central.page_size", "records read in one request, 1 to 20000", "20000"),
     optional("business_central.ca_file", "certificates of a private authority, in PEM", "\"ca.pem\""),
     required("dataverse.url", "address of the Dataverse environment", "\"https://contoso.crm4.dynamics.com\""),
     optional("dataverse.tenant", "tenant of Dataverse if it is another one", "\"contoso.com\""),
@@ -77,6 +85,7 @@ pub const KEYS: &[Key] = &[
     secret("dataverse.client_secret", "secret of that application", false),
     optional("dataverse.authority", "address that gives tokens for Dataverse if it is another one", "\"https://…\""),
     optional("dataverse.concurrency", "requests to Dataverse at once, 1 to 50", "8"),
+    optional("dataverse.page_size", "rows read in one request, 1 to 5000", "5000"),
     optional("dataverse.ca_file", "certificates of a private authority, in PEM", "\"ca.pem\""),
     optional("switches.ownership", "who owns new records in Dataverse: person or team", "\"team\""),
     optional("switches.unit_groups", "unit groups per item instead of one per unit of measure", "false"),
@@ -86,6 +95,8 @@ pub const KEYS: &[Key] = &[
     optional("switches.default_price_list_code_is_set", "whether the sales setup names a default price list", "false"),
     optional("cloud.table", "name of the DynamoDB table", "\"couplet\""),
     QUEUE_URL,
+    TASKS_QUEUE_URL,
+    optional("cloud.max_receives", "deliveries after which the queue gives up on a message, 1 to 1000", "5"),
     optional(
         "cloud.first_retry_seconds",
         "pause before a record that failed technically is tried again, 1 to 900",
@@ -95,6 +106,11 @@ pub const KEYS: &[Key] = &[
     optional("retention.errors_days", "days for which errors are kept", "30"),
     optional("limits.lease_minutes", "how long a run that died blocks its job, 1 to 60", "15"),
     optional("limits.snapshot_minutes", "age from which a record is read again before it is written, 0 to 60", "5"),
+    optional(
+        "limits.run_seconds",
+        "seconds after which a run goes on in a new invocation, 1 to 900; as long as the invocation may last if left out",
+        "600",
+    ),
 ];
 
 /// Variables with our prefix that are no settings.

@@ -6,7 +6,7 @@ mod sources;
 mod typed;
 
 pub use error::ConfigurationError;
-pub use keys::{KEYS, Key, QUEUE_URL};
+pub use keys::{KEYS, Key, QUEUE_URL, TASKS_QUEUE_URL};
 pub use sources::{Environment, Found, Sources};
 pub use typed::{
     BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,

@@ -58,6 +58,8 @@ pub struct BusinessCentralSection {
     pub companion: bool,
     /// Requests at once.
     pub concurrency: usize,
+    /// Records read in one request.
+    pub page_size: u32,
     /// Certificates of a private authority.
     pub ca_file: Option<PathBuf>,
 }
@@ -71,6 +73,8 @@ pub struct DataverseSection {
     pub credentials: Credentials,
     /// Requests at once.
     pub concurrency: usize,
+    /// Records read in one request.
+    pub page_size: u32,
     /// Certificates of a private authority.
     pub ca_file: Option<PathBuf>,
 }
@@ -82,8 +86,24 @@ pub struct CloudSection {
     pub table: String,
     /// Records queue; the embedded cloud brings its own.
     pub queue_url: Option<String>,
+    /// Tasks queue; the embedded cloud brings its own.
+    pub tasks_queue_url: Option<String>,
+    /// Deliveries after which the queue gives up on a message: the last one notes why.
+    pub max_receives: u32,
     /// Pause before a record that failed technically is tried again; doubles with every attempt.
     pub first_retry_seconds: u32,
+}
+
+impl Default for CloudSection {
+    fn default() -> Self {
+        Self {
+            table: "couplet".to_owned(),
+            queue_url: None,
+            tasks_queue_url: None,
+            max_receives: 5,
+            first_retry_seconds: 30,
+        }
+    }
 }
 
 /// How long history is kept.
@@ -102,6 +122,14 @@ pub struct Limits {
     pub lease_minutes: u32,
     /// Age from which a record is read again before it is written.
     pub snapshot_minutes: u32,
+    /// Seconds after which a run goes on in a new invocation; `None`: when the invocation has to end.
+    pub run_seconds: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { lease_minutes: 15, snapshot_minutes: 5, run_seconds: None }
+    }
 }
 
 impl Settings {
@@ -124,7 +152,7 @@ impl Settings {
         } else {
             format!("{host}/v2.0/{}/{environment}", business_central_credentials.tenant)
         };
-        let defaults = Switches::default();
+        let (defaults, cloud, limits) = (Switches::default(), CloudSection::default(), Limits::default());
         Ok(Self {
             company,
             data: reader.optional("data", path)?.unwrap_or_else(|| PathBuf::from("couplet-data")),
@@ -134,12 +162,14 @@ impl Settings {
                 credentials: business_central_credentials,
                 companion: reader.optional("business_central.companion", flag)?.unwrap_or(true),
                 concurrency: reader.number("business_central.concurrency", 1, 5, 5)? as usize,
+                page_size: reader.number("business_central.page_size", 1, 20_000, 20_000)?,
                 ca_file: reader.optional("business_central.ca_file", path)?,
             },
             dataverse: DataverseSection {
                 url: reader.required("dataverse.url", address)?,
                 credentials: reader.credentials("dataverse")?,
                 concurrency: reader.number("dataverse.concurrency", 1, 50, 8)? as usize,
+                page_size: reader.number("dataverse.page_size", 1, 5_000, 5_000)?,
                 ca_file: reader.optional("dataverse.ca_file", path)?,
             },
             switches: Switches {
@@ -157,17 +187,20 @@ impl Settings {
                     .unwrap_or(defaults.default_price_list_code_is_set),
             },
             cloud: CloudSection {
-                table: reader.optional("cloud.table", plain)?.unwrap_or_else(|| "couplet".to_owned()),
+                table: reader.optional("cloud.table", plain)?.unwrap_or(cloud.table),
                 queue_url: reader.optional("cloud.queue_url", queue_address)?,
-                first_retry_seconds: reader.number("cloud.first_retry_seconds", 1, 900, 30)?,
+                tasks_queue_url: reader.optional("cloud.tasks_queue_url", queue_address)?,
+                max_receives: reader.number("cloud.max_receives", 1, 1000, cloud.max_receives)?,
+                first_retry_seconds: reader.number("cloud.first_retry_seconds", 1, 900, cloud.first_retry_seconds)?,
             },
             retention: RetentionSection {
                 runs_days: reader.number("retention.runs_days", 1, 3650, 30)?,
                 errors_days: reader.number("retention.errors_days", 1, 3650, 30)?,
             },
             limits: Limits {
-                lease_minutes: reader.number("limits.lease_minutes", 1, 60, 15)?,
-                snapshot_minutes: reader.number("limits.snapshot_minutes", 0, 60, 5)?,
+                lease_minutes: reader.number("limits.lease_minutes", 1, 60, limits.lease_minutes)?,
+                snapshot_minutes: reader.number("limits.snapshot_minutes", 0, 60, limits.snapshot_minutes)?,
+                run_seconds: reader.optional("limits.run_seconds", within(1, 900))?,
             },
         })
     }
@@ -204,11 +237,7 @@ impl Reader<'_> {
     }
 
     fn number(&self, name: &'static str, least: u32, most: u32, default: u32) -> Result<u32, ConfigurationError> {
-        let parse = |text: &str| match text.parse::<u32>() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            _ => Err(format!("not a number from {least} to {most}")),
-        };
-        Ok(self.optional(name, parse)?.unwrap_or(default))
+        Ok(self.optional(name, within(least, most))?.unwrap_or(default))
     }
 
     /// The credentials of one system: its own where it has some, else those of `[entra]`.
@@ -249,6 +278,13 @@ fn declared(name: &'static str) -> &'static Key {
 
 fn plain(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
+}
+
+fn within(least: u32, most: u32) -> impl Fn(&str) -> Result<u32, String> {
+    move |text| match text.parse::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("not a number from {least} to {most}")),
+    }
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

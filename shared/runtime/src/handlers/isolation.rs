@@ -67,6 +67,7 @@ mod tests {
             run: RunId(Uuid::nil()),
             treatment: Treatment::default(),
             snapshot: None,
+            replay: None,
         };
         (0..count).map(|number| Delivery { message: message(number), receive_count: 1 }).collect()
     }

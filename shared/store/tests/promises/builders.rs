@@ -155,5 +155,6 @@ pub fn message(mapping: &MappingName, record: RecordId, run: RunId) -> RecordMes
         run,
         treatment: Treatment::default(),
         snapshot: None,
+        replay: None,
     }
 }

@@ -6,6 +6,7 @@ mod builders;
 mod claims;
 mod commits;
 mod couplings;
+mod dead_letters;
 mod faults;
 mod jobs;
 mod memory;

@@ -1,0 +1,57 @@
+//! The message of the tasks queue: work that is no single record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CompanyId, RunId};
+
+/// Version of the task format.
+pub const TASK_FORMAT: u8 = 1;
+
+/// One task of one company.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskMessage {
+    /// Format, [`TASK_FORMAT`].
+    pub v: u8,
+    /// Business Central company.
+    pub company: CompanyId,
+    /// What is to be done.
+    pub task: Task,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A run that was not finished when its invocation had to end goes on where it stopped.
+    #[serde(rename = "continue_run")]
+    ContinueRun(Continuation),
+}
+
+/// The next leg of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Continuation {
+    /// The job.
+    pub job: String,
+    /// The run. Where it stopped is stored with its lease.
+    pub run: RunId,
+    /// Which invocation this will be, the one that began the run being leg 0. A leg is worked by one alone, however
+    /// often its message is delivered.
+    pub leg: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_reads_like_a_sentence() {
+        let text = r#"{"v":1,"company":"5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c","task":{"continue_run":{"job":"ITEM-PRODUCT","run":"0198c0de-0000-7000-8000-000000000001","leg":2}}}"#;
+        let message: TaskMessage = serde_json::from_str(text).expect("a task");
+        let Task::ContinueRun(next) = &message.task;
+        assert_eq!((next.job.as_str(), next.leg), ("ITEM-PRODUCT", 2));
+        assert_eq!(serde_json::to_string(&message).expect("JSON"), text);
+        assert!(serde_json::from_str::<TaskMessage>(&text.replace("continue_run", "stop_run")).is_err());
+    }
+}
