@@ -1,5 +1,4 @@
-//! What Lambda's event source mapping does: gathers messages of the records queue, calls the handler, deletes what is
-//! done.
+//! What Lambda's event source mappings do: they gather messages of a queue, call its handler, and delete what is done.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -51,7 +50,14 @@ pub enum Drained {
     TimeUp(QueueDepth),
 }
 
-/// Brings the messages of the records queue to the handler.
+/// A queue, and the handler its messages are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Records,
+    Tasks,
+}
+
+/// Brings the messages of both queues to their handlers.
 #[derive(Clone)]
 pub struct EventSource {
     cloud: EmbeddedCloud,
@@ -83,6 +89,14 @@ impl EventSource {
         stream::iter(workers).for_each_concurrent(None, |worker| worker).await;
     }
 
+    /// One task, or one batch of records: how many messages it had.
+    async fn work(&self, window: Duration) -> usize {
+        match self.pass(Door::Tasks, Duration::ZERO).await {
+            0 => self.pass(Door::Records, window).await,
+            tasks => tasks,
+        }
+    }
+
     /// Processes messages until none is left, those that come back after a pause included.
     ///
     /// # Errors
@@ -108,9 +122,9 @@ impl EventSource {
         Ok(())
     }
 
-    /// One batch: how many messages it had.
-    async fn work(&self, window: Duration) -> usize {
-        let messages = self.gather(window).await;
+    /// One batch through one door: how many messages it had.
+    async fn pass(&self, door: Door, window: Duration) -> usize {
+        let messages = self.gather(door, window).await;
         if messages.is_empty() {
             return 0;
         }
@@ -121,29 +135,53 @@ impl EventSource {
             .collect();
         let mut event = SqsEvent::default();
         event.records = messages.into_iter().map(incoming).collect();
-        let response = handlers::sync_record(&self.application, event).await;
+        let response = match door {
+            Door::Records => handlers::sync_record(&self.application, event).await,
+            Door::Tasks => handlers::run_task(&self.application, event, None).await,
+        };
         let failed: HashSet<String> =
             response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
         let done: Vec<String> =
             receipts.into_iter().filter_map(|(id, receipt)| (!failed.contains(&id)).then_some(receipt)).collect();
-        self.done.fetch_add(done.len() as u64, Ordering::Relaxed);
-        self.delete(done).await;
+        if door == Door::Records {
+            self.done.fetch_add(done.len() as u64, Ordering::Relaxed);
+        }
+        self.delete(door, done).await;
         count
     }
 
+    /// Messages per call of a handler at most; tasks are long and come one by one.
+    fn batch_size(&self, door: Door) -> usize {
+        match door {
+            Door::Records => self.options.batch_size,
+            Door::Tasks => 1,
+        }
+    }
+
+    fn url(&self, door: Door) -> &str {
+        let services = &self.application.cloud;
+        match door {
+            Door::Records => &services.queue_url,
+            Door::Tasks => &services.tasks_queue_url,
+        }
+    }
+
     /// Receives until the batch is full, or the queue is empty and the window over.
-    async fn gather(&self, window: Duration) -> Vec<Message> {
+    async fn gather(&self, door: Door, window: Duration) -> Vec<Message> {
         let mut gathered = Vec::new();
+        let batch_size = self.batch_size(door);
         let end = Instant::now() + window;
         loop {
-            let wanted = (self.options.batch_size - gathered.len()).div_ceil(REQUEST_MESSAGES).min(REQUESTS_AT_ONCE);
-            let room = self.options.batch_size - gathered.len();
+            let wanted = (batch_size - gathered.len()).div_ceil(REQUEST_MESSAGES).min(REQUESTS_AT_ONCE);
+            let room = batch_size - gathered.len();
             let sizes = (0..wanted).map(|index| (room - index * REQUEST_MESSAGES).min(REQUEST_MESSAGES));
-            let received: Vec<Vec<Message>> =
-                stream::iter(sizes.map(|size| self.receive(size))).buffer_unordered(REQUESTS_AT_ONCE).collect().await;
+            let received: Vec<Vec<Message>> = stream::iter(sizes.map(|size| self.receive(door, size)))
+                .buffer_unordered(REQUESTS_AT_ONCE)
+                .collect()
+                .await;
             let empty = received.iter().all(Vec::is_empty);
             gathered.extend(received.into_iter().flatten());
-            if gathered.len() >= self.options.batch_size {
+            if gathered.len() >= batch_size {
                 return gathered;
             }
             if empty {
@@ -155,12 +193,13 @@ impl EventSource {
         }
     }
 
-    async fn receive(&self, count: usize) -> Vec<Message> {
-        let services = &self.application.cloud;
-        let answer = services
+    async fn receive(&self, door: Door, count: usize) -> Vec<Message> {
+        let answer = self
+            .application
+            .cloud
             .sqs
             .receive_message()
-            .queue_url(&services.queue_url)
+            .queue_url(self.url(door))
             .max_number_of_messages(i32::try_from(count).unwrap_or(1))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
@@ -175,14 +214,14 @@ impl EventSource {
     }
 
     /// Deletes what is done. A message that could not be deleted comes again, which changes nothing.
-    async fn delete(&self, receipts: Vec<String>) {
-        let services = &self.application.cloud;
+    async fn delete(&self, door: Door, receipts: Vec<String>) {
+        let sqs = &self.application.cloud.sqs;
         let requests = receipts.chunks(REQUEST_MESSAGES).map(|chunk| async move {
             let entries = chunk.iter().enumerate().filter_map(|(index, receipt)| {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(receipt);
                 entry.build().ok()
             });
-            let request = services.sqs.delete_message_batch().queue_url(&services.queue_url);
+            let request = sqs.delete_message_batch().queue_url(self.url(door));
             if let Err(error) = request.set_entries(Some(entries.collect())).send().await {
                 tracing::error!("messages could not be deleted: {}", DisplayErrorContext(&error));
             }

@@ -9,7 +9,7 @@
 use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::ids::{CompanyId, MappingName};
 use couplet_model::job::{JobState, Run, Trigger};
-use couplet_store::{Store, StoreError};
+use couplet_store::{Ended, Holder, Store, StoreError};
 use jiff::Timestamp;
 
 /// Runs per job that are looked at, newest first. A folder is recovered at every start, so that older ones are done.
@@ -47,6 +47,7 @@ pub async fn recover(store: &Store, company: CompanyId) -> Result<Vec<Interrupte
             for mapping in mappings_read_again(&job.name) {
                 store.clear_cursors(company, &MappingName::from(mapping)).await?;
             }
+            store.forget_place(company, &job.name).await?;
         }
         for run in unfinished {
             let lost = run.enqueued.saturating_sub(run.processed);
@@ -56,7 +57,8 @@ pub async fn recover(store: &Store, company: CompanyId) -> Result<Vec<Interrupte
         }
         if let (JobState::InProcess, Some(run)) = (job.state, job.run) {
             let message = Some("the process ended while the job was running".to_owned());
-            store.release_lease(company, &job.name, run, JobState::Ready, message, now).await?;
+            let ended = Ended { state: JobState::Ready, message, keeps_place: false };
+            store.release_lease(company, &job.name, Holder { run, leg: job.leg }, ended, now).await?;
         }
     }
     Ok(interrupted)

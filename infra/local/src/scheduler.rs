@@ -50,9 +50,9 @@ pub async fn start(
     trigger: Trigger,
 ) -> Result<RunJobAnswer, EngineError> {
     if job == ITEM_AVAILABILITY {
-        handlers::refresh_availability(application, trigger).await
+        handlers::refresh_availability(application, trigger, None).await
     } else {
-        handlers::run_job(application, &RunJobEvent { job: job.to_owned(), mode, trigger }).await
+        handlers::run_job(application, &RunJobEvent { job: job.to_owned(), mode, trigger }, None).await
     }
 }
 

@@ -15,7 +15,7 @@ use couplet_runtime::configuration::{
     BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
 };
 use couplet_runtime::{Application, wiring};
-use couplet_store::{LeaseResult, Store};
+use couplet_store::{Ended, Holder, LeaseResult, Store};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -147,7 +147,8 @@ async fn a_run_that_ended_well_is_left_alone() {
     let (_cloud, store, run) = interrupted(&settings, Trigger::Schedule).await;
     let now = Timestamp::now();
     store.fail_run(settings.company, JOB, run, now, "ended".to_owned()).await.unwrap();
-    store.release_lease(settings.company, JOB, run, JobState::Ready, None, now).await.unwrap();
+    let holder = Holder { run, leg: 0 };
+    store.release_lease(settings.company, JOB, holder, Ended::well(JobState::Ready), now).await.unwrap();
     assert_eq!(recover(&store, settings.company).await.unwrap(), []);
     let cursor = store.cursor(settings.company, &MappingName::from(JOB), Direction::ToDataverse).await.unwrap();
     assert!(cursor.is_some());

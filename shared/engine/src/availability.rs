@@ -1,19 +1,20 @@
-//! The refresh of item availability: items whose stock moved travel again, although their records did not change.
+//! The refresh of item availability: items whose stock moved travel again, although their records did not change
+//! (S14 to S21).
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use couplet_model::catalogue::ITEM_AVAILABILITY;
-use couplet_model::job::Trigger;
 use couplet_model::message::{Direction, Treatment};
-use couplet_model::record::Change;
-use couplet_model::system::{ChangesQuery, NextPage, Position, Resume};
-use couplet_model::{ActiveMapping, Condition, Counters, Filter, MappingName, RunId, Value};
+use couplet_model::system::{Position, Resume};
+use couplet_model::table::Table;
+use couplet_model::{ActiveMapping, Condition, Filter, MappingName, Record};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::finding::{Finder, source_columns};
-use crate::rules;
-use crate::run::{Found, RunReport, RunStatus};
+use crate::finding::{Feed, Finder, Reach};
+use crate::place::{Leg, Place};
+use crate::rules::{self, MappingRules};
+use crate::run::{Found, Reached, RunMode, Work};
 
 /// The mapping whose items carry the stock.
 const ITEMS: &str = "ITEM-PRODUCT";
@@ -22,13 +23,16 @@ const LEDGER: &str = "Item Ledger Entry";
 /// Its column that names the item.
 const ITEM_NUMBER: &str = "itemNumber";
 
+/// The item ledger, while its entries are read.
+pub(crate) struct Ledger<'a> {
+    pub table: &'a Table,
+    /// Items named before in this invocation; they have travelled already.
+    named: HashSet<String>,
+}
+
 impl Engine {
-    /// Runs the item availability job: finds coupled items with ledger entries since the last run and enqueues them
-    /// (S14 to S21).
-    ///
-    /// # Errors
-    /// When a system, the store or the queue failed; the cursor is then where it was.
-    pub async fn refresh_availability(&self, trigger: Trigger) -> Result<RunReport, EngineError> {
+    /// What the job does, if this installation has it.
+    pub(crate) fn item_availability(&self) -> Result<Work<'_>, EngineError> {
         let not_there = |missing: &str| EngineError::NotThereYet {
             mapping: ITEM_AVAILABILITY.to_owned(),
             missing: missing.to_owned(),
@@ -37,78 +41,73 @@ impl Engine {
         if !self.parts.switches.item_availability {
             return Err(not_there("it is switched off; set item_availability to on"));
         }
-        let inactivity = self
-            .catalogue()
-            .other_jobs()
-            .iter()
-            .find(|job| job.name == ITEM_AVAILABILITY)
-            .map_or(0, |job| i64::from(job.inactivity_minutes));
-        let run = RunId::fresh();
-        match self.begin(ITEM_AVAILABILITY, run, trigger).await? {
-            RunStatus::Done => {}
-            left => {
-                return Ok(RunReport { run, status: left, enqueued: 0, judged: Counters::default(), notes: vec![] });
-            }
-        }
-        let found = self.find_moved_items(mapping, run).await;
-        self.end(ITEM_AVAILABILITY, run, inactivity, found).await
+        let rules = rules::of(mapping).map_err(not_there)?;
+        Ok(Work::ItemAvailability(mapping, rules))
     }
 
-    async fn find_moved_items(&self, mapping: &ActiveMapping, run: RunId) -> Result<Found, EngineError> {
-        let rules = rules::of(mapping).map_err(|missing| EngineError::SetUp(missing.to_owned()))?;
-        let company = self.company();
-        let name = MappingName::from(ITEM_AVAILABILITY);
-        let direction = Direction::ToDataverse;
-        let stored = self.store().cursor(company, &name, direction).await?;
-        let from = match &stored {
-            Some(cursor) => Resume::Since(cursor.clone()),
-            // Without a cursor of its own the job starts where the items were last read (S15).
-            None => match self.store().cursor(company, &mapping.name, direction).await? {
-                Some(mut cursor) => {
-                    cursor.position = Position::ModifiedOn(cursor.as_of);
-                    Resume::Since(cursor)
-                }
-                None => Resume::Everything,
-            },
-        };
-        let ledger = self
+    /// Enqueues coupled items with ledger entries since the last run.
+    pub(crate) async fn find_moved_items(
+        &self,
+        leg: &Leg<'_>,
+        items: &ActiveMapping,
+        rules: &dyn MappingRules,
+        place: Option<Place>,
+    ) -> Result<Reached, EngineError> {
+        let table = self
             .catalogue()
             .business_central_table(LEDGER)
             .ok_or_else(|| EngineError::SetUp(format!("the catalogue has no table {LEDGER}")))?;
-        let columns = [ITEM_NUMBER.to_owned()];
-        let query = ChangesQuery { table: ledger, columns: &columns, filter: &Filter::default() };
-        let mut numbers = BTreeSet::new();
-        let mut from = from;
-        let next = loop {
-            let page = self.system(direction.source()).changes(&query, from).await?;
-            for change in &page.changes {
-                if let Change::Upserted(entry) = change
-                    && let Some(number) = entry.get(ITEM_NUMBER).as_text()
-                {
-                    numbers.insert(number.to_owned());
-                }
+        let ledger = Ledger { table, named: HashSet::new() };
+        let place =
+            place.unwrap_or_else(|| Place::at_beginning(RunMode::Modified, Direction::ToDataverse, Found::default()));
+        let finder = Finder::new(leg, items, rules, Feed::Ledger(ledger), Treatment::default(), place).await?;
+        Ok(match finder.find().await? {
+            (Reach::End, place) => Reached::End(place.found),
+            (Reach::TimeUp, place) => Reached::Place(place.found),
+        })
+    }
+}
+
+impl Ledger<'_> {
+    /// Whose cursor it is read from.
+    pub fn cursor_name(&self) -> MappingName {
+        MappingName::from(ITEM_AVAILABILITY)
+    }
+
+    /// The columns read.
+    pub fn columns(&self) -> Vec<String> {
+        vec![ITEM_NUMBER.to_owned()]
+    }
+
+    /// Without a cursor of its own the job starts where the items were last read (S15).
+    pub async fn beginning(&self, engine: &Engine, items: &ActiveMapping) -> Result<Resume, EngineError> {
+        let cursor = engine.store().cursor(engine.company(), &items.name, Direction::ToDataverse).await?;
+        Ok(cursor.map_or(Resume::Everything, |mut cursor| {
+            cursor.position = Position::ModifiedOn(cursor.as_of);
+            Resume::Since(cursor)
+        }))
+    }
+
+    /// The items these entries name, unless they were named before.
+    pub async fn named_by(
+        &mut self,
+        entries: &[Record],
+        engine: &Engine,
+        items: &ActiveMapping,
+        columns: &[String],
+    ) -> Result<Vec<Record>, EngineError> {
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let number = entry.get(ITEM_NUMBER);
+            if number.as_text().is_some_and(|text| self.named.insert(text.to_owned())) {
+                numbers.push(number.clone());
             }
-            match page.next {
-                NextPage::More(token) => from = Resume::Page(token),
-                NextPage::Done(next) => break next,
-            }
-        };
-        let treatment = Treatment::default();
-        let mut finder = Finder::new(self, mapping, rules, direction, ITEM_AVAILABILITY, run, treatment).await?;
-        if !numbers.is_empty() {
-            let read_at = self.now();
-            let columns = source_columns(mapping, rules, direction);
-            let numbers = numbers.into_iter().map(Value::Text).collect();
-            let filter = Filter::all(vec![Condition::one_of("number", numbers)]);
-            let items = self.system(direction.source()).find(&mapping.business_central, &filter, &columns).await?;
-            finder.judge_and_enqueue(items, read_at).await?;
         }
-        if stored.as_ref() != Some(&next) {
-            let moved = self.store().move_cursor(company, &name, direction, stored.as_ref(), &next).await?;
-            if !moved {
-                return Err(EngineError::LeaseLost(ITEM_AVAILABILITY.to_owned()));
-            }
+        if numbers.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(finder.found)
+        let filter = Filter::all(vec![Condition::one_of("number", numbers)]);
+        let source = engine.system(Direction::ToDataverse.source());
+        Ok(source.find(&items.business_central, &filter, columns).await?)
     }
 }

@@ -9,7 +9,7 @@ use couplet_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::landscape::Landscape;
-use crate::ports::{Checkpoints, RecordsQueue};
+use crate::ports::{Checkpoints, RecordsQueue, TasksQueue};
 use crate::rules;
 
 /// What an engine is made of.
@@ -28,6 +28,8 @@ pub struct EngineParts {
     pub store: Store,
     /// The records queue.
     pub queue: Arc<dyn RecordsQueue>,
+    /// The tasks queue.
+    pub tasks: Arc<dyn TasksQueue>,
     /// Times and limits.
     pub options: EngineOptions,
 }

@@ -6,57 +6,107 @@ use couplet_model::catalogue::MappingDirection;
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::record::{Change, Snapshot};
-use couplet_model::system::{ChangesQuery, Cursor, NextPage, Resume};
-use couplet_model::table::Side;
-use couplet_model::{ActiveMapping, Counters, Filter, Outcome, Record, RecordId, RecordMessage, RunId};
+use couplet_model::system::{ChangesQuery, Cursor, NextPage, PageToken, Resume};
+use couplet_model::table::{Side, Table};
+use couplet_model::{ActiveMapping, Counters, Filter, MappingName, Outcome, Record, RecordId, RecordMessage};
 use jiff::Timestamp;
 
 use crate::admission::{Admission, admit, is_untouched};
+use crate::availability::Ledger;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::place::{Leg, Place, Step};
 use crate::rules::{self, MappingRules};
-use crate::run::{Found, RunMode};
+use crate::run::{Found, Reached, RunMode, Work};
+
+/// What a direction of a run reads to find work.
+pub(crate) enum Feed<'a> {
+    /// The mapping's own records.
+    Records,
+    /// A ledger whose entries name the records that have to travel again.
+    Ledger(Ledger<'a>),
+}
 
 /// One direction of a run of a mapping, while it looks for work.
 pub(crate) struct Finder<'a> {
-    pub engine: &'a Engine,
-    pub mapping: &'a ActiveMapping,
-    pub rules: &'a dyn MappingRules,
-    pub direction: Direction,
-    /// The job whose run it is; not always the mapping's own.
-    pub job: &'a str,
-    pub run: RunId,
-    pub treatment: Treatment,
-    pub filter: Filter,
-    pub found: Found,
+    engine: &'a Engine,
+    leg: &'a Leg<'a>,
+    mapping: &'a ActiveMapping,
+    rules: &'a dyn MappingRules,
+    feed: Feed<'a>,
+    treatment: Treatment,
+    filter: Filter,
+    place: Place,
     enqueued: HashSet<RecordId>,
 }
 
 impl Engine {
-    pub(crate) async fn find_changes(
+    /// Looks for work from a place on, or from the cursor, until everything is found or the time of the leg is up.
+    pub(crate) async fn find(
         &self,
+        leg: &Leg<'_>,
+        work: &Work<'_>,
+        mode: RunMode,
+        place: Option<Place>,
+    ) -> Result<Reached, EngineError> {
+        match work {
+            Work::Mapping(mapping, rules) => self.find_changes(leg, mapping, *rules, mode, place).await,
+            Work::ItemAvailability(items, rules) => self.find_moved_items(leg, items, *rules, place).await,
+        }
+    }
+
+    async fn find_changes(
+        &self,
+        leg: &Leg<'_>,
         mapping: &ActiveMapping,
         rules: &dyn MappingRules,
-        run: RunId,
         mode: RunMode,
-    ) -> Result<Found, EngineError> {
-        let mut total = Found::default();
-        let job = mapping.name.as_str();
-        if mode == RunMode::Full {
-            self.store().clear_cursors(self.company(), &mapping.name).await?;
+        place: Option<Place>,
+    ) -> Result<Reached, EngineError> {
+        let directions: Vec<Direction> = mapping.directions().collect();
+        let known = place.and_then(|place| {
+            let index = directions.iter().position(|direction| *direction == place.direction)?;
+            Some((index, place))
+        });
+        let (begun, mut place) = match known {
+            Some((index, place)) => (index, place),
+            None => {
+                let Some(first) = directions.first() else { return Ok(Reached::End(Found::default())) };
+                let place = Place::at_beginning(mode, *first, Found::default());
+                if mode == RunMode::Full {
+                    // Whoever goes on with this run has to know that it is a full one, before it shows in the cursors.
+                    leg.keep_place(&place).await?;
+                    self.store().clear_cursors(self.company(), &mapping.name).await?;
+                }
+                (0, place)
+            }
+        };
+        for (index, direction) in directions.iter().enumerate().skip(begun) {
+            if index > begun {
+                place = Place::at_beginning(place.mode, *direction, place.found);
+                if leg.is_over() {
+                    leg.keep_place(&place).await?;
+                    return Ok(Reached::Place(place.found));
+                }
+            }
+            let treatment = treatment(place.mode, mapping.direction, *direction);
+            let finder = Finder::new(leg, mapping, rules, Feed::Records, treatment, place).await?;
+            match finder.find().await? {
+                (Reach::End, reached) => place = reached,
+                (Reach::TimeUp, reached) => return Ok(Reached::Place(reached.found)),
+            }
         }
-        for direction in mapping.directions() {
-            let treatment = treatment(mode, mapping.direction, direction);
-            let mut finder = Finder::new(self, mapping, rules, direction, job, run, treatment).await?;
-            finder.read_changes().await?;
-            finder.add_due_failures().await?;
-            finder.add_released_waits().await?;
-            total.enqueued += finder.found.enqueued;
-            total.judged += finder.found.judged;
-            total.notes.extend(finder.found.notes);
-        }
-        Ok(total)
+        Ok(Reached::End(place.found))
     }
+}
+
+/// Why a direction stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nothing is left to find.
+    End,
+    /// The leg is over; the place is stored.
+    TimeUp,
 }
 
 /// How a run treats the records of a direction. A full synchronization of a mapping that travels both ways lets
@@ -73,81 +123,143 @@ fn treatment(mode: RunMode, mapping: MappingDirection, direction: Direction) -> 
 
 impl<'a> Finder<'a> {
     pub async fn new(
-        engine: &'a Engine,
+        leg: &'a Leg<'a>,
         mapping: &'a ActiveMapping,
         rules: &'a dyn MappingRules,
-        direction: Direction,
-        job: &'a str,
-        run: RunId,
+        feed: Feed<'a>,
         treatment: Treatment,
+        place: Place,
     ) -> Result<Self, EngineError> {
-        let filter = engine.filter(mapping, direction.source()).await?;
-        Ok(Self {
-            engine,
-            mapping,
-            rules,
-            direction,
-            job,
-            run,
-            treatment,
-            filter,
-            found: Found::default(),
-            enqueued: HashSet::new(),
-        })
+        let engine = leg.engine;
+        let filter = engine.filter(mapping, place.direction.source()).await?;
+        Ok(Self { engine, leg, mapping, rules, feed, treatment, filter, place, enqueued: HashSet::new() })
     }
 
-    /// Reads everything since the cursor and moves it when all of that is enqueued.
-    async fn read_changes(&mut self) -> Result<(), EngineError> {
+    /// Takes the direction from its place as far as the time allows.
+    pub async fn find(mut self) -> Result<(Reach, Place), EngineError> {
+        if let Step::Feed(page) = &self.place.step
+            && self.read_feed(page.clone()).await? == Reach::TimeUp
+        {
+            return Ok((Reach::TimeUp, self.place));
+        }
+        if let Feed::Records = self.feed {
+            self.add_due_failures().await?;
+            self.add_released_waits().await?;
+        }
+        Ok((Reach::End, self.place))
+    }
+
+    /// Reads everything since the cursor, a page at least, and moves the cursor when all of that is enqueued.
+    async fn read_feed(&mut self, page: Option<PageToken>) -> Result<Reach, EngineError> {
         let engine = self.engine;
-        let company = engine.company();
-        let cursor = engine.store().cursor(company, &self.mapping.name, self.direction).await?;
-        let columns = source_columns(self.mapping, self.rules, self.direction);
-        let query = ChangesQuery {
-            table: self.mapping.table(self.direction.source()),
-            columns: &columns,
-            filter: &self.readable_filter(),
+        let direction = self.direction();
+        let name = self.cursor_name();
+        let cursor = engine.store().cursor(engine.company(), &name, direction).await?;
+        let mut from = match page {
+            Some(token) => Resume::Page(token),
+            None => self.beginning(cursor.clone()).await?,
         };
-        let mut from = cursor.clone().map_or(Resume::Everything, Resume::Since);
+        let (table, columns, filter) = self.query();
+        let query = ChangesQuery { table, columns: &columns, filter: &filter };
         let next: Cursor = loop {
             let read_at = engine.now();
-            let page = engine.system(self.direction.source()).changes(&query, from).await?;
-            self.found.notes.extend(page.note);
-            let mut records = Vec::with_capacity(page.changes.len());
-            let mut judged = Counters::default();
-            for change in page.changes {
-                match change {
-                    Change::Upserted(record) => records.push(record),
-                    Change::Deleted(_) => judged.count(&Outcome::Ignored(IgnoreReason::Deleted)),
-                }
-            }
-            self.note(0, judged).await?;
-            self.judge_and_enqueue(records, read_at).await?;
-            self.keep_lease().await?;
+            let page = engine.system(direction.source()).changes(&query, from).await?;
+            self.place.found.notes.extend(page.note);
+            self.take(page.changes, read_at).await?;
             match page.next {
-                NextPage::More(token) => from = Resume::Page(token),
+                NextPage::More(token) => {
+                    self.place.step = Step::Feed(Some(token.clone()));
+                    self.leg.keep_place(&self.place).await?;
+                    if self.leg.is_over() {
+                        return Ok(Reach::TimeUp);
+                    }
+                    from = Resume::Page(token);
+                }
                 NextPage::Done(next) => break next,
             }
         };
+        self.leg.keep_lease().await?;
         if cursor.as_ref() != Some(&next) {
-            let moved = engine.store().move_cursor(company, &self.mapping.name, self.direction, cursor.as_ref(), &next);
+            let moved = engine.store().move_cursor(engine.company(), &name, direction, cursor.as_ref(), &next);
             if !moved.await? {
-                return Err(EngineError::LeaseLost(self.job.to_owned()));
+                return Err(EngineError::LeaseLost(self.leg.job.to_owned()));
             }
         }
-        Ok(())
+        self.place.step = Step::LeftOver;
+        if self.leg.is_over() {
+            self.leg.keep_place(&self.place).await?;
+            return Ok(Reach::TimeUp);
+        }
+        Ok(Reach::End)
+    }
+
+    fn direction(&self) -> Direction {
+        self.place.direction
+    }
+
+    /// Whose cursor the feed is read from.
+    fn cursor_name(&self) -> MappingName {
+        match &self.feed {
+            Feed::Records => self.mapping.name.clone(),
+            Feed::Ledger(ledger) => ledger.cursor_name(),
+        }
+    }
+
+    /// Where reading begins.
+    async fn beginning(&self, cursor: Option<Cursor>) -> Result<Resume, EngineError> {
+        match (cursor, &self.feed) {
+            (Some(cursor), _) => Ok(Resume::Since(cursor)),
+            (None, Feed::Records) => Ok(Resume::Everything),
+            (None, Feed::Ledger(ledger)) => ledger.beginning(self.engine, self.mapping).await,
+        }
+    }
+
+    /// The table that is read, its columns, and the conditions the source may apply itself.
+    fn query(&self) -> (&'a Table, Vec<String>, Filter) {
+        match &self.feed {
+            Feed::Records => {
+                let table = self.mapping.table(self.direction().source());
+                (table, source_columns(self.mapping, self.rules, self.direction()), self.readable_filter())
+            }
+            Feed::Ledger(ledger) => (ledger.table, ledger.columns(), Filter::default()),
+        }
+    }
+
+    /// Turns a page into work.
+    async fn take(&mut self, changes: Vec<Change>, read_at: Timestamp) -> Result<(), EngineError> {
+        let mut records = Vec::with_capacity(changes.len());
+        let mut judged = Counters::default();
+        for change in changes {
+            match change {
+                Change::Upserted(record) => records.push(record),
+                Change::Deleted(_) => judged.count(&Outcome::Ignored(IgnoreReason::Deleted)),
+            }
+        }
+        match &mut self.feed {
+            Feed::Records => {
+                self.note(0, judged).await?;
+                self.judge_and_enqueue(records, read_at).await
+            }
+            Feed::Ledger(ledger) => {
+                let columns = source_columns(self.mapping, self.rules, self.place.direction);
+                let read_at = self.engine.now();
+                let named = ledger.named_by(&records, self.engine, self.mapping, &columns).await?;
+                self.judge_and_enqueue(named, read_at).await
+            }
+        }
     }
 
     /// The part of the filter the source may apply itself: conditions that coupled records are followed across stay here.
     fn readable_filter(&self) -> Filter {
         let conditions = self.filter.conditions.iter();
         Filter::all(
-            conditions.filter(|condition| !self.rules.follows(self.direction, &condition.column)).cloned().collect(),
+            conditions.filter(|condition| !self.rules.follows(self.direction(), &condition.column)).cloned().collect(),
         )
     }
 
     /// Settles the records that need no work, enqueues the others; a slice at a time, so that a page of 20,000 records
     /// does not bring 20,000 couplings into memory.
-    pub async fn judge_and_enqueue(&mut self, records: Vec<Record>, read_at: Timestamp) -> Result<(), EngineError> {
+    async fn judge_and_enqueue(&mut self, records: Vec<Record>, read_at: Timestamp) -> Result<(), EngineError> {
         let mut rest = records.into_iter();
         loop {
             let slice: Vec<Record> = rest.by_ref().take(self.engine.options().enqueue_size).collect();
@@ -160,19 +272,19 @@ impl<'a> Finder<'a> {
 
     async fn judge_slice(&mut self, records: &[Record], read_at: Timestamp) -> Result<(), EngineError> {
         let engine = self.engine;
-        let source = self.direction.source();
+        let direction = self.direction();
+        let source = direction.source();
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let couplings = engine.store().couplings_by_id(engine.company(), &self.mapping.name, source, &ids).await?;
         let mut judged = Counters::default();
         let mut messages = Vec::new();
         for record in records {
             let coupling = couplings.get(&record.id);
-            let admission =
-                admit(self.mapping, self.rules, &self.filter, self.direction, self.treatment, record, coupling);
+            let admission = admit(self.mapping, self.rules, &self.filter, direction, self.treatment, record, coupling);
             match admission {
                 Admission::Settled(outcome) => judged.count(&outcome),
                 Admission::Process
-                    if is_untouched(self.mapping, self.rules, self.direction, self.treatment, record, coupling) =>
+                    if is_untouched(self.mapping, self.rules, direction, self.treatment, record, coupling) =>
                 {
                     judged.count(&Outcome::Unchanged);
                 }
@@ -191,7 +303,7 @@ impl<'a> Finder<'a> {
             let count = messages.len() as u64;
             self.engine.parts.queue.send(messages).await?;
             self.note(count, Counters::default()).await?;
-            self.keep_lease().await?;
+            self.leg.keep_lease().await?;
             messages = rest;
         }
         Ok(())
@@ -202,10 +314,10 @@ impl<'a> Finder<'a> {
             v: MESSAGE_FORMAT,
             company: self.engine.company(),
             mapping: self.mapping.name.clone(),
-            direction: self.direction,
+            direction: self.direction(),
             record,
-            job: self.job.to_owned(),
-            run: self.run,
+            job: self.leg.job.to_owned(),
+            run: self.leg.holder.run,
             treatment: self.treatment,
             snapshot,
             replay: None,
@@ -216,7 +328,7 @@ impl<'a> Finder<'a> {
     async fn add_due_failures(&mut self) -> Result<(), EngineError> {
         let now = self.engine.now();
         let company = self.engine.company();
-        let failures = self.engine.store().failures(company, &self.mapping.name, self.direction).await?;
+        let failures = self.engine.store().failures(company, &self.mapping.name, self.direction()).await?;
         let due = failures.into_iter().filter(|failure| failure.retry_at.is_none_or(|at| at <= now));
         let messages = due
             .map(|failure| {
@@ -235,7 +347,7 @@ impl<'a> Finder<'a> {
         let company = engine.company();
         let waits = engine.store().waits_of_mapping(company, &self.mapping.name).await?;
         let mut released = Vec::new();
-        for wait in waits.into_iter().filter(|wait| wait.message.direction == self.direction) {
+        for wait in waits.into_iter().filter(|wait| wait.message.direction == self.direction()) {
             if engine.is_coupled(&wait.dependency).await? {
                 released.push(wait);
             }
@@ -255,25 +367,15 @@ impl<'a> Finder<'a> {
         if enqueued == 0 && judged == Counters::default() {
             return Ok(());
         }
-        self.found.enqueued += enqueued;
-        self.found.judged += judged;
-        let (to, from) = match self.direction {
+        self.place.found.enqueued += enqueued;
+        self.place.found.judged += judged;
+        let (to, from) = match self.direction() {
             Direction::ToDataverse => (judged, Counters::default()),
             Direction::FromDataverse => (Counters::default(), judged),
         };
         let engine = self.engine;
-        engine.store().add_to_run(engine.company(), self.job, self.run, enqueued, to, from).await?;
+        engine.store().add_to_run(engine.company(), self.leg.job, self.leg.holder.run, enqueued, to, from).await?;
         Ok(())
-    }
-
-    async fn keep_lease(&self) -> Result<(), EngineError> {
-        let engine = self.engine;
-        let (company, now, length) = (engine.company(), engine.now(), engine.options().lease);
-        if engine.store().renew_lease(company, self.job, self.run, now, length).await? {
-            Ok(())
-        } else {
-            Err(EngineError::LeaseLost(self.job.to_owned()))
-        }
     }
 }
 

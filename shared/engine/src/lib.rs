@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod finding;
 mod landscape;
+mod place;
 mod ports;
 mod retry;
 mod rules;
@@ -18,5 +19,7 @@ mod transferring;
 
 pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};
 pub use error::EngineError;
-pub use ports::{Checkpoint, Checkpoints, Delivery, Disposition, QueueError, RecordsQueue};
+pub use ports::{
+    BatchReport, Checkpoint, Checkpoints, Delivery, Disposition, GroupReport, QueueError, RecordsQueue, TasksQueue,
+};
 pub use run::{RunMode, RunReport, RunRequest, RunStatus};

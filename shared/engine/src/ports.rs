@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couplet_model::RecordMessage;
+use couplet_model::message::Direction;
+use couplet_model::task::TaskMessage;
+use couplet_model::{Counters, MappingName, RecordMessage, RunId};
+use jiff::SignedDuration;
 
 /// The records queue, as the engine sees it.
 #[async_trait]
@@ -14,9 +17,16 @@ pub trait RecordsQueue: Send + Sync {
     async fn send(&self, messages: Vec<RecordMessage>) -> Result<(), QueueError>;
 }
 
-/// The queue did not take messages.
+/// The tasks queue, as the engine sees it.
+#[async_trait]
+pub trait TasksQueue: Send + Sync {
+    /// Enqueues a task; after an error it may have been enqueued, which is harmless: a task twice is one.
+    async fn send(&self, task: TaskMessage) -> Result<(), QueueError>;
+}
+
+/// A queue did not take messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the records queue did not take the messages: {0}")]
+#[error("the queue did not take the messages: {0}")]
 pub struct QueueError(pub String);
 
 /// A message as the queue delivered it.
@@ -26,6 +36,33 @@ pub struct Delivery {
     pub message: RecordMessage,
     /// How often it was delivered, this time included.
     pub receive_count: u32,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct BatchReport {
+    /// What is to become of each delivered message, in order.
+    pub dispositions: Vec<Disposition>,
+    /// What became of the records, by mapping, direction and run.
+    pub groups: Vec<GroupReport>,
+}
+
+/// What became of the records of one mapping, direction and run.
+#[derive(Clone, Debug)]
+pub struct GroupReport {
+    /// The mapping.
+    pub mapping: MappingName,
+    /// Which way they travelled.
+    pub direction: Direction,
+    /// The run that found them.
+    pub run: RunId,
+    /// Records by outcome.
+    pub outcomes: Counters,
+    /// Records that go back to the queue.
+    pub returned: u64,
+    /// How long each written change took from one system to the other. A first synchronization has none: its records
+    /// were not changed just now.
+    pub lags: Vec<SignedDuration>,
 }
 
 /// What is to become of a delivered message.

@@ -1,18 +1,25 @@
-//! A run of a job: the lease around it, what is kept of it, and how it ends.
+//! A run of a job: the lease around it, what is kept of it, how it goes on in another invocation, and how it ends.
+
+use std::time::Instant;
 
 use couplet_model::catalogue::ITEM_AVAILABILITY;
-use couplet_model::job::{Run, RunEnd, Trigger, state_after_run};
-use couplet_model::{Counters, RunId, job::JobState};
-use couplet_store::LeaseResult;
+use couplet_model::job::{JobState, Run, RunEnd, Trigger, state_after_run};
+use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
+use couplet_model::{ActiveMapping, Counters, RetryClass, RunId};
+use couplet_odata::correlation::in_the_name_of;
+use couplet_store::{Ended, Holder, LeaseResult, TakenUp};
 use jiff::{SignedDuration, Timestamp};
-use tracing::{info, warn};
+use serde::{Deserialize, Serialize};
+use tracing::{Instrument, info_span, warn};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::rules;
+use crate::place::{Leg, Place};
+use crate::rules::{self, MappingRules};
 
 /// What a run looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunMode {
     /// What changed since the cursor.
     Modified,
@@ -20,15 +27,17 @@ pub enum RunMode {
     Full,
 }
 
-/// The wish to run a mapping's job.
+/// The wish to run a job.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
-    /// The job: the mapping's name.
+    /// The job: the mapping's name, or Item Availability.
     pub job: String,
     /// What to look at.
     pub mode: RunMode,
     /// Why.
     pub trigger: Trigger,
+    /// When the run has to go on in a new invocation; `None`: it may take as long as it takes.
+    pub until: Option<Instant>,
 }
 
 /// How a run went.
@@ -38,12 +47,18 @@ pub struct RunReport {
     pub run: RunId,
     /// Whether it worked.
     pub status: RunStatus,
-    /// Records handed to the queue.
+    /// Records handed to the queue so far.
     pub enqueued: u64,
-    /// Records judged on the spot.
+    /// Records judged on the spot so far.
     pub judged: Counters,
     /// What the operator should know.
     pub notes: Vec<String>,
+}
+
+impl RunReport {
+    fn new(run: RunId, status: RunStatus, found: Found) -> Self {
+        Self { run, status, enqueued: found.enqueued, judged: found.judged, notes: found.notes }
+    }
 }
 
 /// Whether a run worked or left.
@@ -51,6 +66,11 @@ pub struct RunReport {
 pub enum RunStatus {
     /// It found and enqueued everything.
     Done,
+    /// Its time was up; it goes on in this leg of its own, for which a task is in the queue.
+    GoesOn {
+        /// The next leg.
+        leg: u32,
+    },
     /// Another run holds the job.
     AlreadyRunning {
         /// The other run.
@@ -60,57 +80,57 @@ pub enum RunStatus {
     },
     /// A person stopped the job.
     OnHold,
+    /// There was nothing to go on with: the run has ended, or is further already.
+    Over,
 }
 
 /// What the body of a run found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub enqueued: u64,
     pub judged: Counters,
     pub notes: Vec<String>,
 }
 
+/// How far an invocation came with a run.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    /// Everything is found and enqueued.
+    End(Found),
+    /// Its time is up, and the place stored.
+    Place(Found),
+}
+
+/// What a job does.
+pub(crate) enum Work<'a> {
+    /// Synchronizes the records of a mapping.
+    Mapping(ActiveMapping, &'static dyn MappingRules),
+    /// Looks for items whose stock moved.
+    ItemAvailability(&'a ActiveMapping, &'static dyn MappingRules),
+}
+
 impl Engine {
-    /// Runs a mapping's job: finds what changed, enqueues it, and moves the cursors only then.
+    /// Runs a job: finds what changed, enqueues it, and moves the cursors only then. It goes on where an earlier run
+    /// that did not come to its end stood.
     ///
     /// # Errors
     /// When the mapping is unknown or not built yet, or when a system, the store or the queue failed; the cursors are
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
-        if request.job.eq_ignore_ascii_case(ITEM_AVAILABILITY) {
-            return self.refresh_availability(request.trigger).await;
-        }
-        let mapping = self.parts.catalogue.active_mapping(&request.job, &self.parts.switches)?;
-        let rules = rules::of(&mapping).map_err(|missing| EngineError::NotThereYet {
-            mapping: mapping.name.to_string(),
-            missing: missing.to_owned(),
-        })?;
-        let inactivity = mapping.job.as_ref().map_or(0, |job| i64::from(job.inactivity_minutes));
-        let name = mapping.name.to_string();
+        let (job, work) = self.work_of(&request.job)?;
         let run = RunId::fresh();
-        match self.begin(&name, run, request.trigger).await? {
-            RunStatus::Done => {}
-            left => {
-                return Ok(RunReport { run, status: left, enqueued: 0, judged: Counters::default(), notes: vec![] });
-            }
-        }
-        let found = self.find_changes(&mapping, rules, run, request.mode).await;
-        self.end(&name, run, inactivity, found).await
-    }
-
-    /// Takes the lease and notes the run.
-    pub(crate) async fn begin(&self, job: &str, run: RunId, trigger: Trigger) -> Result<RunStatus, EngineError> {
-        let store = &self.parts.store;
         let now = self.now();
-        match store.acquire_lease(self.company(), job, run, now, self.options().lease).await? {
-            LeaseResult::Acquired(_) => {}
-            LeaseResult::HeldBy { run, until } => return Ok(RunStatus::AlreadyRunning { run, until }),
-            LeaseResult::OnHold => return Ok(RunStatus::OnHold),
-        }
+        let place = match self.store().acquire_lease(self.company(), &job, run, now, self.options().lease).await? {
+            LeaseResult::Acquired(acquired) => acquired.place,
+            LeaseResult::HeldBy { run, until } => {
+                return Ok(RunReport::new(run, RunStatus::AlreadyRunning { run, until }, Found::default()));
+            }
+            LeaseResult::OnHold => return Ok(RunReport::new(run, RunStatus::OnHold, Found::default())),
+        };
         let started = Run {
             id: run,
-            job: job.to_owned(),
-            trigger,
+            job: job.clone(),
+            trigger: request.trigger,
             started: now,
             found: None,
             finished: None,
@@ -121,48 +141,134 @@ impl Engine {
             from_dataverse: Counters::default(),
             message: None,
         };
-        store.start_run(self.company(), &started).await?;
-        Ok(RunStatus::Done)
+        self.store().start_run(self.company(), &started).await?;
+        let mut place = place.and_then(|text| Place::read(&text)).filter(|place| place.serves(request.mode));
+        if let Some(place) = &mut place {
+            // What the other run found is counted there.
+            place.found = Found::default();
+            place.found.notes.push("It goes on where an earlier run stopped.".to_owned());
+        }
+        let leg = Leg { engine: self, job: &job, holder: Holder { run, leg: 0 }, until: request.until };
+        self.work(&leg, work, request.mode, place).await
     }
 
-    /// Notes how the run went and gives the lease back.
-    pub(crate) async fn end(
+    /// Goes on with a run whose time was up in an earlier invocation. Asked for the same leg twice, one works and the
+    /// other leaves.
+    ///
+    /// # Errors
+    /// As [`Engine::run_job`].
+    pub async fn continue_run(&self, next: &Continuation, until: Option<Instant>) -> Result<RunReport, EngineError> {
+        let (job, work) = self.work_of(&next.job)?;
+        let holder = Holder { run: next.run, leg: next.leg };
+        let taken = self.store().take_up_lease(self.company(), &job, holder, self.now(), self.options().lease).await?;
+        let stored = match taken {
+            TakenUp::Acquired(acquired) => acquired.place,
+            TakenUp::HeldUntil(until) => {
+                let status = RunStatus::AlreadyRunning { run: next.run, until };
+                return Ok(RunReport::new(next.run, status, Found::default()));
+            }
+            TakenUp::Over => return Ok(RunReport::new(next.run, RunStatus::Over, Found::default())),
+        };
+        let leg = Leg { engine: self, job: &job, holder, until };
+        let Some(place) = stored.as_deref().and_then(Place::read) else {
+            let error = EngineError::SetUp(format!("where the run of {job} stood cannot be read; start the job again"));
+            self.end_badly(&leg, &error).await;
+            return Err(error);
+        };
+        self.work(&leg, work, place.mode, Some(place)).await
+    }
+
+    /// The job of that name, and what it does.
+    fn work_of(&self, job: &str) -> Result<(String, Work<'_>), EngineError> {
+        if job.eq_ignore_ascii_case(ITEM_AVAILABILITY) {
+            return Ok((ITEM_AVAILABILITY.to_owned(), self.item_availability()?));
+        }
+        let mapping = self.parts.catalogue.active_mapping(job, &self.parts.switches)?;
+        let rules = rules::of(&mapping).map_err(|missing| EngineError::NotThereYet {
+            mapping: mapping.name.to_string(),
+            missing: missing.to_owned(),
+        })?;
+        Ok((mapping.name.to_string(), Work::Mapping(mapping, rules)))
+    }
+
+    /// How long a job may find nothing before it is called inactive, in minutes.
+    fn inactivity(&self, work: &Work<'_>) -> i64 {
+        let minutes = match work {
+            Work::Mapping(mapping, _) => mapping.job.as_ref().map(|job| job.inactivity_minutes),
+            Work::ItemAvailability(..) => {
+                let jobs = self.catalogue().other_jobs();
+                jobs.iter().find(|job| job.name == ITEM_AVAILABILITY).map(|job| job.inactivity_minutes)
+            }
+        };
+        i64::from(minutes.unwrap_or(0))
+    }
+
+    /// Works as far as the time allows, and ends the run or hands it over.
+    async fn work(
         &self,
-        job: &str,
-        run: RunId,
-        inactivity_minutes: i64,
-        found: Result<Found, EngineError>,
+        leg: &Leg<'_>,
+        work: Work<'_>,
+        mode: RunMode,
+        place: Option<Place>,
     ) -> Result<RunReport, EngineError> {
-        let store = &self.parts.store;
-        let now = self.now();
-        match found {
-            Ok(found) => {
-                let note = (!found.notes.is_empty()).then(|| found.notes.join(" "));
-                store.run_found(self.company(), job, run, now, note).await?;
-                let end = RunEnd::Success { enqueued: found.enqueued, judged: found.judged };
-                let state = state_after_run(&end, SignedDuration::from_mins(inactivity_minutes));
-                store.release_lease(self.company(), job, run, state, None, now).await?;
-                info!(job, run = %run, enqueued = found.enqueued, unchanged = found.judged.unchanged, "run found its changes");
-                Ok(RunReport {
-                    run,
-                    status: RunStatus::Done,
-                    enqueued: found.enqueued,
-                    judged: found.judged,
-                    notes: found.notes,
-                })
+        let inactivity = SignedDuration::from_mins(self.inactivity(&work));
+        let span = info_span!("find", run = %leg.holder.run, leg = leg.holder.leg);
+        let found = in_the_name_of(leg.holder.run, self.find(leg, &work, mode, place)).instrument(span).await;
+        let reached = match found {
+            Ok(Reached::Place(found)) => self.hand_over(leg).await.map(|()| Reached::Place(found)),
+            other => other,
+        };
+        match reached {
+            Ok(Reached::End(found)) => self.end_well(leg, inactivity, found).await,
+            Ok(Reached::Place(found)) => {
+                let status = RunStatus::GoesOn { leg: leg.holder.leg + 1 };
+                Ok(RunReport::new(leg.holder.run, status, found))
             }
             Err(error) => {
-                let message = error.to_string();
-                // The first failure is the one to report; a store that cannot even note it says so in the log.
-                if let Err(unnoted) = store.fail_run(self.company(), job, run, now, message.clone()).await {
-                    warn!(job, run = %run, error = %unnoted, "the failed run could not be noted");
-                }
-                let released = store.release_lease(self.company(), job, run, JobState::Error, Some(message), now).await;
-                if let Err(unreleased) = released {
-                    warn!(job, run = %run, error = %unreleased, "the lease could not be released and will expire");
-                }
+                self.end_badly(leg, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Asks for the next leg. Should its task be lost, the next timer finds the lease run out and the place stored.
+    async fn hand_over(&self, leg: &Leg<'_>) -> Result<(), EngineError> {
+        let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, leg: leg.holder.leg + 1 };
+        let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::ContinueRun(next) };
+        Ok(self.parts.tasks.send(task).await?)
+    }
+
+    /// Notes what the run found and gives the lease back.
+    async fn end_well(
+        &self,
+        leg: &Leg<'_>,
+        inactivity: SignedDuration,
+        found: Found,
+    ) -> Result<RunReport, EngineError> {
+        let store = &self.parts.store;
+        let (now, run) = (self.now(), leg.holder.run);
+        let note = (!found.notes.is_empty()).then(|| found.notes.join(" "));
+        store.run_found(self.company(), leg.job, run, now, note).await?;
+        let end = RunEnd::Success { enqueued: found.enqueued, judged: found.judged };
+        let ended = Ended::well(state_after_run(&end, inactivity));
+        store.release_lease(self.company(), leg.job, leg.holder, ended, now).await?;
+        Ok(RunReport::new(run, RunStatus::Done, found))
+    }
+
+    /// Notes why the run failed and gives the lease back. After a passing failure the next run goes on where this one
+    /// stood; after any other it begins at the cursor, for the place itself may be what is wrong.
+    async fn end_badly(&self, leg: &Leg<'_>, error: &EngineError) {
+        let store = &self.parts.store;
+        let (now, run, job) = (self.now(), leg.holder.run, leg.job);
+        let message = error.to_string();
+        // The first failure is the one to report; a store that cannot even note it says so in the log.
+        if let Err(unnoted) = store.fail_run(self.company(), job, run, now, message.clone()).await {
+            warn!(job, run = %run, error = %unnoted, "the failed run could not be noted");
+        }
+        let keeps_place = matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_));
+        let ended = Ended { state: JobState::Error, message: Some(message), keeps_place };
+        if let Err(unreleased) = store.release_lease(self.company(), job, leg.holder, ended, now).await {
+            warn!(job, run = %run, error = %unreleased, "the lease could not be released and will expire");
         }
     }
 }

@@ -71,6 +71,12 @@ pub struct Job {
     /// The run that holds the lease, or held it last.
     #[serde(default)]
     pub run: Option<RunId>,
+    /// Which of the run's invocations holds it, the one that began the run being leg 0.
+    #[serde(default)]
+    pub leg: u32,
+    /// Where a run that has not found everything stands, for the invocation that goes on with it.
+    #[serde(default)]
+    pub place: Option<String>,
     /// Until when the lease is held if nobody renews it.
     #[serde(default)]
     pub lease_until: Option<Timestamp>,
@@ -92,6 +98,8 @@ impl Job {
             name: name.into(),
             state: JobState::Ready,
             run: None,
+            leg: 0,
+            place: None,
             lease_until: None,
             last_started: None,
             last_success: None,

@@ -88,6 +88,22 @@ pub enum Outcome {
     Waiting(Dependency),
 }
 
+impl Outcome {
+    /// The name in logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Modified => "modified",
+            Self::Unchanged => "unchanged",
+            Self::Ignored(_) => "ignored",
+            Self::Skipped => "skipped",
+            Self::Conflict(_) => "conflict",
+            Self::Failed(_) => "failed",
+            Self::Waiting(_) => "waiting",
+        }
+    }
+}
+
 /// The counters of a run, one per outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

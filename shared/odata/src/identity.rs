@@ -11,6 +11,7 @@ use reqwest::{Certificate, Client};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
+use crate::correlation::{self, current_run};
 use crate::pause::{Pause, back_off};
 use crate::request::{Repeat, Reply, Request};
 use crate::secret::Secret;
@@ -257,6 +258,9 @@ impl Identity {
             .timeout(left.min(LONGEST_ATTEMPT));
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
+        }
+        if let Some(run) = current_run() {
+            builder = builder.header(correlation::HEADER, run.to_string());
         }
         if let Some((media_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, media_type).body(body.clone());

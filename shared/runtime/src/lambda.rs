@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
 use couplet_model::job::Trigger;
+use couplet_model::system::System;
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::configuration::{Environment, Settings, Sources};
 use crate::handlers::{self, RunJobEvent};
-use crate::wiring::{Application, Cloud};
+use crate::metrics::Metric;
+use crate::wiring::{Application, Cloud, Systems};
 use crate::{secrets, telemetry};
 
 /// Time left for storing and answering when calls to the systems have to stop.
@@ -22,15 +27,10 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the settings are wrong, Dataverse does not let us in, or the Lambda service is not there.
 pub async fn run_job() -> Result<(), Error> {
-    let application = start().await?;
-    let handler = |event: LambdaEvent<RunJobEvent>| {
-        let application = Arc::clone(&application);
-        async move {
-            application.systems.set_deadline(Some(deadline(&event.context)));
-            handlers::run_job(&application, &event.payload).await.map_err(Error::from)
-        }
-    };
-    run(service_fn(handler)).await
+    serve("run-job", async |application: &Application, event: RunJobEvent, deadline| {
+        Ok(handlers::run_job(application, &event, Some(deadline)).await?)
+    })
+    .await
 }
 
 /// The function that refreshes item availability.
@@ -38,15 +38,10 @@ pub async fn run_job() -> Result<(), Error> {
 /// # Errors
 /// As [`run_job`].
 pub async fn refresh_availability() -> Result<(), Error> {
-    let application = start().await?;
-    let handler = |event: LambdaEvent<Value>| {
-        let application = Arc::clone(&application);
-        async move {
-            application.systems.set_deadline(Some(deadline(&event.context)));
-            handlers::refresh_availability(&application, Trigger::Schedule).await.map_err(Error::from)
-        }
-    };
-    run(service_fn(handler)).await
+    serve("refresh-availability", async |application: &Application, _: Value, deadline| {
+        Ok(handlers::refresh_availability(application, Trigger::Schedule, Some(deadline)).await?)
+    })
+    .await
 }
 
 /// The function that synchronizes a batch of records from the queue.
@@ -54,15 +49,73 @@ pub async fn refresh_availability() -> Result<(), Error> {
 /// # Errors
 /// As [`run_job`].
 pub async fn sync_record() -> Result<(), Error> {
+    serve("sync-record", async |application: &Application, event: SqsEvent, _| {
+        Ok(handlers::sync_record(application, event).await)
+    })
+    .await
+}
+
+/// The function that does the tasks from the queue.
+///
+/// # Errors
+/// As [`run_job`].
+pub async fn run_task() -> Result<(), Error> {
+    serve("run-task", async |application: &Application, event: SqsEvent, deadline| {
+        Ok(handlers::run_task(application, event, Some(deadline)).await)
+    })
+    .await
+}
+
+/// Serves the invocations of one function until the environment ends. `work` is given the moment at which calls to the
+/// systems have to stop so that the invocation ends in time.
+async fn serve<E, A, W>(function: &'static str, work: W) -> Result<(), Error>
+where
+    E: DeserializeOwned,
+    A: Serialize,
+    W: AsyncFn(&Application, E, Instant) -> Result<A, Error>,
+{
     let application = start().await?;
-    let handler = |event: LambdaEvent<SqsEvent>| {
-        let application = Arc::clone(&application);
-        async move {
-            application.systems.set_deadline(Some(deadline(&event.context)));
-            Ok::<_, Error>(handlers::sync_record(&application, event.payload).await)
-        }
+    let handler = |event: LambdaEvent<E>| async {
+        let context = event.context;
+        let deadline = deadline(&context);
+        application.systems.set_deadline(Some(deadline));
+        let before = Traffic::of(&application);
+        let span = tracing::info_span!("invocation", function, request_id = context.request_id);
+        // Boxed, because what a handler does is too deep to lie inside the futures of the runtime around it.
+        let answer = Box::pin(work(&application, event.payload, deadline)).instrument(span).await;
+        before.measure(&application, function, &context);
+        answer
     };
     run(service_fn(handler)).await
+}
+
+/// What the clients of both systems have counted.
+struct Traffic {
+    requests: [u64; 2],
+    throttles: [u64; 2],
+}
+
+impl Traffic {
+    fn of(application: &Application) -> Self {
+        let Systems { business_central, dataverse } = &application.systems;
+        Self {
+            requests: [business_central.requests(), dataverse.requests()],
+            throttles: [business_central.throttled(), dataverse.throttled()],
+        }
+    }
+
+    /// Tells what was added since, and how much of the invocation's time was left.
+    fn measure(&self, application: &Application, function: &str, context: &Context) {
+        let (now, metrics) = (Self::of(application), &application.metrics);
+        let beside = [("function", function.to_owned()), ("request_id", context.request_id.clone())];
+        for (index, system) in ["Business Central", "Dataverse"].into_iter().enumerate() {
+            let requests = Metric::count("Requests", now.requests[index] - self.requests[index]);
+            let throttles = Metric::count("Throttles", now.throttles[index] - self.throttles[index]);
+            metrics.tell(("System", system), &[requests, throttles], &beside);
+        }
+        let left = u64::try_from(left(context).as_millis()).unwrap_or(u64::MAX);
+        metrics.tell(("Function", function), &[Metric::milliseconds("RemainingTime", left)], &beside[1..]);
+    }
 }
 
 async fn start() -> Result<Arc<Application>, Error> {
@@ -87,6 +140,10 @@ async fn wire(mut environment: Environment) -> Result<Application, Error> {
 
 /// The moment at which calls to the systems have to stop so that the invocation ends in time.
 fn deadline(context: &Context) -> Instant {
-    let left = context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
-    Instant::now() + left.saturating_sub(MARGIN)
+    Instant::now() + left(context).saturating_sub(MARGIN)
+}
+
+/// How long the invocation may still last.
+fn left(context: &Context) -> Duration {
+    context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default()
 }

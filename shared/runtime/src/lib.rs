@@ -6,11 +6,13 @@
 pub mod configuration;
 pub mod handlers;
 pub mod lambda;
+pub mod metrics;
 pub mod queue;
 pub mod secrets;
 pub mod telemetry;
 pub mod wiring;
 
 pub use configuration::{ConfigurationError, Settings};
-pub use queue::SqsRecordsQueue;
-pub use wiring::{Application, Cloud, StartError, Systems};
+pub use metrics::Metrics;
+pub use queue::{SqsRecordsQueue, SqsTasksQueue};
+pub use wiring::{Application, Cloud, Retries, StartError, Systems};

@@ -1,4 +1,4 @@
-//! The records queue on SQS.
+//! Both queues on SQS.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use couplet_engine::{QueueError, RecordsQueue};
+use couplet_engine::{QueueError, RecordsQueue, TasksQueue};
 use couplet_model::message::RecordMessage;
+use couplet_model::task::TaskMessage;
 use futures_util::stream::{self, TryStreamExt};
 
 /// Messages in one request; the service takes no more.
@@ -67,6 +68,29 @@ impl RecordsQueue for SqsRecordsQueue {
         stream::iter(batches.into_iter().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, |batch| self.send_batch(batch))
             .await
+    }
+}
+
+/// Sends tasks to the queue of one URL.
+#[derive(Clone, Debug)]
+pub struct SqsTasksQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsTasksQueue {
+    /// The queue of that URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+}
+
+#[async_trait]
+impl TasksQueue for SqsTasksQueue {
+    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+        let body = serde_json::to_string(&task).map_err(|error| QueueError(error.to_string()))?;
+        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        sent.map(|_| ()).map_err(|error| QueueError(DisplayErrorContext(&error).to_string()))
     }
 }
 

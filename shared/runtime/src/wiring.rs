@@ -14,7 +14,8 @@ use couplet_store::{Retention, Store};
 use jiff::SignedDuration;
 
 use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources, TASKS_QUEUE_URL};
-use crate::queue::SqsRecordsQueue;
+use crate::metrics::Metrics;
+use crate::queue::{SqsRecordsQueue, SqsTasksQueue};
 
 /// Couplet could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -182,9 +183,25 @@ pub struct Application {
     pub systems: Systems,
     /// The services of the cloud.
     pub cloud: Cloud,
-    /// Pause before a record that failed technically is tried again for the first time.
-    pub first_retry: Duration,
+    /// How messages that failed technically come back.
+    pub retries: Retries,
+    /// After how long a run goes on in a new invocation, if the invocation itself may last longer.
+    pub run_limit: Option<Duration>,
+    /// Where metrics go.
+    pub metrics: Metrics,
 }
+
+/// How messages that failed technically come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Pause before the first retry; it doubles with every attempt.
+    pub first: Duration,
+    /// Deliveries after which the queue gives up.
+    pub max_receives: u32,
+}
+
+/// What a run leaves of its invocation: as much as the largest page may take, reading and enqueueing.
+const LARGEST_PAGE: Duration = Duration::from_secs(120);
 
 impl Application {
     /// Wires everything; sends nothing yet.
@@ -206,13 +223,29 @@ impl Application {
             dataverse: systems.dataverse.clone(),
             store: store(settings, cloud.dynamodb.clone()),
             queue: Arc::new(SqsRecordsQueue::new(cloud.sqs.clone(), cloud.queue_url.clone())),
+            tasks: Arc::new(SqsTasksQueue::new(cloud.sqs.clone(), cloud.tasks_queue_url.clone())),
             options: EngineOptions {
                 lease: SignedDuration::from_mins(i64::from(settings.limits.lease_minutes)),
                 snapshot_max_age: SignedDuration::from_mins(i64::from(settings.limits.snapshot_minutes)),
                 ..EngineOptions::default()
             },
         });
-        let first_retry = Duration::from_secs(u64::from(settings.cloud.first_retry_seconds));
-        Self { engine, systems, cloud, first_retry }
+        let retries = Retries {
+            first: Duration::from_secs(u64::from(settings.cloud.first_retry_seconds)),
+            max_receives: settings.cloud.max_receives,
+        };
+        let run_limit = settings.limits.run_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
+        Self { engine, systems, cloud, retries, run_limit, metrics: Metrics::of_environment() }
+    }
+
+    /// When a run that begins now has to go on in a new invocation, if this one has to end by a deadline.
+    pub fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let now = Instant::now();
+        let before_the_deadline = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(now);
+            now + left.saturating_sub(LARGEST_PAGE.min(left / 2))
+        });
+        let limit = self.run_limit.map(|limit| now + limit);
+        [before_the_deadline, limit].into_iter().flatten().min()
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{Item, parsed, text, text_if_any, text_of, time, time_if_any, word, word_of};
+use crate::item::{Item, count_of, number, parsed, text, text_if_any, text_of, time, time_if_any, word, word_of};
 use crate::keys;
 use crate::requests::{Range, Updated};
 use crate::terms::Terms;
@@ -27,11 +27,51 @@ pub enum LeaseResult {
     OnHold,
 }
 
+/// Who holds a lease: one invocation of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The run.
+    pub run: RunId,
+    /// Which of its invocations, the one that began it being leg 0.
+    pub leg: u32,
+}
+
+/// How a run left its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// State of the job from now on.
+    pub state: JobState,
+    /// Why the run failed.
+    pub message: Option<String>,
+    /// Whether the next run goes on where this one stood, instead of at the cursor.
+    pub keeps_place: bool,
+}
+
+impl Ended {
+    /// A run that found everything.
+    pub fn well(state: JobState) -> Self {
+        Self { state, message: None, keeps_place: false }
+    }
+}
+
+/// What became of the attempt to go on with a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TakenUp {
+    /// This leg may work; the job as it is now, with the run's place.
+    Acquired(Job),
+    /// The leg is being worked already, or the one before still is.
+    HeldUntil(Timestamp),
+    /// There is nothing to go on with: the run ended, lost its job, or is further already.
+    Over,
+}
+
 fn read_job(item: &Item) -> Result<Job, StoreError> {
     Ok(Job {
         name: text_of(item, "sk")?.to_owned(),
         state: word_of(item, "state")?,
         run: text_if_any(item, "run").map(|_| parsed(item, "run")).transpose()?,
+        leg: u32::try_from(count_of(item, "leg")?).unwrap_or(u32::MAX),
+        place: text_if_any(item, "place").map(str::to_owned),
         lease_until: time_if_any(item, "lease_until")?,
         last_started: time_if_any(item, "last_started")?,
         last_success: time_if_any(item, "last_success")?,
@@ -39,18 +79,20 @@ fn read_job(item: &Item) -> Result<Job, StoreError> {
     })
 }
 
-/// Only the run that holds the lease, as long as no person has stepped in.
-fn held_by(terms: Terms, run: RunId) -> Terms {
+/// Only the leg that holds the lease, as long as no person has stepped in.
+fn held_by(terms: Terms, holder: Holder) -> Terms {
     terms
-        .when("#state = :in_process AND #run = :run")
+        .when("#state = :in_process AND #run = :run AND leg = :leg")
         .name("state")
         .name("run")
         .value("in_process", word(&JobState::InProcess))
-        .value("run", text(run.to_string()))
+        .value("run", text(holder.run.to_string()))
+        .value("leg", number(holder.leg))
 }
 
 impl Store {
-    /// Starts a run, or takes it up again: takes the lease if nobody alive holds it. A run found dead is closed.
+    /// Starts a run: takes the lease if nobody alive holds it. A run found dead is closed; where it stood is handed over
+    /// with the job.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -63,21 +105,23 @@ impl Store {
         length: SignedDuration,
     ) -> Result<LeaseResult, StoreError> {
         let key = keys::job(company, job);
-        let terms =
-            Terms::update_with("SET #state = :in_process, #run = :run, lease_until = :until, last_started = :now")
-                .when(
-                    "attribute_not_exists(pk) OR #state IN (:ready, :error, :inactive) \
+        let terms = Terms::update_with(
+            "SET #state = :in_process, #run = :run, leg = :leg, lease_until = :until, last_started = :now",
+        )
+        .when(
+            "attribute_not_exists(pk) OR #state IN (:ready, :error, :inactive) \
              OR (#state = :in_process AND lease_until < :now)",
-                )
-                .name("state")
-                .name("run")
-                .value("in_process", word(&JobState::InProcess))
-                .value("ready", word(&JobState::Ready))
-                .value("error", word(&JobState::Error))
-                .value("inactive", word(&JobState::OnHoldDueToInactivity))
-                .value("run", text(run.to_string()))
-                .value("until", time(now + length))
-                .value("now", time(now));
+        )
+        .name("state")
+        .name("run")
+        .value("in_process", word(&JobState::InProcess))
+        .value("ready", word(&JobState::Ready))
+        .value("error", word(&JobState::Error))
+        .value("inactive", word(&JobState::OnHoldDueToInactivity))
+        .value("run", text(run.to_string()))
+        .value("leg", number(0))
+        .value("until", time(now + length))
+        .value("now", time(now));
         match self.update(&key, &terms).await? {
             Updated::Done(before) => {
                 let before = if before.contains_key("state") { read_job(&before)? } else { Job::new(job) };
@@ -88,6 +132,7 @@ impl Store {
                 Ok(LeaseResult::Acquired(Job {
                     state: JobState::InProcess,
                     run: Some(run),
+                    leg: 0,
                     lease_until: Some(now + length),
                     last_started: Some(now),
                     ..before
@@ -98,7 +143,9 @@ impl Store {
                 let standing = read_job(&item)?;
                 match (standing.state, standing.run, standing.lease_until) {
                     (JobState::InProcess, Some(holder), _) if holder == run => {
-                        let renewed = self.renew_lease(company, job, run, now, length).await?;
+                        // The answer to an earlier attempt of ours was lost on the way.
+                        let holder = Holder { run, leg: 0 };
+                        let renewed = self.renew_lease(company, job, holder, now, length, None).await?;
                         if !renewed {
                             return Err(StoreError::Contended(format!("the lease of {job}")));
                         }
@@ -112,7 +159,51 @@ impl Store {
         }
     }
 
-    /// Makes the lease last longer. `false`: it is lost, to another run or to a person; the run must stop.
+    /// Goes on with a run in a new invocation: takes the lease over from the leg before, or from a dead worker of the
+    /// same leg. However often a leg is asked for, one alone works it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn take_up_lease(
+        &self,
+        company: CompanyId,
+        job: &str,
+        holder: Holder,
+        now: Timestamp,
+        length: SignedDuration,
+    ) -> Result<TakenUp, StoreError> {
+        let terms = Terms::update_with("SET leg = :leg, lease_until = :until")
+            .when(
+                "#state = :in_process AND #run = :run \
+             AND (leg = :before OR (leg = :leg AND lease_until < :now))",
+            )
+            .name("state")
+            .name("run")
+            .value("in_process", word(&JobState::InProcess))
+            .value("run", text(holder.run.to_string()))
+            .value("leg", number(holder.leg))
+            .value("before", number(i64::from(holder.leg) - 1))
+            .value("until", time(now + length))
+            .value("now", time(now));
+        match self.update(&keys::job(company, job), &terms).await? {
+            Updated::Done(before) => {
+                let before = read_job(&before)?;
+                Ok(TakenUp::Acquired(Job { leg: holder.leg, lease_until: Some(now + length), ..before }))
+            }
+            Updated::Refused(None) => Ok(TakenUp::Over),
+            Updated::Refused(Some(item)) => {
+                let standing = read_job(&item)?;
+                let is_its = standing.state == JobState::InProcess && standing.run == Some(holder.run);
+                match standing.lease_until {
+                    Some(until) if is_its && standing.leg <= holder.leg => Ok(TakenUp::HeldUntil(until)),
+                    _ => Ok(TakenUp::Over),
+                }
+            }
+        }
+    }
+
+    /// Makes the lease last longer, and remembers where the run stands if that has changed. `false`: it is lost, to
+    /// another run, to a later leg or to a person; the run must stop.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -120,16 +211,22 @@ impl Store {
         &self,
         company: CompanyId,
         job: &str,
-        run: RunId,
+        holder: Holder,
         now: Timestamp,
         length: SignedDuration,
+        place: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let terms = Terms::update_with("SET lease_until = :until").value("until", time(now + length));
-        let updated = self.update(&keys::job(company, job), &held_by(terms, run)).await?;
+        let terms = match place {
+            Some(place) => Terms::update_with("SET lease_until = :until, place = :place").value("place", text(place)),
+            None => Terms::update_with("SET lease_until = :until"),
+        };
+        let terms = terms.value("until", time(now + length));
+        let updated = self.update(&keys::job(company, job), &held_by(terms, holder)).await?;
         Ok(matches!(updated, Updated::Done(_)))
     }
 
-    /// Ends a run: the job gets this state and, after a failure, this message. Does nothing when the lease is lost.
+    /// Ends a run: the job gets this state and, after a failure, this message. Where the run stood is forgotten, unless
+    /// the next one is to go on from there. Does nothing when the lease is lost.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -137,13 +234,16 @@ impl Store {
         &self,
         company: CompanyId,
         job: &str,
-        run: RunId,
-        state: JobState,
-        message: Option<String>,
+        holder: Holder,
+        ended: Ended,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let Ended { state, message, keeps_place } = ended;
         let mut sets = vec!["#state = :state"];
         let mut removes = vec!["lease_until"];
+        if !keeps_place {
+            removes.push("place");
+        }
         if state != JobState::Error {
             sets.push("last_success = :now");
         }
@@ -161,7 +261,17 @@ impl Store {
         if let Some(message) = message {
             terms = terms.value("message", text(message));
         }
-        self.update(&keys::job(company, job), &held_by(terms, run)).await?;
+        self.update(&keys::job(company, job), &held_by(terms, holder)).await?;
+        Ok(())
+    }
+
+    /// Forgets where an unfinished run stood: the next one begins at the cursor.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn forget_place(&self, company: CompanyId, job: &str) -> Result<(), StoreError> {
+        let terms = Terms::update_with("REMOVE place").when("attribute_exists(pk)");
+        self.update(&keys::job(company, job), &terms).await?;
         Ok(())
     }
 

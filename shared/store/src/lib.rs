@@ -37,7 +37,7 @@ pub use dead_letters::DeadLetter;
 pub use error::StoreError;
 pub use failures::{Failure, FailureKind};
 pub use history::ErrorRecord;
-pub use jobs::LeaseResult;
+pub use jobs::{Ended, Holder, LeaseResult, TakenUp};
 pub use reserve::Reservation;
 pub use waits::Wait;
 

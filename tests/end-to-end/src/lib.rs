@@ -3,5 +3,5 @@
 mod queue;
 mod world;
 
-pub use queue::HandQueue;
+pub use queue::{HandQueue, HandTasks};
 pub use world::{Tally, World, WorldOptions};

@@ -1,11 +1,12 @@
-//! A records queue that is worked by hand: nothing moves unless a test says so.
+//! Queues that are worked by hand: nothing moves unless a test says so.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use couplet_engine::{Delivery, QueueError, RecordsQueue};
+use couplet_engine::{Delivery, QueueError, RecordsQueue, TasksQueue};
 use couplet_model::RecordMessage;
+use couplet_model::task::{Continuation, Task, TaskMessage};
 
 /// Messages waiting, and those that were given up.
 #[derive(Default)]
@@ -72,6 +73,28 @@ impl RecordsQueue for HandQueue {
     async fn send(&self, messages: Vec<RecordMessage>) -> Result<(), QueueError> {
         let mut waiting = self.waiting.lock().expect("no test panics while it holds the queue");
         waiting.extend(messages.into_iter().map(|message| Delivery { message, receive_count: 0 }));
+        Ok(())
+    }
+}
+
+/// The tasks queue.
+#[derive(Default)]
+pub struct HandTasks(Mutex<VecDeque<TaskMessage>>);
+
+impl HandTasks {
+    /// Takes the next run that goes on, if there is one.
+    #[must_use]
+    pub fn next(&self) -> Option<Continuation> {
+        let task = self.0.lock().expect("no test panics while it holds the queue").pop_front()?;
+        let Task::ContinueRun(next) = task.task;
+        Some(next)
+    }
+}
+
+#[async_trait]
+impl TasksQueue for HandTasks {
+    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+        self.0.lock().expect("no test panics while it holds the queue").push_back(task);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! One installation of Couplet between two simulated systems.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize as BusinessCentralDemo};
 use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
@@ -16,7 +17,7 @@ use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize as Data
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::queue::HandQueue;
+use crate::queue::{HandQueue, HandTasks};
 
 /// Jobs that are built, in dependency order.
 pub const JOBS: [&str; 6] =
@@ -40,6 +41,8 @@ pub struct WorldOptions {
     pub base_currency: String,
     /// Times and limits of the engine.
     pub engine: EngineOptions,
+    /// Records in one page of either system's change feed, if fewer than the most.
+    pub page_size: Option<u32>,
 }
 
 impl Default for WorldOptions {
@@ -59,6 +62,7 @@ impl Default for WorldOptions {
             ownership: Ownership::Person,
             base_currency: "USD".to_owned(),
             engine: EngineOptions::default(),
+            page_size: None,
         }
     }
 }
@@ -73,6 +77,8 @@ pub struct World {
     pub engine: Engine,
     /// Its queue.
     pub queue: Arc<HandQueue>,
+    /// Its tasks.
+    pub tasks: Arc<HandTasks>,
     parts: Parts,
 }
 
@@ -82,6 +88,7 @@ struct Parts {
     store: Store,
     switches: Switches,
     catalogue: Arc<Catalogue>,
+    page_size: Option<u32>,
 }
 
 /// Counters of a finished run.
@@ -120,16 +127,19 @@ impl World {
             store,
             switches: Switches { ownership: options.ownership, ..Switches::default() },
             catalogue: Arc::new(Catalogue::embedded().expect("the catalogue is valid")),
+            page_size: options.page_size,
         };
-        let queue = Arc::new(HandQueue::default());
-        let engine = build_engine(&parts, &business_central, &dataverse, Arc::clone(&queue), options.engine);
-        Self { business_central, dataverse, engine, queue, parts }
+        let queues = (Arc::new(HandQueue::default()), Arc::new(HandTasks::default()));
+        let engine = build_engine(&parts, &business_central, &dataverse, queues.clone(), options.engine);
+        let (queue, tasks) = queues;
+        Self { business_central, dataverse, engine, queue, tasks, parts }
     }
 
     /// Another engine on the same store and queue, as after a crash or in a second function.
     #[must_use]
     pub fn another_engine(&self, options: EngineOptions) -> Engine {
-        build_engine(&self.parts, &self.business_central, &self.dataverse, Arc::clone(&self.queue), options)
+        let queues = (Arc::clone(&self.queue), Arc::clone(&self.tasks));
+        build_engine(&self.parts, &self.business_central, &self.dataverse, queues, options)
     }
 
     /// The company.
@@ -146,7 +156,12 @@ impl World {
 
     /// Looks for changes of a job without working the queue.
     pub async fn find(&self, job: &str, mode: RunMode) -> RunReport {
-        let request = RunRequest { job: job.to_owned(), mode, trigger: Trigger::Manual };
+        self.find_until(job, mode, None).await
+    }
+
+    /// Looks for changes of a job until a moment, without working the queues.
+    pub async fn find_until(&self, job: &str, mode: RunMode, until: Option<Instant>) -> RunReport {
+        let request = RunRequest { job: job.to_owned(), mode, trigger: Trigger::Manual, until };
         self.engine.run_job(&request).await.unwrap_or_else(|error| panic!("{job} fails: {error}"))
     }
 
@@ -162,7 +177,7 @@ impl World {
             if deliveries.is_empty() {
                 return;
             }
-            let dispositions = engine.sync_batch(deliveries.clone()).await;
+            let dispositions = engine.sync_batch(deliveries.clone()).await.dispositions;
             for (delivery, disposition) in deliveries.into_iter().zip(dispositions) {
                 if disposition != Disposition::Done {
                     self.queue.give_back(delivery);
@@ -255,16 +270,17 @@ fn build_engine(
     parts: &Parts,
     business_central: &BusinessCentralSimulator,
     dataverse: &DataverseSimulator,
-    queue: Arc<HandQueue>,
+    (queue, tasks): (Arc<HandQueue>, Arc<HandTasks>),
     options: EngineOptions,
 ) -> Engine {
     let (tenant, client, secret) = business_central.credentials();
     let (url, authority) = (business_central.url(), business_central.authority());
-    let erp =
-        BusinessCentralClient::new(BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company))
-            .expect("the client is built");
+    let mut settings = BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company);
+    settings.page_size = parts.page_size.unwrap_or(settings.page_size);
+    let erp = BusinessCentralClient::new(settings).expect("the client is built");
     let (tenant, client, secret) = dataverse.credentials();
-    let settings = DataverseSettings::new(dataverse.url(), dataverse.authority(), tenant, client, secret);
+    let mut settings = DataverseSettings::new(dataverse.url(), dataverse.authority(), tenant, client, secret);
+    settings.page_size = parts.page_size.unwrap_or(settings.page_size);
     let crm = DataverseClient::new(settings, parts.catalogue.dataverse_entity_sets()).expect("the client is built");
     Engine::new(EngineParts {
         company: parts.company,
@@ -274,6 +290,7 @@ fn build_engine(
         dataverse: Arc::new(crm),
         store: parts.store.clone(),
         queue,
+        tasks,
         options,
     })
 }

@@ -26,7 +26,8 @@ pub async fn run(config: Option<&Path>, name: &str, full: bool, as_json: bool) -
     let begin = Instant::now();
     let answer = scheduler::start(&installation.application, &job, mode, trigger).await?;
     match answer.outcome {
-        RunOutcome::Done => {}
+        RunOutcome::Done | RunOutcome::GoesOn => {}
+        RunOutcome::Over => bail!("{job} has nothing to go on with"),
         RunOutcome::AlreadyRunning => bail!("{job} is running already: {}", answer.notes.join(" ")),
         RunOutcome::OnHold => bail!("{job} is on hold; somebody put it there"),
     }

@@ -15,13 +15,16 @@ use std::time::Duration;
 use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
 use couplet_model::{
-    ActiveMapping, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,
+    ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,
 };
-use tracing::{info, warn};
+use couplet_odata::correlation::in_the_name_of;
+use jiff::{SignedDuration, Timestamp};
+use tracing::field::display;
+use tracing::{Instrument, debug, info, info_span};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::ports::{Delivery, Disposition};
+use crate::ports::{BatchReport, Delivery, Disposition, GroupReport};
 use crate::rules::{self, Followed, MappingRules, PreparedRules};
 
 /// How long a message stays away after a failure of the set-up: long enough for a person to act before it is given up.
@@ -127,7 +130,8 @@ type GroupKey = (MappingName, Direction, String, RunId);
 impl Engine {
     /// Applies delivered messages; one disposition per delivery, in order. Never fails as a whole: what could not be
     /// done goes back to the queue with its reason.
-    pub async fn sync_batch(&self, deliveries: Vec<Delivery>) -> Vec<Disposition> {
+    pub async fn sync_batch(&self, deliveries: Vec<Delivery>) -> BatchReport {
+        let mut reports = Vec::new();
         let mut dispositions = vec![Disposition::again("not processed"); deliveries.len()];
         let mut groups: BTreeMap<GroupKey, Vec<(usize, Delivery)>> = BTreeMap::new();
         for (place, delivery) in deliveries.into_iter().enumerate() {
@@ -159,11 +163,13 @@ impl Engine {
                 }
             };
             let entries = entries_of(deliveries);
+            let span =
+                info_span!("batch", mapping = %mapping.name, direction = direction.as_str(), run = %run, job = %job);
             let mut batch = Batch { engine: self, mapping, rules, direction, job, run, entries, prepared: None };
-            batch.work().await;
-            batch.report(&mut dispositions);
+            in_the_name_of(run, batch.work()).instrument(span.clone()).await;
+            reports.push(span.in_scope(|| batch.report(&mut dispositions)));
         }
-        dispositions
+        BatchReport { dispositions, groups: reports }
     }
 }
 
@@ -208,8 +214,6 @@ impl Batch<'_> {
                 return;
             }
             Err(Stop::Failed(error)) => {
-                warn!(mapping = %self.mapping.name, direction = %self.direction, run = %self.run, error = %error,
-                    open = self.open().count(), "a batch goes back to the queue");
                 let pause = pause_of(error.retry_class());
                 for entry in self.open_mut() {
                     entry.give_back(error.to_string(), pause);
@@ -239,23 +243,58 @@ impl Batch<'_> {
         self.entries.iter_mut().filter(|entry| entry.is_open())
     }
 
-    fn report(&self, dispositions: &mut [Disposition]) {
-        let mut returned = 0;
+    /// Says what became of the records: to the queue, to the log, and in numbers.
+    fn report(&self, dispositions: &mut [Disposition]) -> GroupReport {
+        let now = self.engine.now();
+        let mut report = GroupReport {
+            mapping: self.mapping.name.clone(),
+            direction: self.direction,
+            run: self.run,
+            outcomes: Counters::default(),
+            returned: 0,
+            lags: Vec::new(),
+        };
         for entry in &self.entries {
             let disposition = match &entry.end {
-                Some(End::Settled(_)) => Disposition::Done,
-                Some(End::Returned { reason, after }) => {
-                    returned += 1;
-                    Disposition::Return { reason: reason.clone(), after: *after }
+                Some(End::Settled(outcome)) => {
+                    report.outcomes.count(outcome);
+                    report.lags.extend(entry.lag(outcome, now));
+                    entry.log(outcome);
+                    Disposition::Done
                 }
+                Some(End::Returned { reason, after }) => Disposition::Return { reason: reason.clone(), after: *after },
                 None => Disposition::again("left open"),
             };
+            report.returned += u64::from(disposition != Disposition::Done);
             for place in &entry.deliveries {
                 dispositions[*place] = disposition.clone();
             }
         }
-        info!(mapping = %self.mapping.name, direction = %self.direction, run = %self.run, job = %self.job,
-            records = self.entries.len(), returned, "batch applied");
+        info!(records = self.entries.len(), returned = report.returned, "batch applied");
+        report
+    }
+}
+
+impl Entry {
+    /// How long the change took from its source to its destination, if it was one that has just been written.
+    fn lag(&self, outcome: &Outcome, now: Timestamp) -> Option<SignedDuration> {
+        let is_change = matches!(outcome, Outcome::Inserted | Outcome::Modified) && !self.treatment().create;
+        let modified = self.source.as_ref()?.modified?;
+        is_change.then(|| now.duration_since(modified).max(SignedDuration::ZERO))
+    }
+
+    /// One line for a record that was written; the others only when asked for. What fails for its data is stored, not
+    /// logged.
+    fn log(&self, outcome: &Outcome) {
+        let record = self.record();
+        let other = self.written.as_ref().map(|written| display(written.id));
+        let replay = self.message.replay.map(display);
+        match outcome {
+            Outcome::Inserted | Outcome::Modified => {
+                info!(record = %record, other, replay, outcome = outcome.name(), "record synchronized");
+            }
+            _ => debug!(record = %record, replay, outcome = outcome.name(), "record settled"),
+        }
     }
 }
 

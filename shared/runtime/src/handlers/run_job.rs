@@ -1,5 +1,7 @@
 //! A timer or a person starts one job.
 
+use std::time::Instant;
+
 use couplet_engine::{EngineError, RunReport, RunRequest, RunStatus};
 use couplet_model::ids::RunId;
 use couplet_model::job::Trigger;
@@ -7,6 +9,7 @@ use couplet_model::outcome::Counters;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
+use crate::metrics::Metric;
 use crate::wiring::Application;
 
 /// The event: which job, and how.
@@ -60,10 +63,14 @@ pub struct RunJobAnswer {
 pub enum RunOutcome {
     /// It looked for changes and put them into the queue.
     Done,
+    /// Its time was up; it goes on in a new invocation.
+    GoesOn,
     /// Another run of this job is under way.
     AlreadyRunning,
     /// A person put the job on hold.
     OnHold,
+    /// There was nothing to go on with: the run has ended, or is further already.
+    Over,
 }
 
 impl From<RunReport> for RunJobAnswer {
@@ -75,38 +82,72 @@ impl From<RunReport> for RunJobAnswer {
                 notes.push(format!("run {run} holds the job until {until} at the latest"));
                 (run, RunOutcome::AlreadyRunning)
             }
+            RunStatus::GoesOn { leg } => {
+                notes.push(format!("it goes on in invocation {}", leg + 1));
+                (report.run, RunOutcome::GoesOn)
+            }
             RunStatus::OnHold => (report.run, RunOutcome::OnHold),
+            RunStatus::Over => (report.run, RunOutcome::Over),
         };
         Self { run, outcome, enqueued: report.enqueued, judged: report.judged, notes }
     }
 }
 
-/// Finds what a job has to synchronize and puts it into the queue.
+/// Finds what a job has to synchronize and puts it into the queue, up to the deadline; then the run goes on in a new
+/// invocation.
 ///
 /// # Errors
 /// When the run failed as a whole; it is stored as failed, and the next one starts where this one started.
-pub async fn run_job(application: &Application, event: &RunJobEvent) -> Result<RunJobAnswer, EngineError> {
+pub async fn run_job(
+    application: &Application,
+    event: &RunJobEvent,
+    deadline: Option<Instant>,
+) -> Result<RunJobAnswer, EngineError> {
     let mode = match event.mode {
         RunMode::Modified => couplet_engine::RunMode::Modified,
         RunMode::Full => couplet_engine::RunMode::Full,
     };
-    let request = RunRequest { job: event.job.clone(), mode, trigger: event.trigger };
-    let span = tracing::info_span!("run_job", company = %application.engine.company(), job = %event.job);
-    // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
-    let report = Box::pin(application.engine.run_job(&request)).instrument(span).await;
-    answer(&event.job, report)
+    let until = application.until(deadline);
+    let request = RunRequest { job: event.job.clone(), mode, trigger: event.trigger, until };
+    let span = tracing::info_span!("run_job", company = %application.engine.company(), job = event.job);
+    async {
+        // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
+        let report = Box::pin(application.engine.run_job(&request)).await;
+        answer(application, &event.job, report)
+    }
+    .instrument(span)
+    .await
 }
 
-/// Logs how a run ended, once, and puts it into an answer.
-pub(super) fn answer(job: &str, report: Result<RunReport, EngineError>) -> Result<RunJobAnswer, EngineError> {
+/// Logs how a run ended, once, counts it, and puts it into an answer.
+pub(super) fn answer(
+    application: &Application,
+    job: &str,
+    report: Result<RunReport, EngineError>,
+) -> Result<RunJobAnswer, EngineError> {
     match report {
         Ok(report) => {
             let answer = RunJobAnswer::from(report);
-            tracing::info!(job, run = %answer.run, outcome = ?answer.outcome, enqueued = answer.enqueued, "run ended");
+            let run = [("run", answer.run.to_string())];
+            match answer.outcome {
+                RunOutcome::Done => {
+                    tracing::info!(run = %answer.run, outcome = "done", enqueued = answer.enqueued, "run ended");
+                    let found = [Metric::count("SuccessfulRuns", 1), Metric::count("RecordsFound", answer.enqueued)];
+                    application.metrics.tell(("Job", job), &found, &run);
+                }
+                RunOutcome::GoesOn => {
+                    tracing::info!(run = %answer.run, outcome = "goes_on", enqueued = answer.enqueued, "run goes on");
+                }
+                RunOutcome::AlreadyRunning | RunOutcome::OnHold | RunOutcome::Over => {
+                    let remark = answer.notes.join(" ");
+                    tracing::info!(run = %answer.run, outcome = ?answer.outcome, remark, "nothing to run");
+                }
+            }
             Ok(answer)
         }
         Err(error) => {
-            tracing::error!(job, retry = ?error.retry_class(), "run failed: {error}");
+            tracing::error!(retry = ?error.retry_class(), "run failed: {error}");
+            application.metrics.tell(("Job", job), &[Metric::count("FailedRuns", 1)], &[]);
             Err(error)
         }
     }

@@ -1,36 +1,31 @@
 //! The queue delivers a batch of records to be synchronized.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
-use couplet_engine::{Delivery, Disposition};
+use couplet_engine::{Delivery, Disposition, GroupReport};
 use couplet_model::message::{MESSAGE_FORMAT, RecordMessage};
 use tracing::Instrument;
 
 use super::isolation::isolated;
-use crate::wiring::Application;
+use super::returning::{Envelope, Returned, give_back};
+use crate::metrics::{Metric, Metrics};
+use crate::wiring::{Application, Retries};
 
-/// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
-const LONGEST_RETRY: Duration = Duration::from_secs(900);
-/// Messages in one request to change their visibility; the service takes no more.
-const VISIBILITY_BATCH: usize = 10;
+/// Records named in one line of the log; the others follow with `debug`.
+const NAMED_RECORDS: usize = 10;
 
 /// A message that was delivered.
 struct Incoming {
-    message_id: String,
-    receipt_handle: Option<String>,
-    receive_count: u32,
+    envelope: Envelope,
     body: Result<RecordMessage, String>,
 }
 
-/// A message that goes back into the queue.
-#[derive(Debug, PartialEq, Eq)]
-struct Returned {
-    message_id: String,
-    receipt_handle: Option<String>,
-    pause: Duration,
+/// A record, or a message that is none, that goes back.
+struct Back<'a> {
+    message: Returned,
+    record: Option<&'a RecordMessage>,
 }
 
 /// Synchronizes the records of an event. What is named in the answer goes back into the queue and comes again after a
@@ -38,29 +33,37 @@ struct Returned {
 pub async fn sync_record(application: &Application, event: SqsEvent) -> SqsBatchResponse {
     let incoming: Vec<Incoming> = event.records.into_iter().map(read).collect();
     let deliveries = incoming.iter().filter_map(delivery).collect();
-    let span = tracing::info_span!("sync_record", company = %application.engine.company(), messages = incoming.len());
+    let span = tracing::info_span!("sync_record", company = %application.engine.company());
     let engine = application.engine.clone();
+    let groups: Arc<Mutex<Vec<GroupReport>>> = Arc::default();
+    let reports = Arc::clone(&groups);
     let synchronize = move |part: Vec<Delivery>| {
         let engine = engine.clone();
-        let span = tracing::Span::current();
-        async move { engine.sync_batch(part).await }.instrument(span)
+        let reports = Arc::clone(&reports);
+        async move {
+            let report = engine.sync_batch(part).await;
+            reports.lock().unwrap_or_else(PoisonError::into_inner).extend(report.groups);
+            report.dispositions
+        }
+        .in_current_span()
     };
-    let dispositions = isolated(deliveries, synchronize).instrument(span).await;
-    let returned = judge(&incoming, dispositions, application.first_retry);
-    postpone(application, &returned).await;
-    let mut response = SqsBatchResponse::default();
-    response.set_failures(returned.into_iter().map(|message| message.message_id));
-    response
+    let messages = incoming.len();
+    async move {
+        let dispositions = isolated(deliveries, synchronize).await;
+        let back = judge(&incoming, dispositions, application.retries);
+        log(&back);
+        let groups = std::mem::take(&mut *groups.lock().unwrap_or_else(PoisonError::into_inner));
+        measure(&application.metrics, messages, &groups, &back);
+        let returned = back.into_iter().map(|back| back.message).collect();
+        give_back(application, &application.cloud.queue_url, returned).await
+    }
+    .instrument(span)
+    .await
 }
 
 fn read(message: SqsMessage) -> Incoming {
-    let receive_count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    Incoming {
-        message_id: message.message_id.unwrap_or_default(),
-        receipt_handle: message.receipt_handle,
-        receive_count: receive_count.unwrap_or(1),
-        body: parse(message.body.as_deref().unwrap_or_default()),
-    }
+    let envelope = Envelope::of(&message);
+    Incoming { envelope, body: parse(message.body.as_deref().unwrap_or_default()) }
 }
 
 fn parse(body: &str) -> Result<RecordMessage, String> {
@@ -74,122 +77,170 @@ fn parse(body: &str) -> Result<RecordMessage, String> {
 
 fn delivery(incoming: &Incoming) -> Option<Delivery> {
     let message = incoming.body.as_ref().ok()?.clone();
-    Some(Delivery { message, receive_count: incoming.receive_count })
+    Some(Delivery { message, receive_count: incoming.envelope.receive_count })
 }
 
 /// Which messages go back, and when they come again. `dispositions` answers the readable messages, in order.
-fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, first_retry: Duration) -> Vec<Returned> {
+fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, retries: Retries) -> Vec<Back<'_>> {
     let mut dispositions = dispositions.into_iter();
-    let mut returned = Vec::new();
+    let mut back = Vec::new();
     for message in incoming {
-        let after = match &message.body {
-            Err(problem) => {
-                tracing::error!(message_id = %message.message_id, "a message cannot be read: {problem}");
-                None
-            }
+        let (record, reason, after) = match &message.body {
+            Err(problem) => (None, format!("the message cannot be read: {problem}"), None),
             Ok(record) => match dispositions.next() {
                 Some(Disposition::Done) => continue,
-                Some(Disposition::Return { reason, after }) => {
-                    tracing::warn!(
-                        mapping = %record.mapping, run = %record.run, record = %record.record,
-                        receive_count = message.receive_count, "the record goes back into the queue: {reason}"
-                    );
-                    after
-                }
-                None => None,
+                Some(Disposition::Return { reason, after }) => (Some(record), reason, after),
+                None => (Some(record), "it was not answered for".to_owned(), None),
             },
         };
-        returned.push(Returned {
-            message_id: message.message_id.clone(),
-            receipt_handle: message.receipt_handle.clone(),
-            pause: after.unwrap_or_else(|| back_off(message.receive_count, first_retry)).min(LONGEST_RETRY),
-        });
+        back.push(Back { message: Returned::new(retries, message.envelope.clone(), reason, after), record });
     }
-    returned
+    back
 }
 
-/// The pause after so many attempts: it doubles each time.
-fn back_off(receive_count: u32, first: Duration) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(receive_count.saturating_sub(1)).unwrap_or(u32::MAX))
-}
-
-/// Tells the queue when the messages shall come again. If that fails they come when their visibility ends.
-async fn postpone(application: &Application, returned: &[Returned]) {
-    for chunk in returned.chunks(VISIBILITY_BATCH) {
-        let entries: Vec<_> = chunk
-            .iter()
-            .enumerate()
-            .filter_map(|(index, message)| {
-                let seconds = i32::try_from(message.pause.as_secs()).unwrap_or(i32::MAX);
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(message.receipt_handle.as_ref()?)
-                    .visibility_timeout(seconds)
-                    .build()
-                    .ok()
-            })
-            .collect();
-        if entries.is_empty() {
+/// One line per reason and run, not one per record: an outage returns thousands for one reason.
+fn log(back: &[Back<'_>]) {
+    let mut groups: BTreeMap<(&str, bool, Option<String>), Vec<&Back<'_>>> = BTreeMap::new();
+    for back in back {
+        let run = back.record.map(|record| format!("{} {} {}", record.mapping, record.direction, record.run));
+        groups.entry((&back.message.reason, back.message.is_given_up, run)).or_default().push(back);
+        if let Some(record) = back.record {
+            tracing::debug!(
+                mapping = %record.mapping, direction = record.direction.as_str(), run = %record.run,
+                record = %record.record, message_id = back.message.envelope.message_id,
+                receive_count = back.message.envelope.receive_count, "record returned: {}", back.message.reason
+            );
+        }
+    }
+    for ((reason, is_given_up, _), group) in groups {
+        let records = group.len();
+        let receive_count = group.iter().map(|back| back.message.envelope.receive_count).max();
+        let first = group.first().and_then(|back| back.record);
+        let Some(record) = first else {
+            let ids = listed(group.iter().map(|back| back.message.envelope.message_id.clone()));
+            tracing::error!(message_id = ids, receive_count, "{reason}");
             continue;
+        };
+        let ids = listed(group.iter().filter_map(|back| back.record).map(|record| record.record.to_string()));
+        let (mapping, direction, run) = (&record.mapping, record.direction.as_str(), record.run);
+        if is_given_up {
+            tracing::error!(
+                %mapping, direction, %run, record = ids, records, receive_count,
+                "records become dead letters: {reason}"
+            );
+        } else {
+            tracing::warn!(
+                %mapping, direction, %run, record = ids, records, receive_count,
+                "records go back into the queue: {reason}"
+            );
         }
-        let request = application.cloud.sqs.change_message_visibility_batch().queue_url(&application.cloud.queue_url);
-        if let Err(error) = request.set_entries(Some(entries)).send().await {
-            tracing::warn!("the pause of returned messages could not be set: {}", DisplayErrorContext(&error));
-        }
+    }
+}
+
+/// The first few, separated by blanks.
+fn listed(ids: impl Iterator<Item = String>) -> String {
+    ids.take(NAMED_RECORDS).collect::<Vec<_>>().join(" ")
+}
+
+/// What became of the batch, in numbers.
+fn measure(metrics: &Metrics, messages: usize, groups: &[GroupReport], back: &[Back<'_>]) {
+    let given_up = back.iter().filter(|back| back.message.is_given_up).count() as u64;
+    let batch = [Metric::count("BatchSize", messages as u64), Metric::count("DeadLetters", given_up)];
+    metrics.tell(("Function", "sync-record"), &batch, &[]);
+    for group in groups {
+        let beside = [
+            ("mapping", group.mapping.to_string()),
+            ("direction", group.direction.as_str().to_owned()),
+            ("run", group.run.to_string()),
+        ];
+        let counts = [
+            ("Inserted", group.outcomes.inserted),
+            ("Modified", group.outcomes.modified),
+            ("Unchanged", group.outcomes.unchanged),
+            ("Ignored", group.outcomes.ignored),
+            ("Skipped", group.outcomes.skipped),
+            ("Failed", group.outcomes.failed),
+            ("Waiting", group.outcomes.waiting),
+            ("Returned", group.returned),
+        ];
+        let happened = counts.into_iter().filter(|(_, count)| *count > 0);
+        let outcomes: Vec<Metric> = happened.map(|(name, count)| Metric::count(name, count)).collect();
+        metrics.tell(("Direction", group.direction.as_str()), &outcomes, &beside);
+        let lags = group.lags.iter().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(0)).collect();
+        metrics.tell(("Mapping", group.mapping.as_str()), &[Metric::durations("Lag", lags)], &beside);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use couplet_model::Counters;
+    use couplet_model::ids::{MappingName, RunId};
+    use couplet_model::message::Direction;
+    use jiff::SignedDuration;
+    use serde_json::Value;
+
     use super::*;
 
-    const FIRST: Duration = Duration::from_secs(30);
+    const RETRIES: Retries = Retries { first: Duration::from_secs(30), max_receives: 5 };
 
     fn event() -> Vec<Incoming> {
         let event: SqsEvent = serde_json::from_str(include_str!("fixtures/sync-record.json")).expect("the event");
         event.records.into_iter().map(read).collect()
     }
 
-    fn ids(returned: &[Returned]) -> Vec<&str> {
-        returned.iter().map(|message| message.message_id.as_str()).collect()
+    fn ids(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Vec<String> {
+        let back = judge(incoming, dispositions, RETRIES);
+        back.into_iter().map(|back| back.message.envelope.message_id).collect()
     }
 
     #[test]
     fn a_message_that_cannot_be_read_fails_alone() {
         let incoming = event();
         assert_eq!(incoming.iter().filter_map(delivery).count(), 2);
-        let returned = judge(&incoming, vec![Disposition::Done, Disposition::Done], FIRST);
-        assert_eq!(ids(&returned), ["poison", "newer-format"]);
+        assert_eq!(ids(&incoming, vec![Disposition::Done, Disposition::Done]), ["poison", "newer-format"]);
     }
 
     #[test]
     fn a_returned_record_comes_again_later_with_every_attempt() {
         let incoming = event();
-        let back = || Disposition::Return { reason: "Dataverse failed for the moment".to_owned(), after: None };
-        let returned = judge(&incoming, vec![back(), back()], FIRST);
-        assert_eq!(ids(&returned), ["first", "poison", "third", "newer-format"]);
-        assert_eq!(returned[0].pause, FIRST);
-        assert_eq!(returned[2].pause, FIRST * 4, "it was received three times");
-    }
-
-    #[test]
-    fn a_pause_the_system_asked_for_is_kept_within_reason() {
-        let incoming = event();
-        let after = |seconds| Disposition::Return { reason: String::new(), after: Some(Duration::from_secs(seconds)) };
-        let returned = judge(&incoming, vec![after(0), after(100_000)], FIRST);
-        assert_eq!(returned[0].pause, Duration::ZERO);
-        assert_eq!(returned[2].pause, LONGEST_RETRY);
+        let down = || Disposition::Return { reason: "Dataverse failed for the moment".to_owned(), after: None };
+        let back = judge(&incoming, vec![down(), down()], RETRIES);
+        let pauses: Vec<_> =
+            back.iter().map(|back| (back.message.envelope.message_id.as_str(), back.message.pause.as_secs())).collect();
+        assert_eq!(pauses, [("first", 30), ("poison", 30), ("third", 120), ("newer-format", 30)]);
+        assert_eq!(back[0].message.reason, "Dataverse failed for the moment");
     }
 
     #[test]
     fn an_answer_that_is_missing_is_no_success() {
-        assert_eq!(ids(&judge(&event(), vec![Disposition::Done], FIRST)), ["poison", "third", "newer-format"]);
+        assert_eq!(ids(&event(), vec![Disposition::Done]), ["poison", "third", "newer-format"]);
     }
 
     #[test]
-    fn the_pause_does_not_overflow() {
-        assert_eq!(back_off(1, FIRST), FIRST);
-        assert_eq!(back_off(4, FIRST), FIRST * 8);
-        assert!(back_off(4_000_000, FIRST) > LONGEST_RETRY);
+    fn metrics_tell_what_happened_and_leave_out_what_did_not() {
+        let told: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let lines = Arc::clone(&told);
+        let metrics = Metrics::to("Couplet", move |line| {
+            lines.lock().expect("nobody panics").push(serde_json::from_str(line).expect("JSON"));
+        });
+        let group = GroupReport {
+            mapping: MappingName::from("CUSTOMER"),
+            direction: Direction::ToDataverse,
+            run: RunId(uuid::Uuid::nil()),
+            outcomes: Counters { modified: 2, ..Counters::default() },
+            returned: 1,
+            lags: vec![SignedDuration::from_millis(1500), SignedDuration::from_millis(700)],
+        };
+        measure(&metrics, 3, &[group], &[]);
+        let told = told.lock().expect("nobody panics");
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[0]["BatchSize"].as_u64(), Some(3));
+        assert_eq!((told[1]["Modified"].as_u64(), told[1]["Returned"].as_u64()), (Some(2), Some(1)));
+        assert_eq!(told[1].get("Inserted"), None);
+        assert_eq!(told[1]["Direction"], "to_dataverse");
+        assert_eq!(told[2]["Lag"].to_string(), "[700,1500]");
+        assert_eq!(told[2]["Mapping"], "CUSTOMER");
     }
 }

@@ -2,7 +2,7 @@
 
 use couplet_model::RunId;
 use couplet_model::job::{Job, JobState, RunState};
-use couplet_store::{LeaseResult, Store};
+use couplet_store::{Ended, Holder, LeaseResult, Store, TakenUp};
 use jiff::SignedDuration;
 
 use crate::builders::*;
@@ -11,6 +11,26 @@ const FIVE_MINUTES: SignedDuration = SignedDuration::from_mins(5);
 
 async fn acquire(store: &Store, run: RunId, second: i64) -> LeaseResult {
     store.acquire_lease(COMPANY, JOB, run, at(second), FIVE_MINUTES).await.unwrap()
+}
+
+/// Goes on with a run.
+async fn take_up(store: &Store, run: RunId, leg: u32, second: i64) -> TakenUp {
+    store.take_up_lease(COMPANY, JOB, Holder { run, leg }, at(second), FIVE_MINUTES).await.unwrap()
+}
+
+/// Renews the lease of the first leg of a run.
+async fn renew(store: &Store, run: RunId, second: i64) -> bool {
+    keep(store, Holder { run, leg: 0 }, second, None).await
+}
+
+async fn keep(store: &Store, holder: Holder, second: i64, place: Option<&str>) -> bool {
+    store.renew_lease(COMPANY, JOB, holder, at(second), FIVE_MINUTES, place).await.unwrap()
+}
+
+/// The first leg of a run ends well.
+async fn release(store: &Store, run: RunId, second: i64) {
+    let holder = Holder { run, leg: 0 };
+    store.release_lease(COMPANY, JOB, holder, Ended::well(JobState::Ready), at(second)).await.unwrap();
 }
 
 async fn job(store: &Store) -> Job {
@@ -25,7 +45,7 @@ async fn a_job_goes_in_process_and_is_ready_again_after_a_good_run() {
     let LeaseResult::Acquired(acquired) = acquire(&store, run, 0).await else { panic!("not acquired") };
     assert_eq!(acquired, job(&store).await);
     assert_eq!((acquired.state, acquired.run, acquired.lease_until), (JobState::InProcess, Some(run), Some(at(300))));
-    store.release_lease(COMPANY, JOB, run, JobState::Ready, None, at(10)).await.unwrap();
+    release(&store, run, 10).await;
     let released = job(&store).await;
     assert_eq!((released.state, released.lease_until), (JobState::Ready, None));
     assert_eq!((released.last_started, released.last_success), (Some(at(0)), Some(at(10))));
@@ -59,8 +79,8 @@ async fn a_dead_holder_blocks_only_until_its_lease_ends() {
     assert!(matches!(acquire(&store, next, 301).await, LeaseResult::Acquired(_)));
     // The dead run does not stay in process for ever, and cannot come back.
     assert_eq!(run_of(&store, dead).await.state(), RunState::Error);
-    assert!(!store.renew_lease(COMPANY, JOB, dead, at(302), FIVE_MINUTES).await.unwrap());
-    store.release_lease(COMPANY, JOB, dead, JobState::Ready, None, at(302)).await.unwrap();
+    assert!(!renew(&store, dead, 302).await);
+    release(&store, dead, 302).await;
     assert_eq!(job(&store).await.run, Some(next));
     assert_eq!(job(&store).await.state, JobState::InProcess);
 }
@@ -84,19 +104,83 @@ async fn a_renewed_lease_keeps_others_out() {
     let store = empty_store().await;
     let run = RunId::fresh();
     acquire(&store, run, 0).await;
-    assert!(store.renew_lease(COMPANY, JOB, run, at(200), FIVE_MINUTES).await.unwrap());
+    assert!(renew(&store, run, 200).await);
     let other = RunId::fresh();
     assert_eq!(acquire(&store, other, 400).await, LeaseResult::HeldBy { run, until: at(500) });
-    assert!(!store.renew_lease(COMPANY, JOB, other, at(400), FIVE_MINUTES).await.unwrap());
+    assert!(!renew(&store, other, 400).await);
 }
 
 #[tokio::test]
-async fn a_run_continued_in_another_invocation_keeps_its_lease_and_its_start() {
+async fn a_run_that_goes_on_keeps_its_lease_its_start_and_its_place() {
     let store = empty_store().await;
     let run = RunId::fresh();
     acquire(&store, run, 0).await;
-    let LeaseResult::Acquired(continued) = acquire(&store, run, 100).await else { panic!("not acquired") };
+    assert!(keep(&store, Holder { run, leg: 0 }, 50, Some("page 7")).await);
+    let TakenUp::Acquired(continued) = take_up(&store, run, 1, 100).await else { panic!("not acquired") };
     assert_eq!((continued.last_started, continued.lease_until), (Some(at(0)), Some(at(400))));
+    assert_eq!((continued.leg, continued.place.as_deref()), (1, Some("page 7")));
+    assert_eq!(continued, job(&store).await);
+    assert!(!keep(&store, Holder { run, leg: 0 }, 110, Some("page 3")).await, "the leg before is over");
+    assert!(keep(&store, Holder { run, leg: 1 }, 110, Some("page 8")).await);
+    assert_eq!(job(&store).await.place.as_deref(), Some("page 8"));
+}
+
+#[tokio::test]
+async fn a_leg_is_worked_by_one_alone_however_often_it_is_asked_for() {
+    let store = empty_store().await;
+    let run = RunId::fresh();
+    acquire(&store, run, 0).await;
+    assert!(matches!(take_up(&store, run, 1, 100).await, TakenUp::Acquired(_)));
+    assert_eq!(take_up(&store, run, 1, 101).await, TakenUp::HeldUntil(at(400)));
+    // Its worker is dead.
+    assert!(matches!(take_up(&store, run, 1, 401).await, TakenUp::Acquired(_)));
+    assert!(matches!(take_up(&store, run, 2, 402).await, TakenUp::Acquired(_)));
+    assert_eq!(take_up(&store, run, 1, 403).await, TakenUp::Over, "an old message comes late");
+    assert_eq!(take_up(&store, run, 4, 404).await, TakenUp::HeldUntil(at(702)), "a message comes too early");
+}
+
+#[tokio::test]
+async fn a_run_that_ended_or_lost_its_job_does_not_go_on() {
+    let store = empty_store().await;
+    let run = RunId::fresh();
+    assert_eq!(take_up(&store, run, 1, 0).await, TakenUp::Over, "the job never ran");
+    acquire(&store, run, 0).await;
+    release(&store, run, 10).await;
+    assert_eq!(take_up(&store, run, 1, 11).await, TakenUp::Over);
+    acquire(&store, RunId::fresh(), 20).await;
+    assert_eq!(take_up(&store, run, 1, 21).await, TakenUp::Over);
+    store.set_job_state(COMPANY, JOB, JobState::OnHold).await.unwrap();
+    assert_eq!(take_up(&store, run, 1, 22).await, TakenUp::Over);
+}
+
+#[tokio::test]
+async fn the_place_of_a_run_is_there_for_the_next_one_until_a_run_ends_well() {
+    let store = empty_store().await;
+    let dead = RunId::fresh();
+    acquire(&store, dead, 0).await;
+    keep(&store, Holder { run: dead, leg: 0 }, 1, Some("page 7")).await;
+    let next = RunId::fresh();
+    let LeaseResult::Acquired(acquired) = acquire(&store, next, 400).await else { panic!("not acquired") };
+    assert_eq!(acquired.place.as_deref(), Some("page 7"));
+    let failed = Ended { state: JobState::Error, message: Some("down".to_owned()), keeps_place: true };
+    store.release_lease(COMPANY, JOB, Holder { run: next, leg: 0 }, failed, at(410)).await.unwrap();
+    assert_eq!(job(&store).await.place.as_deref(), Some("page 7"));
+    let last = RunId::fresh();
+    acquire(&store, last, 420).await;
+    release(&store, last, 430).await;
+    assert_eq!(job(&store).await.place, None);
+}
+
+#[tokio::test]
+async fn a_place_can_be_forgotten() {
+    let store = empty_store().await;
+    store.forget_place(COMPANY, JOB).await.unwrap();
+    assert_eq!(store.job(COMPANY, JOB).await.unwrap(), None, "forgetting makes no job");
+    let run = RunId::fresh();
+    acquire(&store, run, 0).await;
+    keep(&store, Holder { run, leg: 0 }, 1, Some("page 7")).await;
+    store.forget_place(COMPANY, JOB).await.unwrap();
+    assert_eq!(job(&store).await.place, None);
 }
 
 #[tokio::test]
@@ -107,12 +191,13 @@ async fn an_idle_or_failed_job_starts_again() {
     {
         let run = RunId::fresh();
         assert!(matches!(acquire(&store, run, second).await, LeaseResult::Acquired(_)));
-        store.release_lease(COMPANY, JOB, run, state, message.clone(), at(second + 1)).await.unwrap();
+        let ended = Ended { state, message: message.clone(), keeps_place: false };
+        store.release_lease(COMPANY, JOB, Holder { run, leg: 0 }, ended, at(second + 1)).await.unwrap();
         assert_eq!((job(&store).await.state, job(&store).await.message), (state, message));
     }
     let run = RunId::fresh();
     assert!(matches!(acquire(&store, run, 20).await, LeaseResult::Acquired(_)));
-    store.release_lease(COMPANY, JOB, run, JobState::Ready, None, at(21)).await.unwrap();
+    release(&store, run, 21).await;
     assert_eq!(job(&store).await.message, None);
 }
 
@@ -131,8 +216,8 @@ async fn a_run_under_way_loses_its_lease_when_a_person_puts_the_job_on_hold() {
     let run = RunId::fresh();
     acquire(&store, run, 0).await;
     store.set_job_state(COMPANY, JOB, JobState::OnHold).await.unwrap();
-    assert!(!store.renew_lease(COMPANY, JOB, run, at(10), FIVE_MINUTES).await.unwrap());
-    store.release_lease(COMPANY, JOB, run, JobState::Ready, None, at(20)).await.unwrap();
+    assert!(!renew(&store, run, 10).await);
+    release(&store, run, 20).await;
     assert_eq!(job(&store).await.state, JobState::OnHold);
 }
 

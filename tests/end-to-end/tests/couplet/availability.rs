@@ -3,7 +3,6 @@
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::RunMode;
 use couplet_model::catalogue::ITEM_AVAILABILITY;
-use couplet_model::job::Trigger;
 use rust_decimal::Decimal;
 use serde_json::json;
 
@@ -15,7 +14,7 @@ async fn c_191_moved_stock_reaches_the_product_and_nothing_else_travels() {
     world.run_all(RunMode::Full).await;
     world.run_all(RunMode::Modified).await;
     assert!(world.engine.jobs().iter().any(|job| job.name == ITEM_AVAILABILITY), "C-191");
-    world.engine.refresh_availability(Trigger::Schedule).await.expect("it runs");
+    world.find(ITEM_AVAILABILITY, RunMode::Modified).await;
     world.drain().await;
 
     let item = world.business_central_ids("Item", |row| row["blocked"] == json!(false))[0];
@@ -26,7 +25,7 @@ async fn c_191_moved_stock_reaches_the_product_and_nothing_else_travels() {
     let quiet = world.run("ITEM-PRODUCT", RunMode::Modified).await;
     assert_eq!(quiet.counters.modified, 0, "the item's own record did not change");
 
-    let report = world.engine.refresh_availability(Trigger::Schedule).await.expect("it runs");
+    let report = world.find(ITEM_AVAILABILITY, RunMode::Modified).await;
     assert_eq!(report.enqueued, 1);
     world.drain().await;
     let run = world.run_of(ITEM_AVAILABILITY, report.run).await;
@@ -34,6 +33,6 @@ async fn c_191_moved_stock_reaches_the_product_and_nothing_else_travels() {
     let product = world.coupled_row("ITEM-PRODUCT", item).await;
     assert_eq!(number(&product, "quantityonhand"), (before + moved).max(Decimal::ZERO));
 
-    let report = world.engine.refresh_availability(Trigger::Schedule).await.expect("it runs");
+    let report = world.find(ITEM_AVAILABILITY, RunMode::Modified).await;
     assert_eq!(report.enqueued, 0, "nothing moved since");
 }

@@ -107,6 +107,7 @@ async fn an_unreachable_system_fails_the_run_and_leaves_the_cursor() {
         job: "ITEM-PRODUCT".to_owned(),
         mode: RunMode::Modified,
         trigger: couplet_model::job::Trigger::Schedule,
+        until: None,
     };
     let error = world.engine.run_job(&request).await.expect_err("it fails");
     assert!(error.to_string().contains("Business Central"), "{error}");

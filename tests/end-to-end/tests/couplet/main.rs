@@ -4,6 +4,7 @@ mod availability;
 mod budgets;
 mod crashes;
 mod faults;
+mod going_on;
 mod mappings;
 mod never_twice;
 mod observing;

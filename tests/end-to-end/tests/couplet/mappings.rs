@@ -328,6 +328,7 @@ async fn a_mapping_whose_rules_are_missing_says_so_plainly() {
         job: "CONTACT".to_owned(),
         mode: RunMode::Modified,
         trigger: couplet_model::job::Trigger::Manual,
+        until: None,
     };
     let error = world.engine.run_job(&request).await.unwrap_err();
     assert_eq!(error.to_string(), "CONTACT cannot run yet: its special rules are not built yet");

@@ -11,7 +11,8 @@ use crate::observing::text;
 async fn two_overlapping_runs_of_a_job_are_one() {
     let world = World::start(WorldOptions::default()).await;
     let other = world.another_engine(couplet_engine::EngineOptions::default());
-    let request = RunRequest { job: "CURRENCY".to_owned(), mode: RunMode::Full, trigger: Trigger::Schedule };
+    let request =
+        RunRequest { job: "CURRENCY".to_owned(), mode: RunMode::Full, trigger: Trigger::Schedule, until: None };
     let (one, two) = tokio::join!(world.engine.run_job(&request), other.run_job(&request));
     let reports = [one.expect("no error"), two.expect("no error")];
     let worked = reports.iter().filter(|report| report.status == RunStatus::Done && report.enqueued > 0).count();
@@ -50,10 +51,10 @@ async fn delivering_every_message_twice_and_backwards_creates_nothing_twice() {
     let mut deliveries = world.queue.take(1000);
     let again: Vec<_> = deliveries.iter().rev().cloned().collect();
     deliveries.extend(again.clone());
-    for disposition in world.engine.sync_batch(deliveries).await {
+    for disposition in world.engine.sync_batch(deliveries).await.dispositions {
         assert_eq!(disposition, Disposition::Done);
     }
-    for disposition in world.engine.sync_batch(again).await {
+    for disposition in world.engine.sync_batch(again).await.dispositions {
         assert_eq!(disposition, Disposition::Done);
     }
     assert_eq!(world.couplings("ITEM-PRODUCT").await, 12);
@@ -72,7 +73,7 @@ async fn two_workers_with_the_same_messages_create_nothing_twice() {
     let other = world.another_engine(couplet_engine::EngineOptions::default());
     let (one, two) = tokio::join!(world.engine.sync_batch(deliveries.clone()), other.sync_batch(deliveries.clone()));
     for (place, delivery) in deliveries.into_iter().enumerate() {
-        if one[place] != Disposition::Done || two[place] != Disposition::Done {
+        if one.dispositions[place] != Disposition::Done || two.dispositions[place] != Disposition::Done {
             world.queue.give_back(delivery);
         }
     }
@@ -93,7 +94,7 @@ async fn an_old_message_does_not_bring_an_old_value_back() {
     let old = world.queue.take(1000);
     world.business_central.update_as_user("Item", item, json!({"displayName": "Second"})).expect("taken");
     world.run("ITEM-PRODUCT", RunMode::Modified).await;
-    for disposition in world.engine.sync_batch(old).await {
+    for disposition in world.engine.sync_batch(old).await.dispositions {
         assert_eq!(disposition, Disposition::Done);
     }
     assert_eq!(text(&world.coupled_row("ITEM-PRODUCT", item).await, "name"), "Second");

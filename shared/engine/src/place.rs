@@ -1,0 +1,123 @@
+//! Where a run stands while it looks for work, so that another invocation can go on with it.
+//!
+//! A run is read in steps: the pages of a change feed, then what earlier runs left over; for each direction of its
+//! mapping. Its place is stored with its lease after every page. An invocation whose time is up hands the run over to
+//! the next leg; whoever finds a run dead goes on from its place.
+
+use std::time::Instant;
+
+use couplet_model::message::Direction;
+use couplet_model::system::PageToken;
+use couplet_store::Holder;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::run::{Found, RunMode};
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// What the run looks at.
+    pub mode: RunMode,
+    /// The direction it is reading; those before it are done.
+    pub direction: Direction,
+    /// What comes next in this direction.
+    pub step: Step,
+    /// What was found so far.
+    pub found: Found,
+}
+
+/// A step of one direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    /// This page of the change feed; without one, the feed from the cursor.
+    Feed(Option<PageToken>),
+    /// Earlier failures whose time has come, and waits that are over.
+    LeftOver,
+}
+
+impl Place {
+    /// The beginning of a direction.
+    pub fn at_beginning(mode: RunMode, direction: Direction, found: Found) -> Self {
+        Self { mode, direction, step: Step::Feed(None), found }
+    }
+
+    /// Whether a run asked for in this mode goes on here. A full synchronization begins anew, unless it is one already.
+    pub fn serves(&self, mode: RunMode) -> bool {
+        mode == RunMode::Modified || self.mode == RunMode::Full
+    }
+
+    fn text(&self) -> Result<String, EngineError> {
+        serde_json::to_string(self).map_err(|error| EngineError::SetUp(format!("a place cannot be stored: {error}")))
+    }
+
+    /// A stored place; one that an older version stored may mean nothing any more: then the run begins at the cursor.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// One invocation's part of a run.
+pub(crate) struct Leg<'a> {
+    pub engine: &'a Engine,
+    pub job: &'a str,
+    pub holder: Holder,
+    /// When the invocation has to hand the run over; `None`: never.
+    pub until: Option<Instant>,
+}
+
+impl Leg<'_> {
+    /// Whether the next page is for another invocation.
+    pub fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Renews the lease.
+    pub async fn keep_lease(&self) -> Result<(), EngineError> {
+        self.keep(None).await
+    }
+
+    /// Renews the lease and remembers where the run stands.
+    pub async fn keep_place(&self, place: &Place) -> Result<(), EngineError> {
+        self.keep(Some(&place.text()?)).await
+    }
+
+    async fn keep(&self, place: Option<&str>) -> Result<(), EngineError> {
+        let engine = self.engine;
+        let (company, now, length) = (engine.company(), engine.now(), engine.options().lease);
+        if engine.store().renew_lease(company, self.job, self.holder, now, length, place).await? {
+            Ok(())
+        } else {
+            Err(EngineError::LeaseLost(self.job.to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_synchronization_goes_on_only_from_a_full_one() {
+        for (standing, asked, serves) in [
+            (RunMode::Modified, RunMode::Modified, true),
+            (RunMode::Full, RunMode::Modified, true),
+            (RunMode::Full, RunMode::Full, true),
+            (RunMode::Modified, RunMode::Full, false),
+        ] {
+            let place = Place::at_beginning(standing, Direction::ToDataverse, Found::default());
+            assert_eq!(place.serves(asked), serves, "{standing:?}, asked for {asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_survives_being_stored_and_a_strange_one_is_no_place() {
+        let mut place = Place::at_beginning(RunMode::Full, Direction::FromDataverse, Found::default());
+        place.step = Step::Feed(Some(PageToken("the next page".to_owned())));
+        place.found.enqueued = 7;
+        assert_eq!(Place::read(&place.text().expect("JSON")), Some(place));
+        assert_eq!(Place::read(r#"{"page":3}"#), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Messages that go back into their queue: when they come again, and what is kept of those that do not.
+
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use couplet_store::DeadLetter;
+use jiff::Timestamp;
+
+use crate::wiring::{Application, Retries};
+
+/// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
+const LONGEST_RETRY: Duration = Duration::from_secs(900);
+/// Messages in one request to change their visibility; the service takes no more.
+const VISIBILITY_BATCH: usize = 10;
+
+/// What the queue says about a message it delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Envelope {
+    pub message_id: String,
+    pub receipt_handle: Option<String>,
+    pub receive_count: u32,
+}
+
+impl Envelope {
+    pub fn of(message: &SqsMessage) -> Self {
+        let receive_count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+        Self {
+            message_id: message.message_id.clone().unwrap_or_default(),
+            receipt_handle: message.receipt_handle.clone(),
+            receive_count: receive_count.unwrap_or(1),
+        }
+    }
+}
+
+/// A message that goes back into its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Returned {
+    pub envelope: Envelope,
+    /// Why.
+    pub reason: String,
+    /// Until it comes again.
+    pub pause: Duration,
+    /// Whether it does not: the queue moves it to the dead letters.
+    pub is_given_up: bool,
+}
+
+impl Returned {
+    /// Gives a message back, after a pause that was asked for, or one that doubles with every attempt.
+    pub fn new(retries: Retries, envelope: Envelope, reason: String, after: Option<Duration>) -> Self {
+        let is_given_up = envelope.receive_count >= retries.max_receives;
+        let pause = match after {
+            // The queue sees that its receives are used up only when it would deliver it again.
+            _ if is_given_up => Duration::ZERO,
+            Some(after) => after.min(LONGEST_RETRY),
+            None => back_off(envelope.receive_count, retries.first).min(LONGEST_RETRY),
+        };
+        Self { envelope, reason, pause, is_given_up }
+    }
+}
+
+/// The pause after so many attempts: it doubles each time.
+fn back_off(receive_count: u32, first: Duration) -> Duration {
+    first.saturating_mul(1_u32.checked_shl(receive_count.saturating_sub(1)).unwrap_or(u32::MAX))
+}
+
+/// Gives messages back: notes why those that are given up were, sets the others' pauses, and names all in the answer.
+pub(super) async fn give_back(application: &Application, queue_url: &str, returned: Vec<Returned>) -> SqsBatchResponse {
+    note_dead_letters(application, &returned).await;
+    postpone(application, queue_url, &returned).await;
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(returned.into_iter().map(|message| message.envelope.message_id));
+    response
+}
+
+/// Keeps the reasons of those that are given up, for whoever looks through the dead letters. If that fails they are
+/// dead letters without a reason.
+async fn note_dead_letters(application: &Application, returned: &[Returned]) {
+    let now = Timestamp::now();
+    let letters: Vec<DeadLetter> = returned
+        .iter()
+        .filter(|message| message.is_given_up)
+        .map(|message| DeadLetter {
+            message_id: message.envelope.message_id.clone(),
+            reason: message.reason.clone(),
+            at: now,
+        })
+        .collect();
+    if letters.is_empty() {
+        return;
+    }
+    let engine = &application.engine;
+    if let Err(error) = engine.store().note_dead_letters(engine.company(), &letters).await {
+        tracing::warn!(messages = letters.len(), "why messages became dead letters could not be noted: {error}");
+    }
+}
+
+/// Tells the queue when the messages shall come again. If that fails they come when their visibility ends.
+async fn postpone(application: &Application, queue_url: &str, returned: &[Returned]) {
+    for chunk in returned.chunks(VISIBILITY_BATCH) {
+        let entries: Vec<_> = chunk
+            .iter()
+            .enumerate()
+            .filter_map(|(index, message)| {
+                let seconds = i32::try_from(message.pause.as_secs()).unwrap_or(i32::MAX);
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(message.envelope.receipt_handle.as_ref()?)
+                    .visibility_timeout(seconds)
+                    .build()
+                    .ok()
+            })
+            .collect();
+        if entries.is_empty() {
+            continue;
+        }
+        let request = application.cloud.sqs.change_message_visibility_batch().queue_url(queue_url);
+        if let Err(error) = request.set_entries(Some(entries)).send().await {
+            tracing::warn!("the pause of returned messages could not be set: {}", DisplayErrorContext(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Duration = Duration::from_secs(30);
+
+    fn returned(receive_count: u32, after: Option<Duration>) -> Returned {
+        let envelope = Envelope { message_id: "m".to_owned(), receipt_handle: None, receive_count };
+        Returned::new(Retries { first: FIRST, max_receives: 5 }, envelope, "down".to_owned(), after)
+    }
+
+    #[test]
+    fn a_pause_the_system_asked_for_is_kept_within_reason() {
+        assert_eq!(returned(1, None).pause, FIRST);
+        assert_eq!(returned(3, None).pause, FIRST * 4);
+        assert_eq!(returned(1, Some(Duration::ZERO)).pause, Duration::ZERO);
+        assert_eq!(returned(1, Some(Duration::from_secs(100_000))).pause, LONGEST_RETRY);
+    }
+
+    #[test]
+    fn a_message_whose_receives_are_used_up_becomes_a_dead_letter_at_once() {
+        assert!(!returned(4, None).is_given_up);
+        for count in [5, 6] {
+            let last = returned(count, Some(Duration::from_secs(60)));
+            assert!(last.is_given_up);
+            assert_eq!(last.pause, Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn the_pause_doubles_and_does_not_overflow() {
+        assert_eq!(back_off(1, FIRST), FIRST);
+        assert_eq!(back_off(4, FIRST), FIRST * 8);
+        assert!(back_off(4_000_000, FIRST) > LONGEST_RETRY);
+    }
+}

@@ -1,0 +1,92 @@
+//! The tasks queue delivers work that is no single record: runs that go on.
+
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use couplet_engine::{RunReport, RunStatus};
+use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
+use jiff::Timestamp;
+use tracing::Instrument;
+
+use super::returning::{Envelope, Returned, give_back};
+use super::run_job::answer;
+use crate::wiring::Application;
+
+/// How long a task stays away whose set-up is wrong: long enough for a person to act before it is given up.
+const SET_UP_PAUSE: Duration = Duration::from_secs(60);
+
+/// Does the tasks of an event, one after the other. What is named in the answer goes back into the queue; everything
+/// else is done.
+pub async fn run_task(application: &Application, event: SqsEvent, deadline: Option<Instant>) -> SqsBatchResponse {
+    let span = tracing::info_span!("run_task", company = %application.engine.company());
+    async move {
+        let mut returned = Vec::new();
+        for message in event.records {
+            let envelope = Envelope::of(&message);
+            let done = match parse(message.body.as_deref().unwrap_or_default(), application) {
+                Ok(task) => work(application, &task, deadline).await,
+                Err(problem) => {
+                    let reason = format!("the task cannot be read: {problem}");
+                    tracing::error!(
+                        message_id = envelope.message_id,
+                        receive_count = envelope.receive_count,
+                        "{reason}"
+                    );
+                    Err((reason, None))
+                }
+            };
+            if let Err((reason, after)) = done {
+                returned.push(Returned::new(application.retries, envelope, reason, after));
+            }
+        }
+        give_back(application, &application.cloud.tasks_queue_url, returned).await
+    }
+    .instrument(span)
+    .await
+}
+
+fn parse(body: &str, application: &Application) -> Result<Task, String> {
+    let message: TaskMessage = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let company = application.engine.company();
+    if message.v != TASK_FORMAT {
+        Err(format!("its format {} is not {TASK_FORMAT}", message.v))
+    } else if message.company != company {
+        Err(format!("it belongs to company {}; this function works for {company}", message.company))
+    } else {
+        Ok(message.task)
+    }
+}
+
+/// Does one task. `Err`: it has to come again, and after which pause.
+async fn work(
+    application: &Application,
+    task: &Task,
+    deadline: Option<Instant>,
+) -> Result<(), (String, Option<Duration>)> {
+    let Task::ContinueRun(next) = task;
+    let span = tracing::info_span!("continue_run", job = next.job);
+    async {
+        // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
+        let report = Box::pin(application.engine.continue_run(next, application.until(deadline))).await;
+        if let Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) = &report {
+            let wait = until.duration_since(Timestamp::now());
+            tracing::info!(run = %next.run, leg = next.leg, "another worker is at this leg, or at the one before");
+            return Err((held(next, *until), Some(wait.try_into().unwrap_or(Duration::ZERO))));
+        }
+        // A run that failed has noted so and ended; delivered again, its task finds nothing to go on with and is done.
+        let class = report.as_ref().err().map(couplet_engine::EngineError::retry_class);
+        match (answer(application, &next.job, report), class) {
+            (Err(error), Some(couplet_model::RetryClass::Configuration)) => {
+                Err((error.to_string(), Some(SET_UP_PAUSE)))
+            }
+            (Err(error), _) => Err((error.to_string(), None)),
+            (Ok(_), _) => Ok(()),
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+fn held(next: &Continuation, until: Timestamp) -> String {
+    format!("leg {} of the run {} of {} is being worked until {until} at the latest", next.leg, next.run, next.job)
+}
