@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use couplet_engine::{QueueError, RecordsQueue};
 use couplet_model::message::RecordMessage;
 use futures_util::stream::{self, TryStreamExt};
+
+use crate::aws_failure::in_one_line;
 
 /// Messages in one request; the service takes no more.
 const BATCH_MESSAGES: usize = 10;
@@ -44,7 +45,7 @@ impl SqsRecordsQueue {
                 .set_entries(Some(left.clone()))
                 .send()
                 .await
-                .map_err(|error| QueueError(DisplayErrorContext(&error).to_string()))?;
+                .map_err(|error| QueueError(in_one_line(&error)))?;
             let failed = answer.failed();
             if let Some(refused) = failed.iter().find(|entry| entry.sender_fault()) {
                 let reason = refused.message().unwrap_or_else(|| refused.code());

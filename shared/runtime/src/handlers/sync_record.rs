@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use couplet_engine::{Delivery, Disposition};
 use couplet_model::message::{MESSAGE_FORMAT, RecordMessage};
 use tracing::Instrument;
 
 use super::isolation::isolated;
+use crate::aws_failure::in_one_line;
 use crate::wiring::Application;
 
 /// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
@@ -134,7 +134,7 @@ async fn postpone(application: &Application, returned: &[Returned]) {
         }
         let request = application.cloud.sqs.change_message_visibility_batch().queue_url(&application.cloud.queue_url);
         if let Err(error) = request.set_entries(Some(entries)).send().await {
-            tracing::warn!("the pause of returned messages could not be set: {}", DisplayErrorContext(&error));
+            tracing::warn!("the pause of returned messages could not be set: {}", in_one_line(&error));
         }
     }
 }
