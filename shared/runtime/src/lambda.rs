@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::configuration::{Environment, Settings, Sources};
 use crate::handlers::{self, RunJobEvent};
+use crate::telemetry;
 use crate::wiring::{Application, Cloud};
-use crate::{secrets, telemetry};
 
 /// Time left for storing and answering when calls to the systems have to stop.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -76,9 +76,8 @@ async fn start() -> Result<Arc<Application>, Error> {
     }
 }
 
-async fn wire(mut environment: Environment) -> Result<Application, Error> {
+async fn wire(environment: Environment) -> Result<Application, Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    secrets::fill_in(&mut environment, &aws).await?;
     let sources = Sources::of_environment(&environment)?;
     let settings = Settings::from_sources(&sources)?;
     let cloud = Cloud::aws(&settings, &sources, &aws)?;
