@@ -1,7 +1,7 @@
 //! What a client of Business Central needs to know, with the sizes the service allows.
 
 use couplet_model::ids::CompanyId;
-use couplet_odata::Secret;
+use couplet_odata::ClientSecret;
 
 /// Page size of the service.
 const PAGE_SIZE: u32 = 20_000;
@@ -22,8 +22,8 @@ pub struct BusinessCentralSettings {
     pub tenant: String,
     /// Application id.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// Its secret, or where it is kept.
+    pub client_secret: ClientSecret,
     /// The company to work in.
     pub company: CompanyId,
     /// Records per page, at most 20,000.
@@ -45,7 +45,7 @@ impl BusinessCentralSettings {
         authority: impl Into<String>,
         tenant: impl Into<String>,
         client_id: impl Into<String>,
-        client_secret: impl Into<Secret>,
+        client_secret: impl Into<ClientSecret>,
         company: CompanyId,
     ) -> Self {
         Self {

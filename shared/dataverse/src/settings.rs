@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use couplet_odata::Secret;
+use couplet_odata::ClientSecret;
 
 /// Page size the service allows at most.
 const PAGE_SIZE: u32 = 5000;
@@ -24,8 +24,8 @@ pub struct DataverseSettings {
     pub tenant: String,
     /// Application id.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// Its secret, or where it is kept.
+    pub client_secret: ClientSecret,
     /// Rows per page, at most 5000.
     pub page_size: u32,
     /// Records per bulk message, at most 1000.
@@ -49,7 +49,7 @@ impl DataverseSettings {
         authority: impl Into<String>,
         tenant: impl Into<String>,
         client_id: impl Into<String>,
-        client_secret: impl Into<Secret>,
+        client_secret: impl Into<ClientSecret>,
     ) -> Self {
         Self {
             url: url.into(),

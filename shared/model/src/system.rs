@@ -168,6 +168,11 @@ pub enum SystemErrorKind {
     Throttled(Duration),
     /// The system failed for a passing reason (5xx, deadlock).
     Transient,
+    /// The application's secret cannot be read where it is kept, so nothing was sent.
+    NoSecret {
+        /// Whether that is expected to end by itself.
+        passes: bool,
+    },
     /// No token, or the token was refused.
     Unauthorized,
     /// A privilege is missing.
@@ -206,14 +211,16 @@ impl SystemError {
     /// What to do with it.
     pub fn retry_class(&self) -> RetryClass {
         match &self.kind {
-            SystemErrorKind::Unreachable | SystemErrorKind::Timeout | SystemErrorKind::Transient => {
-                RetryClass::RetryNow
-            }
+            SystemErrorKind::Unreachable
+            | SystemErrorKind::Timeout
+            | SystemErrorKind::Transient
+            | SystemErrorKind::NoSecret { passes: true } => RetryClass::RetryNow,
             SystemErrorKind::Throttled(pause) => RetryClass::RetryAfter(*pause),
             SystemErrorKind::VersionConflict => RetryClass::Conflict,
-            SystemErrorKind::Unauthorized | SystemErrorKind::Forbidden | SystemErrorKind::Protocol => {
-                RetryClass::Configuration
-            }
+            SystemErrorKind::NoSecret { passes: false }
+            | SystemErrorKind::Unauthorized
+            | SystemErrorKind::Forbidden
+            | SystemErrorKind::Protocol => RetryClass::Configuration,
             SystemErrorKind::NotFound | SystemErrorKind::Duplicate | SystemErrorKind::Refused => RetryClass::Data,
         }
     }
@@ -229,6 +236,7 @@ impl fmt::Display for SystemError {
                 write!(f, "{side} asks for a pause of {} s: {}", pause.as_secs(), self.message)
             }
             SystemErrorKind::Transient => write!(f, "{side} failed for the moment: {}", self.message),
+            SystemErrorKind::NoSecret { .. } => write!(f, "cannot sign in to {side}: {}", self.message),
             SystemErrorKind::Unauthorized => write!(f, "{side} refused the token: {}", self.message),
             SystemErrorKind::Forbidden => write!(f, "{side} denies access: {}", self.message),
             SystemErrorKind::NotFound => write!(f, "not found in {side}: {}", self.message),

@@ -1,5 +1,7 @@
 //! One application and its way to one system: connections, token, shared pause, concurrency gate, retries, counters.
 
+mod signing_in;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,10 +13,10 @@ use reqwest::{Certificate, Client};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
+use crate::client_secret::ClientSecret;
 use crate::correlation::{self, current_run};
 use crate::pause::{Pause, back_off};
 use crate::request::{Repeat, Reply, Request};
-use crate::secret::Secret;
 use crate::token::{Token, TokenSource};
 use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_headers};
 
@@ -41,8 +43,8 @@ pub struct IdentitySettings {
     pub tenant: String,
     /// Application id.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// Its secret, or where it is kept.
+    pub client_secret: ClientSecret,
     /// Scope of the token.
     pub scope: String,
     /// Requests that may be under way at once.
@@ -310,58 +312,6 @@ impl Identity {
         }
         let wait = back_off(faults, FIRST_RETRY, LONGEST_RETRY, jitter());
         self.rest(wait, patience).await.map_err(|_| error)
-    }
-
-    /// The token, fetched by one caller for all.
-    async fn token(&self, patience: Instant) -> Result<Token, SystemError> {
-        let mut held = self.token.lock().await;
-        if let Some(token) = held.as_ref().filter(|token| token.is_good(Instant::now())) {
-            return Ok(token.clone());
-        }
-        let generation = held.as_ref().map_or(0, |token| token.generation) + 1;
-        let mut faults = 0;
-        loop {
-            let error = match self.ask_for_token(generation, patience).await {
-                Ok(token) => {
-                    *held = Some(token.clone());
-                    return Ok(token);
-                }
-                Err(error) => error,
-            };
-            faults += 1;
-            let passing = matches!(
-                error.kind,
-                SystemErrorKind::Unreachable
-                    | SystemErrorKind::Timeout
-                    | SystemErrorKind::Transient
-                    | SystemErrorKind::Throttled(_)
-            );
-            self.retry_or(error, faults, passing, patience).await?;
-        }
-    }
-
-    async fn ask_for_token(&self, generation: u64, patience: Instant) -> Result<Token, SystemError> {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.source.client_id),
-            ("client_secret", self.source.client_secret.expose()),
-            ("scope", &self.source.scope),
-        ];
-        let left = patience.saturating_duration_since(Instant::now()).min(Duration::from_secs(30));
-        let answer = self.client.post(&self.source.endpoint).form(&form).timeout(left).send().await;
-        let answer = answer.map_err(|error| self.lost(&error))?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(|error| self.lost(&error))?;
-        tracing::debug!(status, "token for {}", self.side);
-        Token::read(self.source.side, status, &body, Instant::now(), generation)
-    }
-
-    /// Gives up the token of that generation; a newer one stays.
-    async fn forget(&self, generation: u64) {
-        let mut held = self.token.lock().await;
-        if let Some(token) = held.as_mut().filter(|token| token.generation == generation) {
-            token.expire();
-        }
     }
 
     fn error(&self, kind: SystemErrorKind, message: &str) -> SystemError {

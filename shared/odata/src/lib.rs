@@ -3,6 +3,7 @@
 //! [`identity::Identity`] is the only door to the network: one application, its token, its connections and its
 //! pauses. Everything else is text and parsing.
 
+pub mod client_secret;
 pub mod correlation;
 pub mod fault;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod secret;
 mod token;
 mod transport;
 
+pub use client_secret::{ClientSecret, KeeperError, SecretKeeper};
 pub use fault::{error_of, kind_of};
 pub use identity::{Identity, IdentitySettings};
 pub use pause::Pause;

@@ -7,8 +7,8 @@ use couplet_model::table::Side;
 use reqwest::header::HeaderValue;
 use serde_json::Value as Json;
 
+use crate::client_secret::ClientSecret;
 use crate::fault::code_and_message;
-use crate::secret::Secret;
 
 /// How long before its end a token is no longer used, at most.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -21,7 +21,7 @@ pub(crate) struct TokenSource {
     pub side: Side,
     pub endpoint: String,
     pub client_id: String,
-    pub client_secret: Secret,
+    pub client_secret: ClientSecret,
     pub scope: String,
 }
 

@@ -16,8 +16,8 @@ use tracing::Instrument;
 use crate::configuration::{Environment, Settings, Sources};
 use crate::handlers::{self, RunJobEvent};
 use crate::metrics::Metric;
+use crate::telemetry;
 use crate::wiring::{Application, Cloud, Systems};
-use crate::{secrets, telemetry};
 
 /// Time left for storing and answering when calls to the systems have to stop.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -129,9 +129,8 @@ async fn start() -> Result<Arc<Application>, Error> {
     }
 }
 
-async fn wire(mut environment: Environment) -> Result<Application, Error> {
+async fn wire(environment: Environment) -> Result<Application, Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    secrets::fill_in(&mut environment, &aws).await?;
     let sources = Sources::of_environment(&environment)?;
     let settings = Settings::from_sources(&sources)?;
     let cloud = Cloud::aws(&settings, &sources, &aws)?;

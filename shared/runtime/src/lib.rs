@@ -3,6 +3,7 @@
 //! The functions and the embedded cloud call the very same [`handlers`]; a function's `main` names one of them and
 //! nothing more.
 
+pub mod aws_failure;
 pub mod configuration;
 pub mod handlers;
 pub mod lambda;

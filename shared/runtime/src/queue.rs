@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use couplet_engine::{QueueError, RecordsQueue, TasksQueue};
 use couplet_model::message::RecordMessage;
 use couplet_model::task::TaskMessage;
 use futures_util::stream::{self, TryStreamExt};
+
+use crate::aws_failure::in_one_line;
 
 /// Messages in one request; the service takes no more.
 const BATCH_MESSAGES: usize = 10;
@@ -45,7 +46,7 @@ impl SqsRecordsQueue {
                 .set_entries(Some(left.clone()))
                 .send()
                 .await
-                .map_err(|error| QueueError(DisplayErrorContext(&error).to_string()))?;
+                .map_err(|error| QueueError(in_one_line(&error)))?;
             let failed = answer.failed();
             if let Some(refused) = failed.iter().find(|entry| entry.sender_fault()) {
                 let reason = refused.message().unwrap_or_else(|| refused.code());
@@ -90,7 +91,7 @@ impl TasksQueue for SqsTasksQueue {
     async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
         let body = serde_json::to_string(&task).map_err(|error| QueueError(error.to_string()))?;
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
-        sent.map(|_| ()).map_err(|error| QueueError(DisplayErrorContext(&error).to_string()))
+        sent.map(|_| ()).map_err(|error| QueueError(in_one_line(&error)))
     }
 }
 

@@ -1,128 +1,78 @@
-//! Secrets that live in Secrets Manager: the environment holds their ARNs, never the secrets themselves.
+//! Secrets that live in Secrets Manager: the settings hold their ARNs, and each is read when a token first needs it.
 
-use aws_config::SdkConfig;
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata};
-use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::configuration::{Environment, KEYS};
+use async_trait::async_trait;
+use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::{Client, Config};
+use couplet_odata::{ClientSecret, KeeperError, Secret, SecretKeeper};
+use tokio::sync::OnceCell;
 
-/// Behind the variable of a secret setting: the variable with the ARN of the secret.
-const ARN: &str = "_ARN";
+use crate::aws_failure;
+use crate::configuration::{SecretPlace, SecretSetting};
 
-/// A secret cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// Secrets Manager refused, or cannot be reached.
-    #[error(
-        "the secret {arn} in {variable} cannot be read ({reason}): check that it is there and that the function may call secretsmanager:GetSecretValue"
-    )]
-    Unreadable {
-        /// The variable with its ARN.
-        variable: String,
-        /// Its ARN.
-        arn: String,
-        /// What Secrets Manager said.
-        reason: String,
-    },
-    /// The secret is there, but is no text.
-    #[error("the secret {arn} in {variable} holds no text: store the application's secret as plain text")]
-    Empty {
-        /// The variable with its ARN.
-        variable: String,
-        /// Its ARN.
-        arn: String,
-    },
+/// Longest time for one attempt; the SDK makes three.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Secrets Manager, which nothing is asked of before a secret is needed: not even a client is made.
+#[derive(Default)]
+pub struct SecretsManager {
+    client: Arc<OnceCell<Client>>,
+    kept: BTreeMap<String, ClientSecret>,
 }
 
-/// A secret to be read: the variable it is for, and where it is.
-#[derive(Debug, PartialEq, Eq)]
-struct Wanted {
-    variable: String,
-    arn: String,
-}
-
-/// Replaces every variable that holds the ARN of a secret by the secret itself.
-///
-/// # Errors
-/// When one of them cannot be read.
-pub async fn fill_in(environment: &mut Environment, aws: &SdkConfig) -> Result<(), SecretError> {
-    let wanted = take_arns(environment);
-    if wanted.is_empty() {
-        return Ok(());
+impl SecretsManager {
+    /// The secret of a setting. Settings with the same ARN share one, and what was read of it.
+    pub fn client_secret(&mut self, setting: &SecretSetting) -> ClientSecret {
+        let place = match setting {
+            SecretSetting::Given(secret) => return secret.clone().into(),
+            SecretSetting::Kept(place) => place,
+        };
+        let keeper = || Keeper { place: place.clone(), client: Arc::clone(&self.client) };
+        self.kept.entry(place.arn.clone()).or_insert_with(|| ClientSecret::kept(keeper())).clone()
     }
-    let client = Client::new(aws);
-    let secrets = try_join_all(wanted.iter().map(|wanted| read(&client, wanted))).await?;
-    environment.extend(wanted.into_iter().map(|wanted| wanted.variable).zip(secrets));
-    Ok(())
 }
 
-/// Takes the variables with ARNs out of the environment. An empty one is a setting left out, and a secret that is set
-/// itself wins.
-fn take_arns(environment: &mut Environment) -> Vec<Wanted> {
-    let secrets = KEYS.iter().filter(|key| key.secret).map(|key| key.variable());
-    let taken = secrets.filter_map(|variable| {
-        let arn = environment.remove(&format!("{variable}{ARN}"))?.trim().to_owned();
-        let is_set = environment.get(&variable).is_some_and(|secret| !secret.trim().is_empty());
-        (!arn.is_empty() && !is_set).then_some(Wanted { variable, arn })
-    });
-    taken.collect()
+struct Keeper {
+    place: SecretPlace,
+    client: Arc<OnceCell<Client>>,
 }
 
-async fn read(client: &Client, wanted: &Wanted) -> Result<String, SecretError> {
-    let variable = || format!("{}{ARN}", wanted.variable);
-    let answer = client.get_secret_value().secret_id(&wanted.arn).send().await;
-    let answer = answer.map_err(|error| SecretError::Unreadable {
-        variable: variable(),
-        arn: wanted.arn.clone(),
-        reason: match (error.code(), error.message()) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            _ => DisplayErrorContext(&error).to_string(),
-        },
-    })?;
-    match answer.secret_string().map(str::trim) {
-        Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
-        _ => Err(SecretError::Empty { variable: variable(), arn: wanted.arn.clone() }),
+#[async_trait]
+impl SecretKeeper for Keeper {
+    async fn read(&self) -> Result<Secret, KeeperError> {
+        let client = self.client.get_or_init(client).await;
+        let SecretPlace { arn, variable } = &self.place;
+        let answer = client.get_secret_value().secret_id(arn).send().await.map_err(|error| {
+            let reason = aws_failure::in_one_line(&error);
+            if aws_failure::passes(&error) {
+                KeeperError::Unreachable(format!(
+                    "the secret {arn} in {variable} cannot be read for the moment ({reason}): if this stays, check the way to Secrets Manager"
+                ))
+            } else {
+                KeeperError::Refused(format!(
+                    "the secret {arn} in {variable} cannot be read ({reason}): check that it is there and that the function may call secretsmanager:GetSecretValue, and kms:Decrypt for a key of your own"
+                ))
+            }
+        })?;
+        match answer.secret_string().map(str::trim) {
+            Some(secret) if !secret.is_empty() => Ok(Secret::from(secret)),
+            _ => Err(KeeperError::Refused(format!(
+                "the secret {arn} in {variable} holds no text: store the application's secret as plain text"
+            ))),
+        }
     }
+}
+
+/// The service of the account and region of this process.
+async fn client() -> Client {
+    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LONGEST_ATTEMPT).build();
+    Client::from_conf(Config::from(&aws).to_builder().timeout_config(timeouts).build())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(variables: &[(&str, &str)]) -> Environment {
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn every_secret_setting_may_be_given_by_its_arn() {
-        let mut variables = environment(&[
-            ("COUPLET_ENTRA_CLIENT_SECRET_ARN", "arn:entra"),
-            ("COUPLET_BUSINESS_CENTRAL_CLIENT_SECRET_ARN", " arn:bc "),
-            ("COUPLET_DATAVERSE_CLIENT_SECRET_ARN", ""),
-            ("COUPLET_LOG", "info"),
-        ]);
-        let wanted = take_arns(&mut variables);
-        let wanted: Vec<_> = wanted.iter().map(|wanted| (wanted.variable.as_str(), wanted.arn.as_str())).collect();
-        assert_eq!(
-            wanted,
-            [("COUPLET_ENTRA_CLIENT_SECRET", "arn:entra"), ("COUPLET_BUSINESS_CENTRAL_CLIENT_SECRET", "arn:bc")]
-        );
-        assert_eq!(variables, environment(&[("COUPLET_LOG", "info")]), "no ARN is left to be taken for a setting");
-    }
-
-    #[test]
-    fn a_secret_in_the_environment_wins_over_its_arn() {
-        let mut variables =
-            environment(&[("COUPLET_ENTRA_CLIENT_SECRET", "secret"), ("COUPLET_ENTRA_CLIENT_SECRET_ARN", "arn:entra")]);
-        assert_eq!(take_arns(&mut variables), []);
-        assert_eq!(variables, environment(&[("COUPLET_ENTRA_CLIENT_SECRET", "secret")]));
-    }
-
-    #[test]
-    fn only_secrets_may_be_given_by_an_arn() {
-        let mut variables = environment(&[("COUPLET_ENTRA_CLIENT_ID_ARN", "arn:id")]);
-        assert_eq!(take_arns(&mut variables), []);
-        assert_eq!(variables.len(), 1);
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources, TASKS_QUEUE_URL};
 use crate::metrics::Metrics;
 use crate::queue::{SqsRecordsQueue, SqsTasksQueue};
+use crate::secrets::SecretsManager;
 
 /// Couplet could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,7 @@ impl Systems {
     /// # Errors
     /// When an address or a file with certificates cannot be used.
     pub fn new(settings: &Settings, catalogue: &Catalogue) -> Result<Self, StartError> {
+        let mut secrets = SecretsManager::default();
         let section = &settings.business_central;
         let business_central = BusinessCentralSettings {
             companion: section.companion,
@@ -85,7 +87,7 @@ impl Systems {
                 &section.credentials.authority,
                 &section.credentials.tenant,
                 &section.credentials.client_id,
-                section.credentials.client_secret.clone(),
+                secrets.client_secret(&section.credentials.client_secret),
                 settings.company,
             )
         };
@@ -99,7 +101,7 @@ impl Systems {
                 &section.credentials.authority,
                 &section.credentials.tenant,
                 &section.credentials.client_id,
-                section.credentials.client_secret.clone(),
+                secrets.client_secret(&section.credentials.client_secret),
             )
         };
         Ok(Self {

@@ -8,7 +8,7 @@ use super::keys::Key;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     /// A setting is not there.
-    #[error("the setting {} is missing ({}): set {} or write {} into {place}", key.name, key.what, key.variable(), key.line())]
+    #[error("the setting {} is missing ({}): set {} or write {} into {place}", key.name, key.what, variables(key), key.line())]
     Missing {
         /// Which one.
         key: &'static Key,
@@ -43,4 +43,9 @@ pub enum ConfigurationError {
         /// What is wrong and what to do.
         problem: String,
     },
+}
+
+/// The environment variables that set it.
+fn variables(key: &Key) -> String {
+    if key.secret { format!("{} or {}", key.variable(), key.arn_variable()) } else { key.variable() }
 }

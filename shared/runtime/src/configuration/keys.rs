@@ -21,6 +21,11 @@ impl Key {
         format!("COUPLET_{}", self.name.replace('.', "_").to_uppercase())
     }
 
+    /// The environment variable that holds the ARN of a secret in Secrets Manager instead of the secret itself.
+    pub fn arn_variable(&self) -> String {
+        format!("{}_ARN", self.variable())
+    }
+
     /// The line of the file that sets it, its section before it.
     pub fn line(&self) -> String {
         match self.name.rsplit_once('.') {

@@ -2,11 +2,13 @@
 
 mod error;
 mod keys;
+mod secret_setting;
 mod sources;
 mod typed;
 
 pub use error::ConfigurationError;
 pub use keys::{KEYS, Key, QUEUE_URL, TASKS_QUEUE_URL};
+pub use secret_setting::{SecretPlace, SecretSetting};
 pub use sources::{Environment, Found, Sources};
 pub use typed::{
     BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,

@@ -7,7 +7,7 @@ use couplet_model::catalogue::nearest;
 use toml::Value as Toml;
 
 use super::error::ConfigurationError;
-use super::keys::{KEYS, OTHER_VARIABLES, key};
+use super::keys::{KEYS, Key, OTHER_VARIABLES, key};
 
 /// A setting as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub type Environment = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     found: BTreeMap<&'static str, Found>,
+    arns: BTreeMap<&'static str, Found>,
     file: Option<PathBuf>,
 }
 
@@ -44,7 +45,7 @@ impl Sources {
     /// # Errors
     /// When the file cannot be read, or anything in it or in the environment is no setting.
     pub fn of_file(path: &Path, must_exist: bool, environment: &Environment) -> Result<Self, ConfigurationError> {
-        let mut sources = Self { found: BTreeMap::new(), file: Some(path.to_owned()) };
+        let mut sources = Self { file: Some(path.to_owned()), ..Self::default() };
         let refuse = |problem: String| ConfigurationError::File { path: path.to_owned(), problem };
         match std::fs::read_to_string(path) {
             Ok(text) => {
@@ -66,6 +67,11 @@ impl Sources {
         self.found.get(name)
     }
 
+    /// The ARN of a secret setting, if the environment has it instead of the secret itself.
+    pub fn arn(&self, name: &str) -> Option<&Found> {
+        self.arns.get(name)
+    }
+
     /// The file that was read or looked for, for messages.
     pub fn place(&self) -> String {
         self.file.as_ref().map_or_else(|| "the function's environment".to_owned(), |path| path.display().to_string())
@@ -74,8 +80,19 @@ impl Sources {
     fn read_environment(&mut self, environment: &Environment) -> Result<(), ConfigurationError> {
         let ours = environment.iter().filter(|(name, _)| name.starts_with("COUPLET_"));
         for (name, text) in ours.filter(|(name, _)| !OTHER_VARIABLES.contains(&name.as_str())) {
+            let from = || format!("the environment variable {name}");
+            if let Some(key) = KEYS.iter().find(|key| key.secret && key.arn_variable() == *name) {
+                // A secret that is set itself wins over its ARN; as everything here, the ARN wins over the file.
+                let is_set = environment.get(&key.variable()).is_some_and(|secret| !secret.trim().is_empty());
+                if !text.trim().is_empty() && !is_set {
+                    self.found.remove(key.name);
+                    self.arns.insert(key.name, Found { text: text.trim().to_owned(), from: from() });
+                }
+                continue;
+            }
             let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
-                let variables: Vec<String> = KEYS.iter().map(super::keys::Key::variable).collect();
+                let arns = KEYS.iter().filter(|key| key.secret).map(Key::arn_variable);
+                let variables: Vec<String> = KEYS.iter().map(Key::variable).chain(arns).collect();
                 return Err(ConfigurationError::Unknown {
                     name: name.clone(),
                     from: "the environment".to_owned(),
@@ -84,8 +101,7 @@ impl Sources {
             };
             // A variable set to nothing is how a shell or a template leaves a setting out.
             if !text.trim().is_empty() {
-                let from = format!("the environment variable {name}");
-                self.found.insert(key.name, Found { text: text.trim().to_owned(), from });
+                self.found.insert(key.name, Found { text: text.trim().to_owned(), from: from() });
             }
         }
         Ok(())

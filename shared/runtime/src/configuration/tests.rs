@@ -45,7 +45,7 @@ fn a_file_and_a_secret_in_the_environment_are_enough() {
     let settings = read(FILE, &[SECRET]).expect("complete settings");
     assert_eq!(settings.business_central.url, "https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production");
     assert_eq!(settings.dataverse.url, "https://contoso.crm4.dynamics.com");
-    assert_eq!(settings.dataverse.credentials.client_secret.expose(), "hunter2");
+    assert_eq!(settings.dataverse.credentials.client_secret, "hunter2".into());
     assert_eq!(settings.switches.ownership, couplet_model::switches::Ownership::Person);
     assert_eq!(settings.limits.lease_minutes, 15);
 }
@@ -61,15 +61,75 @@ fn one_system_may_have_an_application_of_its_own() {
     let own = [SECRET, ("COUPLET_DATAVERSE_CLIENT_ID", "other"), ("COUPLET_DATAVERSE_CLIENT_SECRET", "sesame")];
     let settings = read(FILE, &own).expect("complete settings");
     assert_eq!(settings.dataverse.credentials.client_id, "other");
-    assert_eq!(settings.dataverse.credentials.client_secret.expose(), "sesame");
-    assert_eq!(settings.business_central.credentials.client_secret.expose(), "hunter2");
+    assert_eq!(settings.dataverse.credentials.client_secret, "sesame".into());
+    assert_eq!(settings.business_central.credentials.client_secret, "hunter2".into());
+}
+
+const ARN: (&str, &str) = ("COUPLET_ENTRA_CLIENT_SECRET_ARN", " arn:entra ");
+
+/// The secrets of Business Central and Dataverse in complete settings.
+fn secrets(text: &str, variables: &[(&str, &str)]) -> [SecretSetting; 2] {
+    let settings = read(text, variables).expect("complete settings");
+    [settings.business_central.credentials.client_secret, settings.dataverse.credentials.client_secret]
+}
+
+fn kept(arn: &str, variable: &str) -> SecretSetting {
+    SecretSetting::Kept(SecretPlace { arn: arn.to_owned(), variable: variable.to_owned() })
+}
+
+#[test]
+fn a_secret_is_given_by_itself_or_by_its_arn() {
+    let by_arn = || kept("arn:entra", "COUPLET_ENTRA_CLIENT_SECRET_ARN");
+    let own = ("COUPLET_DATAVERSE_CLIENT_SECRET_ARN", "arn:own");
+    let own_by_arn = || kept("arn:own", "COUPLET_DATAVERSE_CLIENT_SECRET_ARN");
+    let with_secret = FILE.replace("[entra]", "[entra]\nclient_secret = \"from-file\"");
+    for (name, file, variables, expected) in [
+        ("the ARN alone is enough", FILE, vec![ARN], [by_arn(), by_arn()]),
+        ("a secret that is set itself wins", FILE, vec![SECRET, ARN], ["hunter2".into(), "hunter2".into()]),
+        ("an empty secret is left out", FILE, vec![("COUPLET_ENTRA_CLIENT_SECRET", ""), ARN], [by_arn(), by_arn()]),
+        (
+            "an empty ARN is left out",
+            FILE,
+            vec![ARN, ("COUPLET_DATAVERSE_CLIENT_SECRET_ARN", "")],
+            [by_arn(), by_arn()],
+        ),
+        ("one system may have its own", FILE, vec![ARN, own], [by_arn(), own_by_arn()]),
+        ("which may be beside a given one", FILE, vec![SECRET, own], ["hunter2".into(), own_by_arn()]),
+        ("the environment wins over the file", &with_secret, vec![ARN], [by_arn(), by_arn()]),
+        ("also for one system", &with_secret, vec![own], ["from-file".into(), own_by_arn()]),
+    ] {
+        assert_eq!(secrets(file, &variables), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_empty_arn_leaves_the_secret_missing() {
+    assert!(problem(FILE, &[("COUPLET_ENTRA_CLIENT_SECRET_ARN", " ")]).contains("entra.client_secret is missing"));
+}
+
+#[test]
+fn a_secret_put_in_place_of_its_arn_is_refused_and_not_shown() {
+    let problem = problem(FILE, &[("COUPLET_ENTRA_CLIENT_SECRET_ARN", "hunter2")]);
+    assert!(problem.contains("not the ARN of a secret"), "{problem}");
+    assert!(problem.contains("environment variable COUPLET_ENTRA_CLIENT_SECRET_ARN"), "{problem}");
+    assert!(!problem.contains("hunter2"), "{problem}");
+}
+
+#[test]
+fn only_secrets_are_given_by_an_arn_and_only_in_the_environment() {
+    let variable = problem(FILE, &[SECRET, ("COUPLET_ENTRA_CLIENT_ID_ARN", "arn:id")]);
+    assert!(variable.contains("there is no setting COUPLET_ENTRA_CLIENT_ID_ARN"), "{variable}");
+    let in_file = problem(&FILE.replace("[entra]", "[entra]\nclient_secret_arn = \"arn:entra\""), &[SECRET]);
+    assert!(in_file.contains("there is no setting entra.client_secret_arn"), "{in_file}");
+    let misspelt = problem(FILE, &[("COUPLET_ENTRA_CLIENT_SECRET_ARM", "arn:entra")]);
+    assert!(misspelt.contains("did you mean COUPLET_ENTRA_CLIENT_SECRET_ARN?"), "{misspelt}");
 }
 
 #[test]
 fn a_missing_setting_is_named_with_its_variable_its_file_and_an_example() {
     let problem = problem(FILE, &[]);
     assert!(problem.contains("entra.client_secret is missing"), "{problem}");
-    assert!(problem.contains("COUPLET_ENTRA_CLIENT_SECRET"), "{problem}");
+    assert!(problem.contains("COUPLET_ENTRA_CLIENT_SECRET or COUPLET_ENTRA_CLIENT_SECRET_ARN"), "{problem}");
     assert!(problem.contains("couplet.toml"), "{problem}");
 }
 

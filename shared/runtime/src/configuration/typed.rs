@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use couplet_model::ids::CompanyId;
 use couplet_model::switches::{Ownership, SalesOrders, Switches};
-use couplet_odata::Secret;
 
 use super::error::ConfigurationError;
 use super::keys::{Key, key};
+use super::secret_setting::{SecretPlace, SecretSetting};
 use super::sources::{Found, Sources};
 
 /// All settings of one installation.
@@ -43,8 +43,8 @@ pub struct Credentials {
     pub tenant: String,
     /// Application.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
+    /// Its secret, or where it is.
+    pub client_secret: SecretSetting,
 }
 
 /// Business Central.
@@ -232,12 +232,30 @@ impl Reader<'_> {
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, ConfigurationError> {
-        self.optional(name, parse)?
-            .ok_or_else(|| ConfigurationError::Missing { key: declared(name), place: self.sources.place() })
+        self.optional(name, parse)?.ok_or_else(|| self.missing(name))
+    }
+
+    fn missing(&self, name: &'static str) -> ConfigurationError {
+        ConfigurationError::Missing { key: declared(name), place: self.sources.place() }
     }
 
     fn number(&self, name: &'static str, least: u32, most: u32, default: u32) -> Result<u32, ConfigurationError> {
         Ok(self.optional(name, within(least, most))?.unwrap_or(default))
+    }
+
+    /// A secret that is set itself, or else by its ARN.
+    fn secret(&self, name: &'static str) -> Result<Option<SecretSetting>, ConfigurationError> {
+        if let Some(text) = self.optional(name, plain)? {
+            return Ok(Some(SecretSetting::from(text)));
+        }
+        let Some(Found { text, from }) = self.sources.arn(name) else { return Ok(None) };
+        let key = declared(name);
+        // It may be the secret itself, put into the wrong variable: a text that is not an ARN is shown nowhere.
+        if !text.starts_with("arn:") {
+            let problem = "not the ARN of a secret in Secrets Manager".to_owned();
+            return Err(ConfigurationError::Wrong { key, problem, from: from.clone() });
+        }
+        Ok(Some(SecretSetting::Kept(SecretPlace { arn: text.clone(), variable: key.arn_variable() })))
     }
 
     /// The credentials of one system: its own where it has some, else those of `[entra]`.
@@ -264,7 +282,10 @@ impl Reader<'_> {
         Ok(Credentials {
             tenant: either(tenant, "entra.tenant")?,
             client_id: either(client_id, "entra.client_id")?,
-            client_secret: Secret::from(either(client_secret, "entra.client_secret")?),
+            client_secret: match self.secret(client_secret)? {
+                Some(own) => own,
+                None => self.secret("entra.client_secret")?.ok_or_else(|| self.missing("entra.client_secret"))?,
+            },
             authority: authority.unwrap_or_else(|| "https://login.microsoftonline.com".to_owned()),
         })
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use couplet_store::DeadLetter;
 use jiff::Timestamp;
 
+use crate::aws_failure::in_one_line;
 use crate::wiring::{Application, Retries};
 
 /// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
@@ -117,7 +117,7 @@ async fn postpone(application: &Application, queue_url: &str, returned: &[Return
         }
         let request = application.cloud.sqs.change_message_visibility_batch().queue_url(queue_url);
         if let Err(error) = request.set_entries(Some(entries)).send().await {
-            tracing::warn!("the pause of returned messages could not be set: {}", DisplayErrorContext(&error));
+            tracing::warn!("the pause of returned messages could not be set: {}", in_one_line(&error));
         }
     }
 }

@@ -1,121 +1,31 @@
 //! One identity against a server that answers by script: tokens, pauses, retries, the gate.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+mod secrets;
+mod server;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
-use couplet_odata::{Identity, IdentitySettings, Repeat, Request, Secret};
+use couplet_odata::{ClientSecret, Identity, IdentitySettings, Repeat, Request};
 use reqwest::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-/// What the server does with one request.
-#[derive(Clone)]
-enum Answer {
-    Status(u16, &'static str),
-    /// Reads the request and closes the connection.
-    Cut,
-    /// Waits, then answers 200.
-    Slow(Duration),
-}
-
-#[derive(Default)]
-struct Server {
-    script: Mutex<VecDeque<Answer>>,
-    token_answer: Mutex<Option<(u16, &'static str)>>,
-    tokens: AtomicUsize,
-    seen: Mutex<Vec<String>>,
-    running: AtomicUsize,
-    most_running: AtomicUsize,
-}
-
-impl Server {
-    async fn start(script: &[Answer]) -> (Arc<Self>, String) {
-        let server = Arc::new(Self { script: Mutex::new(script.iter().cloned().collect()), ..Self::default() });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = Arc::clone(&server);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(Arc::clone(&serving).serve(stream));
-            }
-        });
-        (server, url)
-    }
-
-    async fn serve(self: Arc<Self>, mut stream: TcpStream) {
-        let Some(request) = read_request(&mut stream).await else { return };
-        if request.contains("/oauth2/v2.0/token") {
-            let number = self.tokens.fetch_add(1, Ordering::SeqCst);
-            let refused = *self.token_answer.lock().unwrap();
-            let (status, body) = refused.map_or_else(
-                || (200, format!("{{\"access_token\":\"token-{number}\",\"expires_in\":3599}}")),
-                |(status, body)| (status, body.to_owned()),
-            );
-            return reply(&mut stream, status, "", &body).await;
-        }
-        self.seen.lock().unwrap().push(request);
-        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_running.fetch_max(running, Ordering::SeqCst);
-        let answer = self.script.lock().unwrap().pop_front().unwrap_or(Answer::Status(200, ""));
-        if let Answer::Slow(wait) = answer {
-            tokio::time::sleep(wait).await;
-        }
-        self.running.fetch_sub(1, Ordering::SeqCst);
-        match answer {
-            Answer::Status(status, headers) => reply(&mut stream, status, headers, "{}").await,
-            Answer::Cut => {}
-            Answer::Slow(_) => reply(&mut stream, 200, "", "{}").await,
-        }
-    }
-
-    fn seen(&self) -> usize {
-        self.seen.lock().unwrap().len()
-    }
-
-    fn tokens(&self) -> usize {
-        self.tokens.load(Ordering::SeqCst)
-    }
-}
-
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let count = stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
-        bytes.extend_from_slice(&buffer[..count]);
-        let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-        let Some(head) = text.find("\r\n\r\n") else { continue };
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok())
-            .unwrap_or(0);
-        if bytes.len() >= head + 4 + length {
-            return Some(text);
-        }
-    }
-}
-
-async fn reply(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
-    let text = format!(
-        "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
-        body.len()
-    );
-    let _ = stream.write_all(text.as_bytes()).await;
-    let _ = stream.shutdown().await;
-}
+use crate::server::{Answer, INVALID_CLIENT, Server};
 
 fn identity(url: &str, concurrency: usize) -> Arc<Identity> {
+    identity_with(url, concurrency, "hunter2".into())
+}
+
+fn identity_with(url: &str, concurrency: usize, client_secret: ClientSecret) -> Arc<Identity> {
     let settings = IdentitySettings {
         side: Side::Dataverse,
         authority: url.to_owned(),
         tenant: "tenant".into(),
         client_id: "app".into(),
-        client_secret: Secret::new("hunter2"),
+        client_secret,
         scope: "scope".into(),
         concurrency,
         ca_pem: None,
@@ -177,8 +87,7 @@ async fn a_token_refused_again_is_the_answer() {
 #[tokio::test]
 async fn a_refused_application_is_named_without_its_secret() {
     let (server, url) = Server::start(&[]).await;
-    let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}"#;
-    *server.token_answer.lock().unwrap() = Some((401, body));
+    *server.token_answer.lock().unwrap() = Some(INVALID_CLIENT);
     let error = identity(&url, 1).send(&read(&url)).await.unwrap_err();
     assert_eq!(error.kind, SystemErrorKind::Unauthorized);
     assert!(error.message.contains("AADSTS7000215") && !format!("{error:?}").contains("hunter2"), "{error:?}");

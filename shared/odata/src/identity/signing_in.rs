@@ -1,0 +1,109 @@
+//! How an identity gets its token: one caller asks for all, with the application's secret as it is now.
+
+use std::time::{Duration, Instant};
+
+use couplet_model::system::{SystemError, SystemErrorKind};
+
+use super::Identity;
+use crate::client_secret::KeeperError;
+use crate::secret::Secret;
+use crate::token::Token;
+
+/// Longest time for a secret to be read, and for the token endpoint to answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+impl Identity {
+    /// The token, fetched by one caller for all.
+    pub(super) async fn token(&self, patience: Instant) -> Result<Token, SystemError> {
+        let mut held = self.token.lock().await;
+        if let Some(token) = held.as_ref().filter(|token| token.is_good(Instant::now())) {
+            return Ok(token.clone());
+        }
+        let generation = held.as_ref().map_or(0, |token| token.generation) + 1;
+        let mut faults = 0;
+        loop {
+            let error = match self.sign_in(generation, patience).await {
+                Ok(token) => {
+                    *held = Some(token.clone());
+                    return Ok(token);
+                }
+                Err(error) => error,
+            };
+            faults += 1;
+            // A keeper has its own patience with the place it reads from.
+            let passing = matches!(
+                error.kind,
+                SystemErrorKind::Unreachable
+                    | SystemErrorKind::Timeout
+                    | SystemErrorKind::Transient
+                    | SystemErrorKind::Throttled(_)
+            );
+            self.retry_or(error, faults, passing, patience).await?;
+        }
+    }
+
+    /// Gives up the token of that generation; a newer one stays.
+    pub(super) async fn forget(&self, generation: u64) {
+        let mut held = self.token.lock().await;
+        if let Some(token) = held.as_mut().filter(|token| token.generation == generation) {
+            token.expire();
+        }
+    }
+
+    /// Asks for a token. When the application is refused, its secret may have been rotated: if it is another one by now,
+    /// asks once more.
+    async fn sign_in(&self, generation: u64, patience: Instant) -> Result<Token, SystemError> {
+        let kept = &self.source.client_secret;
+        let secret = in_time(kept.get(), patience).await.map_err(|error| self.no_secret(&error))?;
+        let refusal = match self.ask_for_token(&secret, generation, patience).await {
+            Err(error) if error.kind == SystemErrorKind::Unauthorized => error,
+            answer => return answer,
+        };
+        match in_time(kept.instead_of(&secret), patience).await {
+            Ok(None) => Err(refusal),
+            Ok(Some(rotated)) => {
+                tracing::info!(
+                    "{} refused the application's secret, which was changed: the new one is used",
+                    self.side
+                );
+                self.ask_for_token(&rotated, generation, patience).await
+            }
+            Err(error) => {
+                let message = format!("{}; whether its secret was changed is not known: {error}", refusal.message);
+                Err(SystemError { message, ..refusal })
+            }
+        }
+    }
+
+    async fn ask_for_token(&self, secret: &Secret, generation: u64, patience: Instant) -> Result<Token, SystemError> {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.source.client_id),
+            ("client_secret", secret.expose()),
+            ("scope", &self.source.scope),
+        ];
+        let answer = self.client.post(&self.source.endpoint).form(&form).timeout(wait(patience)).send().await;
+        let answer = answer.map_err(|error| self.lost(&error))?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.map_err(|error| self.lost(&error))?;
+        tracing::debug!(status, "token for {}", self.side);
+        Token::read(self.source.side, status, &body, Instant::now(), generation)
+    }
+
+    fn no_secret(&self, error: &KeeperError) -> SystemError {
+        let passes = matches!(error, KeeperError::Unreachable(_));
+        self.error(SystemErrorKind::NoSecret { passes }, &error.to_string())
+    }
+}
+
+fn wait(patience: Instant) -> Duration {
+    patience.saturating_duration_since(Instant::now()).min(LONGEST_WAIT)
+}
+
+async fn in_time<T>(
+    reading: impl Future<Output = Result<T, KeeperError>>,
+    patience: Instant,
+) -> Result<T, KeeperError> {
+    let late = || KeeperError::Unreachable("the application's secret could not be read in the time left".to_owned());
+    tokio::time::timeout(wait(patience), reading).await.unwrap_or_else(|_| Err(late()))
+}
