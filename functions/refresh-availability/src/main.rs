@@ -1,6 +1,5 @@
 //! A timer looks for items whose stock changed and puts their products into the records queue.
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    couplet_runtime::lambda::refresh_availability().await
+fn main() -> Result<(), lambda_runtime::Error> {
+    couplet_runtime::lambda::refresh_availability()
 }

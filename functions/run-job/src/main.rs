@@ -1,6 +1,5 @@
 //! A timer starts one synchronization job; it finds changes and puts them into the records queue.
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    couplet_runtime::lambda::run_job().await
+fn main() -> Result<(), lambda_runtime::Error> {
+    couplet_runtime::lambda::run_job()
 }

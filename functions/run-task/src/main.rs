@@ -1,6 +1,5 @@
 //! The tasks queue delivers work that is no single record: runs that go on in a new invocation.
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    couplet_runtime::lambda::run_task().await
+fn main() -> Result<(), lambda_runtime::Error> {
+    couplet_runtime::lambda::run_task()
 }

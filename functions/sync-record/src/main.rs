@@ -1,6 +1,5 @@
 //! The records queue delivers a batch of records to be synchronized.
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    couplet_runtime::lambda::sync_record().await
+fn main() -> Result<(), lambda_runtime::Error> {
+    couplet_runtime::lambda::sync_record()
 }

@@ -11,6 +11,7 @@ use couplet_model::message::Direction;
 use couplet_model::outcome::Counters;
 use couplet_model::switches::Switches;
 use couplet_model::system::{Cursor, Position};
+use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use couplet_runtime::configuration::{
     BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
 };
@@ -58,15 +59,39 @@ async fn a_message_nobody_can_read_ends_as_a_dead_letter_and_holds_nobody_up() {
     let settings = settings();
     let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
     let mut application = Application::new(&settings, cloud.services()).unwrap();
-    application.first_retry = Duration::ZERO;
+    application.retries.first = Duration::ZERO;
     let services = cloud.services();
-    for _ in 0..25 {
-        services.sqs.send_message().queue_url(&services.queue_url).message_body("poison").send().await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..25 {
+        let queue = if number % 5 == 0 { &services.tasks_queue_url } else { &services.queue_url };
+        let sent = services.sqs.send_message().queue_url(queue).message_body("poison").send().await.unwrap();
+        ids.push(sent.message_id.unwrap());
     }
+    let store = application.engine.store().clone();
     let source = EventSource::new(cloud, application, EventSourceOptions::default());
     let drained = source.drain(Duration::from_secs(60)).await.unwrap();
     assert_eq!(drained, Drained::Empty { dead: 25 });
     assert_eq!(source.done(), 0);
+
+    let letters = store.dead_letters(settings.company, &ids).await.unwrap();
+    assert_eq!(letters.len(), 25, "each says why it was given up");
+    for letter in letters.values() {
+        assert!(letter.reason.contains("cannot be read"), "{}", letter.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_task_for_a_run_that_is_over_is_done_without_a_trace() {
+    let settings = settings();
+    let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
+    let application = Application::new(&settings, cloud.services()).unwrap();
+    let services = cloud.services();
+    let next = Continuation { job: JOB.to_owned(), run: RunId::fresh(), leg: 3 };
+    let task = TaskMessage { v: TASK_FORMAT, company: settings.company, task: Task::ContinueRun(next) };
+    let body = serde_json::to_string(&task).unwrap();
+    services.sqs.send_message().queue_url(&services.tasks_queue_url).message_body(body).send().await.unwrap();
+    let source = EventSource::new(cloud, application, EventSourceOptions::default());
+    assert_eq!(source.drain(Duration::from_secs(60)).await.unwrap(), Drained::Empty { dead: 0 });
 }
 
 #[tokio::test]

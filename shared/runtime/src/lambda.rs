@@ -1,4 +1,7 @@
 //! The functions' way into their handlers: settings from the environment, wired once per process.
+//!
+//! Each is complete here, its runtime included: what is generic or asynchronous is compiled where it is first driven, and
+//! a `main` that only calls is built in a second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +29,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the settings are wrong, Dataverse does not let us in, or the Lambda service is not there.
+#[tokio::main]
 pub async fn run_job() -> Result<(), Error> {
     serve("run-job", async |application: &Application, event: RunJobEvent, deadline| {
         Ok(handlers::run_job(application, &event, Some(deadline)).await?)
@@ -37,6 +41,7 @@ pub async fn run_job() -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`run_job`].
+#[tokio::main]
 pub async fn refresh_availability() -> Result<(), Error> {
     serve("refresh-availability", async |application: &Application, _: Value, deadline| {
         Ok(handlers::refresh_availability(application, Trigger::Schedule, Some(deadline)).await?)
@@ -48,6 +53,7 @@ pub async fn refresh_availability() -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`run_job`].
+#[tokio::main]
 pub async fn sync_record() -> Result<(), Error> {
     serve("sync-record", async |application: &Application, event: SqsEvent, _| {
         Ok(handlers::sync_record(application, event).await)
@@ -59,6 +65,7 @@ pub async fn sync_record() -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`run_job`].
+#[tokio::main]
 pub async fn run_task() -> Result<(), Error> {
     serve("run-task", async |application: &Application, event: SqsEvent, deadline| {
         Ok(handlers::run_task(application, event, Some(deadline)).await)

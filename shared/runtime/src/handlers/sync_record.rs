@@ -209,7 +209,7 @@ mod tests {
         let back = judge(&incoming, vec![down(), down()], RETRIES);
         let pauses: Vec<_> =
             back.iter().map(|back| (back.message.envelope.message_id.as_str(), back.message.pause.as_secs())).collect();
-        assert_eq!(pauses, [("first", 30), ("poison", 30), ("third", 120), ("newer-format", 30)]);
+        assert_eq!(pauses, [("first", 30), ("poison", 60), ("third", 120), ("newer-format", 30)]);
         assert_eq!(back[0].message.reason, "Dataverse failed for the moment");
     }
 
