@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::finding::{Feed, Finder, Reach};
 use crate::place::{Leg, Place};
 use crate::rules::{self, MappingRules};
-use crate::run::{Found, Reached, RunMode, Work};
+use crate::run::{Finds, Found, Reached, RunMode, Work};
 
 /// The mapping whose items carry the stock.
 const ITEMS: &str = "ITEM-PRODUCT";
@@ -32,7 +32,7 @@ pub(crate) struct Ledger<'a> {
 
 impl Engine {
     /// What the job does, if this installation has it.
-    pub(crate) fn item_availability(&self) -> Result<Work<'_>, EngineError> {
+    pub(crate) fn item_availability(&self) -> Result<Work, EngineError> {
         let not_there = |missing: &str| EngineError::NotThereYet {
             mapping: ITEM_AVAILABILITY.to_owned(),
             missing: missing.to_owned(),
@@ -42,7 +42,7 @@ impl Engine {
             return Err(not_there("it is switched off; set item_availability to on"));
         }
         let rules = rules::of(mapping).map_err(not_there)?;
-        Ok(Work::ItemAvailability(mapping, rules))
+        Ok(Work { mapping: mapping.clone(), rules, finds: Finds::MovedItems })
     }
 
     /// Enqueues coupled items with ledger entries since the last run.

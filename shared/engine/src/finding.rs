@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::place::{Leg, Place, Step};
 use crate::rules::{self, MappingRules};
-use crate::run::{Found, Reached, RunMode, Work};
+use crate::run::{Finds, Found, Reached, RunMode, Work};
 
 /// What a direction of a run reads to find work.
 pub(crate) enum Feed<'a> {
@@ -45,13 +45,13 @@ impl Engine {
     pub(crate) async fn find(
         &self,
         leg: &Leg<'_>,
-        work: &Work<'_>,
+        work: &Work,
         mode: RunMode,
         place: Option<Place>,
     ) -> Result<Reached, EngineError> {
-        match work {
-            Work::Mapping(mapping, rules) => self.find_changes(leg, mapping, *rules, mode, place).await,
-            Work::ItemAvailability(items, rules) => self.find_moved_items(leg, items, *rules, place).await,
+        match work.finds {
+            Finds::Changes => self.find_changes(leg, &work.mapping, work.rules, mode, place).await,
+            Finds::MovedItems => self.find_moved_items(leg, &work.mapping, work.rules, place).await,
         }
     }
 

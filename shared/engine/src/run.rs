@@ -102,11 +102,22 @@ pub(crate) enum Reached {
 }
 
 /// What a job does.
-pub(crate) enum Work<'a> {
-    /// Synchronizes the records of a mapping.
-    Mapping(ActiveMapping, &'static dyn MappingRules),
-    /// Looks for items whose stock moved.
-    ItemAvailability(&'a ActiveMapping, &'static dyn MappingRules),
+pub(crate) struct Work {
+    /// The mapping whose records it enqueues.
+    pub mapping: ActiveMapping,
+    /// Its rules.
+    pub rules: &'static dyn MappingRules,
+    /// Where it finds them.
+    pub finds: Finds,
+}
+
+/// Where a job finds the records it enqueues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finds {
+    /// In the change feeds of the mapping.
+    Changes,
+    /// In the ledger of stock movements.
+    MovedItems,
 }
 
 impl Engine {
@@ -179,7 +190,7 @@ impl Engine {
     }
 
     /// The job of that name, and what it does.
-    fn work_of(&self, job: &str) -> Result<(String, Work<'_>), EngineError> {
+    fn work_of(&self, job: &str) -> Result<(String, Work), EngineError> {
         if job.eq_ignore_ascii_case(ITEM_AVAILABILITY) {
             return Ok((ITEM_AVAILABILITY.to_owned(), self.item_availability()?));
         }
@@ -188,14 +199,14 @@ impl Engine {
             mapping: mapping.name.to_string(),
             missing: missing.to_owned(),
         })?;
-        Ok((mapping.name.to_string(), Work::Mapping(mapping, rules)))
+        Ok((mapping.name.to_string(), Work { mapping, rules, finds: Finds::Changes }))
     }
 
     /// How long a job may find nothing before it is called inactive, in minutes.
-    fn inactivity(&self, work: &Work<'_>) -> i64 {
-        let minutes = match work {
-            Work::Mapping(mapping, _) => mapping.job.as_ref().map(|job| job.inactivity_minutes),
-            Work::ItemAvailability(..) => {
+    fn inactivity(&self, work: &Work) -> i64 {
+        let minutes = match work.finds {
+            Finds::Changes => work.mapping.job.as_ref().map(|job| job.inactivity_minutes),
+            Finds::MovedItems => {
                 let jobs = self.catalogue().other_jobs();
                 jobs.iter().find(|job| job.name == ITEM_AVAILABILITY).map(|job| job.inactivity_minutes)
             }
@@ -207,7 +218,7 @@ impl Engine {
     async fn work(
         &self,
         leg: &Leg<'_>,
-        work: Work<'_>,
+        work: Work,
         mode: RunMode,
         place: Option<Place>,
     ) -> Result<RunReport, EngineError> {

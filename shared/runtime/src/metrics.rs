@@ -198,7 +198,7 @@ mod tests {
         let told = Arc::new(std::sync::Mutex::new(0));
         let count = Arc::clone(&told);
         let metrics = Metrics::to("Couplet", move |_| *count.lock().expect("nobody panics") += 1);
-        metrics.clone().tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
+        metrics.tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
         assert_eq!(*told.lock().expect("nobody panics"), 1);
     }
 }

@@ -31,7 +31,7 @@ struct Back<'a> {
 /// Synchronizes the records of an event. What is named in the answer goes back into the queue and comes again after a
 /// pause; everything else is done, whatever became of it.
 pub async fn sync_record(application: &Application, event: SqsEvent) -> SqsBatchResponse {
-    let incoming: Vec<Incoming> = event.records.into_iter().map(read).collect();
+    let incoming: Vec<Incoming> = event.records.iter().map(read).collect();
     let deliveries = incoming.iter().filter_map(delivery).collect();
     let span = tracing::info_span!("sync_record", company = %application.engine.company());
     let engine = application.engine.clone();
@@ -61,9 +61,8 @@ pub async fn sync_record(application: &Application, event: SqsEvent) -> SqsBatch
     .await
 }
 
-fn read(message: SqsMessage) -> Incoming {
-    let envelope = Envelope::of(&message);
-    Incoming { envelope, body: parse(message.body.as_deref().unwrap_or_default()) }
+fn read(message: &SqsMessage) -> Incoming {
+    Incoming { envelope: Envelope::of(message), body: parse(message.body.as_deref().unwrap_or_default()) }
 }
 
 fn parse(body: &str) -> Result<RecordMessage, String> {
@@ -187,7 +186,7 @@ mod tests {
 
     fn event() -> Vec<Incoming> {
         let event: SqsEvent = serde_json::from_str(include_str!("fixtures/sync-record.json")).expect("the event");
-        event.records.into_iter().map(read).collect()
+        event.records.iter().map(read).collect()
     }
 
     fn ids(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Vec<String> {
