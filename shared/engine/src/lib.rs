@@ -11,6 +11,7 @@ mod error;
 mod finding;
 mod landscape;
 mod ports;
+mod replaying;
 mod retry;
 mod rules;
 mod run;
