@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod handlers;
 pub mod lambda;
 pub mod queue;
+pub mod replay;
 pub mod secrets;
 pub mod telemetry;
 pub mod wiring;
