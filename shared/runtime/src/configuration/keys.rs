@@ -114,7 +114,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Variables with our prefix that are no settings.
-pub const OTHER_VARIABLES: &[&str] = &["COUPLET_LOG", "COUPLET_CONFIG"];
+pub const OTHER_VARIABLES: &[&str] = &["COUPLET_LOG", "COUPLET_CONFIG", "COUPLET_PROFILE", "COUPLET_STACK"];
 
 /// The setting of that name.
 pub fn key(name: &str) -> Option<&'static Key> {

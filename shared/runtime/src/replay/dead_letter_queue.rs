@@ -18,9 +18,6 @@ use super::letter::{Letter, QueueName};
 use super::{Pace, ReplayError, Stopped};
 use crate::queue::{BATCH_MESSAGES, CONCURRENCY, send_request};
 
-/// How long a letter that was taken stays hidden from others: longer than a round takes. A replay that is killed leaves
-/// its letters hidden for so long.
-const HIDDEN: Duration = Duration::from_secs(300);
 /// Attempts for the letters of one request that the service did not remove.
 const ATTEMPTS: u32 = 3;
 
@@ -45,6 +42,7 @@ pub(super) struct DeadLetterQueue {
     /// Where the letters come from and go back to.
     home: String,
     url: String,
+    pace: Pace,
     /// Letters that were taken before, by message id: each is judged once.
     seen: HashSet<String>,
     /// Receipts of the letters that are hidden from others on our behalf, by message id.
@@ -53,7 +51,7 @@ pub(super) struct DeadLetterQueue {
 
 impl DeadLetterQueue {
     /// The dead letters of the queue of this URL.
-    pub async fn of(client: Client, queue: QueueName, home: String) -> Result<Self, ReplayError> {
+    pub async fn of(client: Client, queue: QueueName, home: String, pace: Pace) -> Result<Self, ReplayError> {
         let failed = |reason| ReplayError::Queue { queue, what: "cannot be found", reason };
         let answer = client
             .get_queue_attributes()
@@ -69,25 +67,20 @@ impl DeadLetterQueue {
         let name = policy.target.rsplit(':').next().unwrap_or_default();
         let answer = client.get_queue_url().queue_name(name).send().await.map_err(|error| failed(said(&error)))?;
         let url = answer.queue_url.ok_or_else(|| failed(format!("{name} has no URL")))?;
-        Ok(Self { client, queue, home, url, seen: HashSet::new(), held: HashMap::new() })
+        Ok(Self { client, queue, home, url, pace, seen: HashSet::new(), held: HashMap::new() })
     }
 
     /// Takes letters that were not seen before, until the round is full or nothing new comes.
-    pub async fn gather(
-        &mut self,
-        company: CompanyId,
-        pace: Pace,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Gathered, Stopped> {
+    pub async fn gather(&mut self, company: CompanyId, stop: &watch::Receiver<bool>) -> Result<Gathered, Stopped> {
         let mut letters: Vec<Letter> = Vec::new();
         let mut vain = 0;
-        while letters.len() < pace.round {
+        while letters.len() < self.pace.round {
             if *stop.borrow() {
                 return Err(Stopped::Interrupted);
             }
-            let room = pace.round - letters.len();
+            let room = self.pace.round - letters.len();
             let before = letters.len();
-            for message in self.receive(room, (vain > 0).then_some(pace.wait)).await? {
+            for message in self.receive(room, (vain > 0).then_some(self.pace.wait)).await? {
                 let Some(letter) = Letter::read(self.queue, company, message) else { continue };
                 // One that was seen came back because its time hidden ended: it is hidden again.
                 self.held.insert(letter.message_id.clone(), letter.receipt.clone());
@@ -96,7 +89,7 @@ impl DeadLetterQueue {
                 }
             }
             vain = if letters.len() > before { 0 } else { vain + 1 };
-            if vain > pace.looks {
+            if vain > self.pace.looks {
                 return Ok(Gathered { letters, is_last: true });
             }
         }
@@ -113,7 +106,7 @@ impl DeadLetterQueue {
                 .receive_message()
                 .queue_url(&self.url)
                 .max_number_of_messages(i32::try_from(size).unwrap_or(1))
-                .visibility_timeout(seconds(HIDDEN))
+                .visibility_timeout(seconds(self.pace.hidden))
                 .wait_time_seconds(seconds(wait.unwrap_or_default()))
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .send()
@@ -163,7 +156,7 @@ impl DeadLetterQueue {
     /// Shows the letters that stay to others again. If that fails they show themselves when their time hidden ends.
     pub async fn let_go(&mut self) {
         let receipts: Vec<String> = self.held.drain().map(|(_, receipt)| receipt).collect();
-        let (client, url) = (&self.client, &self.url);
+        let (client, url, hidden) = (&self.client, &self.url, self.pace.hidden);
         let requests = receipts.chunks(BATCH_MESSAGES).map(|chunk| async move {
             let entries = chunk.iter().enumerate().filter_map(|(index, receipt)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -175,7 +168,7 @@ impl DeadLetterQueue {
             });
             let request = client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries.collect()));
             if let Err(error) = request.send().await {
-                tracing::warn!("dead letters stay hidden for {} s: {}", HIDDEN.as_secs(), said(&error));
+                tracing::warn!("dead letters stay hidden for {} s: {}", hidden.as_secs(), said(&error));
             }
         });
         stream::iter(requests).for_each_concurrent(CONCURRENCY, |request| request).await;

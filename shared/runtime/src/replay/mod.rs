@@ -64,11 +64,14 @@ pub struct Pace {
     pub looks: u32,
     /// How long it waits for letters when it looks again.
     pub wait: Duration,
+    /// How long a letter that was taken stays hidden from others: longer than a round takes. A replay that is killed
+    /// leaves its letters hidden for so long.
+    pub hidden: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { round: 1000, looks: 3, wait: Duration::from_secs(1) }
+        Self { round: 1000, looks: 3, wait: Duration::from_secs(1), hidden: Duration::from_secs(300) }
     }
 }
 
@@ -168,7 +171,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Goes through the dead letters of one queue, and lets go of those that stay, whatever happens.
     async fn empty(&mut self, client: aws_sdk_sqs::Client, queue: QueueName, home: String) -> Result<(), Stopped> {
-        let mut dead = DeadLetterQueue::of(client, queue, home).await?;
+        let mut dead = DeadLetterQueue::of(client, queue, home, self.pace).await?;
         let ended = self.rounds(&mut dead, queue).await;
         dead.let_go().await;
         ended
@@ -176,7 +179,7 @@ impl Work<'_> {
 
     async fn rounds(&mut self, dead: &mut DeadLetterQueue, queue: QueueName) -> Result<(), Stopped> {
         loop {
-            let gathered = dead.gather(self.engine.company(), self.pace, self.stop).await?;
+            let gathered = dead.gather(self.engine.company(), self.stop).await?;
             self.round(dead, queue, &gathered.letters).await?;
             if gathered.is_last {
                 return Ok(());
