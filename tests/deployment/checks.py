@@ -3,6 +3,7 @@
 import sys
 import time
 import traceback
+from datetime import datetime, timezone
 
 
 class Failed(AssertionError):
@@ -48,6 +49,16 @@ def equal(found, wanted, what):
     """Fails when the two differ."""
     if found != wanted:
         raise Failed(f"{what}: {found!r} instead of {wanted!r}")
+
+
+def now():
+    """This second."""
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def moment(text):
+    """The second of a time in UTC as the programs write it."""
+    return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
 
 
 def wait_until(what, condition, seconds, every=0.5):

@@ -8,7 +8,12 @@ from checks import equal, expect
 from processes import REGION
 from runtime_api import Environment
 
-FUNCTIONS = {"RunJob": "run-job", "RefreshAvailability": "refresh-availability", "SyncRecord": "sync-record"}
+FUNCTIONS = {
+    "RunJob": "run-job",
+    "RefreshAvailability": "refresh-availability",
+    "SyncRecord": "sync-record",
+    "RunTask": "run-task",
+}
 ZIP_MB = 12
 # The C library of Amazon Linux 2023 is 2.34.
 GLIBC = 34
@@ -22,12 +27,11 @@ STARTS = 15
 class Measurements:
     """Measures what was built, with the variables the deployed functions have."""
 
-    def __init__(self, stack, built, bare, folder, secrets):
+    def __init__(self, stack, built, bare, folder):
         self.stack = stack
         self.built = built
         self.bare = bare
         self.folder = folder
-        self.secrets = secrets
         self.sizes = {}
         self.starts = {}
         self.memory = {}
@@ -35,14 +39,11 @@ class Measurements:
     def _binary(self, function):
         return str(self.built / function / "bootstrap")
 
-    def _variables(self, function, secrets_from_their_arns):
-        """The deployed function's variables. A start that is compared must not wait for the emulator's answers, so it
-        gets the secrets themselves; AWS answers from its own network."""
+    def _variables(self, function):
+        """The deployed function's variables: secrets are given by their ARNs."""
         name = f"{self.stack.outputs['RunJobFunction'].removesuffix('run-job')}{FUNCTIONS[function]}"
         configuration = self.stack.functions.get_function_configuration(FunctionName=name)
         variables = configuration["Environment"]["Variables"]
-        if not secrets_from_their_arns:
-            variables = {name: value for name, value in variables.items() if not name.endswith("_ARN")} | self.secrets
         return variables | {
             name: self.stack.environment[name]
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL")
@@ -67,9 +68,11 @@ class Measurements:
 
     def start_times(self):
         """No function starts much more slowly than one that does nothing."""
-        programs = {name: (self._binary(name), self._variables(name, False)) for name in FUNCTIONS}
+        programs = {name: (self._binary(name), self._variables(name)) for name in FUNCTIONS}
+        for name, (_, variables) in programs.items():
+            given = [variable for variable in variables if variable.endswith("_SECRET_ARN") and variables[variable]]
+            equal(len(given), 2, f"secrets that {FUNCTIONS[name]} gets by their ARNs")
         programs["bare"] = (self.bare, programs["SyncRecord"][1])
-        programs["with secrets"] = (self._binary("SyncRecord"), self._variables("SyncRecord", True))
         samples = {name: [] for name in programs}
         # In turns, so that a busy moment of the machine meets all of them.
         for _ in range(STARTS):
@@ -87,7 +90,7 @@ class Measurements:
     def batch(self, messages):
         """Hands a full batch to sync-record; gives what it left undone, the seconds and the memory."""
         event = {"Records": [record(message, self.stack.queue_arn("RecordsQueueUrl")) for message in messages]}
-        variables = self._variables("SyncRecord", True)
+        variables = self._variables("SyncRecord")
         with Environment(self._binary("SyncRecord"), variables, self.folder / "batch.log") as environment:
             answer, seconds = environment.invoke(event, 300)
             self.memory["SyncRecord"] = environment.peak_memory()
@@ -97,7 +100,7 @@ class Measurements:
     def report(self):
         """The numbers as a table."""
         print(f"{'function':22} {'zip MB':>8} {'start ms':>9} {'x bare':>7} {'peak MB':>8}")
-        for name in [*FUNCTIONS, "bare", "with secrets"]:
+        for name in [*FUNCTIONS, "bare"]:
             if name not in self.starts:
                 continue
             size = f"{self.sizes[name]:8.1f}" if name in self.sizes else " " * 8

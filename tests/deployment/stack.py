@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import botocore.config
 
-from checks import Failed, expect, wait_until
+from checks import expect, wait_until
 from processes import REGION
 
 NAME = "couplet"
@@ -30,6 +30,8 @@ class Stack:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": endpoint,
             "SAM_CLI_TELEMETRY": "0",
+            # Seconds between two looks at a stack under way; the emulator is quick.
+            "SAM_CLI_POLL_DELAY": "0.5",
         }
         session = boto3.Session("test", "test", region_name=REGION)
         # A run may take long, and a run that is tried again by the client would be two.
@@ -60,11 +62,6 @@ class Stack:
         """`sam delete`; gives what it printed."""
         return self._sam("delete", "--stack-name", NAME, "--no-prompts", "--region", REGION)
 
-    def events(self):
-        """What happened to the stack's resources."""
-        pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=NAME)
-        return [event for page in pages for event in page["StackEvents"]]
-
     def _sam(self, *arguments):
         done = subprocess.run(
             [self.sam, *arguments], cwd=self.project, env=self.environment,
@@ -74,12 +71,13 @@ class Stack:
         return done.stdout
 
     def _limit_batches_at_once(self):
-        # The emulator keeps a number that came through a parameter as text and then cannot compare it; AWS reads it.
-        mapping = self.event_source()
-        limit = int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 2))
-        self.functions.update_event_source_mapping(
-            UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": limit}
-        )
+        # The emulator keeps a number that came through a parameter as text, cannot compare it, and then serves no queue
+        # at all; AWS reads it.
+        for mapping in self.functions.list_event_source_mappings()["EventSourceMappings"]:
+            limit = int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", 2))
+            self.functions.update_event_source_mapping(
+                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": limit}
+            )
 
     # -- The functions
 
@@ -101,9 +99,22 @@ class Stack:
         event = json.dumps({"job": job, "mode": mode, "trigger": "manual"})
         answer = self.functions.invoke(FunctionName=self.outputs[function], Payload=event)
         body = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            raise Failed(f"the job {job} failed: {body}")
+        expect("FunctionError" not in answer, f"the job {job} failed: {body}")
         return body
+
+    def log_lines(self, function):
+        """Every line of a function's log, in the order of time.
+
+        Stream by stream, because the emulator's search ends at 10,000 lines without saying so.
+        """
+        logs, group = self.client("logs"), f"/couplet/{NAME}/{function}"
+        lines = []
+        for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group):
+            for stream in page["logStreams"]:
+                lines += logs.get_log_events(
+                    logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+                )["events"]
+        return [line["message"].rstrip("\n") for line in sorted(lines, key=lambda line: line["timestamp"])]
 
     # -- The queues
 
@@ -142,6 +153,20 @@ class Stack:
             ]
             self.sqs.delete_message_batch(QueueUrl=self.outputs[output], Entries=entries)
         return taken
+
+    def peek_all(self, output, count):
+        """Receives exactly so many messages and puts them back."""
+        url, seen = self.outputs[output], []
+        while len(seen) < count:
+            answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600)
+            messages = answer.get("Messages", [])
+            expect(messages, f"only {len(seen)} of {count} messages are in {output}")
+            seen.extend(messages)
+        for message in seen:
+            self.sqs.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+        return seen
 
     def send(self, output, bodies):
         """Sends messages, up to ten at once."""

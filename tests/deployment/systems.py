@@ -74,6 +74,15 @@ class BusinessCentral(System):
         """Posts an item ledger entry; the item itself does not change."""
         self._admin("POST", "ledger-entries", {"itemNumber": item_number, "quantity": quantity})
 
+    def rotate_secret(self, secret):
+        """Gives tokens for this secret only, and takes none that was given before."""
+        self.switch(clientSecret=secret, expireTokens=True)
+        self.secret = secret
+
+    def stamps(self):
+        """When each item was last written."""
+        return {row["id"]: row["lastModifiedDateTime"] for row in self.rows("Item")}
+
     def slow_down(self, milliseconds):
         """Every read takes so long."""
         self.switch(latency={"readMilliseconds": milliseconds, "writeMilliseconds": 0})
@@ -88,6 +97,10 @@ class Dataverse(System):
         super().__init__(facts)
         self._person = None
         self._token = None
+
+    def refuse(self, table, text):
+        """Refuses rows of a table that hold this text; without a text takes all again."""
+        self.switch(**({"poison": {"table": table, "text": text}} if text else {"clear_poison": True}))
 
     def versions(self, tables):
         """The version of every row of these tables: it moves with every write."""

@@ -2,18 +2,48 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use couplet_model::ids::{RecordId, RunId};
+use couplet_runtime::replay::QueueName;
+use jiff::Timestamp;
+
+use crate::log_lines::Level;
+use crate::times::moment;
+
+/// What `--help` says behind the options.
+const PLACES: &str = "\
+With --profile aws the commands jobs, run, couplings, errors, replay and logs work on a deployed stack, with your own AWS \
+credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
+
+    couplet --profile aws --stack couplet jobs
+    couplet --profile aws replay --since 2h --dry-run
+    couplet --profile aws logs --level warn --follow";
 
 /// Keeps Microsoft Dynamics 365 Business Central and Dynamics 365 Sales in step.
 #[derive(Debug, Parser)]
-#[command(name = "couplet", version, arg_required_else_help = true)]
+#[command(name = "couplet", version, arg_required_else_help = true, after_help = PLACES)]
 pub struct Arguments {
     /// Settings file; couplet.toml in the working folder if left out. Variables COUPLET_… win over it.
     #[arg(long, global = true, env = "COUPLET_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Where to look: at the installation on this machine, or at a stack on AWS.
+    #[arg(long, global = true, env = "COUPLET_PROFILE", value_enum, default_value_t = Profile::Local)]
+    pub profile: Profile,
+    /// Name of the deployed stack, with --profile aws.
+    #[arg(long, global = true, env = "COUPLET_STACK", value_name = "NAME", default_value = "couplet")]
+    pub stack: String,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// This machine.
+    Local,
+    /// A deployed stack.
+    Aws,
 }
 
 /// What to do.
@@ -46,6 +76,9 @@ pub enum Command {
         /// Synchronize everything; records without a partner get one.
         #[arg(long)]
         full: bool,
+        /// How many seconds to wait for the run of a deployed stack; afterwards it goes on alone.
+        #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+        wait: u64,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -74,6 +107,80 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the dead letters of a deployed stack and send them back to their queue.
+    ///
+    /// What cannot be read stays; what was synchronized meanwhile is counted and removed. Records are read again before
+    /// anything is written, so it may be run any number of times, and interrupted.
+    Replay(ReplayOptions),
+    /// Show the log lines of a deployed stack's functions.
+    Logs(LogsOptions),
+}
+
+/// Which dead letters are sent back.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayOptions {
+    /// Only those of one queue.
+    #[arg(long, value_enum)]
+    pub queue: Option<Queue>,
+    /// Only messages first sent at or after this: an instant, a date (UTC), or how long ago, such as 2h or 3d.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<Timestamp>,
+    /// Only messages first sent before this.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Timestamp>,
+    /// Only records of this mapping, and tasks of the job of this name.
+    #[arg(long)]
+    pub mapping: Option<String>,
+    /// Only show what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object with every letter.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A queue with dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Queue {
+    /// One message per record.
+    Records,
+    /// Continuations of long runs.
+    Tasks,
+}
+
+impl From<Queue> for QueueName {
+    fn from(queue: Queue) -> Self {
+        match queue {
+            Queue::Records => Self::Records,
+            Queue::Tasks => Self::Tasks,
+        }
+    }
+}
+
+/// Which log lines are shown.
+#[derive(Clone, Debug, Args)]
+pub struct LogsOptions {
+    /// Only this function, such as sync-record; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub function: Vec<String>,
+    /// From when on: an instant, a date (UTC), or how long ago, such as 2h or 3d.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = moment)]
+    pub since: Timestamp,
+    /// Only lines at least so severe.
+    #[arg(long, value_enum)]
+    pub level: Option<Level>,
+    /// Only lines about this run.
+    #[arg(long, value_name = "ID")]
+    pub run: Option<RunId>,
+    /// Only lines about this record.
+    #[arg(long, value_name = "ID")]
+    pub record: Option<RecordId>,
+    /// Go on until Ctrl-C.
+    #[arg(long)]
+    pub follow: bool,
+    /// Print one JSON object per line, metrics included.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How the demonstration goes.

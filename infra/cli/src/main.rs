@@ -3,16 +3,23 @@
 mod arguments;
 mod commands;
 mod demo;
+mod deployed;
 mod installation;
 mod interrupt;
+mod letters;
+mod log_lines;
 mod output;
+mod place;
+mod progress;
 mod tables;
+mod times;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use arguments::{Arguments, Command};
+use place::Place;
 
 fn main() -> ExitCode {
     // A wrong use of the command ends here, with exit code 2.
@@ -29,16 +36,24 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let config = arguments.config.as_deref();
+    let place = Place::of(arguments);
     match &arguments.command {
-        Command::Demo(options) => demo::demo(options).await,
-        Command::Init { file } => commands::init(file),
-        Command::Check { json } => commands::check(config, *json).await,
-        Command::Jobs { json } => commands::jobs(config, *json).await,
-        Command::Run { job, full, json } => commands::run(config, job, *full, *json).await,
-        Command::Serve => commands::serve(config).await,
-        Command::Couplings { mapping, limit, json } => commands::couplings(config, mapping, *limit, *json).await,
-        Command::Errors { mapping, limit, json } => commands::errors(config, mapping.as_deref(), *limit, *json).await,
+        Command::Demo(options) => {
+            place.here("demo")?;
+            demo::demo(options).await
+        }
+        Command::Init { file } => {
+            place.here("init")?;
+            commands::init(file)
+        }
+        Command::Check { json } => commands::check(place.here("check")?, *json).await,
+        Command::Jobs { json } => commands::jobs(&place, *json).await,
+        Command::Run { job, full, wait, json } => commands::run(&place, job, *full, *wait, *json).await,
+        Command::Serve => commands::serve(place.here("serve")?).await,
+        Command::Couplings { mapping, limit, json } => commands::couplings(&place, mapping, *limit, *json).await,
+        Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
+        Command::Replay(options) => commands::replay(&place, options).await,
+        Command::Logs(options) => commands::logs(&place, options).await,
     }
 }
 

@@ -60,9 +60,18 @@ impl EmbeddedDynamoDb {
             .behavior_version_latest()
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
-            .http_client(InProcess { database: self.database.clone() })
+            .http_client(InProcess { database: self.clone() })
             .build();
         aws_sdk_dynamodb::Client::from_conf(config)
+    }
+
+    /// Answers one request of the service's wire: the operation behind the target header's last dot, and its JSON. Gives
+    /// status and JSON; for whoever serves the database on a socket.
+    pub fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
+        match run(&self.database, operation, body) {
+            Ok(body) => (200, body),
+            Err(error) => (error.status_code(), error.to_json()),
+        }
     }
 
     /// Removes the items whose time to live has passed, as the service does in the background; tells how many.
@@ -77,7 +86,7 @@ impl EmbeddedDynamoDb {
 /// The SDK's way to the database: one call per request, on a thread that may block.
 #[derive(Clone)]
 struct InProcess {
-    database: Database,
+    database: EmbeddedDynamoDb,
 }
 
 impl std::fmt::Debug for InProcess {
@@ -103,13 +112,10 @@ impl HttpConnector for InProcess {
     }
 }
 
-fn answer(database: &Database, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+fn answer(database: &EmbeddedDynamoDb, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
-    let (status, body) = match run(database, operation, request.body().bytes().unwrap_or_default()) {
-        Ok(body) => (200, body),
-        Err(error) => (error.status_code(), error.to_json()),
-    };
+    let (status, body) = database.answer(operation, request.body().bytes().unwrap_or_default());
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(Box::new(error), None))?;
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");

@@ -12,6 +12,7 @@ mod finding;
 mod landscape;
 mod place;
 mod ports;
+mod replaying;
 mod retry;
 mod rules;
 mod run;

@@ -9,6 +9,7 @@ pub mod handlers;
 pub mod lambda;
 pub mod metrics;
 pub mod queue;
+pub mod replay;
 pub mod secrets;
 pub mod telemetry;
 pub mod wiring;

@@ -13,11 +13,11 @@ use futures_util::stream::{self, TryStreamExt};
 use crate::aws_failure::in_one_line;
 
 /// Messages in one request; the service takes no more.
-const BATCH_MESSAGES: usize = 10;
+pub(crate) const BATCH_MESSAGES: usize = 10;
 /// Bytes in one request, and in one message. The service takes a little more by now; queues created earlier do not.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Requests at once.
-const CONCURRENCY: usize = 8;
+pub(crate) const CONCURRENCY: usize = 8;
 /// Attempts for the messages of one request that the service did not take.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -34,32 +34,6 @@ impl SqsRecordsQueue {
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
     }
-
-    /// Sends one request; what the service leaves behind for its own reasons is sent again.
-    async fn send_batch(&self, batch: Vec<String>) -> Result<(), QueueError> {
-        let mut left = entries(batch)?;
-        for attempt in 1..=ATTEMPTS {
-            let answer = self
-                .client
-                .send_message_batch()
-                .queue_url(&self.url)
-                .set_entries(Some(left.clone()))
-                .send()
-                .await
-                .map_err(|error| QueueError(in_one_line(&error)))?;
-            let failed = answer.failed();
-            if let Some(refused) = failed.iter().find(|entry| entry.sender_fault()) {
-                let reason = refused.message().unwrap_or_else(|| refused.code());
-                return Err(QueueError(format!("one was refused: {reason}")));
-            }
-            left.retain(|entry| failed.iter().any(|failure| failure.id() == entry.id()));
-            if left.is_empty() {
-                return Ok(());
-            }
-            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
-        }
-        Err(QueueError(format!("{} were left behind {ATTEMPTS} times", left.len())))
-    }
 }
 
 #[async_trait]
@@ -67,7 +41,7 @@ impl RecordsQueue for SqsRecordsQueue {
     async fn send(&self, messages: Vec<RecordMessage>) -> Result<(), QueueError> {
         let batches = pack(messages)?;
         stream::iter(batches.into_iter().map(Ok))
-            .try_for_each_concurrent(CONCURRENCY, |batch| self.send_batch(batch))
+            .try_for_each_concurrent(CONCURRENCY, |batch| send_request(&self.client, &self.url, batch))
             .await
     }
 }
@@ -95,6 +69,34 @@ impl TasksQueue for SqsTasksQueue {
     }
 }
 
+/// Sends the bodies of one request; what the service leaves behind for its own reasons is sent again.
+///
+/// # Errors
+/// When the service refuses one of them, or goes on leaving some behind; the others may have been sent.
+pub(crate) async fn send_request(client: &Client, url: &str, bodies: Vec<String>) -> Result<(), QueueError> {
+    let mut left = entries(bodies)?;
+    for attempt in 1..=ATTEMPTS {
+        let answer = client
+            .send_message_batch()
+            .queue_url(url)
+            .set_entries(Some(left.clone()))
+            .send()
+            .await
+            .map_err(|error| QueueError(in_one_line(&error)))?;
+        let failed = answer.failed();
+        if let Some(refused) = failed.iter().find(|entry| entry.sender_fault()) {
+            let reason = refused.message().unwrap_or_else(|| refused.code());
+            return Err(QueueError(format!("one was refused: {reason}")));
+        }
+        left.retain(|entry| failed.iter().any(|failure| failure.id() == entry.id()));
+        if left.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+    }
+    Err(QueueError(format!("{} were left behind {ATTEMPTS} times", left.len())))
+}
+
 fn entries(batch: Vec<String>) -> Result<Vec<SendMessageBatchRequestEntry>, QueueError> {
     batch
         .into_iter()
@@ -112,22 +114,28 @@ fn entries(batch: Vec<String>) -> Result<Vec<SendMessageBatchRequestEntry>, Queu
 /// Message bodies in requests of at most ten messages and 256 KB. A message that is too large by its snapshot goes
 /// without it: the record is read again when it is applied.
 fn pack(messages: Vec<RecordMessage>) -> Result<Vec<Vec<String>>, QueueError> {
-    let mut batches: Vec<Vec<String>> = Vec::with_capacity(messages.len().div_ceil(BATCH_MESSAGES));
-    let mut bytes = 0;
+    let bodies = messages.into_iter().map(body).collect::<Result<Vec<String>, QueueError>>()?;
+    Ok(in_requests(bodies, String::len))
+}
+
+/// What is to be sent, in requests of at most ten messages and 256 KB. `bytes` tells the length of a body.
+pub(crate) fn in_requests<T>(messages: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let mut requests: Vec<Vec<T>> = Vec::with_capacity(messages.len().div_ceil(BATCH_MESSAGES));
+    let mut sum = 0;
     for message in messages {
-        let body = body(message)?;
-        match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH_MESSAGES && bytes + body.len() <= BATCH_BYTES => {
-                bytes += body.len();
-                batch.push(body);
+        let length = bytes(&message);
+        match requests.last_mut() {
+            Some(request) if request.len() < BATCH_MESSAGES && sum + length <= BATCH_BYTES => {
+                sum += length;
+                request.push(message);
             }
             _ => {
-                bytes = body.len();
-                batches.push(vec![body]);
+                sum = length;
+                requests.push(vec![message]);
             }
         }
     }
-    Ok(batches)
+    requests
 }
 
 fn body(mut message: RecordMessage) -> Result<String, QueueError> {

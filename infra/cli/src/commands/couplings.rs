@@ -1,18 +1,18 @@
 //! `couplet couplings MAPPING`: the pairs of a mapping.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use couplet_model::coupling::{Coupling, CouplingState, LastResult};
 use serde_json::{Value, json};
 
 use super::jobs::seconds;
+use crate::place::Place;
 use crate::tables::{table, text};
 use crate::{installation, output};
 
 /// Lists couplings.
-pub async fn couplings(config: Option<&Path>, name: &str, limit: u32, as_json: bool) -> anyhow::Result<ExitCode> {
-    let application = installation::look(config).await?;
+pub async fn couplings(place: &Place, name: &str, limit: u32, as_json: bool) -> anyhow::Result<ExitCode> {
+    let application = place.look().await?;
     let (engine, store) = (&application.engine, application.engine.store());
     let mapping = installation::mapping(engine, name)?;
     let total = store.count_couplings(engine.company(), &mapping).await?;

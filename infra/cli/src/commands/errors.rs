@@ -1,18 +1,18 @@
 //! `couplet errors`: what went wrong lately.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use couplet_model::ids::MappingName;
 use serde_json::json;
 
 use super::jobs::seconds;
+use crate::place::Place;
 use crate::tables::{table, text};
 use crate::{installation, output};
 
 /// Lists errors, newest first.
-pub async fn errors(config: Option<&Path>, name: Option<&str>, limit: u32, as_json: bool) -> anyhow::Result<ExitCode> {
-    let application = installation::look(config).await?;
+pub async fn errors(place: &Place, name: Option<&str>, limit: u32, as_json: bool) -> anyhow::Result<ExitCode> {
+    let application = place.look().await?;
     let engine = &application.engine;
     let mappings: Vec<MappingName> = match name {
         Some(name) => vec![installation::mapping(engine, name)?],

@@ -1,7 +1,6 @@
 //! `couplet jobs`: every job, its state, and its last run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use couplet_engine::JobPlan;
@@ -9,8 +8,9 @@ use couplet_model::catalogue::MappingDirection;
 use couplet_model::job::{Job, JobState, Run};
 use serde_json::{Value, json};
 
+use crate::output;
+use crate::place::Place;
 use crate::tables::{number, table, text};
-use crate::{installation, output};
 
 struct Line {
     plan: JobPlan,
@@ -19,8 +19,8 @@ struct Line {
 }
 
 /// Lists the jobs.
-pub async fn jobs(config: Option<&Path>, as_json: bool) -> anyhow::Result<ExitCode> {
-    let application = installation::look(config).await?;
+pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
+    let application = place.look().await?;
     let (engine, store) = (&application.engine, application.engine.store());
     let stored = store.jobs(engine.company()).await?;
     let mut jobs: BTreeMap<String, Job> = stored.into_iter().map(|job| (job.name.clone(), job)).collect();

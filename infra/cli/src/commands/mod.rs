@@ -5,6 +5,8 @@ mod couplings;
 mod errors;
 mod init;
 mod jobs;
+mod logs;
+mod replay;
 mod run;
 mod serve;
 
@@ -12,6 +14,8 @@ pub use check::check;
 pub use couplings::couplings;
 pub use errors::errors;
 pub use init::init;
-pub use jobs::{direction as direction_in_words, jobs};
+pub use jobs::{direction as direction_in_words, jobs, seconds};
+pub use logs::logs;
+pub use replay::replay;
 pub use run::run;
 pub use serve::{jobs_until_stopped, serve};

@@ -2,45 +2,142 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use couplet_local::{EmbeddedCloud, scheduler};
-use couplet_model::job::{Run, Trigger};
+use couplet_model::job::{Run, RunState, Trigger};
 use couplet_runtime::Application;
-use couplet_runtime::handlers::{RunMode, RunOutcome};
+use couplet_runtime::handlers::{RunJobEvent, RunMode, RunOutcome};
 use serde_json::json;
 
+use crate::deployed::{Stack, Waited, end_of_run, within};
 use crate::installation::{self, Installation};
-use crate::output;
+use crate::place::Place;
+use crate::progress::Progress;
 use crate::tables::{number, table, text};
+use crate::{interrupt, output};
 
-/// Runs a job and processes what it found.
-pub async fn run(config: Option<&Path>, name: &str, full: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+/// What a process ends with that was told to by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Runs a job and processes what it found, or waits until the stack has.
+pub async fn run(place: &Place, name: &str, full: bool, wait: u64, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (mode, trigger) = if full { (RunMode::Full, Trigger::Full) } else { (RunMode::Modified, Trigger::Manual) };
+    match place {
+        Place::Here(config) => here(config.as_deref(), name, mode, trigger, as_json).await,
+        Place::Deployed(stack) => {
+            let patience = Duration::from_secs(wait);
+            deployed(&Stack::reach(stack).await?, name, mode, trigger, patience, as_json).await
+        }
+    }
+}
+
+async fn here(
+    config: Option<&Path>,
+    name: &str,
+    mode: RunMode,
+    trigger: Trigger,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let names = Application::new(&settings, EmbeddedCloud::in_memory(&settings).await?.services())?;
     let job = installation::job(&names.engine, name)?.name;
     let installation = Installation::open(&settings).await?;
     let engine = &installation.application.engine;
-    let (mode, trigger) = if full { (RunMode::Full, Trigger::Full) } else { (RunMode::Modified, Trigger::Manual) };
     let begin = Instant::now();
     let answer = scheduler::start(&installation.application, &job, mode, trigger).await?;
     match answer.outcome {
         RunOutcome::Done | RunOutcome::GoesOn => {}
         RunOutcome::Over => bail!("{job} has nothing to go on with"),
-        RunOutcome::AlreadyRunning => bail!("{job} is running already: {}", answer.notes.join(" ")),
-        RunOutcome::OnHold => bail!("{job} is on hold; somebody put it there"),
+        RunOutcome::AlreadyRunning => bail!(is_running(&job, &answer.notes)),
+        RunOutcome::OnHold => bail!(is_on_hold(&job)),
     }
     let finished = installation.finish().await;
     let run = engine.store().run(engine.company(), &job, answer.run).await?.context("the run is not in the store")?;
-    let seconds = begin.elapsed().as_secs_f64();
-    if as_json {
-        output::json(&json!({ "run": run, "notes": answer.notes, "seconds": round(seconds) }))?;
-    } else {
-        output::result(&render(&run, &answer.notes, seconds))?;
-    }
+    show(&run, &answer.notes, begin.elapsed(), as_json)?;
     finished?;
-    Ok(if run.counters.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(&run))
+}
+
+async fn deployed(
+    stack: &Stack,
+    name: &str,
+    mode: RunMode,
+    trigger: Trigger,
+    patience: Duration,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let application = stack.application().await?;
+    let engine = &application.engine;
+    let job = installation::job(engine, name)?.name;
+    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
+    let deadline = begin + patience;
+    let event = RunJobEvent { job: job.clone(), mode, trigger };
+
+    progress.show(&format!("{job}: looking for changes"));
+    let answer = match within(stack.start(&event), deadline, &stop).await {
+        Waited::Done(answer) => answer.inspect_err(|_| progress.end())?,
+        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not answered yet", patience)),
+        Waited::Left => return Ok(left(&progress, &job)),
+    };
+    match answer.outcome.as_str() {
+        "already_running" => {
+            progress.end();
+            bail!(is_running(&job, &answer.notes))
+        }
+        "on_hold" => {
+            progress.end();
+            bail!(is_on_hold(&job))
+        }
+        // The records are under way; and so is a run that continues in further invocations.
+        _ => {}
+    }
+
+    progress.show(&format!("{job}: synchronizing"));
+    let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
+    let run = match within(end_of_run(engine, &job, answer.run, tell), deadline, &stop).await {
+        Waited::Done(run) => run.inspect_err(|_| progress.end())?,
+        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not finished", patience)),
+        Waited::Left => return Ok(left(&progress, &job)),
+    };
+    progress.end();
+    show(&run, &answer.notes, begin.elapsed(), as_json)?;
+    Ok(exit_code(&run))
+}
+
+fn is_running(job: &str, notes: &[String]) -> String {
+    format!("{job} is running already: {}", notes.join(" "))
+}
+
+fn is_on_hold(job: &str) -> String {
+    format!("{job} is on hold; somebody put it there")
+}
+
+fn goes_on(progress: &Progress, job: &str, how: &str, patience: Duration) -> ExitCode {
+    progress.end();
+    let seconds = patience.as_secs();
+    output::note(&format!("the run of {job} {how} after {seconds} s and goes on; see it with couplet jobs"));
+    ExitCode::FAILURE
+}
+
+fn left(progress: &Progress, job: &str) -> ExitCode {
+    progress.end();
+    output::note(&format!("the run of {job} goes on in the stack; see it with couplet jobs"));
+    ExitCode::from(INTERRUPTED)
+}
+
+fn exit_code(run: &Run) -> ExitCode {
+    if run.state() == RunState::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn show(run: &Run, notes: &[String], took: Duration, as_json: bool) -> std::io::Result<()> {
+    let seconds = took.as_secs_f64();
+    if as_json {
+        output::json(&json!({ "run": run, "notes": notes, "seconds": round(seconds) }))
+    } else {
+        output::result(&render(run, notes, seconds))
+    }
 }
 
 fn round(seconds: f64) -> f64 {
@@ -74,6 +171,8 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
         lines.push(shown.to_string());
     }
     lines.extend(notes.iter().cloned());
+    // What the run itself noted is among the notes, unless it ended elsewhere.
+    lines.extend(run.message.iter().filter(|message| notes.join(" ") != **message).cloned());
     if run.counters.failed > 0 {
         lines.push(format!("see what failed with: couplet errors {:?}", run.job));
     }

@@ -5,7 +5,6 @@ mod company;
 mod comparison;
 mod passes;
 mod people;
-mod progress;
 mod report;
 mod world;
 
@@ -19,10 +18,10 @@ use couplet_runtime::Application;
 use couplet_runtime::handlers::RunMode;
 
 use crate::arguments::DemoOptions;
+use crate::progress::Progress;
 use crate::{commands, interrupt, output};
 use company::Company;
 use passes::Pass;
-use progress::Progress;
 use report::Report;
 use world::World;
 

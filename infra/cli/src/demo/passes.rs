@@ -11,8 +11,8 @@ use couplet_runtime::Application;
 use couplet_runtime::handlers::{RunMode, RunOutcome};
 
 use super::company::{Company, Requests};
-use super::progress::Progress;
 use crate::commands::direction_in_words;
+use crate::progress::Progress;
 
 /// Longest time for the records of one job.
 const DRAIN_LIMIT: Duration = Duration::from_secs(900);

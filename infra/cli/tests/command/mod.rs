@@ -135,7 +135,8 @@ url = "{address}"
     pub fn couplet_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_couplet"));
         command.args(arguments).current_dir(self.folder.path());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUPLET_")) {
+        let ours = |name: &str| name.starts_with("COUPLET_") || name.starts_with("AWS_");
+        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
         let output = command.envs(variables.iter().copied()).output().expect("the command starts");

@@ -119,7 +119,8 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Variables with our prefix that are no settings.
-pub const OTHER_VARIABLES: &[&str] = &["COUPLET_LOG", "COUPLET_CONFIG", "COUPLET_METRICS_NAMESPACE"];
+pub const OTHER_VARIABLES: &[&str] =
+    &["COUPLET_LOG", "COUPLET_CONFIG", "COUPLET_METRICS_NAMESPACE", "COUPLET_PROFILE", "COUPLET_STACK"];
 
 /// The setting of that name.
 pub fn key(name: &str) -> Option<&'static Key> {

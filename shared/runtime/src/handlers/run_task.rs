@@ -64,13 +64,13 @@ async fn work(
     deadline: Option<Instant>,
 ) -> Result<(), (String, Option<Duration>)> {
     let Task::ContinueRun(next) = task;
-    let span = tracing::info_span!("continue_run", job = next.job);
+    let span = tracing::info_span!("continue_run", job = next.job, leg = next.leg);
     async {
         // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
         let report = Box::pin(application.engine.continue_run(next, application.until(deadline))).await;
         if let Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) = &report {
             let wait = until.duration_since(Timestamp::now());
-            tracing::info!(run = %next.run, leg = next.leg, "another worker is at this leg, or at the one before");
+            tracing::info!(run = %next.run, "another worker is at this leg, or at the one before");
             return Err((held(next, *until), Some(wait.try_into().unwrap_or(Duration::ZERO))));
         }
         // A run that failed has noted so and ended; delivered again, its task finds nothing to go on with and is done.

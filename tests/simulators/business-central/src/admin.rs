@@ -151,6 +151,7 @@ struct FaultRequest {
     fail_write: Option<FailWrite>,
     expire_tokens: Option<bool>,
     token_lifetime_seconds: Option<u64>,
+    client_secret: Option<String>,
     outage: Option<bool>,
     refuse_text: Option<Poison>,
     accept_all_texts: Option<bool>,
@@ -248,6 +249,9 @@ impl FaultRequest {
         }
         if let Some(seconds) = self.token_lifetime_seconds {
             faults.set_token_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(secret) = self.client_secret {
+            faults.rotate_client_secret(secret);
         }
         if let Some(on) = self.outage {
             faults.set_outage(on);

@@ -103,6 +103,7 @@ struct State {
     notifications: Option<Draws>,
     tokens_valid_from: u64,
     token_lifetime: Duration,
+    client_secret: Option<String>,
     webhook_delay: Duration,
 }
 
@@ -146,6 +147,7 @@ impl Faults {
             notifications: None,
             tokens_valid_from: 0,
             token_lifetime: TOKEN_LIFETIME,
+            client_secret: None,
             webhook_delay,
         };
         Self { state: Mutex::new(state), clock }
@@ -234,6 +236,11 @@ impl Faults {
         self.state().token_lifetime = lifetime;
     }
 
+    /// Rotates the client's secret: from now on tokens are given for this one only.
+    pub fn rotate_client_secret(&self, secret: impl Into<String>) {
+        self.state().client_secret = Some(secret.into());
+    }
+
     /// Answers everything with 503 while on.
     pub fn set_outage(&self, on: bool) {
         self.state().outage = on;
@@ -281,7 +288,8 @@ impl Faults {
         self.state().webhook_delay = delay;
     }
 
-    /// Ends all misbehaviour: no latency, no limits, nothing planned. Clock skew, tokens and uncertain switches stay.
+    /// Ends all misbehaviour: no latency, no limits, nothing planned. Clock skew, tokens, the secret and uncertain switches
+    /// stay.
     pub fn clear(&self) {
         let mut state = self.state();
         state.latency = Latency::default();
@@ -322,6 +330,11 @@ impl Faults {
 
     pub(crate) fn token_lifetime(&self) -> Duration {
         self.state().token_lifetime
+    }
+
+    /// The client's secret if it was rotated.
+    pub(crate) fn client_secret(&self) -> Option<String> {
+        self.state().client_secret.clone()
     }
 
     pub(crate) fn webhook_delay(&self) -> Duration {

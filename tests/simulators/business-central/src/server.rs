@@ -147,13 +147,14 @@ impl Server {
         if self.api.faults.is_down() {
             return Answer::refused(&ApiError::failing(503, None));
         }
+        let faults = &self.api.faults;
+        let rotated = faults.client_secret();
         let registration = Registration {
             tenant: &self.options.tenant,
             client: &self.options.client.0,
-            secret: &self.options.client.1,
+            secret: rotated.as_deref().unwrap_or(&self.options.client.1),
         };
         let form = body.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
-        let faults = &self.api.faults;
         self.tokens.grant(
             &registration,
             tenant,

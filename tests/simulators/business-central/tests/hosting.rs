@@ -150,6 +150,25 @@ async fn wrong_credentials_get_no_token() {
 }
 
 #[tokio::test]
+async fn after_a_rotation_only_the_new_secret_gets_tokens() {
+    let client = Client::empty().await;
+    let (tenant, id, old) = client.simulator.credentials();
+    client.simulator.faults().rotate_client_secret("rotated");
+    for (secret, expected) in [(old.as_str(), 401), ("rotated", 200)] {
+        let url = format!("{}/{tenant}/oauth2/v2.0/token", client.simulator.authority());
+        let scope = "https://api.businesscentral.dynamics.com/.default";
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", id.as_str()),
+            ("client_secret", secret),
+            ("scope", scope),
+        ];
+        let reply = client.http.post(url).form(&form).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), expected, "{secret}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_holds_twenty_thousand_rows_and_the_rest_follows() {
     let demo = DemoSize { items: 20_001, blocked_items: 0, ..DemoSize::default() };
     let client = Client::with(BusinessCentralOptions { demo: Some(demo), ..BusinessCentralOptions::default() }).await;

@@ -1,0 +1,78 @@
+//! `couplet replay`: dead letters, why they died, and their way back.
+
+use std::process::ExitCode;
+
+use couplet_engine::Engine;
+use couplet_runtime::replay::{self, Fate, Pace, QueueName, ReplayReport, ReplayRequest};
+use serde_json::{Value, json};
+
+use crate::arguments::ReplayOptions;
+use crate::letters::{self, FATES};
+use crate::place::Place;
+use crate::progress::Progress;
+use crate::{installation, interrupt, output};
+
+/// Why there is nothing to replay on this machine.
+const NOTHING_HERE: &str = "there is nothing to replay on this machine: its queue is in memory and gone with each command, and the next command reads again what was given up; for a deployed stack add --profile aws";
+
+/// Shows dead letters and sends them back.
+pub async fn replay(place: &Place, options: &ReplayOptions) -> anyhow::Result<ExitCode> {
+    if let Place::Here(_) = place {
+        if options.json {
+            output::json(&json!({ "letters": [], "remark": NOTHING_HERE }))?;
+        } else {
+            output::result(NOTHING_HERE)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let application = place.look().await?;
+    let request = ReplayRequest {
+        queues: options.queue.map_or_else(|| QueueName::ALL.to_vec(), |queue| vec![queue.into()]),
+        since: options.since,
+        until: options.until,
+        mapping: options.mapping.as_deref().map(|name| mapping_or_job(&application.engine, name)).transpose()?,
+        dry_run: options.dry_run,
+    };
+    let (progress, stop) = (Progress::new(), interrupt::flag());
+    progress.show("looking at dead letters");
+    let tell = |far: replay::Progress| {
+        progress.show(&format!("{} dead letters looked at, {} moved", far.looked_at, far.moved));
+    };
+    let work = replay::replay(&application.engine, &application.cloud, &request, Pace::default(), &stop, &tell);
+    let report = work.await;
+    progress.end();
+    if options.json {
+        output::json(&object(&report)?)?;
+    } else {
+        output::result(&letters::render(&report))?;
+    }
+    Ok(match &report.stopped {
+        None => ExitCode::SUCCESS,
+        Some(why) => {
+            output::note(&format!("couplet: the replay did not come to its end: {why}"));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The name of a mapping, or of a job without one, whatever its case.
+fn mapping_or_job(engine: &Engine, name: &str) -> anyhow::Result<String> {
+    match engine.jobs().into_iter().find(|plan| plan.name.eq_ignore_ascii_case(name)) {
+        Some(plan) => Ok(plan.name),
+        None => installation::mapping(engine, name).map(|mapping| mapping.to_string()),
+    }
+}
+
+fn object(report: &ReplayReport) -> serde_json::Result<Value> {
+    let mut object = serde_json::to_value(report)?;
+    let sums: serde_json::Map<String, Value> = FATES
+        .iter()
+        .map(|fate| Ok((name_of(*fate)?, json!(report.count(*fate)))))
+        .collect::<serde_json::Result<_>>()?;
+    object["sums"] = Value::Object(sums);
+    Ok(object)
+}
+
+fn name_of(fate: Fate) -> serde_json::Result<String> {
+    Ok(serde_json::to_value(fate)?.as_str().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,53 @@
+//! Where a command looks: at the installation on this machine, or at a deployed stack.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use couplet_runtime::Application;
+
+use crate::arguments::{Arguments, Profile};
+use crate::deployed::Stack;
+use crate::installation;
+
+/// Where a command looks.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On this machine; the settings file, if one was named.
+    Here(Option<PathBuf>),
+    /// At the stack of this name.
+    Deployed(String),
+}
+
+impl Place {
+    /// The place the arguments name.
+    pub fn of(arguments: &Arguments) -> Self {
+        match arguments.profile {
+            Profile::Local => Self::Here(arguments.config.clone()),
+            Profile::Aws => Self::Deployed(arguments.stack.clone()),
+        }
+    }
+
+    /// The application for looking only.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or the place cannot be reached.
+    pub async fn look(&self) -> anyhow::Result<Application> {
+        match self {
+            Self::Here(config) => installation::look(config.as_deref()).await,
+            Self::Deployed(name) => Stack::reach(name).await?.application().await,
+        }
+    }
+
+    /// The settings file of this machine, for a command that works nowhere else.
+    ///
+    /// # Errors
+    /// When a stack is meant.
+    pub fn here(&self, command: &str) -> anyhow::Result<Option<&Path>> {
+        match self {
+            Self::Here(config) => Ok(config.as_deref()),
+            Self::Deployed(_) => {
+                bail!("couplet {command} is for this machine only: leave out --profile aws (or COUPLET_PROFILE)")
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The dead letters of one queue on SQS: finding their queue, taking them, removing them, letting go of them.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
+    QueueAttributeName,
+};
+use couplet_model::ids::CompanyId;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::letter::{Letter, QueueName};
+use super::{Pace, ReplayError, Stopped};
+use crate::queue::{BATCH_MESSAGES, CONCURRENCY, send_request};
+
+/// Attempts for the letters of one request that the service did not remove.
+const ATTEMPTS: u32 = 3;
+
+/// The part of a redrive policy that says where dead letters go.
+#[derive(Deserialize)]
+struct RedrivePolicy {
+    #[serde(rename = "deadLetterTargetArn")]
+    target: String,
+}
+
+/// Letters of one round.
+pub(super) struct Gathered {
+    pub letters: Vec<Letter>,
+    /// Whether nothing is left behind them.
+    pub is_last: bool,
+}
+
+/// The dead letters of a queue.
+pub(super) struct DeadLetterQueue {
+    client: Client,
+    queue: QueueName,
+    /// Where the letters come from and go back to.
+    home: String,
+    url: String,
+    pace: Pace,
+    /// Letters that were taken before, by message id: each is judged once.
+    seen: HashSet<String>,
+    /// Receipts of the letters that are hidden from others on our behalf, by message id.
+    held: HashMap<String, String>,
+}
+
+impl DeadLetterQueue {
+    /// The dead letters of the queue of this URL.
+    pub async fn of(client: Client, queue: QueueName, home: String, pace: Pace) -> Result<Self, ReplayError> {
+        let failed = |reason| ReplayError::Queue { queue, what: "cannot be found", reason };
+        let answer = client
+            .get_queue_attributes()
+            .queue_url(&home)
+            .attribute_names(QueueAttributeName::RedrivePolicy)
+            .send()
+            .await
+            .map_err(|error| failed(said(&error)))?;
+        let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
+        let policy = policy.ok_or(ReplayError::NoDeadLetterQueue { queue })?;
+        let policy: RedrivePolicy = serde_json::from_str(policy).map_err(|error| failed(error.to_string()))?;
+        // The last part of an ARN is the queue's name; both queues are always in one account and region.
+        let name = policy.target.rsplit(':').next().unwrap_or_default();
+        let answer = client.get_queue_url().queue_name(name).send().await.map_err(|error| failed(said(&error)))?;
+        let url = answer.queue_url.ok_or_else(|| failed(format!("{name} has no URL")))?;
+        Ok(Self { client, queue, home, url, pace, seen: HashSet::new(), held: HashMap::new() })
+    }
+
+    /// Takes letters that were not seen before, until the round is full or nothing new comes.
+    pub async fn gather(&mut self, company: CompanyId, stop: &watch::Receiver<bool>) -> Result<Gathered, Stopped> {
+        let mut letters: Vec<Letter> = Vec::new();
+        let mut vain = 0;
+        while letters.len() < self.pace.round {
+            if *stop.borrow() {
+                return Err(Stopped::Interrupted);
+            }
+            let room = self.pace.round - letters.len();
+            let before = letters.len();
+            for message in self.receive(room, (vain > 0).then_some(self.pace.wait)).await? {
+                let Some(letter) = Letter::read(self.queue, company, message) else { continue };
+                // One that was seen came back because its time hidden ended: it is hidden again.
+                self.held.insert(letter.message_id.clone(), letter.receipt.clone());
+                if self.seen.insert(letter.message_id.clone()) {
+                    letters.push(letter);
+                }
+            }
+            vain = if letters.len() > before { 0 } else { vain + 1 };
+            if vain > self.pace.looks {
+                return Ok(Gathered { letters, is_last: true });
+            }
+        }
+        Ok(Gathered { letters, is_last: false })
+    }
+
+    /// Takes up to so many letters at once; with a wait it asks once and thoroughly.
+    async fn receive(&self, room: usize, wait: Option<Duration>) -> Result<Vec<Message>, ReplayError> {
+        let requests = if wait.is_some() { 1 } else { room.div_ceil(BATCH_MESSAGES).min(CONCURRENCY) };
+        let sizes = (0..requests).map(|index| (room - index * BATCH_MESSAGES).min(BATCH_MESSAGES));
+        let receives = sizes.map(|size| async move {
+            let answer = self
+                .client
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(i32::try_from(size).unwrap_or(1))
+                .visibility_timeout(seconds(self.pace.hidden))
+                .wait_time_seconds(seconds(wait.unwrap_or_default()))
+                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+                .send()
+                .await
+                .map_err(|error| self.failed("cannot be taken", said(&error)))?;
+            Ok::<_, ReplayError>(answer.messages.unwrap_or_default())
+        });
+        let received: Vec<Vec<Message>> = stream::iter(receives).buffer_unordered(CONCURRENCY).try_collect().await?;
+        Ok(received.into_iter().flatten().collect())
+    }
+
+    /// Sends bodies to where the letters came from. Afterwards the letters are to be removed.
+    pub async fn send_home(&self, bodies: Vec<String>) -> Result<(), ReplayError> {
+        let sent = send_request(&self.client, &self.home, bodies).await;
+        sent.map_err(|error| self.failed("cannot be sent back", error.0))
+    }
+
+    /// Removes letters from the queue.
+    pub async fn remove(&self, receipts: &[&str]) -> Result<(), ReplayError> {
+        let failed = |reason| self.failed("cannot be removed", reason);
+        for chunk in receipts.chunks(BATCH_MESSAGES) {
+            let mut left = Vec::with_capacity(chunk.len());
+            for (index, receipt) in chunk.iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(*receipt);
+                left.push(entry.build().map_err(|error| failed(error.to_string()))?);
+            }
+            for attempt in 1.. {
+                let request = self.client.delete_message_batch().queue_url(&self.url);
+                let answer = request.set_entries(Some(left.clone())).send().await;
+                let answer = answer.map_err(|error| failed(said(&error)))?;
+                let refused = answer.failed();
+                left.retain(|entry| refused.iter().any(|failure| failure.id() == entry.id()));
+                let Some(first) = refused.first() else { break };
+                if first.sender_fault() || attempt == ATTEMPTS {
+                    return Err(failed(first.message().unwrap_or_else(|| first.code()).to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a letter that was removed.
+    pub fn is_gone(&mut self, message_id: &str) {
+        self.held.remove(message_id);
+    }
+
+    /// Shows the letters that stay to others again. If that fails they show themselves when their time hidden ends.
+    pub async fn let_go(&mut self) {
+        let receipts: Vec<String> = self.held.drain().map(|(_, receipt)| receipt).collect();
+        let (client, url, hidden) = (&self.client, &self.url, self.pace.hidden);
+        let requests = receipts.chunks(BATCH_MESSAGES).map(|chunk| async move {
+            let entries = chunk.iter().enumerate().filter_map(|(index, receipt)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(0)
+                    .build()
+                    .ok()
+            });
+            let request = client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries.collect()));
+            if let Err(error) = request.send().await {
+                tracing::warn!("dead letters stay hidden for {} s: {}", hidden.as_secs(), said(&error));
+            }
+        });
+        stream::iter(requests).for_each_concurrent(CONCURRENCY, |request| request).await;
+    }
+
+    fn failed(&self, what: &'static str, reason: String) -> ReplayError {
+        ReplayError::Queue { queue: self.queue, what, reason }
+    }
+}
+
+fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+}
+
+/// What the service said, in one line.
+fn said<E: ProvideErrorMetadata + std::error::Error>(error: &E) -> String {
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => DisplayErrorContext(error).to_string(),
+    }
+}

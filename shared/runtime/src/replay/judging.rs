@@ -1,0 +1,187 @@
+//! What becomes of a dead letter: a decision over values.
+
+use couplet_model::ids::ReplayId;
+use couplet_model::task::Task;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::letter::{Content, Letter};
+
+/// What becomes of a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Sent back to its queue; in a rehearsal: it would be.
+    Moved,
+    /// Its change has been synchronized since: counted on its run and removed; in a rehearsal: it would be.
+    SynchronizedMeanwhile,
+    /// Left: sent outside the window that was asked for.
+    OutsideWindow,
+    /// Left: of another mapping than the one that was asked for.
+    OtherMapping,
+    /// Left: it cannot be read, so nobody knows what sending it back would do.
+    Unreadable,
+    /// Left: this very replay brought it back, and it died again.
+    DiedAgain,
+    /// Left: the replay ended before its turn.
+    NotReached,
+}
+
+/// Which letters are to be brought back, and by which replay.
+#[derive(Clone, Debug)]
+pub(super) struct Criteria {
+    pub replay: ReplayId,
+    /// When the replay began.
+    pub began: Timestamp,
+    /// First sent at or after this.
+    pub since: Option<Timestamp>,
+    /// First sent before this.
+    pub until: Option<Timestamp>,
+    /// Of this mapping; for a task: of this job.
+    pub mapping: Option<String>,
+}
+
+impl Criteria {
+    /// Why a letter is left where it is; `None` when it is to be brought back.
+    pub fn leaves(&self, letter: &Letter) -> Option<Fate> {
+        if !self.covers(letter.sent) {
+            return Some(Fate::OutsideWindow);
+        }
+        let (mapping, is_ours) = match &letter.content {
+            Content::Unreadable(_) => return Some(Fate::Unreadable),
+            Content::Record(record) => (record.mapping.as_str(), record.replay == Some(self.replay)),
+            // A task travels as it was and so bears no mark; but what we sent back was sent after we began.
+            Content::Task(message) => {
+                let Task::ContinueRun(next) = &message.task;
+                (next.job.as_str(), letter.sent.is_some_and(|sent| sent >= self.began))
+            }
+        };
+        if self.mapping.as_ref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(mapping)) {
+            return Some(Fate::OtherMapping);
+        }
+        is_ours.then_some(Fate::DiedAgain)
+    }
+
+    /// A letter whose time is unknown is in no window.
+    fn covers(&self, sent: Option<Timestamp>) -> bool {
+        match sent {
+            Some(sent) => self.since.is_none_or(|since| sent >= since) && self.until.is_none_or(|until| sent < until),
+            None => self.since.is_none() && self.until.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+    use couplet_model::ids::CompanyId;
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::super::letter::QueueName;
+    use super::*;
+
+    const COMPANY: CompanyId = CompanyId(Uuid::from_u128(1));
+    const OURS: ReplayId = ReplayId(Uuid::from_u128(7));
+    const EARLIER: ReplayId = ReplayId(Uuid::from_u128(6));
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).expect("a time")
+    }
+
+    /// A replay that began at 1000, of everything.
+    fn everything() -> Criteria {
+        Criteria { replay: OURS, began: at(1000), since: None, until: None, mapping: None }
+    }
+
+    fn letter(queue: QueueName, sent: Option<i64>, body: &str) -> Letter {
+        let message = Message::builder().message_id("id").receipt_handle("receipt").body(body);
+        let message = match sent {
+            Some(seconds) => {
+                message.attributes(MessageSystemAttributeName::SentTimestamp, format!("{}", seconds * 1000))
+            }
+            None => message,
+        };
+        Letter::read(queue, COMPANY, message.build()).expect("a letter")
+    }
+
+    fn record_body(company: CompanyId, replay: Option<ReplayId>) -> Value {
+        let id = Uuid::from_u128(3);
+        let mut body = json!({
+            "v": 1, "company": company, "mapping": "CUSTOMER", "direction": "to_dataverse", "record": id,
+            "job": "CUSTOMER", "run": id,
+            "snapshot": {"read_at": "2026-01-01T00:00:00Z", "values": {"displayName": "Old"}},
+        });
+        if let Some(replay) = replay {
+            body["replay"] = json!(replay);
+        }
+        body
+    }
+
+    fn record(sent: Option<i64>, replay: Option<ReplayId>) -> Letter {
+        letter(QueueName::Records, sent, &record_body(COMPANY, replay).to_string())
+    }
+
+    fn task(sent: i64) -> Letter {
+        let next = json!({"job": "CUSTOMER", "run": Uuid::from_u128(3), "leg": 2});
+        let body = json!({"v": 1, "company": COMPANY, "task": {"continue_run": next}});
+        letter(QueueName::Tasks, Some(sent), &body.to_string())
+    }
+
+    #[test]
+    fn every_letter_has_one_fate() {
+        let window =
+            |since: i64, until: i64| Criteria { since: Some(at(since)), until: Some(at(until)), ..everything() };
+        let of_mapping = |name: &str| Criteria { mapping: Some(name.to_owned()), ..everything() };
+        let poison = || letter(QueueName::Records, Some(500), "poison");
+        let cases = [
+            ("a record", everything(), record(Some(500), None), None),
+            ("a record whose time is unknown", everything(), record(None, None), None),
+            ("a record of an earlier replay", everything(), record(Some(500), Some(EARLIER)), None),
+            ("a record we brought back", everything(), record(Some(1001), Some(OURS)), Some(Fate::DiedAgain)),
+            ("at the window's beginning", window(500, 600), record(Some(500), None), None),
+            ("before the window", window(501, 600), record(Some(500), None), Some(Fate::OutsideWindow)),
+            ("at the window's end", window(400, 500), record(Some(500), None), Some(Fate::OutsideWindow)),
+            ("no time, but a window", window(0, 600), record(None, None), Some(Fate::OutsideWindow)),
+            ("of the mapping", of_mapping("customer"), record(Some(500), None), None),
+            ("of another mapping", of_mapping("VENDOR"), record(Some(500), None), Some(Fate::OtherMapping)),
+            ("poison", everything(), poison(), Some(Fate::Unreadable)),
+            ("poison outside the window", window(0, 100), poison(), Some(Fate::OutsideWindow)),
+            ("poison of no mapping", of_mapping("CUSTOMER"), poison(), Some(Fate::Unreadable)),
+            ("a task", everything(), task(500), None),
+            ("a task of the job", of_mapping("CUSTOMER"), task(500), None),
+            ("a task of another job", of_mapping("VENDOR"), task(500), Some(Fate::OtherMapping)),
+            ("a task sent since we began", everything(), task(1000), Some(Fate::DiedAgain)),
+        ];
+        for (what, criteria, letter, fate) in cases {
+            assert_eq!(criteria.leaves(&letter), fate, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let newer = record_body(COMPANY, None).to_string().replace("\"v\":1", "\"v\":2");
+        let foreign = record_body(CompanyId(Uuid::from_u128(2)), None).to_string();
+        let half = "{\"v\":1,";
+        for (queue, body, why) in [
+            (QueueName::Records, newer.as_str(), "its format 2 is not 1"),
+            (QueueName::Records, foreign.as_str(), "it is of company 00000000-0000-0000-0000-000000000002"),
+            (QueueName::Records, half, "EOF while parsing"),
+            (QueueName::Tasks, foreign.as_str(), "unknown field"),
+        ] {
+            match letter(queue, Some(1), body).content {
+                Content::Unreadable(problem) => assert!(problem.contains(why), "{problem}"),
+                other => panic!("{other:?} is readable"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_travels_marked_and_without_what_was_read_and_a_task_as_it_was() {
+        let sent = record(Some(1), Some(EARLIER)).body_to_send(OURS).expect("JSON");
+        let sent: couplet_model::message::RecordMessage = serde_json::from_str(&sent).expect("a message");
+        assert_eq!((sent.snapshot, sent.replay), (None, Some(OURS)));
+        let task = task(1);
+        assert_eq!(task.body_to_send(OURS).expect("JSON"), task.body);
+    }
+}
