@@ -126,14 +126,14 @@ async fn dead_letters_are_shown_and_sent_back() {
         format!("{} dead letters: {items} would be moved, 1 left: unreadable (nothing was changed)", items + 1)
     );
     assert!(shown.results.contains("not noted"), "{shown:?}");
-    let none = world.couplet(&["replay", "--until", "2020-01-01", "--json"]).object();
+    let none = world.couplet(&["replay", "--queue", "records", "--until", "2020-01-01", "--json"]).object();
     assert_eq!((letters(&none), &none["sums"]["outside_window"]), (items + 1, &json!(items + 1)));
     assert_eq!(letters(&world.couplet(&["replay", "--queue", "tasks", "--json"]).object()), 0);
 
     let moved = world.couplet(&["replay", "--since", "1h", "--mapping", "item-product", "--json"]).object();
     assert_eq!((&moved["sums"]["moved"], &moved["sums"]["unreadable"]), (&json!(items), &json!(1)), "{moved}");
     assert_eq!(world.aws.depth(&cloud.queue_url).await, items as u64);
-    let again = world.couplet(&["replay", "--json"]).object();
+    let again = world.couplet(&["replay", "--queue", "records", "--json"]).object();
     assert_eq!((letters(&again), &again["sums"]["moved"]), (1, &json!(0)));
     let line = world.couplet(&["replay", "--mapping", "ITEMPRODUCT"]).failed_with_one_line();
     assert!(line.contains("did you mean ITEM-PRODUCT?"), "{line}");
