@@ -126,14 +126,14 @@ async fn dead_letters_are_shown_and_sent_back() {
         format!("{} dead letters: {items} would be moved, 1 left: unreadable (nothing was changed)", items + 1)
     );
     assert!(shown.results.contains("not noted"), "{shown:?}");
-    let none = world.couplet(&["replay", "--until", "2020-01-01", "--json"]).object();
+    let none = world.couplet(&["replay", "--queue", "records", "--until", "2020-01-01", "--json"]).object();
     assert_eq!((letters(&none), &none["sums"]["outside_window"]), (items + 1, &json!(items + 1)));
     assert_eq!(letters(&world.couplet(&["replay", "--queue", "tasks", "--json"]).object()), 0);
 
     let moved = world.couplet(&["replay", "--since", "1h", "--mapping", "item-product", "--json"]).object();
     assert_eq!((&moved["sums"]["moved"], &moved["sums"]["unreadable"]), (&json!(items), &json!(1)), "{moved}");
     assert_eq!(world.aws.depth(&cloud.queue_url).await, items as u64);
-    let again = world.couplet(&["replay", "--json"]).object();
+    let again = world.couplet(&["replay", "--queue", "records", "--json"]).object();
     assert_eq!((letters(&again), &again["sums"]["moved"]), (1, &json!(0)));
     let line = world.couplet(&["replay", "--mapping", "ITEMPRODUCT"]).failed_with_one_line();
     assert!(line.contains("did you mean ITEM-PRODUCT?"), "{line}");
@@ -161,12 +161,12 @@ async fn the_functions_logs_are_merged_by_time_and_chosen_from() {
         lines.map(|line| line.split_once(' ').expect("a time").1.to_owned()).collect()
     };
     let found = format!("run-job INFO run found its changes run={run}");
-    let back = "sync-record WARN the record goes back into the queue run=another".to_owned();
+    let back = "sync-record WARN the record goes back into the queue run=another";
     let ended = format!("run-job INFO run ended run={run}");
-    let report = "run-job REPORT RequestId: 1".to_owned();
-    assert_eq!(messages(&["logs"]), [found.clone(), back.clone(), ended.clone(), report.clone()]);
-    assert_eq!(messages(&["logs", "--level", "warn"]), [back.clone()]);
-    assert_eq!(messages(&["logs", "--run", run]), [found.clone(), ended.clone()]);
+    let (found, ended, report) = (found.as_str(), ended.as_str(), "run-job REPORT RequestId: 1");
+    assert_eq!(messages(&["logs"]), [found, back, ended, report]);
+    assert_eq!(messages(&["logs", "--level", "warn"]), [back]);
+    assert_eq!(messages(&["logs", "--run", run]), [found, ended]);
     assert_eq!(messages(&["logs", "--function", "sync-record"]), [back]);
     assert_eq!(messages(&["logs", "--level", "error", "--since", "3h"]).len(), 1);
     let objects = world.couplet(&["logs", "--json"]);

@@ -71,7 +71,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { round: 1000, looks: 3, wait: Duration::from_secs(1), hidden: Duration::from_secs(300) }
+        Self { round: 1000, looks: 2, wait: Duration::from_secs(1), hidden: Duration::from_secs(300) }
     }
 }
 
