@@ -12,11 +12,31 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Variable that says what is logged, such as `info,couplet_engine=debug`.
 pub const VARIABLE: &str = "COUPLET_LOG";
 
+/// Where the Lambda runtime logs the error of an invocation that failed, and a panic: the handler has logged the error
+/// where it was handled, and [`log_panics`] the panic.
+const SAID_ALREADY: &str = "lambda_runtime::layers::panic=off";
+
 /// Logs JSON to standard output, as the functions do.
 pub fn to_standard_output() {
     let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call, as in tests, keeps the first subscriber.
-    let _ = flat_json(filter, std::io::stdout).try_init();
+    let _ = flat_json(each_failure_once(filter), std::io::stdout).try_init();
+    log_panics();
+}
+
+fn each_failure_once(filter: EnvFilter) -> EnvFilter {
+    match SAID_ALREADY.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
+}
+
+/// A panic is a line like any other, and says where it was; its message may hold values of a record.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "the program panicked");
+    }));
 }
 
 /// Every line is one object; the fields of all spans around an event stand beside its own, so that a search by field
@@ -70,6 +90,20 @@ mod tests {
             let bytes = self.0.lock().expect("nobody panics").clone();
             String::from_utf8(bytes).expect("text").lines().map(str::to_owned).collect()
         }
+    }
+
+    #[test]
+    fn what_the_runtime_says_again_is_not_logged_again() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let filter = each_failure_once(EnvFilter::new("info"));
+        tracing::subscriber::with_default(flat_json(filter, move || writer.clone()), || {
+            tracing::error!(target: "lambda_runtime::layers::panic", "System(SystemError)");
+            tracing::error!(target: "lambda_runtime", "something else");
+        });
+        let lines = kept.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("something else"));
     }
 
     #[test]
