@@ -46,10 +46,11 @@ where
     }
 }
 
-/// The last cause that says anything.
+/// The last cause that says anything, without the lines below its first: those list what was tried before.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).filter(|text| !text.trim().is_empty()).last().unwrap_or_default()
+    let texts = causes.filter_map(|cause| cause.to_string().trim().lines().next().map(str::to_owned));
+    texts.last().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -94,7 +95,11 @@ mod tests {
                 true,
             ),
             (SdkError::dispatch_failure(ConnectorError::timeout("connect: 3.1 s".into())), "connect: 3.1 s", true),
-            (SdkError::dispatch_failure(ConnectorError::other("no credentials".into(), None)), "no credentials", false),
+            (
+                SdkError::dispatch_failure(ConnectorError::other("no credentials\nTried:\n a file".into(), None)),
+                "no credentials",
+                false,
+            ),
             (SdkError::timeout_error("no answer in 5 s"), "no answer in 5 s", true),
             (SdkError::construction_failure("no region"), "no region", false),
             (

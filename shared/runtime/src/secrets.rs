@@ -54,7 +54,7 @@ impl SecretKeeper for Keeper {
                 ))
             } else {
                 KeeperError::Refused(format!(
-                    "the secret {arn} in {variable} cannot be read ({reason}): check that it is there and that the function may call secretsmanager:GetSecretValue, and kms:Decrypt for a key of your own"
+                    "the secret {arn} in {variable} cannot be read ({reason}): check that it is there and that secretsmanager:GetSecretValue is allowed, and kms:Decrypt if the key is your own"
                 ))
             }
         })?;

@@ -115,7 +115,7 @@ async fn a_secret_that_cannot_be_read_is_named_with_the_remedy_in_one_line() {
             400,
             DENIED,
             false,
-            "(AccessDeniedException: not authorized): check that it is there and that the function may",
+            "(AccessDeniedException: not authorized): check that it is there and that secretsmanager:GetSecretValue",
         ),
         (400, GONE, false, "(ResourceNotFoundException: can't find the specified secret.): check that it is there"),
         (200, r#"{"SecretBinary":"aHVudGVyMg=="}"#, false, "holds no text"),
