@@ -161,12 +161,12 @@ async fn the_functions_logs_are_merged_by_time_and_chosen_from() {
         lines.map(|line| line.split_once(' ').expect("a time").1.to_owned()).collect()
     };
     let found = format!("run-job INFO run found its changes run={run}");
-    let back = "sync-record WARN the record goes back into the queue run=another".to_owned();
+    let back = "sync-record WARN the record goes back into the queue run=another";
     let ended = format!("run-job INFO run ended run={run}");
-    let report = "run-job REPORT RequestId: 1".to_owned();
-    assert_eq!(messages(&["logs"]), [found.clone(), back.clone(), ended.clone(), report.clone()]);
-    assert_eq!(messages(&["logs", "--level", "warn"]), [back.clone()]);
-    assert_eq!(messages(&["logs", "--run", run]), [found.clone(), ended.clone()]);
+    let (found, ended, report) = (found.as_str(), ended.as_str(), "run-job REPORT RequestId: 1");
+    assert_eq!(messages(&["logs"]), [found, back, ended, report]);
+    assert_eq!(messages(&["logs", "--level", "warn"]), [back]);
+    assert_eq!(messages(&["logs", "--run", run]), [found, ended]);
     assert_eq!(messages(&["logs", "--function", "sync-record"]), [back]);
     assert_eq!(messages(&["logs", "--level", "error", "--since", "3h"]).len(), 1);
     let objects = world.couplet(&["logs", "--json"]);

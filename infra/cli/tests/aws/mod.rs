@@ -135,9 +135,14 @@ impl Aws {
         let cloud = self.application().cloud;
         for _ in 0..LOOKS {
             let request = cloud.sqs.receive_message().queue_url(&cloud.queue_url).max_number_of_messages(10);
-            let answer = request.visibility_timeout(0).send().await.expect("the queue answers");
+            let answer = request.send().await.expect("the queue answers");
             if answer.messages().is_empty() {
                 return;
+            }
+            for message in answer.messages() {
+                let receipt = message.receipt_handle().expect("a receipt");
+                let request = cloud.sqs.change_message_visibility().queue_url(&cloud.queue_url).receipt_handle(receipt);
+                request.visibility_timeout(0).send().await.expect("given back");
             }
         }
         panic!("the records do not die");

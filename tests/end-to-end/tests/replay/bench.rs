@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, scheduler};
 use couplet_model::job::{Run, Trigger};
@@ -92,9 +93,19 @@ impl Bench {
         self.cloud.depth().await.expect("the queue answers").open
     }
 
-    /// Dead letters.
+    /// Dead letters of both queues, hidden ones included.
+    ///
+    /// Counted by taking them: the embedded queue's own number leaves out messages that were taken and let go.
     pub async fn dead(&self) -> u64 {
-        self.cloud.depth().await.expect("the queue answers").dead
+        let mut dead = 0;
+        for url in self.dead_letter_urls() {
+            let request = self.services().sqs.get_queue_attributes().queue_url(&url);
+            let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+            let answer = request.attribute_names(hidden.clone()).send().await.expect("the queue answers");
+            let hidden = answer.attributes().and_then(|all| all.get(&hidden)).expect("a number");
+            dead += hidden.parse::<u64>().expect("a number") + self.visible(&url).await.len() as u64;
+        }
+        dead
     }
 
     pub async fn run_of(&self, run: RunId) -> Run {
@@ -145,8 +156,12 @@ impl Bench {
         let cloud = self.services();
         for url in [&cloud.queue_url, &cloud.tasks_queue_url] {
             for _ in 0..MAX_RECEIVES {
-                if take(&cloud, url, 0).await.is_empty() {
+                let messages = take(&cloud, url).await;
+                if messages.is_empty() {
                     break;
+                }
+                for (_, receipt) in messages {
+                    let_go(&cloud, url, &receipt).await;
                 }
             }
         }
@@ -182,7 +197,7 @@ impl Bench {
         let mut bodies = Vec::new();
         let mut receipts = Vec::new();
         for _ in 0..MAX_RECEIVES {
-            let messages = take(&cloud, url, 300).await;
+            let messages = take(&cloud, url).await;
             if messages.is_empty() {
                 break;
             }
@@ -192,15 +207,26 @@ impl Bench {
             }
         }
         for receipt in receipts {
-            let request = cloud.sqs.change_message_visibility().queue_url(url).receipt_handle(receipt);
-            request.visibility_timeout(0).send().await.expect("let go");
+            let_go(&cloud, url, &receipt).await;
         }
         bodies
     }
 
+    /// From now on a dead letter that was taken can be taken again at once, as if the time hidden had passed.
+    pub async fn let_nothing_be_hidden(&self) {
+        let request = self.services().sqs.set_queue_attributes().queue_url(self.dead_letters_url());
+        request.attributes(QueueAttributeName::VisibilityTimeout, "0").send().await.expect("set");
+    }
+
     /// URL of the dead letters of the records queue.
     pub fn dead_letters_url(&self) -> String {
-        format!("{}-dead-letters", self.services().queue_url)
+        let [records, _] = self.dead_letter_urls();
+        records
+    }
+
+    fn dead_letter_urls(&self) -> [String; 2] {
+        let cloud = self.services();
+        [cloud.queue_url, cloud.tasks_queue_url].map(|url| format!("{url}-dead-letters"))
     }
 
     pub async fn replay(&self, request: &ReplayRequest) -> ReplayReport {
@@ -231,14 +257,19 @@ pub fn text<'a>(row: &'a Map<String, Json>, name: &str) -> &'a str {
     row.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
-async fn take(cloud: &Cloud, url: &str, hidden_seconds: i32) -> Vec<(String, String)> {
-    let request = cloud.sqs.receive_message().queue_url(url).max_number_of_messages(10);
-    let answer = request.visibility_timeout(hidden_seconds).send().await.expect("the queue answers");
-    let messages = answer.messages.unwrap_or_default();
+/// Receives up to ten messages: their bodies and receipts.
+async fn take(cloud: &Cloud, url: &str) -> Vec<(String, String)> {
+    let request = cloud.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(300);
+    let messages = request.send().await.expect("the queue answers").messages.unwrap_or_default();
     messages
         .into_iter()
         .map(|message| (message.body.expect("a body"), message.receipt_handle.expect("a receipt")))
         .collect()
+}
+
+async fn let_go(cloud: &Cloud, url: &str, receipt: &str) {
+    let request = cloud.sqs.change_message_visibility().queue_url(url).receipt_handle(receipt);
+    request.visibility_timeout(0).send().await.expect("let go");
 }
 
 fn settings(business_central: &BusinessCentralSimulator, dataverse: &DataverseSimulator) -> Settings {

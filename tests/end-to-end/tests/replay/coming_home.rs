@@ -1,15 +1,17 @@
 //! Dead letters come home, once.
 
+use std::time::Duration;
+
 use couplet_model::ids::RunId;
 use couplet_model::job::RunState;
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use couplet_runtime::handlers::RunMode;
-use couplet_runtime::replay::{Fate, QueueName, ReplayRequest};
+use couplet_runtime::replay::{Fate, Pace, QueueName, ReplayRequest};
 use couplet_store::DeadLetter;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::bench::{Bench, ITEMS, everything, fates, text};
+use crate::bench::{Bench, ITEMS, PACE, everything, fates, text};
 
 #[tokio::test]
 async fn dead_letters_come_home_exactly_once_and_their_run_finishes() {
@@ -112,7 +114,8 @@ async fn what_brings_dead_letters_back_as_they_were_brings_no_old_state_back() {
 async fn a_letter_that_dies_again_is_left_to_the_next_replay() {
     let bench = Bench::start().await;
     bench.rename_and_let_die(&bench.items()[..1], "Renamed").await;
-    let patient = couplet_runtime::replay::Pace { wait: std::time::Duration::from_secs(1), ..crate::bench::PACE };
+    // Rounds of one letter, so that it looks again after it has sent the first one home.
+    let patient = Pace { round: 1, wait: Duration::from_secs(1), ..PACE };
     let cloud = bench.services();
     let request = everything();
     let killing = async {

@@ -69,10 +69,10 @@ async fn a_replay_that_dies_between_any_two_effects_loses_and_duplicates_nothing
         bench.send(&bench.services().queue_url, "poison").await;
         bench.let_die().await;
 
+        bench.let_nothing_be_hidden().await;
         let cloud = ending_at(&bench, operation, End::Death);
         let dying = tokio::spawn({
             let bench = Arc::clone(&bench);
-            // Nothing stays hidden, as if the time for that had passed when the next replay comes.
             async move { bench.replay_at(&cloud, &everything(), Pace { hidden: Duration::ZERO, ..PACE }).await }
         });
         assert!(dying.await.is_err(), "{operation}: it dies");
@@ -96,6 +96,7 @@ async fn a_replay_that_dies_while_it_settles_what_was_synchronized_can_be_repeat
     let run = bench.rename_and_let_die(&bench.items()[..6], "Renamed").await;
     bench.find(ITEMS, RunMode::Full).await;
     bench.drain().await;
+    bench.let_nothing_be_hidden().await;
     let cloud = ending_at(&bench, "DeleteMessageBatch", End::Death);
     let dying = tokio::spawn({
         let bench = Arc::clone(&bench);
@@ -133,7 +134,7 @@ async fn a_replay_that_is_told_to_stop_lets_go_of_everything() {
         leave.send(true).expect("it listens");
     };
     let report = replay(engine, &bench.services(), &everything(), PACE, &stop, &after_one_round).await;
-    assert!(report.stopped.expect("it was stopped").contains("run it again"));
+    assert!(report.stopped.as_ref().expect("it was stopped").contains("run it again"));
     assert_eq!(fates(&report), [(Fate::Moved, 4)], "the round under way is finished");
     assert_eq!((bench.open().await, bench.dead().await), (4, 8));
     assert_eq!(bench.visible(&bench.dead_letters_url()).await.len(), 8);

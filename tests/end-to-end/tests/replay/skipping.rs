@@ -15,7 +15,8 @@ async fn what_was_synchronized_meanwhile_is_counted_and_not_sent_again() {
     let run = bench.rename_and_let_die(&items[..6], "Renamed").await;
     bench.find(ITEMS, RunMode::Full).await;
     bench.drain().await;
-    assert_eq!(bench.run_of(run).await.state(), RunState::InProcess, "six records are missing");
+    let before = bench.run_of(run).await;
+    assert_eq!(before.state(), RunState::InProcess, "six records are missing");
 
     let rehearsal = bench.replay(&ReplayRequest { dry_run: true, ..everything() }).await;
     assert_eq!(fates(&rehearsal), [(Fate::SynchronizedMeanwhile, 6)]);
@@ -25,8 +26,9 @@ async fn what_was_synchronized_meanwhile_is_counted_and_not_sent_again() {
     assert_eq!(fates(&bench.replay(&everything()).await), [(Fate::SynchronizedMeanwhile, 6)]);
     assert_eq!((bench.open().await, bench.dead().await), (0, 0));
     assert_eq!((bench.business_central.requests(), bench.dataverse.requests()), requests, "no system is asked");
-    let run = bench.run_of(run).await;
-    assert_eq!((run.state(), run.processed, run.counters.unchanged), (RunState::Success, 6, 6));
+    let after = bench.run_of(run).await;
+    assert_eq!((after.state(), after.processed), (RunState::Success, 6));
+    assert_eq!(after.counters.unchanged - before.counters.unchanged, 6);
 }
 
 #[tokio::test]
