@@ -48,7 +48,7 @@ def expect(condition, message):
 def equal(found, wanted, what):
     """Fails when the two differ."""
     if found != wanted:
-        raise Failed(f"{what}: {found!r} instead of {wanted!r}")
+        raise Failed(f"{what}: {repr(found)[:1000]} instead of {repr(wanted)[:1000]}")
 
 
 def now():

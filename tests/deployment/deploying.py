@@ -10,6 +10,8 @@ from world import JOBS
 FIRST = {"Schedules": "ENABLED", "Frequency": "rate(1 minute)", "SynchronizationMode": "full"}
 # An invocation so short, and pages so small, that the first load does not fit into one.
 SHORT = {"RunSeconds": 1, "BusinessCentralPageSize": 200}
+# The template's defaults: a parameter that is left out of a deployment keeps the value it had.
+DEFAULTS = {"RunSeconds": "", "BusinessCentralPageSize": 20000}
 
 
 def first_deployment(world):
@@ -43,8 +45,7 @@ def first_deployment(world):
 def a_second_deployment_updates_in_place(world):
     """Changed parameters change the functions and the timers, and nothing that is remembered."""
     before, outputs = world.stack.couplings(), dict(world.stack.outputs)
-    defaults = dict.fromkeys(SHORT, None)
-    world.deploy(SynchronizationMode="modified", LogLevel="info,couplet_engine=debug", **defaults)
+    world.deploy(SynchronizationMode="modified", LogLevel="info,couplet_engine=debug", **DEFAULTS)
     equal(world.stack.outputs, outputs, "the outputs")
     equal(world.stack.couplings(), before, "the couplings")
     configuration = world.stack.functions.get_function_configuration(FunctionName=outputs["RunJobFunction"])

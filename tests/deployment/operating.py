@@ -61,8 +61,8 @@ def a_rotated_secret(world):
     wait_until("nothing is under way", world.is_quiet, 60)
     rotated = f"rotated-{world.business_central.secret}"
     world.secrets.add(rotated)
-    world.stack.client("secretsmanager").put_secret_value(SecretId="business-central", SecretString=rotated)
     world.business_central.rotate_secret(rotated)
+    world.stack.client("secretsmanager").put_secret_value(SecretId="business-central", SecretString=rotated)
 
     customer, account = world.stack.couplings()["CUSTOMER"][0]
     world.dataverse.change("accounts", account, {"address1_city": "Ribe"})

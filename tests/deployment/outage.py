@@ -45,7 +45,6 @@ def an_outage(world):
             "all are dead letters", lambda: world.stack.expect_depth("RecordsDeadLettersUrl", len(items)), 180
         )
         world.stack.expect_depth("RecordsQueueUrl", 0)
-        _the_alarm(world, len(items))
     finally:
         world.dataverse.outage(False)
     taken = [row["name"] for row in world.dataverse.rows("product") if row["name"].startswith("Through")]
@@ -53,12 +52,13 @@ def an_outage(world):
     return items, run, began
 
 
-def _the_alarm(world, letters):
+def its_alarm(world, caught):
     """The deployed alarm watches the very number that has risen, and tells the topic.
 
     The emulator makes no metric of its queues, as CloudWatch does by itself; so its number is handed over here.
     """
-    cloudwatch, sqs = world.stack.client("cloudwatch"), world.stack.sqs
+    letters = len(caught[0])
+    cloudwatch = world.stack.client("cloudwatch")
     queue = urllib.parse.urlsplit(world.stack.outputs["RecordsDeadLettersUrl"]).path.rsplit("/", 1)[1]
     dimensions = [{"Name": "QueueName", "Value": queue}]
 
@@ -70,23 +70,38 @@ def _the_alarm(world, letters):
     equal((alarm()["ComparisonOperator"], alarm()["Threshold"]), ("GreaterThanThreshold", 0.0), "when it rings")
     equal(world.stack.depth("RecordsDeadLettersUrl")["waiting"], letters, "the number it watches")
 
-    listener = sqs.create_queue(QueueName="who-is-told")["QueueUrl"]
-    listener_arn = sqs.get_queue_attributes(QueueUrl=listener, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns = world.stack.client("sns")
-    sns.subscribe(TopicArn=world.stack.outputs["AlarmTopic"], Protocol="sqs", Endpoint=listener_arn)
+    listener = _listener(world)
     expect(alarm()["StateValue"] != "ALARM", "the alarm rings already")
     data = {"MetricName": metric[1], "Dimensions": dimensions, "Value": letters, "Unit": "Count"}
     cloudwatch.put_metric_data(Namespace=metric[0], MetricData=[data])
     wait_until("the alarm rings", lambda: alarm()["StateValue"] == "ALARM", 30)
 
     def is_told():
-        for message in sqs.receive_message(QueueUrl=listener, MaxNumberOfMessages=10).get("Messages", []):
+        for message in world.stack.sqs.receive_message(QueueUrl=listener, MaxNumberOfMessages=10).get("Messages", []):
             told = json.loads(json.loads(message["Body"])["Message"])
-            if told["AlarmName"] == "couplet-records-dead-letters" and told["NewStateValue"] == "ALARM":
+            if (told["AlarmName"], told["NewStateValue"]) == ("couplet-records-dead-letters", "ALARM"):
                 return True
         return False
 
     wait_until("somebody is told", is_told, 30)
+
+
+def _listener(world):
+    """A queue that is told what the alarms' topic tells."""
+    sqs, topic = world.stack.sqs, world.stack.outputs["AlarmTopic"]
+    url = sqs.create_queue(QueueName="who-is-told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    world.stack.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
 
 
 def its_replay(world, caught):

@@ -23,7 +23,7 @@ def timers_synchronize_the_company(world):
 
     world.business_central.slow_down(SLOW_READ)
     try:
-        wait_until("the company is synchronized", done, 300, every=2)
+        wait_until("the company is synchronized", done, 420, every=2)
     finally:
         world.business_central.slow_down(0)
     couplings = {mapping: len(pairs) for mapping, pairs in sorted(world.stack.couplings().items())}

@@ -48,9 +48,8 @@ class World:
             process.stop()
 
     def deploy(self, **changes):
-        """Deploys with these parameters changed, the others as they were; `None` is the template's default."""
+        """Deploys with these parameters changed, the others as they were."""
         self.parameters.update(changes)
-        self.parameters = {name: value for name, value in self.parameters.items() if value is not None}
         started = time.monotonic()
         printed = self.stack.deploy(self.parameters)
         print(f"        sam deploy took {time.monotonic() - started:.1f} s")
