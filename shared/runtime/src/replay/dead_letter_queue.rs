@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName,
     QueueAttributeName,
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 
 use super::letter::{Letter, QueueName};
 use super::{Pace, ReplayError, Stopped};
+use crate::aws_failure::in_one_line;
 use crate::queue::{BATCH_MESSAGES, CONCURRENCY, send_request};
 
 /// Attempts for the letters of one request that the service did not remove.
@@ -59,13 +59,14 @@ impl DeadLetterQueue {
             .attribute_names(QueueAttributeName::RedrivePolicy)
             .send()
             .await
-            .map_err(|error| failed(said(&error)))?;
+            .map_err(|error| failed(in_one_line(&error)))?;
         let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
         let policy = policy.ok_or(ReplayError::NoDeadLetterQueue { queue })?;
         let policy: RedrivePolicy = serde_json::from_str(policy).map_err(|error| failed(error.to_string()))?;
         // The last part of an ARN is the queue's name; both queues are always in one account and region.
         let name = policy.target.rsplit(':').next().unwrap_or_default();
-        let answer = client.get_queue_url().queue_name(name).send().await.map_err(|error| failed(said(&error)))?;
+        let answer =
+            client.get_queue_url().queue_name(name).send().await.map_err(|error| failed(in_one_line(&error)))?;
         let url = answer.queue_url.ok_or_else(|| failed(format!("{name} has no URL")))?;
         Ok(Self { client, queue, home, url, pace, seen: HashSet::new(), held: HashMap::new() })
     }
@@ -111,7 +112,7 @@ impl DeadLetterQueue {
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .send()
                 .await
-                .map_err(|error| self.failed("cannot be taken", said(&error)))?;
+                .map_err(|error| self.failed("cannot be taken", in_one_line(&error)))?;
             Ok::<_, ReplayError>(answer.messages.unwrap_or_default())
         });
         let received: Vec<Vec<Message>> = stream::iter(receives).buffer_unordered(CONCURRENCY).try_collect().await?;
@@ -136,7 +137,7 @@ impl DeadLetterQueue {
             for attempt in 1.. {
                 let request = self.client.delete_message_batch().queue_url(&self.url);
                 let answer = request.set_entries(Some(left.clone())).send().await;
-                let answer = answer.map_err(|error| failed(said(&error)))?;
+                let answer = answer.map_err(|error| failed(in_one_line(&error)))?;
                 let refused = answer.failed();
                 left.retain(|entry| refused.iter().any(|failure| failure.id() == entry.id()));
                 let Some(first) = refused.first() else { break };
@@ -168,7 +169,7 @@ impl DeadLetterQueue {
             });
             let request = client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries.collect()));
             if let Err(error) = request.send().await {
-                tracing::warn!("dead letters stay hidden for {} s: {}", hidden.as_secs(), said(&error));
+                tracing::warn!("dead letters stay hidden for {} s: {}", hidden.as_secs(), in_one_line(&error));
             }
         });
         stream::iter(requests).for_each_concurrent(CONCURRENCY, |request| request).await;
@@ -181,12 +182,4 @@ impl DeadLetterQueue {
 
 fn seconds(time: Duration) -> i32 {
     i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
-}
-
-/// What the service said, in one line.
-fn said<E: ProvideErrorMetadata + std::error::Error>(error: &E) -> String {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        _ => DisplayErrorContext(error).to_string(),
-    }
 }
