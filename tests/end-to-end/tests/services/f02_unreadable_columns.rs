@@ -1,0 +1,1 @@
+//! A column that cannot be read never blanks the other side.

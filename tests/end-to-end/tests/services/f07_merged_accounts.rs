@@ -1,0 +1,1 @@
+//! A merged account is no inactive account.

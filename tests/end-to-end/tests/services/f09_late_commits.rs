@@ -1,0 +1,1 @@
+//! A transaction that commits long after its stamp is found.

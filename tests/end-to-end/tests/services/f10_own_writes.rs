@@ -1,0 +1,1 @@
+//! Our own write, not yet committed, is never taken for a user's change.

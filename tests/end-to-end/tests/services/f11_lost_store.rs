@@ -1,0 +1,1 @@
+//! A lost or restored store makes no duplicates.

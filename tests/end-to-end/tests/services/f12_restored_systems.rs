@@ -1,0 +1,1 @@
+//! A restored or exchanged system stops its jobs until a person chooses.

@@ -1,0 +1,1 @@
+//! A store belongs to one company and one organization.

@@ -1,0 +1,1 @@
+//! A full disk and a damaged store file are named at once.

@@ -1,0 +1,1 @@
+//! One record that cannot be read or stored fails alone.

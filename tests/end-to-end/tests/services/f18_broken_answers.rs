@@ -1,0 +1,1 @@
+//! A truncated or foreign body is a passing fault.

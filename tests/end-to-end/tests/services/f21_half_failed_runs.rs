@@ -1,0 +1,1 @@
+//! Records of a run that fails half-way are not lost.

@@ -1,0 +1,1 @@
+//! A failed full run stays a full one until it is done.

@@ -1,0 +1,1 @@
+//! Pauses are rounded up, and waiting for another worker is no attempt.

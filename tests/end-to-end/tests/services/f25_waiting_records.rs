@@ -1,0 +1,1 @@
+//! Records that wait are shown, with what would release them.
