@@ -18,6 +18,7 @@ permissionset 50132 "Couplet Sync"
         tabledata "Price List Line" = RIMD,
         tabledata "Sales Invoice Header" = R,
         tabledata Opportunity = RIMD,
+        tabledata "Opportunity Entry" = R,
         tabledata "Sales Header" = RIMD,
         tabledata "Sales Line" = RIMD,
         tabledata "General Ledger Setup" = R,
@@ -25,6 +26,13 @@ permissionset 50132 "Couplet Sync"
         tabledata "Res. Capacity Entry" = R,
         tabledata "Sales Invoice Line" = R,
         tabledata "Sales Shipment Header" = R,
+        tabledata "Config. Template Header" = R,
+        tabledata "Config. Template Line" = R,
+        tabledata "Config. Tmpl. Selection Rules" = R,
+#if SALESPRICES
+        tabledata "Sales Price" = RIMD,
+        page "Couplet Sales Prices" = X,
+#endif
         page "Couplet Customers" = X,
         page "Couplet Vendors" = X,
         page "Couplet Contacts" = X,
@@ -41,5 +49,6 @@ permissionset 50132 "Couplet Sync"
         page "Couplet Opportunities" = X,
         page "Couplet Sales Orders" = X,
         page "Couplet Sales Order Lines" = X,
-        codeunit "Couplet Local Currency" = X;
+        codeunit "Couplet Local Currency" = X,
+        codeunit "Couplet New Record" = X;
 }

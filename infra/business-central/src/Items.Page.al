@@ -22,7 +22,6 @@ page 50107 "Couplet Items"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(number; Rec."No.")
                 {
@@ -49,9 +48,14 @@ page 50107 "Couplet Items"
                 {
                     Caption = 'Unit Cost';
                 }
-                field(baseUnitOfMeasureCode; Rec."Base Unit of Measure")
+                field(baseUnitOfMeasureCode; BaseUnitOfMeasureCode)
                 {
                     Caption = 'Base Unit Of Measure Code';
+
+                    trigger OnValidate()
+                    begin
+                        BaseUnitIsGiven := true;
+                    end;
                 }
                 field(lastModifiedDateTime; Rec.SystemModifiedAt)
                 {
@@ -85,10 +89,43 @@ page 50107 "Couplet Items"
 
     var
         VendorName: Text[100];
+        BaseUnitOfMeasureCode: Code[10];
+        BaseUnitIsGiven: Boolean;
+        NewRecord: Codeunit "Couplet New Record";
 
     trigger OnAfterGetRecord()
     begin
+        ShowCalculated();
+    end;
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    var
+        Inserted: RecordRef;
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        // The validation adds a unit to the item, which has its number only now.
+        if BaseUnitIsGiven then
+            Rec.Validate("Base Unit of Measure", BaseUnitOfMeasureCode);
+        Inserted.GetTable(Rec);
+        NewRecord.ApplyTemplate(Inserted);
+        Inserted.SetTable(Rec);
+        Rec.Modify(true);
+        ShowCalculated();
+        exit(false);
+    end;
+
+    trigger OnModifyRecord(): Boolean
+    begin
+        if BaseUnitIsGiven then
+            Rec.Validate("Base Unit of Measure", BaseUnitOfMeasureCode);
+        exit(true);
+    end;
+
+    local procedure ShowCalculated()
+    begin
         VendorName := NameOfVendor(Rec."Vendor No.");
+        BaseUnitOfMeasureCode := Rec."Base Unit of Measure";
     end;
 
     local procedure NameOfVendor(VendorNo: Code[20]): Text[100]

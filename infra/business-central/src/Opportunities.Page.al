@@ -22,7 +22,6 @@ page 50114 "Couplet Opportunities"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(number; Rec."No.")
                 {
@@ -67,4 +66,11 @@ page 50114 "Couplet Opportunities"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }

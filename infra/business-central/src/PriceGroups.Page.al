@@ -22,7 +22,6 @@ page 50109 "Couplet Price Groups"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(code; Rec.Code)
                 {
@@ -40,4 +39,11 @@ page 50109 "Couplet Price Groups"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }

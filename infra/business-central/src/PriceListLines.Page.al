@@ -22,7 +22,6 @@ page 50112 "Couplet Price List Lines"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(priceListCode; Rec."Price List Code")
                 {
@@ -73,4 +72,11 @@ page 50112 "Couplet Price List Lines"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }

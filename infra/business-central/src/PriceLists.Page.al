@@ -22,7 +22,6 @@ page 50111 "Couplet Price Lists"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(code; Rec.Code)
                 {
@@ -68,4 +67,11 @@ page 50111 "Couplet Price Lists"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }

@@ -22,7 +22,6 @@ page 50108 "Couplet Resources"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(number; Rec."No.")
                 {
@@ -49,9 +48,14 @@ page 50108 "Couplet Resources"
                     Caption = 'Capacity';
                     Editable = false;
                 }
-                field(baseUnitOfMeasureCode; Rec."Base Unit of Measure")
+                field(baseUnitOfMeasureCode; BaseUnitOfMeasureCode)
                 {
                     Caption = 'Base Unit Of Measure Code';
+
+                    trigger OnValidate()
+                    begin
+                        BaseUnitIsGiven := true;
+                    end;
                 }
                 field(vendorName; VendorName)
                 {
@@ -73,10 +77,43 @@ page 50108 "Couplet Resources"
 
     var
         VendorName: Text[100];
+        BaseUnitOfMeasureCode: Code[10];
+        BaseUnitIsGiven: Boolean;
+        NewRecord: Codeunit "Couplet New Record";
 
     trigger OnAfterGetRecord()
     begin
+        ShowCalculated();
+    end;
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    var
+        Inserted: RecordRef;
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        // The validation adds a unit to the resource, which has its number only now.
+        if BaseUnitIsGiven then
+            Rec.Validate("Base Unit of Measure", BaseUnitOfMeasureCode);
+        Inserted.GetTable(Rec);
+        NewRecord.ApplyTemplate(Inserted);
+        Inserted.SetTable(Rec);
+        Rec.Modify(true);
+        ShowCalculated();
+        exit(false);
+    end;
+
+    trigger OnModifyRecord(): Boolean
+    begin
+        if BaseUnitIsGiven then
+            Rec.Validate("Base Unit of Measure", BaseUnitOfMeasureCode);
+        exit(true);
+    end;
+
+    local procedure ShowCalculated()
+    begin
         VendorName := NameOfVendor(Rec."Vendor No.");
+        BaseUnitOfMeasureCode := Rec."Base Unit of Measure";
     end;
 
     local procedure NameOfVendor(VendorNo: Code[20]): Text[100]

@@ -12,6 +12,7 @@ page 50116 "Couplet Sales Order Lines"
     SourceTableView = where("Document Type" = const(Order));
     ODataKeyFields = SystemId;
     DelayedInsert = true;
+    AutoSplitKey = true;
     Extensible = false;
 
     layout
@@ -23,7 +24,6 @@ page 50116 "Couplet Sales Order Lines"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(documentId; Rec."Couplet Document Id")
                 {
@@ -33,6 +33,10 @@ page 50116 "Couplet Sales Order Lines"
                 field(sequence; Rec."Line No.")
                 {
                     Caption = 'Sequence';
+                }
+                field(type; Rec.Type)
+                {
+                    Caption = 'Type';
                 }
                 field(lineObjectNumber; Rec."No.")
                 {
@@ -80,10 +84,6 @@ page 50116 "Couplet Sales Order Lines"
                     Caption = 'Document No';
                     Editable = false;
                 }
-                field(type; Rec.Type)
-                {
-                    Caption = 'Type';
-                }
                 field(lastModifiedDateTime; Rec.SystemModifiedAt)
                 {
                     Caption = 'Last Modified Date Time';
@@ -92,4 +92,12 @@ page 50116 "Couplet Sales Order Lines"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        Rec.CalcFields("Couplet Document Id");
+        exit(false);
+    end;
 }

@@ -23,7 +23,6 @@ page 50115 "Couplet Sales Orders"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(number; Rec."No.")
                 {
@@ -175,7 +174,7 @@ page 50115 "Couplet Sales Orders"
 
                     trigger OnValidate()
                     begin
-                        Rec.SetWorkDescription(WorkDescription);
+                        WorkDescriptionIsGiven := true;
                     end;
                 }
                 part(salesOrderLines; "Couplet Sales Order Lines")
@@ -194,8 +193,33 @@ page 50115 "Couplet Sales Orders"
         LocalCurrency: Codeunit "Couplet Local Currency";
         OrderStatus: Enum "Sales Order Entity Buffer Status";
         WorkDescription: Text;
+        WorkDescriptionIsGiven: Boolean;
 
     trigger OnAfterGetRecord()
+    begin
+        ShowCalculated();
+    end;
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        Rec."Document Type" := Rec."Document Type"::Order;
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        // Setting the description writes the order, which must be there.
+        if WorkDescriptionIsGiven then
+            Rec.SetWorkDescription(WorkDescription);
+        ShowCalculated();
+        exit(false);
+    end;
+
+    trigger OnModifyRecord(): Boolean
+    begin
+        if WorkDescriptionIsGiven then
+            Rec.SetWorkDescription(WorkDescription);
+        exit(true);
+    end;
+
+    local procedure ShowCalculated()
     begin
         CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
         OrderStatus := Shown(Rec.Status);

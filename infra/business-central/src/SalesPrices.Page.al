@@ -24,7 +24,6 @@ page 50110 "Couplet Sales Prices"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(salesCode; Rec."Sales Code")
                 {
@@ -70,5 +69,12 @@ page 50110 "Couplet Sales Prices"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }
 #endif

@@ -22,7 +22,6 @@ page 50103 "Couplet Shipping Agents"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(code; Rec.Code)
                 {
@@ -40,4 +39,11 @@ page 50103 "Couplet Shipping Agents"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }

@@ -22,11 +22,11 @@ page 50104 "Couplet Unit Groups"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(sourceNo; Rec."Source No.")
                 {
                     Caption = 'Source No';
+                    Editable = false;
                 }
                 field(sourceType; Rec."Source Type")
                 {
@@ -51,4 +51,11 @@ page 50104 "Couplet Unit Groups"
             }
         }
     }
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        exit(false);
+    end;
 }

@@ -22,7 +22,6 @@ page 50101 "Couplet Vendors"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
-                    Editable = false;
                 }
                 field(number; Rec."No.")
                 {
@@ -90,9 +89,15 @@ page 50101 "Couplet Vendors"
                 {
                     Caption = 'Purchaser Code';
                 }
-                field(contact; Rec.Contact)
+                field(contact; ContactName)
                 {
                     Caption = 'Contact';
+
+                    trigger OnValidate()
+                    begin
+                        // The table's validation would make a contact person, and would write a vendor that is not inserted yet.
+                        Rec.Contact := ContactName;
+                    end;
                 }
                 field(faxNo; Rec."Fax No.")
                 {
@@ -120,10 +125,32 @@ page 50101 "Couplet Vendors"
 
     var
         CurrencyCodeTxt: Text;
+        ContactName: Text[100];
         LocalCurrency: Codeunit "Couplet Local Currency";
+        NewRecord: Codeunit "Couplet New Record";
 
     trigger OnAfterGetRecord()
     begin
+        ShowCalculated();
+    end;
+
+    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    var
+        Inserted: RecordRef;
+    begin
+        // The caller chooses the id, so that a repeated request meets the record of the first one.
+        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        Inserted.GetTable(Rec);
+        NewRecord.ApplyTemplate(Inserted);
+        Inserted.SetTable(Rec);
+        Rec.Modify(true);
+        ShowCalculated();
+        exit(false);
+    end;
+
+    local procedure ShowCalculated()
+    begin
         CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
+        ContactName := Rec.Contact;
     end;
 }

@@ -135,14 +135,13 @@ async def a_record_is_created_read_changed_and_deleted():
 
 
 @check
-async def a_record_is_created_under_a_given_id_and_only_once():
+async def a_record_takes_no_id_from_the_caller():
     async with connect() as client:
         key = "7c1f4b6e-2d3a-4f5b-9c8d-0e1f2a3b4c5d"
-        vendor = await made(client, "vendors", id=key, displayName="Proseware")
-        equal(vendor["id"], key)
-        again = await refused(BCLIError, made(client, "vendors", id=key, displayName="Proseware again"))
-        assert again.status_code in (400, 409), again.status_code
-        equal((await client.get("vendors", key)).raw["displayName"], "Proseware")
+        answer = await refused(BCLIError, made(client, "vendors", id=key, displayName="Proseware"))
+        equal(answer.status_code, 400)
+        assert "read-only" in str(answer), answer
+        equal((await refused(NotFoundError, client.get("vendors", key))).status_code, 404)
 
 
 @check

@@ -198,12 +198,42 @@ struct SwitchesRequest {
     wildcards_in_filters: bool,
     delete_needs_if_match: bool,
     duplicate_is_conflict: bool,
+    id_is_read_only: bool,
+    companion_takes_ids: bool,
+    validates_before_insert: bool,
 }
 
 impl Default for SwitchesRequest {
     fn default() -> Self {
-        let Switches { wildcards_in_filters, delete_needs_if_match, duplicate_is_conflict } = Switches::default();
-        Self { wildcards_in_filters, delete_needs_if_match, duplicate_is_conflict }
+        let Switches {
+            wildcards_in_filters,
+            delete_needs_if_match,
+            duplicate_is_conflict,
+            id_is_read_only,
+            companion_takes_ids,
+            validates_before_insert,
+        } = Switches::default();
+        Self {
+            wildcards_in_filters,
+            delete_needs_if_match,
+            duplicate_is_conflict,
+            id_is_read_only,
+            companion_takes_ids,
+            validates_before_insert,
+        }
+    }
+}
+
+impl From<SwitchesRequest> for Switches {
+    fn from(request: SwitchesRequest) -> Self {
+        Self {
+            wildcards_in_filters: request.wildcards_in_filters,
+            delete_needs_if_match: request.delete_needs_if_match,
+            duplicate_is_conflict: request.duplicate_is_conflict,
+            id_is_read_only: request.id_is_read_only,
+            companion_takes_ids: request.companion_takes_ids,
+            validates_before_insert: request.validates_before_insert,
+        }
     }
 }
 
@@ -277,10 +307,8 @@ impl FaultRequest {
         if self.notifications.is_some() {
             faults.disturb_notifications(self.notifications);
         }
-        if let Some(SwitchesRequest { wildcards_in_filters, delete_needs_if_match, duplicate_is_conflict }) =
-            self.switches
-        {
-            faults.set_switches(Switches { wildcards_in_filters, delete_needs_if_match, duplicate_is_conflict });
+        if let Some(switches) = self.switches {
+            faults.set_switches(switches.into());
         }
     }
 }

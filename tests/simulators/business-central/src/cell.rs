@@ -156,15 +156,22 @@ impl Cell {
     pub(crate) fn checked_text(text: &str, property: &Property) -> Result<Self, ApiError> {
         let text = if property.kind == Kind::Code { as_code(text) } else { text.to_owned() };
         match property.length {
-            Some(limit) if text.chars().count() > limit => Err(ApiError::string_too_long(&text, limit)),
+            Some(limit) if text.encode_utf16().count() > limit => Err(ApiError::string_too_long(&text, limit)),
             _ => Ok(Cell::text(text)),
         }
     }
 }
 
-/// The form of a text in a `Code` field.
+/// The form of a text in a `Code` field: letters are upper-cased one to one, and those without a single capital stay.
 pub(crate) fn as_code(text: &str) -> String {
-    text.trim().to_uppercase()
+    let capital = |letter: char| {
+        let mut capitals = letter.to_uppercase();
+        match (capitals.next(), capitals.next()) {
+            (Some(capital), None) => capital,
+            _ => letter,
+        }
+    };
+    text.trim().chars().map(capital).collect()
 }
 
 /// Appends a JSON string.

@@ -41,6 +41,9 @@ struct Arguments {
     /// Load the company from this file if it exists, and save it there at the end.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Let number series allow numbers given by hand.
+    #[arg(long)]
+    manual_numbers: bool,
     /// Take as long as the real service: 300 ms for a page, 80 ms for a write.
     #[arg(long)]
     slow: bool,
@@ -66,6 +69,7 @@ async fn main() -> anyhow::Result<()> {
         https: arguments.https,
         ca_file: arguments.ca_file.clone(),
         state_file: arguments.state,
+        manual_numbers: arguments.manual_numbers,
         latency: if arguments.slow { Latency::benchmark() } else { Latency::default() },
         limits: if arguments.no_limits { Limits::off() } else { Limits::online() },
         ..BusinessCentralOptions::default()

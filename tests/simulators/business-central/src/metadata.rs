@@ -71,7 +71,7 @@ fn types(out: &mut String, route: Route) -> std::fmt::Result {
         }
         out.push_str("</Key>");
         for property in table.properties.iter().filter(|property| property.on(route)) {
-            describe(out, table, property)?;
+            describe(out, table, property, route)?;
         }
         for navigation in navigation::of(id, route) {
             let (target, _) = names(schema().table(navigation.target), route);
@@ -158,7 +158,7 @@ fn enum_type(table: &Table, property: &Property) -> String {
     format!("{owner}{name}")
 }
 
-fn describe(out: &mut String, table: &Table, property: &Property) -> std::fmt::Result {
+fn describe(out: &mut String, table: &Table, property: &Property, route: Route) -> std::fmt::Result {
     let kind = match &property.kind {
         Kind::Text | Kind::Code => "Edm.String".to_owned(),
         Kind::Decimal => "Edm.Decimal".to_owned(),
@@ -179,7 +179,7 @@ fn describe(out: &mut String, table: &Table, property: &Property) -> std::fmt::R
     if property.kind == Kind::Decimal {
         out.push_str(" Scale=\"Variable\"");
     }
-    if property.editable || property.source == Source::Id {
+    if property.takes_values_on(route) || property.source == Source::Id {
         out.push_str("/>");
         return Ok(());
     }

@@ -22,6 +22,10 @@ pub struct BusinessCentralOptions {
     pub company_name: String,
     /// Code of the local currency.
     pub local_currency: String,
+    /// Whether the company's number series allow numbers given by hand; off, a number in a request is refused.
+    pub manual_numbers: bool,
+    /// Whether the company requires a country in every address; off, another country clears post code, city and county.
+    pub requires_country: bool,
     /// The directory (tenant) id that tokens and URLs carry.
     pub tenant: String,
     /// Name of the environment in URLs.
@@ -53,6 +57,8 @@ impl Default for BusinessCentralOptions {
             company_id: Uuid::from_u128(0x5c1d_8f2e_3b6a_4e0f_9a7c_1d2e_3f4a_5b6c),
             company_name: "CRONUS USA, Inc.".into(),
             local_currency: "USD".into(),
+            manual_numbers: false,
+            requires_country: false,
             tenant: "6f3c2f0e-8d6b-4a53-9f0e-2b8f4b1d7a10".into(),
             environment: "Production".into(),
             client: ("9d1f6a54-5c3e-4a0b-8f57-0c6f1a2b3c4d".into(), "simulated-secret".into()),

@@ -1,7 +1,9 @@
 //! Creating, changing and deleting records: what the tables and pages of the service check and derive.
 
+mod addresses;
 mod incoming;
 pub(crate) mod numbering;
+pub(crate) mod page_rules;
 mod references;
 mod triggers;
 
@@ -65,6 +67,7 @@ pub(crate) fn modify(
         let before = store.row(table, id).cloned().ok_or_else(|| not_found(table, id))?;
         let mut row = before.clone();
         references::apply(store, table, &mut row, &incoming.values)?;
+        addresses::clear_what_belonged_to_another_country(store, table, &mut row, &before, &incoming.values);
         documents::before_write(store, table, &mut row, &incoming.values, Some(&before), writer)?;
         triggers::before_write(store, table, &mut row, Some(&before))?;
         row.modified = store.clock.now();

@@ -35,6 +35,10 @@ const BY_NAME: &[(&str, &str)] = &[
     ("resourceNo", "Resource"),
     ("priceListCode", "Price List Header"),
     ("locationId", "Location"),
+    ("country", "Country/Region"),
+    ("sellToCountry", "Country/Region"),
+    ("billToCountry", "Country/Region"),
+    ("shipToCountry", "Country/Region"),
 ];
 
 /// Read-only views repeat numbers of records that may be gone, so nothing is checked there.

@@ -21,7 +21,8 @@ pub(crate) fn schema() -> &'static Schema {
 pub(crate) struct TableId(pub usize);
 
 /// The two views of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Route {
     /// `api/v2.0`
     Standard,
@@ -121,6 +122,10 @@ pub(crate) struct Property {
     pub standard: bool,
     pub companion: bool,
     pub editable: bool,
+    /// The route that shows an editable property, but does not take it.
+    pub read_only_on: Option<Route>,
+    /// Whether the companion page keeps the table's validation away from records that are not inserted yet.
+    pub deferred: bool,
     pub source: Source,
     /// The table whose key (or SystemId, for a GUID) this property holds.
     pub related: Option<TableId>,
@@ -135,6 +140,11 @@ impl Property {
             Route::Companion => self.companion,
         }
     }
+
+    /// Whether the route takes a value for the property.
+    pub(crate) fn takes_values_on(&self, route: Route) -> bool {
+        self.editable && self.read_only_on != Some(route)
+    }
 }
 
 /// One collection of a route.
@@ -145,6 +155,8 @@ pub(crate) struct EntitySet {
     pub insert: bool,
     pub modify: bool,
     pub delete: bool,
+    /// Whether a POST may carry the id of the new record.
+    pub takes_id: bool,
 }
 
 /// One table and its two views.
@@ -256,6 +268,8 @@ struct RawSet {
     modify: bool,
     #[serde(default)]
     delete: bool,
+    #[serde(default)]
+    takes_id: bool,
 }
 
 #[derive(Deserialize)]
@@ -273,6 +287,10 @@ struct RawProperty {
     editable: bool,
     #[serde(default)]
     computed: bool,
+    #[serde(default)]
+    read_only_on: Option<Route>,
+    #[serde(default)]
+    deferred: bool,
 }
 
 impl RawTable {
@@ -296,6 +314,7 @@ impl RawTable {
             insert: raw.insert,
             modify: raw.modify,
             delete: raw.delete,
+            takes_id: raw.takes_id,
         };
         Table {
             name: self.name,
@@ -342,6 +361,8 @@ impl RawProperty {
             standard: self.standard,
             companion: self.companion,
             editable,
+            read_only_on: self.read_only_on,
+            deferred: self.deferred,
             source,
             related: None,
             twin: None,

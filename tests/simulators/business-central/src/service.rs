@@ -75,11 +75,25 @@ pub struct Switches {
     pub delete_needs_if_match: bool,
     /// A duplicate key answers 409 instead of 400; both are reported.
     pub duplicate_is_conflict: bool,
+    /// A POST that carries `id` is refused by pages that show the id read-only, as all of API v2.0 do.
+    pub id_is_read_only: bool,
+    /// The companion app is a version whose pages create records under a given id; earlier ones showed it read-only.
+    pub companion_takes_ids: bool,
+    /// Companion pages run the table's validations before the insert, so that those which need the inserted record fail,
+    /// unless the page defers them.
+    pub validates_before_insert: bool,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { wildcards_in_filters: true, delete_needs_if_match: false, duplicate_is_conflict: false }
+        Self {
+            wildcards_in_filters: true,
+            delete_needs_if_match: false,
+            duplicate_is_conflict: false,
+            id_is_read_only: true,
+            companion_takes_ids: true,
+            validates_before_insert: true,
+        }
     }
 }
 

@@ -59,7 +59,7 @@ impl BusinessCentralSimulator {
         let clock = Arc::new(Clock::default());
         let saved = options.state_file.as_deref().filter(|path| path.exists());
         let mut options = options.clone();
-        let store = match saved {
+        let mut store = match saved {
             Some(path) => {
                 let store = state_file::load(path, Arc::clone(&clock))?;
                 (options.company_id, options.company_name, options.local_currency) =
@@ -67,16 +67,14 @@ impl BusinessCentralSimulator {
                 store
             }
             None => {
-                let company = Company {
-                    id: options.company_id,
-                    name: options.company_name.clone(),
-                    local_currency: options.local_currency.clone(),
-                };
+                let company = Company::new(options.company_id, &options.company_name, &options.local_currency);
                 let mut store = Store::new(company, Arc::clone(&clock));
                 demo::found(&mut store, options.seed, options.demo.as_ref())?;
                 store
             }
         };
+        store.company.manual_numbers = options.manual_numbers;
+        store.company.requires_country = options.requires_country;
         let secure = if options.https { Some(tls::acceptor()?) } else { None };
         if let (Some((_, certificate)), Some(path)) = (&secure, &options.ca_file) {
             std::fs::write(path, certificate).with_context(|| format!("cannot write {}", path.display()))?;

@@ -77,10 +77,7 @@ pub(crate) fn load(path: &Path, clock: Arc<Clock>) -> anyhow::Result<Store> {
     let reader = BufReader::new(fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?);
     let file: File =
         serde_json::from_reader(reader).with_context(|| format!("{} is not a saved company", path.display()))?;
-    let mut store = Store::new(
-        Company { id: file.company_id, name: file.company_name, local_currency: file.local_currency },
-        clock,
-    );
+    let mut store = Store::new(Company::new(file.company_id, file.company_name, file.local_currency), clock);
     for (name, rows) in file.tables {
         let Some(table) = schema().named(&name) else { bail!("{}: there is no table {name}", path.display()) };
         let definition = schema().table(table);

@@ -66,6 +66,23 @@ pub(crate) struct Company {
     pub id: Uuid,
     pub name: String,
     pub local_currency: String,
+    /// Whether the number series allow numbers given by hand.
+    pub manual_numbers: bool,
+    /// Whether every address needs a country, so that another one does not clear the rest of it.
+    pub requires_country: bool,
+}
+
+impl Company {
+    /// A company with the strictest setup.
+    pub(crate) fn new(id: Uuid, name: impl Into<String>, local_currency: impl Into<String>) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            local_currency: local_currency.into(),
+            manual_numbers: false,
+            requires_country: false,
+        }
+    }
 }
 
 /// Two records would have the same primary key, or the same SystemId.
@@ -393,7 +410,7 @@ mod tests {
     use super::*;
 
     fn store() -> Store {
-        Store::new(Company { id: Uuid::nil(), name: "Test".into(), local_currency: "USD".into() }, Arc::default())
+        Store::new(Company::new(Uuid::nil(), "Test", "USD"), Arc::default())
     }
 
     fn unit(store: &mut Store, code: &str) -> (TableId, Row) {

@@ -22,7 +22,7 @@ fn statuses(body: &Value) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_batch_stops_at_its_first_failure_unless_told_to_go_on() {
-    let client = Client::empty().await;
+    let client = Client::numbered_by_hand().await;
     let requests = json!({"requests": [create(&client, "1", &json!({"number": "A"})), create(&client, "2", &json!({"number": "A"})), create(&client, "3", &json!({"number": "B"}))]});
     let reply = client.post(&batch(&client), requests.clone()).await;
     assert_eq!(statuses(&reply.body), [201, 400]);
@@ -37,7 +37,7 @@ async fn a_batch_stops_at_its_first_failure_unless_told_to_go_on() {
 
 #[tokio::test]
 async fn a_snapshot_batch_undoes_everything_when_one_operation_fails() {
-    let client = Client::empty().await;
+    let client = Client::numbered_by_hand().await;
     let requests = json!({"requests": [create(&client, "1", &json!({"number": "A"})), create(&client, "2", &json!({"nonsense": 1}))]});
     let reply = client.send(Method::POST, &batch(&client), &[("isolation", "snapshot")], Some(requests)).await;
     assert_eq!(statuses(&reply.body), [201, 400]);
@@ -66,7 +66,7 @@ async fn a_connection_cut_after_the_second_write_leaves_two_records() {
 
 #[tokio::test]
 async fn a_multipart_batch_answers_in_parts_and_its_change_sets_are_whole() {
-    let client = Client::empty().await;
+    let client = Client::numbered_by_hand().await;
     let company = client.simulator.company_id();
     let part = |content_id: &str, body: &str| {
         format!(

@@ -65,6 +65,101 @@ fn every_companion_property_has_a_field_on_a_page_and_the_other_way_round() {
     assert_eq!(pages_of_the_app(), companion_of_the_catalogue());
 }
 
+/// One field of a page: what it is bound to, and whether it takes values.
+struct Field {
+    bound_to: String,
+    editable: bool,
+}
+
+/// The fields of the page of an entity set, and the page's source.
+fn page(entity_set: &str) -> (BTreeMap<String, Field>, String) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../infra/business-central/src");
+    let sources =
+        std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let source = sources
+        .filter(|source| source.contains("PageType = API"))
+        .find(|source| property(source, "EntitySetName") == Some(entity_set))
+        .unwrap_or_else(|| panic!("no page for {entity_set}"));
+    let mut fields = BTreeMap::new();
+    for (at, _) in source.match_indices("field(") {
+        let text = &source[at + 6..];
+        let Some((name, rest)) = text.split_once("; ") else { continue };
+        if name.contains(|letter: char| !letter.is_ascii_alphanumeric()) {
+            continue;
+        }
+        let head = rest.lines().next().unwrap().trim_end_matches(')');
+        // A field ends at the brace that closes its own block.
+        let block = &rest[..rest.find("\n                }").unwrap()];
+        let editable = !block.contains("Editable = false");
+        fields.insert(name.to_owned(), Field { bound_to: head.to_owned(), editable });
+    }
+    (fields, source)
+}
+
+fn companion_tables() -> Vec<Value> {
+    let catalogue: Value = serde_json::from_str(CATALOGUE).unwrap();
+    catalogue["tables"].as_array().unwrap().iter().filter(|table| !table["companion"].is_null()).cloned().collect()
+}
+
+#[test]
+fn f01_pages_take_the_id_of_a_new_record_and_insert_it_with_that_id() {
+    for table in companion_tables() {
+        let (fields, source) = page(table["companion"]["entity_set"].as_str().unwrap());
+        let takes_id = table["companion"]["takes_id"] == true;
+        let inserts = source.contains("trigger OnInsertRecord(BelowxRec: Boolean): Boolean")
+            && source.contains("Rec.Insert(true, not IsNullGuid(Rec.SystemId));")
+            && source.contains("exit(false);");
+        assert_eq!(fields["id"].bound_to, "Rec.SystemId", "{}", table["name"]);
+        assert_eq!((fields["id"].editable, inserts), (takes_id, takes_id), "{}", table["name"]);
+        assert_eq!(takes_id, table["name"] != "Sales Invoice Header", "{}", table["name"]);
+    }
+}
+
+#[test]
+fn f01_pages_take_the_values_that_the_catalogue_says_they_take() {
+    for table in companion_tables() {
+        let (fields, source) = page(table["companion"]["entity_set"].as_str().unwrap());
+        if source.contains("ModifyAllowed = false") {
+            continue;
+        }
+        let properties = table["properties"].as_array().unwrap().iter();
+        for property in properties.filter(|property| property["companion"] == true && property["name"] != "id") {
+            let name = property["name"].as_str().unwrap();
+            let taken = property["editable"] == true && property["read_only_on"] != "companion";
+            assert_eq!(fields[name].editable, taken, "{} of {}", name, table["name"]);
+        }
+    }
+}
+
+#[test]
+fn f01_pages_keep_early_validations_away_from_records_that_are_not_inserted_yet() {
+    let mut deferred = 0;
+    for table in companion_tables() {
+        let (fields, source) = page(table["companion"]["entity_set"].as_str().unwrap());
+        for property in table["properties"].as_array().unwrap() {
+            if property["deferred"] != true {
+                continue;
+            }
+            deferred += 1;
+            let (name, field) = (property["name"].as_str().unwrap(), property["field"].as_str().unwrap());
+            // A page variable: binding the field itself would run its validation before the insert.
+            assert!(!fields[name].bound_to.starts_with("Rec."), "{name} of {}", table["name"]);
+            let insert = source.split_once("Rec.Insert(true").unwrap();
+            let early = format!("Rec.Validate(\"{field}\"");
+            assert!(!insert.0.contains(&early), "{name} of {} is validated before the insert", table["name"]);
+        }
+    }
+    assert_eq!(deferred, 5);
+}
+
+#[test]
+fn f01_new_records_get_what_the_templates_of_the_company_hold() {
+    for set in ["customers", "vendors", "items", "resources"] {
+        let (_, source) = page(set);
+        assert!(source.contains("NewRecord.ApplyTemplate(Inserted);"), "{set}");
+    }
+}
+
 #[test]
 fn the_app_file_reserves_the_object_numbers_it_uses() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../infra/business-central");

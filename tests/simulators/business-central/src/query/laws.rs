@@ -14,7 +14,7 @@ use crate::store::{Company, Store};
 const DIALECT: Dialect = Dialect { nested: true, wildcards: true };
 
 fn store() -> Store {
-    Store::new(Company { id: Uuid::nil(), name: "Test".into(), local_currency: "USD".into() }, Arc::default())
+    Store::new(Company::new(Uuid::nil(), "Test", "USD"), Arc::default())
 }
 
 /// Pieces that are near enough to filters to get far into the parser.

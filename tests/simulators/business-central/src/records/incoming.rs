@@ -84,7 +84,11 @@ impl Incoming {
                 continue;
             }
             let computed = matches!(property.source, Source::Modified | Source::Created | Source::VendorName { .. });
-            if computed || (!property.editable && writer != Writer::User) {
+            let taken = match writer {
+                Writer::Api(route) => property.takes_values_on(route),
+                Writer::User => true,
+            };
+            if computed || !taken {
                 return Err(ApiError::read_only(name));
             }
             let cell = Cell::from_json(value, property)?;

@@ -32,6 +32,31 @@ const SERIES: &[Series] = &[
     series("Price List Header", "S", 1, 5, 1),
 ];
 
+/// Refuses a number given by hand where the company's number series give all numbers.
+pub(crate) fn check_given(
+    store: &Store,
+    table: TableId,
+    before: Option<&Row>,
+    given: &[(usize, Cell)],
+) -> Result<(), ApiError> {
+    let definition = schema().table(table);
+    if store.company.manual_numbers || !SERIES.iter().any(|series| series.table == definition.name) {
+        return Ok(());
+    }
+    let Some(at) = definition.position("number").or_else(|| definition.position("code")) else { return Ok(()) };
+    let by_hand = given.iter().any(|(given, value)| {
+        *given == at && !value.is_blank() && before.is_none_or(|before| before.cells[at] != *value)
+    });
+    if by_hand {
+        let series = definition.caption().to_uppercase();
+        return Err(ApiError::dialog(format!(
+            "You may not enter numbers manually. If you want to enter numbers manually, please activate Manual Nos. in \
+             No. Series {series}."
+        )));
+    }
+    Ok(())
+}
+
 /// Gives the row the next number of its series if it has none.
 pub(crate) fn number(store: &mut Store, table: TableId, row: &mut Row) -> Result<(), ApiError> {
     let definition = schema().table(table);

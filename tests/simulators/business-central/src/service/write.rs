@@ -14,7 +14,7 @@ use crate::faults::Poison;
 use crate::navigation::{self, Link};
 use crate::query::Query;
 use crate::query::selection::Parent;
-use crate::records::{self, Incoming, Writer};
+use crate::records::{self, Incoming, Writer, page_rules};
 use crate::schema::{Route, TableId, schema};
 use crate::store::Store;
 
@@ -114,10 +114,11 @@ fn create(
         incoming.values.retain(|(at, _)| *at != parent.foreign);
         incoming.values.insert(0, (parent.foreign, Cell::Guid(parent.id)));
     }
+    page_rules::check_create(store, table, route, &incoming, context.switches)?;
     let nested = std::mem::take(&mut incoming.nested);
     let id = records::create(store, table, &incoming, Writer::Api(route))?;
     for (name, value) in nested {
-        deep_insert(store, route, table, id, &name, &value)?;
+        deep_insert(store, context, route, table, id, &name, &value)?;
     }
     let location = format!("{}/companies({})/{}({id})", context.root(route), store.company.id, set_name(table, route));
     if operation.preference("return-no-content").is_some() {
@@ -132,6 +133,7 @@ fn create(
 
 fn deep_insert(
     store: &mut Store,
+    context: &Context,
     route: Route,
     table: TableId,
     owner: Uuid,
@@ -150,10 +152,11 @@ fn deep_insert(
         let mut incoming = Incoming::for_create(schema().table(navigation.target), Writer::Api(route), member)?;
         incoming.values.retain(|(at, _)| *at != foreign);
         incoming.values.insert(0, (foreign, Cell::Guid(owner)));
+        page_rules::check_create(store, navigation.target, route, &incoming, context.switches)?;
         let nested = std::mem::take(&mut incoming.nested);
         let id = records::create(store, navigation.target, &incoming, Writer::Api(route))?;
         for (name, value) in nested {
-            deep_insert(store, route, navigation.target, id, &name, &value)?;
+            deep_insert(store, context, route, navigation.target, id, &name, &value)?;
         }
     }
     Ok(())
@@ -177,6 +180,7 @@ fn modify(
     let body = body(operation)?;
     refuse_poison(&body, table, poison)?;
     let incoming = Incoming::for_modify(definition, Writer::Api(route), &body, id)?;
+    page_rules::check_modify(store, table, read::shown(store, route, table, id)?, &incoming)?;
     records::modify(store, table, id, &incoming, Writer::Api(route))?;
     entity(store, context, operation, table, id, 200)
 }

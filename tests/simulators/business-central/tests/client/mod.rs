@@ -46,6 +46,11 @@ impl Client {
         Self::with(BusinessCentralOptions::default()).await
     }
 
+    /// An empty company whose number series allow numbers given by hand.
+    pub async fn numbered_by_hand() -> Self {
+        Self::with(BusinessCentralOptions { manual_numbers: true, ..BusinessCentralOptions::default() }).await
+    }
+
     /// The demonstration company.
     pub async fn demo() -> Self {
         Self::with(BusinessCentralOptions { demo: Some(DemoSize::default()), ..BusinessCentralOptions::default() })
