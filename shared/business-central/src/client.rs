@@ -1,5 +1,7 @@
 //! The client: one company in one environment, and the port's calls handed to the files that do them.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -41,6 +43,8 @@ pub struct BusinessCentralClient {
     pub(crate) page_size: u32,
     pub(crate) batch_size: usize,
     pub(crate) companion: bool,
+    /// Tables whose number series were seen to refuse numbers given by hand.
+    pub(crate) numbered_by_series: Mutex<BTreeSet<String>>,
 }
 
 impl BusinessCentralClient {
@@ -55,6 +59,7 @@ impl BusinessCentralClient {
             page_size: settings.page_size.clamp(1, 20_000),
             batch_size: settings.batch_size.clamp(1, 100),
             companion: settings.companion,
+            numbered_by_series: Mutex::default(),
             identity: Identity::new(IdentitySettings {
                 side: Side::BusinessCentral,
                 scope: SCOPE.to_owned(),
@@ -145,6 +150,10 @@ impl System for BusinessCentralClient {
         self.identity.requests()
     }
 
+    fn takes_ids(&self, table: &Table) -> bool {
+        self.companion && table.companion_takes_id
+    }
+
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         self.read_changes(query, from).await
     }
@@ -205,6 +214,7 @@ pub(crate) mod tests {
             name: "Thing".into(),
             entity_set: Some("things".into()),
             companion_entity_set: Some("things".into()),
+            companion_takes_id: true,
             id_column: "id".into(),
             modified_column: Some("lastModifiedDateTime".into()),
             label_column: Some("number".into()),

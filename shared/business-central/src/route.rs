@@ -57,6 +57,24 @@ impl Route {
         Ok(Self::Companion)
     }
 
+    /// The API that creates records of the table under an id of the caller's.
+    ///
+    /// # Errors
+    /// When there is none, or it does not show these columns.
+    pub fn for_ids(table: &Table, columns: &[&str], companion: bool) -> Result<Self, SystemError> {
+        let wrong =
+            |message: String| Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
+        if !companion || !table.companion_takes_id {
+            return wrong(format!("table {} takes no id for a new record without the companion app", table.name));
+        }
+        let shown =
+            |name: &&&str| ***name == *table.id_column || table.column(name).is_none_or(|column| column.companion);
+        match columns.iter().find(|name| !shown(name)) {
+            Some(hidden) => wrong(format!("the companion API does not show column {hidden} of table {}", table.name)),
+            None => Ok(Self::Companion),
+        }
+    }
+
     /// The table's entity set in this API.
     pub fn entity_set(self, table: &Table) -> Result<&str, SystemError> {
         let set = match self {
@@ -99,12 +117,53 @@ impl Route {
         );
         SystemError { kind: SystemErrorKind::Protocol, message, ..error }
     }
+
+    /// Puts the refusal of a new record's id into words the operator can act on: an older companion app shows the id
+    /// read-only.
+    pub fn explain_id(self, table: &Table, error: SystemError) -> SystemError {
+        let quoted = format!("'{}'", table.id_column);
+        let refused = error.kind == SystemErrorKind::Refused
+            && error.code == "BadRequest_InvalidOperation"
+            && error.message.contains(&quoted);
+        if self == Self::Standard || !refused {
+            return error;
+        }
+        let message = format!(
+            "the companion app published in Business Central does not create records of table {} under a given id yet; \
+             publish its current version ({})",
+            table.name, error.message
+        );
+        SystemError { kind: SystemErrorKind::Protocol, message, ..error }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::client::tests::table;
+
+    #[test]
+    fn f01_ids_are_given_through_the_companion_api_only() {
+        let mut table = table();
+        let choose = |table: &Table, names: &[&str], companion| Route::for_ids(table, names, companion);
+        assert_eq!(choose(&table, &["displayName", "weight"], true), Ok(Route::Companion));
+        assert!(choose(&table, &["displayName"], false).is_err());
+        assert!(choose(&table, &["displayName", "kind"], true).is_err(), "only the standard API shows kind");
+        table.companion_takes_id = false;
+        assert!(choose(&table, &["displayName"], true).is_err());
+    }
+
+    #[test]
+    fn f01_an_older_companion_app_that_refuses_the_id_is_a_fault_of_the_set_up() {
+        let refused = |message: &str| {
+            SystemError::new(Side::BusinessCentral, SystemErrorKind::Refused, "BadRequest_InvalidOperation", message)
+        };
+        let explained = Route::Companion.explain_id(&table(), refused("Control 'id' is read-only."));
+        assert_eq!(explained.kind, SystemErrorKind::Protocol);
+        assert!(explained.message.contains("publish"), "{explained}");
+        let other = refused("Control 'inventory' is read-only.");
+        assert_eq!(Route::Companion.explain_id(&table(), other.clone()), other);
+    }
 
     #[test]
     fn columns_decide_which_api_is_asked() {

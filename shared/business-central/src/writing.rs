@@ -1,4 +1,4 @@
-//! Writes in bulk: batches of operations, each with its own outcome. Repeating a create never duplicates.
+//! Writes in bulk: batches of operations, each with its own outcome. Repeating a create under an id never duplicates.
 
 use couplet_model::ids::RecordId;
 use couplet_model::record::Version;
@@ -25,6 +25,8 @@ type Outcome = Result<Written, SystemError>;
 enum Step {
     /// Create, under the given id if there is one.
     Create,
+    /// The number may be what was refused: create again and let the number series give one.
+    CreateUnnumbered,
     /// The id may be taken by an earlier attempt of this very create: update what is there.
     Adopt,
     Update,
@@ -47,7 +49,11 @@ struct Prepared {
 
 impl Prepared {
     fn repeat(&self) -> Repeat {
-        if self.step == Step::Create && self.id.is_none() { Repeat::OnlyIfUnprocessed } else { Repeat::Idempotent }
+        if self.creates() && self.id.is_none() { Repeat::OnlyIfUnprocessed } else { Repeat::Idempotent }
+    }
+
+    fn creates(&self) -> bool {
+        matches!(self.step, Step::Create | Step::CreateUnnumbered)
     }
 }
 
@@ -75,7 +81,11 @@ impl BusinessCentralClient {
 
     fn prepare(&self, table: &Table, place: usize, write: &Write) -> Result<Prepared, SystemError> {
         let columns: Vec<&str> = write.values.keys().map(|name| &**name).collect();
-        let needed = Route::choose(table, &columns, self.companion)?;
+        let needed = match &write.action {
+            // Only pages of the companion app take an id.
+            WriteAction::Create { id: Some(_) } => Route::for_ids(table, &columns, self.companion)?,
+            _ => Route::choose(table, &columns, self.companion)?,
+        };
         let (step, id, etag) = match &write.action {
             WriteAction::Create { id } => (Step::Create, *id, None),
             WriteAction::Update { id, expected } => {
@@ -87,10 +97,15 @@ impl BusinessCentralClient {
         let mut sent = body(table, &write.values, purpose)?;
         let adopting = if step == Step::Create && id.is_some() {
             let update = body(table, &write.values, Purpose::Update)?;
-            update.into_iter().filter(|(name, _)| sent.contains_key(name)).collect()
+            // The number of the earlier attempt stays: the series may have given it.
+            let kept = |name: &String| sent.contains_key(name) && number_column(table) != Some(name);
+            update.into_iter().filter(|(name, _)| kept(name)).collect()
         } else {
             Map::new()
         };
+        if step == Step::Create && self.is_numbered_by_series(table) {
+            number_column(table).map(|name| sent.remove(name));
+        }
         if let (Step::Create, Some(id)) = (step, id) {
             sent.insert(table.id_column.clone(), json!(id.to_string()));
         }
@@ -104,6 +119,16 @@ impl BusinessCentralClient {
             _ => needed,
         };
         Ok(Prepared { place, route, step, id, etag, body: sent, adopting })
+    }
+
+    fn is_numbered_by_series(&self, table: &Table) -> bool {
+        self.numbered_by_series.lock().is_ok_and(|tables| tables.contains(&table.name))
+    }
+
+    fn note_numbered_by_series(&self, table: &Table) {
+        if let Ok(mut tables) = self.numbered_by_series.lock() {
+            tables.insert(table.name.clone());
+        }
     }
 
     fn shows(&self, table: &Table, route: Route, write: &Write) -> bool {
@@ -226,6 +251,12 @@ impl BusinessCentralClient {
                             outcomes[number] = outcome;
                         }
                     }
+                    Judgement::Unnumbered(error) => {
+                        outcomes[number] = Err(error);
+                        item.step = Step::CreateUnnumbered;
+                        number_column(table).map(|name| item.body.remove(name));
+                        again.push((number, item));
+                    }
                     Judgement::Adopt(error) => {
                         outcomes[number] = Err(error);
                         item.step = Step::Adopt;
@@ -283,11 +314,11 @@ impl BusinessCentralClient {
     }
 
     fn operation(&self, table: &Table, item: &Prepared) -> Result<Operation, SystemError> {
-        let url = self.relative(item.route, table, item.id.filter(|_| item.step != Step::Create))?;
+        let url = self.relative(item.route, table, item.id.filter(|_| !item.creates()))?;
         let etag = item.etag.as_deref().unwrap_or("*");
         let body = Json::Object(item.body.clone());
         Ok(match item.step {
-            Step::Create => Operation::new(Method::POST, url).json(body),
+            Step::Create | Step::CreateUnnumbered => Operation::new(Method::POST, url).json(body),
             Step::Adopt | Step::Update => Operation::new(Method::PATCH, url).header("If-Match", etag).json(body),
             Step::Delete => Operation::new(Method::DELETE, url).header("If-Match", etag),
         })
@@ -295,6 +326,9 @@ impl BusinessCentralClient {
 
     fn judge(&self, table: &Table, item: &Prepared, part: &BatchPart) -> Judgement {
         if part.is_success() {
+            if item.step == Step::CreateUnnumbered {
+                self.note_numbered_by_series(table);
+            }
             let written = written_of(table, item.route, &part.body, item.id);
             return Judgement::Settled(written.ok_or_else(|| {
                 failure(SystemErrorKind::Protocol, "the record was created, but the answer does not tell its id")
@@ -302,17 +336,22 @@ impl BusinessCentralClient {
         }
         let mut error = part_error(Side::BusinessCentral, part);
         let names_a_route = error.message.contains("segment") || error.message.contains("No HTTP resource");
-        if part.status == 404 && item.step != Step::Create && !names_a_route {
+        if part.status == 404 && !item.creates() && !names_a_route {
             error.kind = SystemErrorKind::NotFound;
         } else {
             error = item.route.explain(error);
         }
+        if item.creates() && item.id.is_some() {
+            error = item.route.explain_id(table, error);
+        }
+        let has_number = number_column(table).is_some_and(|name| item.body.contains_key(name));
         match error.kind {
             // Gone is what was asked for; an earlier attempt may have done it.
             SystemErrorKind::NotFound if item.step == Step::Delete => {
                 Judgement::Settled(written_of(table, item.route, &Json::Null, item.id).ok_or(error))
             }
-            SystemErrorKind::Duplicate if item.step == Step::Create && item.id.is_some() => Judgement::Adopt(error),
+            SystemErrorKind::Duplicate if item.creates() && item.id.is_some() => Judgement::Adopt(error),
+            SystemErrorKind::Refused if item.step == Step::Create && has_number => Judgement::Unnumbered(error),
             SystemErrorKind::Throttled(_) => {
                 self.identity.note_throttled(part.retry_after());
                 Judgement::Again(error)
@@ -326,7 +365,13 @@ impl BusinessCentralClient {
 enum Judgement {
     Settled(Outcome),
     Adopt(SystemError),
+    Unnumbered(SystemError),
     Again(SystemError),
+}
+
+/// The column of the number that a number series may give; codes have no series.
+fn number_column(table: &Table) -> Option<&String> {
+    table.label_column.as_ref().filter(|name| *name == "number")
 }
 
 fn failure(kind: SystemErrorKind, message: &str) -> SystemError {

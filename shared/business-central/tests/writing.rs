@@ -5,11 +5,13 @@ mod world;
 
 use std::collections::HashSet;
 
-use business_central_simulator::{DemoSize, Poison};
+use business_central_simulator::{BusinessCentralOptions, DemoSize, Poison, Switches};
+use couplet_business_central::BusinessCentralClient;
 use couplet_model::Value;
+use couplet_model::system::System;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use serde_json::json;
-use world::{NOTHING, all_written, id, item_creates, values, world};
+use world::{NOTHING, all_written, id, item_creates, settings, values, world, world_with};
 
 #[tokio::test]
 async fn creates_are_bulk_and_repeating_them_changes_nothing() {
@@ -150,4 +152,70 @@ async fn mixed_writes_keep_their_places() {
     let expected = [None, None, Some(SystemErrorKind::NotFound), None, Some(SystemErrorKind::Protocol), None];
     assert_eq!(kinds, expected, "what is gone already counts as deleted");
     assert_eq!(world.simulator.rows("Item").len(), 2);
+}
+
+#[tokio::test]
+async fn f01_without_the_companion_app_records_are_created_without_an_id() {
+    let world = world(NOTHING).await;
+    let items = world.items();
+    assert!(world.client.takes_ids(&items));
+    assert!(!world.client.takes_ids(&world.table("Salesperson/Purchaser")), "only the standard API shows salespeople");
+    let mut plain = settings(&world.simulator);
+    plain.companion = false;
+    let client = BusinessCentralClient::new(plain).unwrap();
+    assert!(!client.takes_ids(&items));
+    let named = values(&[("displayName", Value::text("Plain"))]);
+    let error = client.write(&items, &[Write::create(Some(id(1)), named.clone())]).await.pop().unwrap().unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Protocol, "{error}");
+    let written = client.write(&items, &[Write::create(None, named)]).await.pop().unwrap().unwrap();
+    assert_eq!(world.simulator.row("Item", written.id.0).unwrap()["displayName"], "Plain");
+}
+
+#[tokio::test]
+async fn f01_a_number_that_the_series_refuses_is_left_out_and_the_given_one_comes_back() {
+    let strict = BusinessCentralOptions { demo: Some(NOTHING), ..BusinessCentralOptions::default() };
+    let world = world_with(strict).await;
+    let items = world.items();
+    let outcomes = world.write(&items, &item_creates(3)).await;
+    assert!(all_written(&outcomes), "{outcomes:?}");
+    assert_eq!(world.requests(), 2, "refused together, and created together");
+    let number = |outcome: &Result<couplet_model::system::Written, _>| {
+        outcome.as_ref().unwrap().values.as_ref().unwrap()[&std::sync::Arc::from("number")].clone()
+    };
+    let numbers: HashSet<String> = outcomes.iter().filter_map(|o| number(o).as_text().map(str::to_owned)).collect();
+    assert_eq!(numbers, ["1000", "1001", "1002"].map(str::to_owned).into());
+    // Learned: the number is not sent again, and repeating the creates changes nothing.
+    let again = world.write(&items, &item_creates(3)).await;
+    assert!(all_written(&again), "{again:?}");
+    assert_eq!((world.simulator.rows("Item").len(), number(&again[0])), (3, number(&outcomes[0])));
+    // What is refused for another reason stays refused.
+    let mut wrong = item_creates(1);
+    wrong[0].action = WriteAction::Create { id: Some(id(77)) };
+    wrong[0].values.insert("baseUnitOfMeasureCode".into(), Value::text("NONE"));
+    let error = world.write(&items, &wrong).await.pop().unwrap().unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Refused);
+    assert!(error.message.contains("NONE"), "{error}");
+}
+
+#[tokio::test]
+async fn f01_items_and_resources_with_a_unit_are_created_under_their_ids() {
+    let world = world(DemoSize { items: 1, ..NOTHING }).await;
+    for name in ["Item", "Resource"] {
+        let table = world.table(name);
+        let unit = values(&[("displayName", Value::text("Made")), ("baseUnitOfMeasureCode", Value::text("PCS"))]);
+        let written = world.write(&table, &[Write::create(Some(id(5)), unit)]).await.pop().unwrap().unwrap();
+        assert_eq!(written.id, id(5));
+        assert_eq!(world.simulator.row(name, id(5).0).unwrap()["baseUnitOfMeasureCode"], "PCS");
+    }
+}
+
+#[tokio::test]
+async fn f01_an_older_companion_app_is_named_as_what_refuses_the_id() {
+    let world = world(NOTHING).await;
+    // In the app's first version the id of every page is read-only.
+    world.simulator.faults().set_switches(Switches { companion_takes_ids: false, ..Switches::default() });
+    let error = world.write(&world.items(), &item_creates(1)).await.pop().unwrap().unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Protocol);
+    assert!(error.message.contains("publish its current version"), "{error}");
+    assert!(world.simulator.rows("Item").is_empty());
 }

@@ -129,6 +129,10 @@ impl System for DataverseClient {
         self.identity.requests()
     }
 
+    fn takes_ids(&self, _table: &Table) -> bool {
+        true
+    }
+
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         self.read_changes(query, from).await
     }
@@ -192,6 +196,7 @@ pub(crate) mod tests {
             name: "thing".into(),
             entity_set: Some("things".into()),
             companion_entity_set: None,
+            companion_takes_id: false,
             id_column: "thingid".into(),
             modified_column: Some("modifiedon".into()),
             label_column: Some("name".into()),

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod finding;
 mod landscape;
+mod likeness;
 mod place;
 mod ports;
 mod replaying;

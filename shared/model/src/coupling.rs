@@ -19,7 +19,8 @@ use crate::value::Value;
 #[serde(rename_all = "snake_case")]
 pub enum CouplingState {
     /// The destination record is about to be created under the id named here. Whoever finds this after a crash
-    /// creates it again under the same id, which changes nothing if it is there.
+    /// creates it again under the same id, which changes nothing if it is there. Where the destination chooses the
+    /// ids, the id is a stand-in, and [`Coupling::intent`] tells what to look for before creating again.
     Reserved,
     /// Both records exist.
     Coupled,
@@ -81,6 +82,22 @@ impl Base {
     }
 }
 
+/// A record about to be created in a system that chooses the ids: stored before the first attempt, so that a repeated
+/// one can look for what it may have made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The system it is created in.
+    pub side: Side,
+    /// When the first attempt began, by this machine's clock.
+    pub at: Timestamp,
+    /// The values of both sides as they were to be once the record is there.
+    pub base: Base,
+    /// Whether the record is there, under the id that the coupling names now. What is to follow its creation may still
+    /// be missing.
+    #[serde(default)]
+    pub made: bool,
+}
+
 /// What is known of one side of a coupling.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideState {
@@ -136,6 +153,9 @@ pub struct Coupling {
     /// Set by a person: do not synchronize.
     #[serde(default)]
     pub skipped: bool,
+    /// What a reservation is for, where its destination chooses the ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
     /// Until when one worker alone may write this pair; nobody else touches it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
@@ -159,6 +179,7 @@ impl Coupling {
             to_dataverse: None,
             from_dataverse: None,
             skipped: false,
+            intent: None,
             claimed_until: None,
             revision: 0,
         }

@@ -90,8 +90,9 @@ pub struct Write {
 /// What a write does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteAction {
-    /// Create a record. With an id, the record gets exactly that id, and if it is there already it is updated
-    /// instead: repeating the write changes nothing. Without one the system chooses the id.
+    /// Create a record. With an id, which [`System::takes_ids`] must allow, the record gets exactly that id, and if it
+    /// is there already it is updated instead: repeating the write changes nothing. Without one the system chooses the
+    /// id. A key by hand that a number series refuses is left out, and the answer's values tell the key that was given.
     Create {
         /// The id to create it under.
         id: Option<RecordId>,
@@ -258,6 +259,11 @@ pub trait System: Send + Sync {
 
     /// Requests made so far by this client, token requests aside.
     fn requests(&self) -> u64;
+
+    /// Whether new records of the table get exactly the id they are created under. Where the system chooses the ids,
+    /// [`WriteAction::Create`] must come without one, and whoever repeats a create first looks for what the earlier
+    /// attempt may have made.
+    fn takes_ids(&self, table: &Table) -> bool;
 
     /// One page of what was created, changed or deleted.
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError>;

@@ -144,6 +144,8 @@ pub struct Table {
     pub entity_set: Option<String>,
     /// Entity set of the companion API; Business Central only.
     pub companion_entity_set: Option<String>,
+    /// Whether the companion API creates records under an id of the caller's; Business Central only.
+    pub companion_takes_id: bool,
     /// Column holding the record id.
     pub id_column: String,
     /// Column holding the time of the last change; `None` when the table has none.

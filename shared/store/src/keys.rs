@@ -16,6 +16,7 @@
 //! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
 //! | setting | `<company>#settings` | `<name>` | |
+//! | mark: this reservation may have made a record | `<company>#intents#<mapping>` | `<stand-in BC id>` | `expires`; no `data` |
 //!
 //! Couplings and what hangs on records are spread over [`SHARDS`] partitions per mapping. The shard follows from the
 //! id, so a point read knows where to look, and a listing asks each shard once. Counters of a run are spread over
@@ -237,6 +238,16 @@ pub(crate) fn dead_letter(company: CompanyId, message_id: &str) -> Key {
 /// A cursor.
 pub(crate) fn cursor(company: CompanyId, mapping: &MappingName, direction: Direction) -> Key {
     Key { pk: format!("{company}#cursors"), sk: format!("{mapping}#{}", direction.as_str()) }
+}
+
+/// The partition of the marks of reservations of a mapping.
+pub(crate) fn intents_pk(company: CompanyId, mapping: &MappingName) -> String {
+    format!("{company}#intents#{mapping}")
+}
+
+/// The mark of a reservation that may have made a record.
+pub(crate) fn intent(company: CompanyId, mapping: &MappingName, system_id: RecordId) -> Key {
+    Key { pk: intents_pk(company, mapping), sk: system_id.to_string() }
 }
 
 /// A setting.

@@ -43,6 +43,10 @@ pub struct WorldOptions {
     pub engine: EngineOptions,
     /// Records in one page of either system's change feed, if fewer than the most.
     pub page_size: Option<u32>,
+    /// Whether the companion app is published in Business Central.
+    pub companion: bool,
+    /// The catalogue, if another than the embedded one.
+    pub catalogue: Option<Arc<Catalogue>>,
 }
 
 impl Default for WorldOptions {
@@ -63,6 +67,8 @@ impl Default for WorldOptions {
             base_currency: "USD".to_owned(),
             engine: EngineOptions::default(),
             page_size: None,
+            companion: true,
+            catalogue: None,
         }
     }
 }
@@ -89,6 +95,7 @@ struct Parts {
     switches: Switches,
     catalogue: Arc<Catalogue>,
     page_size: Option<u32>,
+    companion: bool,
 }
 
 /// Counters of a finished run.
@@ -111,6 +118,7 @@ impl World {
         })
         .await
         .expect("the Business Central simulator starts");
+        business_central.faults().set_companion_installed(options.companion);
         let dataverse = DataverseSimulator::start(DataverseOptions {
             demo: Some(options.dataverse.clone()),
             company_id: business_central.company_id(),
@@ -126,8 +134,11 @@ impl World {
             company: CompanyId(business_central.company_id()),
             store,
             switches: Switches { ownership: options.ownership, ..Switches::default() },
-            catalogue: Arc::new(Catalogue::embedded().expect("the catalogue is valid")),
+            catalogue: options
+                .catalogue
+                .unwrap_or_else(|| Arc::new(Catalogue::embedded().expect("the catalogue is valid"))),
             page_size: options.page_size,
+            companion: options.companion,
         };
         let queues = (Arc::new(HandQueue::default()), Arc::new(HandTasks::default()));
         let engine = build_engine(&parts, &business_central, &dataverse, queues.clone(), options.engine);
@@ -277,6 +288,7 @@ fn build_engine(
     let (url, authority) = (business_central.url(), business_central.authority());
     let mut settings = BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company);
     settings.page_size = parts.page_size.unwrap_or(settings.page_size);
+    settings.companion = parts.companion;
     let erp = BusinessCentralClient::new(settings).expect("the client is built");
     let (tenant, client, secret) = dataverse.credentials();
     let mut settings = DataverseSettings::new(dataverse.url(), dataverse.authority(), tenant, client, secret);

@@ -30,7 +30,11 @@ pub const NOTHING: DemoSize = DemoSize {
 };
 
 pub async fn world(demo: DemoSize) -> World {
-    let options = BusinessCentralOptions { demo: Some(demo), ..BusinessCentralOptions::default() };
+    world_with(BusinessCentralOptions { demo: Some(demo), manual_numbers: true, ..BusinessCentralOptions::default() })
+        .await
+}
+
+pub async fn world_with(options: BusinessCentralOptions) -> World {
     let simulator = BusinessCentralSimulator::start(options).await.unwrap();
     let client = BusinessCentralClient::new(settings(&simulator)).unwrap();
     World { simulator, client, catalogue: Catalogue::embedded().unwrap() }

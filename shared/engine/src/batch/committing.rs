@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use couplet_model::coupling::{LastResult, SideState};
+use couplet_model::coupling::{Base, LastResult, SideState};
 use couplet_model::decision::Decision;
 use couplet_model::outcome::{DataFailure, Dependency, FieldConflict};
 use couplet_model::table::Side;
@@ -24,7 +24,7 @@ impl Batch<'_> {
         let now = engine.now();
         for index in 0..self.entries.len() {
             if self.entries[index].is_open() {
-                let outcome = written_outcome(&self.entries[index]);
+                let outcome = written_outcome(&self.entries[index], self.direction.destination());
                 self.entries[index].end = Some(End::Settled(outcome));
             }
         }
@@ -148,7 +148,9 @@ impl Batch<'_> {
     fn coupling_after(&self, entry: &Entry, outcome: &Outcome, now: Timestamp) -> Option<Coupling> {
         let coupling = entry.coupling.as_ref().filter(|coupling| coupling.revision > 0)?;
         let result = |failure| LastResult { run: self.run, at: now, failure };
-        let mut next = Coupling { claimed_until: None, ..coupling.clone() };
+        // What a create that failed was to look for is not there; what it made before is.
+        let intent = coupling.intent.clone().filter(|intent| intent.made);
+        let mut next = Coupling { claimed_until: None, intent, ..coupling.clone() };
         match outcome {
             Outcome::Inserted | Outcome::Modified => {}
             Outcome::Unchanged if entry.decision.is_some() => {}
@@ -169,6 +171,8 @@ impl Batch<'_> {
             next.base = base.clone();
         }
         next.state = CouplingState::Coupled;
+        next.intent = None;
+        self.note_given_key(entry, &mut next.base);
         next.companions.extend(entry.followed.companions.clone());
         for (column, value) in &entry.followed.values {
             next.base.set(self.direction.destination(), column, value);
@@ -184,6 +188,18 @@ impl Batch<'_> {
         }
         next.set_result(self.direction, result(None));
         Some(next)
+    }
+
+    /// A number series may have given the new record another key than the one that was sent.
+    fn note_given_key(&self, entry: &Entry, base: &mut Base) {
+        let side = self.direction.destination();
+        let table = self.mapping.table(side);
+        let Some(column) = table.label_column.as_deref().and_then(|name| table.column(name)) else { return };
+        let is_create = matches!(entry.decision, Some(Decision::Create { .. }));
+        let given = entry.written.as_ref().and_then(|written| written.values.as_ref()?.get(column.name.as_str()));
+        if let Some(given) = given.filter(|_| is_create && base.get(side, column).is_some()) {
+            base.set(side, &column.name, given);
+        }
     }
 
     /// The key other records refer to the Business Central record by.
@@ -231,7 +247,8 @@ impl Batch<'_> {
         let mut appeared = Vec::new();
         for entry in &self.entries {
             let became_usable = matches!(&entry.end, Some(End::Settled(Outcome::Inserted)))
-                || entry.adopted && matches!(&entry.end, Some(End::Settled(Outcome::Modified | Outcome::Unchanged)));
+                || (entry.adopted || entry.made)
+                    && matches!(&entry.end, Some(End::Settled(Outcome::Modified | Outcome::Unchanged)));
             let Some(coupling) = entry.coupling.as_ref().filter(|_| became_usable) else { continue };
             let dependency = |side, key| Dependency { mapping: self.mapping.name.clone(), side, key };
             appeared.push(dependency(Side::Dataverse, coupling.dataverse_id.to_string()));
@@ -264,9 +281,10 @@ impl Engine {
 }
 
 /// What a record that was neither settled nor returned has become.
-fn written_outcome(entry: &Entry) -> Outcome {
+fn written_outcome(entry: &Entry, destination: Side) -> Outcome {
     match &entry.decision {
         Some(Decision::Create { .. }) => Outcome::Inserted,
+        Some(_) if entry.made_on(destination) => Outcome::Inserted,
         Some(Decision::Update { .. }) => Outcome::Modified,
         Some(Decision::Unchanged { .. } | Decision::Conflict(_)) | None => Outcome::Unchanged,
     }

@@ -88,7 +88,7 @@ impl Batch<'_> {
                     source,
                     destination: entry.destination.as_ref(),
                     creating: entry.creating,
-                    base: entry.coupling.as_ref().map_or(&empty, |coupling| &coupling.base),
+                    base: entry.base().unwrap_or(&empty),
                     force: entry.message.treatment.force || entry.adopted,
                     rule: mapping.update_conflict,
                 },

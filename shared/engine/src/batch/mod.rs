@@ -6,6 +6,7 @@
 
 mod committing;
 mod deciding;
+mod intending;
 mod reading;
 mod writing;
 
@@ -42,6 +43,8 @@ struct Entry {
     creating: bool,
     /// Found by a natural key just now: the source wins the first time (R50).
     adopted: bool,
+    /// The pair is only reserved, but both of its records are there: an earlier attempt made the second one.
+    made: bool,
     /// Whether this worker holds the pair.
     claimed: bool,
     fields: Vec<TransferredField>,
@@ -68,6 +71,7 @@ impl Entry {
             destination: None,
             creating: false,
             adopted: false,
+            made: false,
             claimed: false,
             fields: Vec::new(),
             decision: None,
@@ -227,6 +231,7 @@ impl Batch<'_> {
         self.read_couplings().await?;
         self.read_sources().await?;
         self.admit().await?;
+        self.find_earlier_attempts().await?;
         self.match_existing().await?;
         self.read_destinations().await?;
         self.decide().await?;

@@ -86,7 +86,9 @@ impl Batch<'_> {
     pub(super) async fn read_destinations(&mut self) -> Result<(), Stop> {
         let side = self.direction.destination();
         let coupled = |entry: &&super::Entry| {
-            entry.adopted || entry.coupling.as_ref().is_some_and(|coupling| coupling.state == CouplingState::Coupled)
+            entry.adopted
+                || entry.made
+                || entry.coupling.as_ref().is_some_and(|coupling| coupling.state == CouplingState::Coupled)
         };
         let ids: Vec<RecordId> =
             self.open().filter(coupled).filter_map(|entry| Some(entry.coupling.as_ref()?.id(side))).collect();
@@ -103,7 +105,7 @@ impl Batch<'_> {
                 entry.creating = true;
                 continue;
             };
-            if coupling.state == CouplingState::Reserved && !entry.adopted {
+            if coupling.state == CouplingState::Reserved && !entry.adopted && !entry.made {
                 // An earlier attempt to create stopped half-way: it is repeated under the same id.
                 entry.creating = true;
                 continue;

@@ -15,11 +15,13 @@ use crate::rules::FollowUp;
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
     pub(super) async fn write(&mut self) -> Result<(), Stop> {
+        self.intend().await?;
         self.reserve().await?;
         self.claim().await?;
         self.pass(Checkpoint::Claimed)?;
         self.write_records().await;
         self.pass(Checkpoint::Written)?;
+        self.take_over_ids().await?;
         self.follow_up().await;
         self.pass(Checkpoint::FollowedUp)
     }
@@ -117,13 +119,14 @@ impl Batch<'_> {
 
     async fn write_records(&mut self) {
         let side = self.direction.destination();
+        let takes_ids = self.destination_takes_ids();
         let mut places = Vec::new();
         let mut writes = Vec::new();
         for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.is_open()) {
             let Some(coupling) = &entry.coupling else { continue };
             let id = coupling.id(side);
             let write = match &entry.decision {
-                Some(Decision::Create { values, .. }) => Write::create(Some(id), values.clone()),
+                Some(Decision::Create { values, .. }) => Write::create(takes_ids.then_some(id), values.clone()),
                 Some(Decision::Update { values, .. }) => {
                     let version = entry.destination.as_ref().and_then(|record| record.version.clone());
                     Write::update(id, version, values.clone())
@@ -146,7 +149,14 @@ impl Batch<'_> {
                 Err(error) if makes_up_keys && error.kind == SystemErrorKind::Duplicate => {
                     entry.give_back("another worker took the key this record was to get", None);
                 }
-                Err(error) => end_with(entry, &error, &table),
+                Err(error) => {
+                    // A create that may still happen keeps its claim, so that nobody looks for the record too early.
+                    let is_create = matches!(entry.decision, Some(Decision::Create { .. }));
+                    if is_create && !takes_ids && error.retry_class() == RetryClass::RetryNow {
+                        entry.claimed = false;
+                    }
+                    end_with(entry, &error, &table);
+                }
             }
         }
     }
@@ -165,7 +175,7 @@ impl Batch<'_> {
             records.push(FollowUp {
                 source,
                 destination: coupling.id(side),
-                created: matches!(decision, Decision::Create { .. }),
+                created: matches!(decision, Decision::Create { .. }) || entry.made_on(side),
                 coupling,
                 fields: &entry.fields,
             });

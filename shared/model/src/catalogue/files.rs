@@ -107,6 +107,9 @@ pub struct EntitySet {
     pub _modify: bool,
     #[serde(rename = "delete")]
     pub _delete: bool,
+    /// Whether a POST may carry the id of the new record.
+    #[serde(default)]
+    pub takes_id: bool,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +128,12 @@ pub struct BcProperty {
     pub editable: bool,
     #[serde(default)]
     pub computed: bool,
+    /// The API that shows an editable property, but does not take it.
+    #[serde(default, rename = "read_only_on")]
+    pub _read_only_on: Option<String>,
+    /// Whether the companion page keeps the table's validation away from records that are not inserted yet.
+    #[serde(default, rename = "deferred")]
+    pub _deferred: bool,
 }
 
 #[derive(Deserialize)]
