@@ -45,32 +45,26 @@ page 50115 "Couplet Sales Orders"
                 field(billToAddressLine1; Rec."Bill-to Address")
                 {
                     Caption = 'Bill To Address Line1';
-                    Editable = false;
                 }
                 field(billToAddressLine2; Rec."Bill-to Address 2")
                 {
                     Caption = 'Bill To Address Line2';
-                    Editable = false;
                 }
                 field(billToCity; Rec."Bill-to City")
                 {
                     Caption = 'Bill To City';
-                    Editable = false;
                 }
                 field(billToCountry; Rec."Bill-to Country/Region Code")
                 {
                     Caption = 'Bill To Country';
-                    Editable = false;
                 }
                 field(billToState; Rec."Bill-to County")
                 {
                     Caption = 'Bill To State';
-                    Editable = false;
                 }
                 field(billToPostCode; Rec."Bill-to Post Code")
                 {
                     Caption = 'Bill To Post Code';
-                    Editable = false;
                 }
                 field(shipToAddressLine1; Rec."Ship-to Address")
                 {

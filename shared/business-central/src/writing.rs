@@ -231,6 +231,9 @@ impl BusinessCentralClient {
                     break;
                 }
             };
+            let takes_numbers = open.iter().zip(&parts).any(|((_, item), part)| {
+                item.creates() && has_number(table, item) && part.as_ref().is_some_and(BatchPart::is_success)
+            });
             let mut again = Vec::new();
             let mut passing = false;
             for ((number, mut item), part) in open.into_iter().zip(parts) {
@@ -251,6 +254,8 @@ impl BusinessCentralClient {
                             outcomes[number] = outcome;
                         }
                     }
+                    // Where others got the numbers they were given, it is not the number that was refused.
+                    Judgement::Unnumbered(error) if takes_numbers => outcomes[number] = Err(error),
                     Judgement::Unnumbered(error) => {
                         outcomes[number] = Err(error);
                         item.step = Step::CreateUnnumbered;
@@ -344,14 +349,15 @@ impl BusinessCentralClient {
         if item.creates() && item.id.is_some() {
             error = item.route.explain_id(table, error);
         }
-        let has_number = number_column(table).is_some_and(|name| item.body.contains_key(name));
         match error.kind {
             // Gone is what was asked for; an earlier attempt may have done it.
             SystemErrorKind::NotFound if item.step == Step::Delete => {
                 Judgement::Settled(written_of(table, item.route, &Json::Null, item.id).ok_or(error))
             }
             SystemErrorKind::Duplicate if item.creates() && item.id.is_some() => Judgement::Adopt(error),
-            SystemErrorKind::Refused if item.step == Step::Create && has_number => Judgement::Unnumbered(error),
+            SystemErrorKind::Refused if item.step == Step::Create && has_number(table, item) => {
+                Judgement::Unnumbered(error)
+            }
             SystemErrorKind::Throttled(_) => {
                 self.identity.note_throttled(part.retry_after());
                 Judgement::Again(error)
@@ -372,6 +378,10 @@ enum Judgement {
 /// The column of the number that a number series may give; codes have no series.
 fn number_column(table: &Table) -> Option<&String> {
     table.label_column.as_ref().filter(|name| *name == "number")
+}
+
+fn has_number(table: &Table, item: &Prepared) -> bool {
+    number_column(table).is_some_and(|name| item.body.contains_key(name))
 }
 
 fn failure(kind: SystemErrorKind, message: &str) -> SystemError {

@@ -112,6 +112,14 @@ pub struct EntitySet {
     pub takes_id: bool,
 }
 
+/// One of Business Central's two APIs.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadOnlyOn {
+    Standard,
+    Companion,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BcProperty {
@@ -129,8 +137,8 @@ pub struct BcProperty {
     #[serde(default)]
     pub computed: bool,
     /// The API that shows an editable property, but does not take it.
-    #[serde(default, rename = "read_only_on")]
-    pub _read_only_on: Option<String>,
+    #[serde(default)]
+    pub read_only_on: Option<ReadOnlyOn>,
     /// Whether the companion page keeps the table's validation away from records that are not inserted yet.
     #[serde(default, rename = "deferred")]
     pub _deferred: bool,

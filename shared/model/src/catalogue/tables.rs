@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::CatalogueError;
-use super::files::{self, BcProperty, BcTables, DvColumn, DvTables, NamedFile};
+use super::files::{self, BcProperty, BcTables, DvColumn, DvTables, NamedFile, ReadOnlyOn};
 use crate::table::{Access, Column, FieldType, Side, Table};
 
 type Tables = BTreeMap<String, Arc<Table>>;
@@ -111,7 +111,8 @@ fn bc_column(raw: &BcProperty) -> Result<Column, String> {
         caption: raw.field.clone().unwrap_or_else(|| raw.name.clone()),
         field,
         access: if raw.editable && !(raw.computed && raw.name == "inventory") { Access::Full } else { Access::Read },
-        standard: raw.standard,
+        // What the standard API shows but does not take is left to the companion API altogether.
+        standard: raw.standard && raw.read_only_on != Some(ReadOnlyOn::Standard),
         companion: raw.companion,
         options: BTreeMap::new(),
     })

@@ -316,3 +316,31 @@ fn c_109_c_110_not_null_is_for_ids_and_excludes_clearing() {
         damaged("mappings/customer.json", r#""not_null": true"#, r#""not_null": true, "clear_on_failure": true"#);
     assert!(error.problem.contains("R6"), "{error}");
 }
+
+#[test]
+fn f01_what_is_created_in_business_central_can_be_created_in_one_request() {
+    let catalogue = catalogue();
+    for mapping in catalogue.mappings().iter().filter(|mapping| mapping.direction.includes(Direction::FromDataverse)) {
+        let table = &mapping.business_central;
+        let written = mapping.fields.iter().filter(|field| field.direction.includes(Direction::FromDataverse));
+        let columns: Vec<_> = written.filter_map(|field| field.business_central.as_ref()).collect();
+        // Under an id of ours through the companion API, else without one through the standard API.
+        let whole =
+            columns.iter().all(|column| if table.companion_takes_id { column.companion } else { column.standard });
+        assert!(whole, "{}", mapping.name);
+    }
+}
+
+#[test]
+fn f01_the_bill_to_address_of_orders_is_written_through_the_companion_api_only() {
+    let catalogue = catalogue();
+    let orders = catalogue.business_central_table("Sales Header").unwrap();
+    for name in ["billToAddressLine1", "billToCity", "billToCountry", "billToPostCode"] {
+        let column = orders.column(name).unwrap();
+        assert_eq!(
+            (column.access, column.standard, column.companion),
+            (crate::table::Access::Full, false, true),
+            "{name}"
+        );
+    }
+}

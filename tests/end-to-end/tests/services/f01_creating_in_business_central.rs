@@ -35,17 +35,16 @@ fn dying_at(fatal: Checkpoint) -> EngineOptions {
     EngineOptions { checkpoints, ..options() }
 }
 
-/// The catalogue of an installation without the companion app: customers with what the standard API shows of them.
-fn standard_catalogue() -> Catalogue {
+/// The embedded catalogue with other field rows of customers; the properties of customers are there to choose by.
+fn catalogue_with(change: impl Fn(&mut Vec<Json>, &[Json])) -> Catalogue {
     let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/model/catalogue");
     let folder = tempfile::tempdir().expect("a folder");
     for part in ["mappings", "tables"] {
         std::fs::create_dir(folder.path().join(part)).expect("a folder");
     }
     let tables = read(&original.join("tables/business-central.json"));
-    let properties = tables["tables"].as_array().expect("tables").iter().find(|table| table["name"] == "Customer");
-    let properties = properties.expect("customers")["properties"].as_array().expect("properties").clone();
-    let is_standard = |name: &Json| properties.iter().any(|one| one["name"] == *name && one["standard"] == true);
+    let customers = tables["tables"].as_array().expect("tables").iter().find(|table| table["name"] == "Customer");
+    let properties = customers.expect("customers")["properties"].as_array().expect("properties");
     for part in [".", "mappings", "tables"] {
         for entry in std::fs::read_dir(original.join(part)).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -55,13 +54,20 @@ fn standard_catalogue() -> Catalogue {
             let name = path.file_name().expect("a name").to_owned();
             let mut json = read(&path);
             if name == "customer.json" {
-                let rows = json["fields"].as_array_mut().expect("rows");
-                rows.retain(|row| row.get("business_central").is_none_or(&is_standard));
+                change(json["fields"].as_array_mut().expect("rows"), properties);
             }
             std::fs::write(folder.path().join(part).join(name), json.to_string()).expect("written");
         }
     }
     Catalogue::from_directory(folder.path()).expect("the catalogue is valid")
+}
+
+/// The catalogue of an installation without the companion app: customers with what the standard API shows of them.
+fn standard_catalogue() -> Catalogue {
+    catalogue_with(|rows, properties| {
+        let is_standard = |name: &Json| properties.iter().any(|one| one["name"] == *name && one["standard"] == true);
+        rows.retain(|row| row.get("business_central").is_none_or(is_standard));
+    })
 }
 
 fn read(path: &Path) -> Json {
@@ -71,12 +77,16 @@ fn read(path: &Path) -> Json {
 /// Everything that accounts need is coupled, accounts and customers are not.
 async fn prepared(mode: Mode) -> World {
     let standard = matches!(mode, Mode::Standard);
-    let options = WorldOptions {
+    started(WorldOptions {
         engine: options(),
         companion: !standard,
         catalogue: standard.then(|| Arc::new(standard_catalogue())),
         ..WorldOptions::default()
-    };
+    })
+    .await
+}
+
+async fn started(options: WorldOptions) -> World {
     let world = World::start(options).await;
     for job in ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE"] {
         world.run(job, RunMode::Full).await;
@@ -287,4 +297,25 @@ async fn products_born_in_sales_become_items_and_resources_with_their_unit_and_a
             assert!(!made["number"].as_str().expect("a number").starts_with("P-"), "{name}: the series numbers");
         }
     }
+}
+
+#[tokio::test]
+async fn a_number_from_sales_that_the_series_refuses_gives_way_to_the_given_one_and_both_sides_keep_theirs() {
+    let numbered = catalogue_with(|rows, _| {
+        rows.push(json!({"business_central": "number", "dataverse": "accountnumber", "direction": "bidirectional"}));
+    });
+    let catalogue = Some(Arc::new(numbered));
+    let world = started(WorldOptions { engine: options(), catalogue, ..WorldOptions::default() }).await;
+    let values = json!({"name": "Numbered Ltd.", "accountnumber": "ACME-7", "customertypecode": 3});
+    let account = world.dataverse.create_as_user("account", values).expect("taken");
+    world.run("CUSTOMER", RunMode::Full).await;
+    assert!(world.failures("CUSTOMER").await.is_empty(), "{:?}", world.failures("CUSTOMER").await);
+    let customers = world.business_central.rows("Customer");
+    let made = customers.iter().find(|row| row["displayName"] == "Numbered Ltd.").expect("made");
+    assert!(made["number"].as_str().expect("a number").starts_with("C0"), "the series numbers: {}", made["number"]);
+    expect_quiet(&world, "after the first run").await;
+    world.dataverse.update_as_user("account", account, json!({"name": "Numbered plc"})).expect("taken");
+    let run = world.run("CUSTOMER", RunMode::Modified).await;
+    assert_eq!((run.from_dataverse.modified, run.counters.failed), (1, 0));
+    assert_eq!(world.dataverse.row("account", account).expect("there")["accountnumber"], "ACME-7");
 }
