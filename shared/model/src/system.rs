@@ -145,6 +145,8 @@ pub enum RetryClass {
     RetryAfter(Duration),
     /// The record changed meanwhile: read again, decide again.
     Conflict,
+    /// It works again when somebody else has finished what they are doing: wait long, keep everything.
+    Outage,
     /// A person must mend the record.
     Data,
     /// A person must mend the set-up.
@@ -154,7 +156,7 @@ pub enum RetryClass {
 impl RetryClass {
     /// Whether the failure is technical: nobody's data is wrong, the message must come back.
     pub fn is_technical(self) -> bool {
-        matches!(self, Self::RetryNow | Self::RetryAfter(_) | Self::Configuration)
+        matches!(self, Self::RetryNow | Self::RetryAfter(_) | Self::Outage | Self::Configuration)
     }
 }
 
@@ -176,6 +178,11 @@ pub enum SystemErrorKind {
     },
     /// No token, or the token was refused.
     Unauthorized,
+    /// What answered was not the service, or the service does not know us or an address that it knew before. Whether a
+    /// write took effect is not known. Passes, but perhaps not soon.
+    Outage,
+    /// What was sent or asked for is too much for one request.
+    TooLarge,
     /// A privilege is missing.
     Forbidden,
     /// The record, or the table, is not there.
@@ -222,7 +229,11 @@ impl SystemError {
             | SystemErrorKind::Unauthorized
             | SystemErrorKind::Forbidden
             | SystemErrorKind::Protocol => RetryClass::Configuration,
-            SystemErrorKind::NotFound | SystemErrorKind::Duplicate | SystemErrorKind::Refused => RetryClass::Data,
+            SystemErrorKind::Outage => RetryClass::Outage,
+            SystemErrorKind::NotFound
+            | SystemErrorKind::Duplicate
+            | SystemErrorKind::Refused
+            | SystemErrorKind::TooLarge => RetryClass::Data,
         }
     }
 }
@@ -239,6 +250,8 @@ impl fmt::Display for SystemError {
             SystemErrorKind::Transient => write!(f, "{side} failed for the moment: {}", self.message),
             SystemErrorKind::NoSecret { .. } => write!(f, "cannot sign in to {side}: {}", self.message),
             SystemErrorKind::Unauthorized => write!(f, "{side} refused the token: {}", self.message),
+            SystemErrorKind::Outage => write!(f, "{side} does not answer as it should: {}", self.message),
+            SystemErrorKind::TooLarge => write!(f, "too much for {side} at once: {}", self.message),
             SystemErrorKind::Forbidden => write!(f, "{side} denies access: {}", self.message),
             SystemErrorKind::NotFound => write!(f, "not found in {side}: {}", self.message),
             SystemErrorKind::VersionConflict => write!(f, "changed in {side} meanwhile: {}", self.message),

@@ -6,6 +6,7 @@ use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use serde_json::Value as Json;
 
+use crate::mark::is_marked_part;
 use crate::request::{BatchPart, Reply};
 
 /// The pause assumed when the system is busy and does not say for how long.
@@ -23,8 +24,10 @@ const DUPLICATE_CODES: &[&str] = &[
     "0x80048cf3",
     "Internal_EntityWithSameKeyExists",
 ];
-/// Codes that say: the database was busy or met a deadlock; the statement was undone.
-const DEADLOCK_CODES: &[&str] = &["0x80044150", "0x80044151"];
+/// Codes that say: the database met a deadlock; the statement was undone.
+const DEADLOCK_CODES: &[&str] = &["0x80044150"];
+/// Codes that say: the database gave up a statement that took too long; it was undone.
+const SLOW_CODES: &[&str] = &["0x80044151"];
 /// Codes of the service protection limits.
 const THROTTLE_CODES: &[&str] = &["0x80072321", "0x80072322", "0x80072326", "Application_TooManyRequests"];
 /// Codes that say: this address or property does not exist, so the set-up is wrong and not the data.
@@ -57,6 +60,9 @@ pub fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> System
     if one_of(code, DEADLOCK_CODES) || code == "Internal_TenantUnavailable" {
         return Kind::Transient;
     }
+    if one_of(code, SLOW_CODES) {
+        return Kind::Timeout;
+    }
     if one_of(code, DUPLICATE_CODES) {
         return Kind::Duplicate;
     }
@@ -75,7 +81,8 @@ pub fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> System
         (409, _) => Kind::Transient,
         (404, _) => Kind::NotFound,
         (400, code) if code.eq_ignore_ascii_case("0x80040217") => Kind::NotFound,
-        (408, _) => Kind::Timeout,
+        (408 | 504, _) => Kind::Timeout,
+        (413, _) => Kind::TooLarge,
         (503, _) if retry_after.is_some() => Kind::Throttled(retry_after.unwrap_or(UNSTATED_PAUSE)),
         (501, _) => Kind::Protocol,
         (500.., _) => Kind::Transient,
@@ -86,15 +93,28 @@ pub fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> System
 
 /// The error an unsuccessful answer stands for.
 pub fn error_of(side: Side, reply: &Reply) -> SystemError {
-    let (code, message) = code_and_message(&reply.json()).unwrap_or_else(|| (String::new(), plain(reply)));
+    let (code, message) = code_and_message(&reply.content).unwrap_or_else(|| (String::new(), plain(reply)));
     SystemError::new(side, kind_of(reply.status, &code, reply.retry_after()), code, message)
 }
 
 /// The error an unsuccessful part of a batch stands for.
 pub fn part_error(side: Side, part: &BatchPart) -> SystemError {
-    let (code, message) =
-        code_and_message(&part.body).unwrap_or_else(|| (String::new(), format!("HTTP status {}", part.status)));
+    let answer = code_and_message(&part.body);
+    let says_enough = matches!(part.status, 401 | 408 | 413 | 429 | 500..);
+    if answer.is_none() && !says_enough && !is_marked_part(&part.headers, &part.body) {
+        return unmarked(side, part.status);
+    }
+    let (code, message) = answer.unwrap_or_else(|| (String::new(), format!("HTTP status {}", part.status)));
     SystemError::new(side, kind_of(part.status, &code, part.retry_after()), code, message)
+}
+
+/// The error that a part of a batch stands for which bears no mark of the service, whatever its status.
+pub fn unmarked(side: Side, status: u16) -> SystemError {
+    let message = format!(
+        "a part of a batch was answered by something on the way, such as a gateway (status {status}); whether anything \
+         was written is not known"
+    );
+    SystemError::new(side, SystemErrorKind::Outage, "", message)
 }
 
 /// Code and message of an OData error body, or of the token endpoint's.
@@ -170,16 +190,16 @@ mod tests {
             (401, "0x80041d52", None, Kind::Unauthorized),
             (403, "0x80040220", None, Kind::Forbidden),
             (408, "", None, Kind::Timeout),
-            (413, "0x8004418a", None, Kind::Refused),
+            (413, "0x8004418a", None, Kind::TooLarge),
             (429, "0x80072322", pause, Kind::Throttled(Duration::from_secs(9))),
             (429, "", None, Kind::Throttled(UNSTATED_PAUSE)),
             (500, "0x80044150", None, Kind::Transient),
-            (400, "0x80044151", None, Kind::Transient),
+            (400, "0x80044151", None, Kind::Timeout),
             (500, "Internal_ServerError", None, Kind::Transient),
             (501, "", None, Kind::Protocol),
             (503, "", pause, Kind::Throttled(Duration::from_secs(9))),
             (503, "", None, Kind::Transient),
-            (504, "", None, Kind::Transient),
+            (504, "", None, Kind::Timeout),
             (302, "", None, Kind::Protocol),
         ] {
             assert_eq!(kind_of(status, code, retry), kind, "{status} {code}");
@@ -207,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_page_of_html_is_not_a_message() {
-        let reply = Reply { status: 502, headers: Default::default(), body: "<html>…".into() };
+        let reply = Reply { status: 502, headers: Default::default(), body: "<html>…".into(), content: Json::Null };
         assert_eq!(error_of(Side::Dataverse, &reply).message, "HTTP status 502 without an error body");
     }
 }

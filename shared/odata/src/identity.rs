@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
+use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Response};
+use serde_json::Value as Json;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
 use crate::client_secret::ClientSecret;
+use crate::content::read_json;
 use crate::correlation::{self, current_run};
+use crate::mark::foreign;
 use crate::pause::{Pause, back_off};
 use crate::request::{Repeat, Reply, Request};
 use crate::token::{Token, TokenSource};
@@ -25,6 +29,10 @@ const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
 /// Longest time for one attempt: both systems end a request of their own after 8 minutes at most.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(480);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request that was given less and ran out of it was not too slow, it was late.
+const TELLING_TIME: Duration = Duration::from_secs(20);
+/// Longest answer taken, in bytes without compression: ten times a full page of wide records.
+const LARGEST_BODY: usize = 200_000_000;
 /// Load balancers of both systems drop idle connections after about a minute.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 /// Attempts after which a fault that keeps coming is given back.
@@ -62,6 +70,7 @@ pub struct Identity {
     pause: Mutex<Pause>,
     gate: Semaphore,
     deadline: Mutex<Option<Instant>>,
+    largest_body: usize,
     requests: AtomicU64,
     throttled: AtomicU64,
 }
@@ -83,6 +92,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn jitter() -> f64 {
     let random = Uuid::new_v4().as_u128() as u32;
     f64::from(random) / f64::from(u32::MAX)
+}
+
+/// Why an answer did not arrive whole.
+enum Broken {
+    Connection(reqwest::Error),
+    TooLong,
 }
 
 enum Attempt {
@@ -131,6 +146,7 @@ impl Identity {
             pause: Mutex::default(),
             gate: Semaphore::new(settings.concurrency.max(1)),
             deadline: Mutex::default(),
+            largest_body: LARGEST_BODY,
             requests: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
         })
@@ -172,7 +188,7 @@ impl Identity {
                 self.note_throttled(Some(*pause));
                 true
             }
-            SystemErrorKind::Transient | SystemErrorKind::Timeout => true,
+            SystemErrorKind::Transient | SystemErrorKind::Timeout | SystemErrorKind::Outage => true,
             _ => false,
         };
         passing && attempt < MOST_ATTEMPTS && self.back_off(attempt).await.is_ok()
@@ -200,7 +216,12 @@ impl Identity {
                 }
                 Attempt::Unknown(error) => {
                     faults += 1;
-                    self.retry_or(error, faults, request.repeat != Repeat::OnlyIfUnprocessed, patience).await?;
+                    let may = match error.kind {
+                        SystemErrorKind::TooLarge => false,
+                        SystemErrorKind::Timeout if request.divisible => false,
+                        _ => request.repeat != Repeat::OnlyIfUnprocessed,
+                    };
+                    self.retry_or(error, faults, may, patience).await?;
                     continue;
                 }
             };
@@ -217,7 +238,16 @@ impl Identity {
                 continue;
             }
             locked(&self.pause).accept(Instant::now());
+            if let Some(what) = foreign(self.side, reply.status, &reply.headers, &reply.body, &reply.content) {
+                faults += 1;
+                let may = request.repeat != Repeat::OnlyIfUnprocessed;
+                let unknown = if may { "" } else { "; whether anything was written is not known" };
+                let error = self.error(SystemErrorKind::Outage, &format!("{what}{unknown}"));
+                self.retry_or(error, faults, may, patience).await?;
+                continue;
+            }
             match reply.status {
+                408 | 504 if request.divisible => return Ok(reply),
                 401 if !renewed => {
                     renewed = true;
                     self.forget(token.generation).await;
@@ -250,14 +280,15 @@ impl Identity {
         };
         let left = patience.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(self.error(SystemErrorKind::Timeout, "no time was left to ask"));
+            return Err(self.error(SystemErrorKind::Unreachable, "no time was left to ask"));
         }
+        let time = if request.divisible { left * 2 / 3 } else { left }.min(LONGEST_ATTEMPT);
         let mut builder = self
             .client
             .request(request.method.clone(), &request.url)
             .headers(standing_headers())
             .header(AUTHORIZATION, token.header.clone())
-            .timeout(left.min(LONGEST_ATTEMPT));
+            .timeout(time);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -275,16 +306,37 @@ impl Identity {
             Err(error) if error.is_connect() => return Ok(Attempt::Unsent(self.lost(&error))),
             Err(error) => {
                 self.requests.fetch_add(1, Ordering::Relaxed);
-                return Ok(Attempt::Unknown(self.lost(&error)));
+                return Ok(Attempt::Unknown(self.lost_within(&error, time)));
             }
         };
         self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(match self.receive(answer).await {
+            Ok(reply) => Attempt::Answered(reply),
+            Err(Broken::Connection(error)) => Attempt::Unknown(self.lost_within(&error, time)),
+            Err(Broken::TooLong) => {
+                let message = format!("the answer is longer than {} MB", LARGEST_BODY / 1_000_000);
+                Attempt::Unknown(self.error(SystemErrorKind::TooLarge, &message))
+            }
+        })
+    }
+
+    /// Takes an answer piece by piece, so that one without end fills no memory.
+    async fn receive(&self, mut answer: Response) -> Result<Reply, Broken> {
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
-        match answer.bytes().await {
-            Ok(body) => Ok(Attempt::Answered(Reply { status, headers, body })),
-            Err(error) => Ok(Attempt::Unknown(self.lost(&error))),
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(Broken::Connection)? {
+            if body.len() + chunk.len() > self.largest_body {
+                return Err(Broken::TooLong);
+            }
+            body.extend_from_slice(&chunk);
         }
+        let mut body = body.freeze();
+        let content = read_json(&body);
+        if content.is_some() {
+            body = Bytes::new();
+        }
+        Ok(Reply { status, headers, body, content: content.unwrap_or(Json::Null) })
     }
 
     async fn wait_out_pause(&self, patience: Instant) -> Result<(), SystemError> {
@@ -316,6 +368,15 @@ impl Identity {
 
     fn error(&self, kind: SystemErrorKind, message: &str) -> SystemError {
         SystemError::new(self.side, kind, "", message)
+    }
+
+    /// A connection that broke, or was given this long. Running out of a few seconds says nothing about the request.
+    fn lost_within(&self, error: &reqwest::Error, time: Duration) -> SystemError {
+        let lost = self.lost(error);
+        match lost.kind {
+            SystemErrorKind::Timeout if time < TELLING_TIME => SystemError { kind: SystemErrorKind::Unreachable, ..lost },
+            _ => lost,
+        }
     }
 
     fn lost(&self, error: &reqwest::Error) -> SystemError {

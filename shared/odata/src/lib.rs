@@ -4,16 +4,19 @@
 //! pauses. Everything else is text and parsing.
 
 pub mod client_secret;
+pub mod content;
 pub mod correlation;
 pub mod fault;
 pub mod identity;
 pub mod json_batch;
 pub mod literal;
+mod mark;
 pub mod multipart;
 pub mod pause;
 pub mod query;
 pub mod request;
 pub mod secret;
+pub mod sizes;
 mod token;
 mod transport;
 
@@ -23,3 +26,4 @@ pub use identity::{Identity, IdentitySettings};
 pub use pause::Pause;
 pub use request::{BatchPart, Operation, Repeat, Reply, Request};
 pub use secret::Secret;
+pub use sizes::{Load, Sizes};

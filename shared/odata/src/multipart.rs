@@ -1,10 +1,12 @@
 //! `$batch` as `multipart/mixed`: the writer, and a parser that forgives what gateways and older servers do.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use crate::content::{read_json, text_with_marks};
 use crate::request::{BatchPart, Operation};
 
 /// How deep change sets may nest; the protocol allows one level.
@@ -25,9 +27,9 @@ pub enum BatchError {
 }
 
 impl BatchError {
-    /// What to do with it: the address is not the service's batch endpoint, so a person must look.
+    /// What to do with it: it was cut or written by somebody on the way, which passes.
     pub fn retry_class(&self) -> couplet_model::system::RetryClass {
-        couplet_model::system::RetryClass::Configuration
+        couplet_model::system::RetryClass::RetryNow
     }
 }
 
@@ -62,18 +64,23 @@ fn body_with(boundary: &str, operations: &[Operation]) -> String {
 }
 
 /// Reads a batch answer: its parts in order, those of change sets in their place. A truncated answer gives the parts
-/// that arrived.
+/// that arrived whole.
 ///
 /// # Errors
 /// When the body is not a multipart text at all.
 pub fn read_batch(media_type: &str, body: &[u8]) -> Result<Vec<BatchPart>, BatchError> {
-    let text = std::str::from_utf8(body).map_err(|_| BatchError::NotText)?;
+    // A byte that is no text belongs to one value of one part.
+    let text = match String::from_utf8_lossy(body) {
+        Cow::Borrowed(text) => Cow::Borrowed(text),
+        Cow::Owned(_) if !body.contains(&b'-') => return Err(BatchError::NotText),
+        Cow::Owned(_) => Cow::Owned(text_with_marks(body)),
+    };
     let boundary = boundary_of(media_type)
         .filter(|boundary| text.contains(boundary.as_str()))
-        .or_else(|| first_delimiter(text))
+        .or_else(|| first_delimiter(&text))
         .ok_or(BatchError::NoBoundary)?;
     let mut parts = Vec::new();
-    collect(text, &boundary, DEEPEST, &mut parts);
+    collect(&text, &boundary, DEEPEST, &mut parts);
     Ok(parts)
 }
 
@@ -93,21 +100,27 @@ fn first_delimiter(text: &str) -> Option<String> {
 }
 
 fn collect(text: &str, boundary: &str, depth: usize, parts: &mut Vec<BatchPart>) {
-    for section in sections(text, boundary) {
+    for Section { text: section, is_closed } in sections(text, boundary) {
         let (headers, content) = split_headers(section);
         let media_type = header_of(&headers, "content-type").unwrap_or_default();
         if media_type.to_ascii_lowercase().starts_with("multipart/") {
             if let (Some(inner), true) = (boundary_of(media_type), depth > 0) {
                 collect(content, &inner, depth - 1, parts);
             }
-        } else if let Some(part) = read_part(content).or_else(|| read_part(section)) {
+        } else if let Some(part) = read_part(content, is_closed).or_else(|| read_part(section, is_closed)) {
             parts.push(part);
         }
     }
 }
 
+/// The text between two delimiter lines, or from the last one to the end.
+struct Section<'a> {
+    text: &'a str,
+    is_closed: bool,
+}
+
 /// The texts between the delimiter lines.
-fn sections<'a>(text: &'a str, boundary: &str) -> Vec<&'a str> {
+fn sections<'a>(text: &'a str, boundary: &str) -> Vec<Section<'a>> {
     let mut sections = Vec::new();
     let mut start: Option<usize> = None;
     let mut offset = 0;
@@ -115,14 +128,14 @@ fn sections<'a>(text: &'a str, boundary: &str) -> Vec<&'a str> {
         let mark = line.trim_end().strip_prefix("--").and_then(|rest| rest.strip_prefix(boundary));
         if let Some(tail) = mark.filter(|tail| tail.is_empty() || *tail == "--") {
             if let Some(start) = start {
-                sections.push(&text[start..offset]);
+                sections.push(Section { text: &text[start..offset], is_closed: true });
             }
             start = tail.is_empty().then_some(offset + line.len());
         }
         offset += line.len();
     }
     if let Some(start) = start {
-        sections.push(&text[start..]);
+        sections.push(Section { text: &text[start..], is_closed: false });
     }
     sections
 }
@@ -148,17 +161,25 @@ fn header_of<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str>
     headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// Status line, headers and JSON of one answer.
-fn read_part(text: &str) -> Option<BatchPart> {
+/// Status line, headers and JSON of one answer. One whose end did not arrive counts only if nothing can be missing.
+fn read_part(text: &str, is_closed: bool) -> Option<BatchPart> {
     let text = text.trim_start();
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     let mut words = line.split_whitespace();
     if !words.next()?.starts_with("HTTP/") {
         return None;
     }
-    let status = words.next()?.parse().ok()?;
+    let status = words.next()?.parse().ok().filter(|status| (100..600).contains(status))?;
     let (headers, content) = split_headers(rest);
-    Some(BatchPart { status, headers, body: serde_json::from_str(content.trim()).unwrap_or(Json::Null) })
+    let body = read_json(content.trim().as_bytes());
+    if !is_closed && body.is_none() && !(status == 204 && ends_with_a_blank_line(rest)) {
+        return None;
+    }
+    Some(BatchPart { status, headers, body: body.unwrap_or(Json::Null) })
+}
+
+fn ends_with_a_blank_line(text: &str) -> bool {
+    text.ends_with("\n\n") || text.ends_with("\r\n\r\n")
 }
 
 #[cfg(test)]
@@ -214,6 +235,28 @@ mod tests {
         let parts =
             read_batch("multipart/mixed; boundary=\"batchresponse_G\"", &ANSWER.as_bytes()[..end]).expect("parts");
         assert_eq!(parts.len(), 2);
+    }
+
+    #[test]
+    fn f18_a_part_that_was_cut_is_no_answer() {
+        let whole = read_batch("multipart/mixed; boundary=batchresponse_G", ANSWER.as_bytes()).expect("parts");
+        let first = ANSWER.find("HTTP/1.1").expect("a part");
+        for end in first..ANSWER.len() {
+            let parts = read_batch("multipart/mixed; boundary=batchresponse_G", &ANSWER.as_bytes()[..end]).expect("parts");
+            // A part without its last headers may pass for one; its status and body are never half.
+            for (part, expected) in parts.iter().zip(&whole) {
+                assert_eq!((part.status, &part.body), (expected.status, &expected.body), "cut at {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn f18_markup_inside_a_part_bears_no_mark() {
+        let answer = ANSWER.replace("OData-Version: 4.0\r\nOData-EntityId: http://h/tasks(1)\r\n\r\n", "Content-Type: text/html\r\n\r\n<html></html>");
+        let parts = read_batch("multipart/mixed", answer.as_bytes()).expect("parts");
+        assert_eq!((parts[0].status, parts[0].is_own_success()), (204, false));
+        let parts = read_batch("multipart/mixed", ANSWER.as_bytes()).expect("parts");
+        assert!(parts[0].is_own_success());
     }
 
     #[test]

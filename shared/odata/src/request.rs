@@ -8,6 +8,8 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value as Json;
 use std::time::Duration;
 
+use crate::mark::is_marked_part;
+
 /// Whether a request may be sent again when nobody knows if the first attempt took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
@@ -32,23 +34,32 @@ pub struct Request {
     pub body: Option<(String, Bytes)>,
     /// Whether it may be sent twice.
     pub repeat: Repeat,
+    /// Whether the caller asks for less when it takes too long; then it is not repeated at the same size.
+    pub divisible: bool,
 }
 
 impl Request {
     /// A read.
     pub fn get(url: impl Into<String>) -> Self {
-        Self { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, repeat: Repeat::Read }
+        Self { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, repeat: Repeat::Read, divisible: false }
     }
 
     /// A write without a body.
     pub fn write(method: Method, url: impl Into<String>, repeat: Repeat) -> Self {
-        Self { method, url: url.into(), headers: Vec::new(), body: None, repeat }
+        Self { method, url: url.into(), headers: Vec::new(), body: None, repeat, divisible: false }
     }
 
     /// With a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// To be given back at once when it takes too long, because the caller then asks for less.
+    #[must_use]
+    pub fn divisible(mut self, divisible: bool) -> Self {
+        self.divisible = divisible;
         self
     }
 
@@ -73,8 +84,10 @@ pub struct Reply {
     pub status: u16,
     /// Headers.
     pub headers: HeaderMap,
-    /// Content, decompressed.
+    /// Content, decompressed; empty where it was JSON.
     pub body: Bytes,
+    /// Content as JSON; `Null` when there is none or it is not JSON.
+    pub content: Json,
 }
 
 impl Reply {
@@ -100,8 +113,8 @@ impl Reply {
     }
 
     /// The content as JSON; `Null` when there is none or it is not JSON.
-    pub fn json(&self) -> Json {
-        serde_json::from_slice(&self.body).unwrap_or(Json::Null)
+    pub fn json(self) -> Json {
+        self.content
     }
 }
 
@@ -167,6 +180,12 @@ impl BatchPart {
         (200..300).contains(&self.status)
     }
 
+    /// Whether it is a success that bears the service's own mark: a version or an id among its headers, or a body that
+    /// OData wrote. Markup of a gateway bears none.
+    pub fn is_own_success(&self) -> bool {
+        self.is_success() && is_marked_part(&self.headers, &self.body)
+    }
+
     /// A header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -201,7 +220,7 @@ mod tests {
     fn the_date_of_a_reply_is_the_systems_clock() {
         let mut headers = HeaderMap::new();
         headers.insert(DATE, "Mon, 05 Jan 2026 10:00:00 GMT".parse().expect("header"));
-        let reply = Reply { status: 200, headers, body: Bytes::new() };
+        let reply = Reply { status: 200, headers, body: Bytes::new(), content: Json::Null };
         assert_eq!(reply.date().map(|date| date.to_string()), Some("2026-01-05T10:00:00Z".into()));
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::client_secret::ClientSecret;
 use crate::fault::code_and_message;
+use crate::request::Reply;
 
 /// How long before its end a token is no longer used, at most.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -35,10 +36,13 @@ pub(crate) struct Token {
 
 impl Token {
     /// Reads the answer of the token endpoint.
-    pub fn read(side: Side, status: u16, body: &[u8], now: Instant, generation: u64) -> Result<Self, SystemError> {
-        let body: Json = serde_json::from_slice(body).unwrap_or(Json::Null);
-        if status != 200 {
-            return Err(refusal(side, status, &body));
+    pub fn read(side: Side, reply: &Reply, now: Instant, generation: u64) -> Result<Self, SystemError> {
+        let body = &reply.content;
+        if reply.status != 200 {
+            return Err(refusal(side, reply));
+        }
+        if !body.is_object() {
+            return Err(foreign(side, reply.status));
         }
         let header = body
             .get("access_token")
@@ -69,13 +73,25 @@ impl Token {
     }
 }
 
-fn refusal(side: Side, status: u16, body: &Json) -> SystemError {
-    let (code, message) = code_and_message(body).unwrap_or_default();
+/// Somebody on the way answered; only the token endpoint itself can refuse an application.
+fn foreign(side: Side, status: u16) -> SystemError {
+    let message = format!(
+        "something on the way answered instead of the token endpoint (status {status}), such as a gateway; if that \
+         stays, see whether the authority in the settings is right"
+    );
+    SystemError::new(side, SystemErrorKind::Outage, "", message)
+}
+
+fn refusal(side: Side, reply: &Reply) -> SystemError {
+    let status = reply.status;
+    let answer = code_and_message(&reply.content);
     let kind = match status {
-        429 => SystemErrorKind::Throttled(Duration::from_secs(30)),
+        429 => SystemErrorKind::Throttled(reply.retry_after().unwrap_or(Duration::from_secs(30))),
         500.. => SystemErrorKind::Transient,
+        _ if answer.is_none() => return foreign(side, status),
         _ => SystemErrorKind::Unauthorized,
     };
+    let (code, message) = answer.unwrap_or_default();
     // The first line says what is wrong; the rest is trace ids.
     let message = message.lines().next().unwrap_or_default();
     let message = match message {
@@ -90,21 +106,34 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> Result<Token, SystemError> {
-        Token::read(Side::Dataverse, status, body.as_bytes(), Instant::now(), 1)
+        Token::read(Side::Dataverse, &reply(status, body), Instant::now(), 1)
+    }
+
+    fn reply(status: u16, body: &str) -> Reply {
+        let content = crate::content::read_json(body.as_bytes()).unwrap_or(Json::Null);
+        Reply { status, headers: Default::default(), body: body.to_owned().into(), content }
     }
 
     #[test]
     fn a_token_is_given_up_shortly_before_it_ends() {
         let now = Instant::now();
-        let body = br#"{"token_type":"Bearer","expires_in":3599,"access_token":"abc"}"#;
-        let token = Token::read(Side::Dataverse, 200, body, now, 1).expect("token");
+        let body = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"abc"}"#;
+        let token = Token::read(Side::Dataverse, &reply(200, body), now, 1).expect("token");
         assert!(token.is_good(now + Duration::from_secs(3400)));
         assert!(!token.is_good(now + Duration::from_secs(3500)));
         assert_eq!(token.header.to_str().ok(), Some("Bearer abc"));
-        let short = br#"{"expires_in":"10","access_token":"abc"}"#;
-        let token = Token::read(Side::Dataverse, 200, short, now, 1).expect("token");
+        let short = r#"{"expires_in":"10","access_token":"abc"}"#;
+        let token = Token::read(Side::Dataverse, &reply(200, short), now, 1).expect("token");
         assert!(token.is_good(now + Duration::from_secs(8)));
         assert!(!token.is_good(now + Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn f23_a_gateway_cannot_refuse_an_application() {
+        for (status, body) in [(200, "<html>"), (200, ""), (403, "<html>"), (404, ""), (302, ""), (400, "{\"a\":1}")] {
+            let kind = read(status, body).err().map(|error| error.kind);
+            assert_eq!(kind, Some(SystemErrorKind::Outage), "{status} {body}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ mod tests {
             if named {
                 headers.insert("retry-after", HeaderValue::from_static("3"));
             }
-            let reply = Reply { status, headers, body: bytes::Bytes::new() };
+            let reply = Reply { status, headers, body: bytes::Bytes::new(), content: serde_json::Value::Null };
             assert_eq!(asks_for_a_pause(repeat, &reply), expected, "{repeat:?} {status} {named}");
         }
     }

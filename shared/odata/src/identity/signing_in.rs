@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use couplet_model::system::{SystemError, SystemErrorKind};
 
-use super::Identity;
+use super::{Broken, Identity};
 use crate::client_secret::KeeperError;
 use crate::secret::Secret;
 use crate::token::Token;
@@ -36,6 +36,7 @@ impl Identity {
                 SystemErrorKind::Unreachable
                     | SystemErrorKind::Timeout
                     | SystemErrorKind::Transient
+                    | SystemErrorKind::Outage
                     | SystemErrorKind::Throttled(_)
             );
             self.retry_or(error, faults, passing, patience).await?;
@@ -84,10 +85,12 @@ impl Identity {
         ];
         let answer = self.client.post(&self.source.endpoint).form(&form).timeout(wait(patience)).send().await;
         let answer = answer.map_err(|error| self.lost(&error))?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(|error| self.lost(&error))?;
-        tracing::debug!(status, "token for {}", self.side);
-        Token::read(self.source.side, status, &body, Instant::now(), generation)
+        let reply = self.receive(answer).await.map_err(|error| match error {
+            Broken::Connection(error) => self.lost(&error),
+            Broken::TooLong => self.error(SystemErrorKind::Outage, "the token endpoint gave an endless answer"),
+        })?;
+        tracing::debug!(status = reply.status, "token for {}", self.side);
+        Token::read(self.source.side, &reply, Instant::now(), generation)
     }
 
     fn no_secret(&self, error: &KeeperError) -> SystemError {

@@ -136,6 +136,9 @@ async fn passing_faults_are_repeated_as_far_as_the_request_allows() {
         (Repeat::OnlyIfUnprocessed, Answer::Status(503, ""), 503, 1),
         (Repeat::Idempotent, Answer::Status(500, ""), 500, 1),
         (Repeat::Idempotent, Answer::Cut, 200, 2),
+        (Repeat::Read, Answer::Page("<html>Sign in</html>"), 200, 2),
+        (Repeat::Idempotent, Answer::Page("<html>Sign in</html>"), 200, 2),
+        (Repeat::Read, Answer::Page("{\"value\":["), 200, 2),
     ] {
         let (server, url) = Server::start(&[answer]).await;
         let reply = identity(&url, 1).send(&write(&url, repeat)).await.unwrap();
@@ -149,6 +152,23 @@ async fn a_write_of_unknown_effect_is_not_repeated() {
     let identity = identity(&url, 1);
     let error = identity.send(&write(&url, Repeat::OnlyIfUnprocessed)).await.unwrap_err();
     assert_eq!((error.kind, server.seen(), identity.requests()), (SystemErrorKind::Unreachable, 1, 1));
+}
+
+#[tokio::test]
+async fn f23_a_page_of_a_gateway_is_an_outage_and_no_success() {
+    for (repeat, sent) in [(Repeat::Read, 4), (Repeat::Idempotent, 4), (Repeat::OnlyIfUnprocessed, 1)] {
+        let (server, url) = Server::start(&vec![Answer::Page("<html>Maintenance</html>"); 9]).await;
+        let error = identity(&url, 1).send(&write(&url, repeat)).await.unwrap_err();
+        assert_eq!((error.kind, server.seen()), (SystemErrorKind::Outage, sent), "{repeat:?}");
+        assert!(error.message.contains("text/html"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn f19_a_request_that_the_caller_divides_is_not_repeated_at_its_size() {
+    let (server, url) = Server::start(&vec![Answer::Status(504, ""); 9]).await;
+    let reply = identity(&url, 1).send(&read(&url).divisible(true)).await.unwrap();
+    assert_eq!((reply.status, server.seen()), (504, 1));
 }
 
 #[tokio::test]
@@ -169,12 +189,13 @@ async fn a_system_that_is_not_there_is_unreachable_and_costs_no_request() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_by_the_deadline_is_a_timeout() {
+async fn an_answer_that_does_not_come_by_the_deadline_is_late_and_says_nothing_about_its_size() {
     let (server, url) = Server::start(&[Answer::Slow(Duration::from_secs(30))]).await;
     let identity = identity(&url, 1);
     identity.set_deadline(Some(Instant::now() + Duration::from_millis(300)));
     let error = identity.send(&read(&url)).await.unwrap_err();
-    assert_eq!((error.kind, server.seen()), (SystemErrorKind::Timeout, 1));
+    assert_eq!((error.kind, server.seen()), (SystemErrorKind::Unreachable, 1));
+    assert!(error.message.contains("timed out"), "{}", error.message);
 }
 
 #[tokio::test]

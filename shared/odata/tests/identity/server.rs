@@ -18,6 +18,8 @@ pub enum Answer {
     Status(u16, &'static str),
     /// Reads the request and closes the connection.
     Cut,
+    /// Answers 200 as somebody on the way would: markup, or a page without an end.
+    Page(&'static str),
     /// Waits, then answers 200.
     Slow(Duration),
 }
@@ -72,6 +74,7 @@ impl Server {
         self.running.fetch_sub(1, Ordering::SeqCst);
         match answer {
             Answer::Status(status, headers) => reply(&mut stream, status, headers, "{}").await,
+            Answer::Page(body) => reply(&mut stream, 200, "", body).await,
             Answer::Cut => {}
             Answer::Slow(_) => reply(&mut stream, 200, "", "{}").await,
         }
@@ -110,8 +113,10 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 async fn reply(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
+    let (media_type, mark) =
+        if body.starts_with('<') { ("text/html", "") } else { ("application/json", "OData-Version: 4.0\r\n") };
     let text = format!(
-        "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
+        "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\nConnection: close\r\nContent-Type: {media_type}\r\n{mark}{headers}\r\n{body}",
         body.len()
     );
     let _ = stream.write_all(text.as_bytes()).await;
