@@ -72,7 +72,7 @@ impl BusinessCentralClient {
                 (feed.link.clone(), Begun::Before(feed))
             }
         };
-        let reply = self.call(route, &self.page_request(url)).await?;
+        let reply = self.read_page(&reader, url).await?;
         let mut feed = match begun {
             Begun::Before(feed) => feed,
             Begun::Now(position) => {

@@ -11,7 +11,7 @@ use couplet_model::record::Record;
 use couplet_model::system::{ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written};
 use couplet_model::table::{Side, Table};
 use couplet_odata::json_batch::{read_batch, write_batch};
-use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, error_of};
+use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
 use reqwest::Method;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -45,6 +45,8 @@ pub struct BusinessCentralClient {
     pub(crate) companion: bool,
     /// Tables whose number series were seen to refuse numbers given by hand.
     pub(crate) numbered_by_series: Mutex<BTreeSet<String>>,
+    /// What one request may hold.
+    pub(crate) sizes: Sizes,
 }
 
 impl BusinessCentralClient {
@@ -60,6 +62,7 @@ impl BusinessCentralClient {
             batch_size: settings.batch_size.clamp(1, 100),
             companion: settings.companion,
             numbered_by_series: Mutex::default(),
+            sizes: Sizes::default(),
             identity: Identity::new(IdentitySettings {
                 side: Side::BusinessCentral,
                 scope: SCOPE.to_owned(),
@@ -125,10 +128,11 @@ impl BusinessCentralClient {
     ) -> Result<Vec<Option<BatchPart>>, SystemError> {
         let request = Request::write(Method::POST, self.absolute(route, "$batch"), repeat)
             .header("Prefer", "odata.continue-on-error")
+            .divisible(operations.len() > 1)
             .json(&write_batch(operations));
         let reply = self.call(route, &request).await?;
-        read_batch(&reply.body, operations.len())
-            .map_err(|error| SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", error.to_string()))
+        read_batch(reply.json(), operations.len())
+            .map_err(|error| SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", error.to_string()))
     }
 }
 
@@ -136,7 +140,8 @@ impl BusinessCentralClient {
 pub(crate) fn entities(page: &Json) -> Result<&Vec<Json>, SystemError> {
     page.get("value").and_then(Json::as_array).ok_or_else(|| {
         let message = "the answer is not a list of entities";
-        SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message)
+        // The service's own answers are lists; one that is none was cut, or written by somebody on the way.
+        SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message)
     })
 }
 

@@ -9,7 +9,8 @@ use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
 use couplet_odata::fault::part_error;
 use couplet_odata::query::Query;
-use couplet_odata::{Operation, Repeat, Request};
+use couplet_odata::sizes::is_too_much;
+use couplet_odata::{Load, Operation, Repeat, Reply, Request};
 use futures_util::future::try_join_all;
 use reqwest::Method;
 use serde_json::Value as Json;
@@ -21,6 +22,8 @@ use crate::route::Route;
 
 /// Longest address sent as a plain request.
 const PLAIN_LENGTH: usize = 4500;
+/// A page that takes too long is asked for smaller, down to this; one record that takes too long is no matter of size.
+const SMALLEST_PAGE: usize = 1;
 
 impl BusinessCentralClient {
     pub(crate) async fn read_by_id(
@@ -35,7 +38,15 @@ impl BusinessCentralClient {
         let needed: Vec<&str> = columns.iter().map(String::as_str).collect();
         let route = Route::choose(table, &needed, self.companion)?;
         let reader = EntityReader::new(table, route, columns)?;
-        self.read_filters(&reader, id_filters(table, ids)).await
+        self.read_ids(&reader, ids).await
+    }
+
+    /// Reads records by id; ids that take too long together are asked for in smaller lists.
+    async fn read_ids(&self, reader: &EntityReader<'_>, ids: &[RecordId]) -> Result<Vec<Record>, SystemError> {
+        let full = (&*reader.table.name, Load::Ids, ids.len());
+        let pieces =
+            self.sizes.in_pieces(full, ids, true, |ids| self.read_filters(reader, id_filters(reader.table, ids)));
+        all_of_them(pieces.await)
     }
 
     pub(crate) async fn read_matching(
@@ -69,7 +80,7 @@ impl BusinessCentralClient {
         route: Route,
         ids: &[RecordId],
     ) -> Result<Vec<Record>, SystemError> {
-        self.read_filters(&EntityReader::new(table, route, &[])?, id_filters(table, ids)).await
+        self.read_ids(&EntityReader::new(table, route, &[])?, ids).await
     }
 
     async fn read_filters(&self, reader: &EntityReader<'_>, filters: Vec<String>) -> Result<Vec<Record>, SystemError> {
@@ -84,7 +95,11 @@ impl BusinessCentralClient {
             self.follow(reader, self.absolute(reader.route, query), &mut records).await?;
             return Ok(records);
         }
-        let batches = queries.chunks(self.batch_size).map(|queries| self.read_patiently(reader, queries));
+        let full = (&*reader.table.name, Load::Queries, self.batch_size);
+        let batches = queries.chunks(self.batch_size).map(|queries| async move {
+            let pieces = self.sizes.in_pieces(full, queries, true, |queries| self.read_patiently(reader, queries));
+            all_of_them(pieces.await)
+        });
         let mut records: Vec<Record> = try_join_all(batches).await?.into_iter().flatten().collect();
         // A record may meet two pieces of a list that was split.
         let mut seen = HashSet::with_capacity(records.len());
@@ -97,6 +112,7 @@ impl BusinessCentralClient {
         let mut attempt = 1;
         loop {
             match self.read_batched(reader, queries).await {
+                Err(error) if queries.len() > 1 && is_too_much(&error) => return Err(error),
                 Err(error) if self.identity.asks_again(&error, attempt).await => attempt += 1,
                 read => return read,
             }
@@ -131,16 +147,41 @@ impl BusinessCentralClient {
     ) -> Result<(), SystemError> {
         let mut next = Some(url);
         while let Some(url) = next {
-            let reply = self.call(reader.route, &self.page_request(url)).await?;
+            let reply = self.read_page(reader, url).await?;
             next = records_of(reader, &reply.json(), records)?;
         }
         Ok(())
     }
 
-    /// A read of one page.
-    pub(crate) fn page_request(&self, url: String) -> Request {
-        Request::get(url).header("Prefer", format!("odata.maxpagesize={}", self.page_size))
+    /// Reads one page, a smaller one when it takes too long.
+    pub(crate) async fn read_page(&self, reader: &EntityReader<'_>, url: String) -> Result<Reply, SystemError> {
+        let table = &*reader.table.name;
+        loop {
+            let size = self.sizes.allowed(table, Load::Page, self.page_size as usize);
+            let request = Request::get(url.as_str())
+                .header("Prefer", format!("odata.maxpagesize={size}"))
+                .divisible(size > SMALLEST_PAGE);
+            match self.call(reader.route, &request).await {
+                Err(error) if is_too_much(&error) && size > SMALLEST_PAGE => {
+                    self.sizes.was_too_much(table, Load::Page, size);
+                }
+                Err(error) => return Err(error),
+                Ok(reply) => {
+                    self.sizes.went_through(table, Load::Page, size);
+                    return Ok(reply);
+                }
+            }
+        }
     }
+}
+
+/// What was read in pieces, or the first failure.
+fn all_of_them(pieces: Vec<(&[impl Sized], Result<Vec<Record>, SystemError>)>) -> Result<Vec<Record>, SystemError> {
+    let mut records = Vec::new();
+    for (_, piece) in pieces {
+        records.extend(piece?);
+    }
+    Ok(records)
 }
 
 /// Reads the entities of a page and gives the link to the next.

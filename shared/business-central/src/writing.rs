@@ -4,8 +4,9 @@ use couplet_model::ids::RecordId;
 use couplet_model::record::Version;
 use couplet_model::system::{SystemError, SystemErrorKind, Write, WriteAction, Written};
 use couplet_model::table::{Side, Table};
-use couplet_odata::fault::part_error;
-use couplet_odata::{BatchPart, Operation, Repeat, Request, error_of};
+use couplet_odata::fault::{part_error, unmarked};
+use couplet_odata::sizes::is_too_much;
+use couplet_odata::{BatchPart, Load, Operation, Repeat, Request, error_of};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::Method;
 use serde_json::{Map, Value as Json, json};
@@ -71,7 +72,7 @@ impl BusinessCentralClient {
         // Stable: within one API and one kind of repetition the caller's order holds.
         prepared.sort_by_key(|item| (item.route, item.repeat() == Repeat::OnlyIfUnprocessed));
         for group in prepared.chunk_by(|a, b| (a.route, a.repeat()) == (b.route, b.repeat())) {
-            let chunks = group.chunks(self.batch_size).map(|chunk| self.write_chunk(table, chunk));
+            let chunks = group.chunks(self.batch_size).map(|chunk| self.write_in_time(table, chunk));
             for (item, outcome) in group.iter().zip(join_all(chunks).await.into_iter().flatten()) {
                 outcomes[item.place] = Some(outcome);
             }
@@ -201,18 +202,36 @@ impl BusinessCentralClient {
         prepared
     }
 
+    /// Writes items of one API in pieces that the service answers in time.
+    async fn write_in_time(&self, table: &Table, items: &[Prepared]) -> Vec<Outcome> {
+        let full = (&*table.name, Load::Batch, self.batch_size);
+        let again = items.first().is_none_or(|item| item.repeat() == Repeat::Idempotent);
+        let pieces = self.sizes.in_pieces(full, items, again, |items| self.write_chunk(table, items)).await;
+        let outcomes = |(piece, answer): (&[Prepared], Result<Vec<Outcome>, SystemError>)| {
+            answer.unwrap_or_else(|error| vec![Err(error); piece.len()])
+        };
+        pieces.into_iter().flat_map(outcomes).collect()
+    }
+
     /// Writes items of one API: alone or as a batch; in halves when the batch is refused as a whole.
-    fn write_chunk<'a>(&'a self, table: &'a Table, items: &'a [Prepared]) -> BoxFuture<'a, Vec<Outcome>> {
+    ///
+    /// # Errors
+    /// When they are too much for one request.
+    fn write_chunk<'a>(
+        &'a self,
+        table: &'a Table,
+        items: &'a [Prepared],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, SystemError>> {
         Box::pin(async move {
             match self.write_batch(table, items).await {
-                Ok(outcomes) => outcomes,
                 Err(error) if items.len() > 1 && error.kind == SystemErrorKind::Refused => {
                     let (left, right) = items.split_at(items.len() / 2);
-                    let mut outcomes = self.write_chunk(table, left).await;
-                    outcomes.extend(self.write_chunk(table, right).await);
-                    outcomes
+                    let mut outcomes = self.write_chunk(table, left).await?;
+                    outcomes.extend(self.write_chunk(table, right).await?);
+                    Ok(outcomes)
                 }
-                Err(error) => vec![Err(error); items.len()],
+                Err(error) if !is_too_much(&error) => Ok(vec![Err(error); items.len()]),
+                answer => answer,
             }
         })
     }
@@ -307,7 +326,7 @@ impl BusinessCentralClient {
             request = request.json(body);
         }
         let reply = self.identity.send(&request).await?;
-        if reply.status >= 500 || reply.status == 408 {
+        if reply.status >= 500 || matches!(reply.status, 408 | 413) {
             // The service itself failed; there is nothing to judge about the record.
             return Err(error_of(Side::BusinessCentral, &reply));
         }
@@ -315,7 +334,8 @@ impl BusinessCentralClient {
             .headers
             .iter()
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
-        Ok(vec![Some(BatchPart { status: reply.status, headers: headers.collect(), body: reply.json() })])
+        let headers = headers.collect();
+        Ok(vec![Some(BatchPart { status: reply.status, headers, body: reply.json() })])
     }
 
     fn operation(&self, table: &Table, item: &Prepared) -> Result<Operation, SystemError> {
@@ -330,7 +350,9 @@ impl BusinessCentralClient {
     }
 
     fn judge(&self, table: &Table, item: &Prepared, part: &BatchPart) -> Judgement {
-        if part.is_success() {
+        // A success shows the record as it is now, or bears another mark of the service; a deletion has nothing to show.
+        let is_own = part.is_own_success() || (item.step == Step::Delete && part.status == 204);
+        if part.is_success() && is_own {
             if item.step == Step::CreateUnnumbered {
                 self.note_numbered_by_series(table);
             }
@@ -338,6 +360,11 @@ impl BusinessCentralClient {
             return Judgement::Settled(written.ok_or_else(|| {
                 failure(SystemErrorKind::Protocol, "the record was created, but the answer does not tell its id")
             }));
+        }
+        if part.is_success() {
+            let error = unmarked(Side::BusinessCentral, part.status);
+            let may = item.repeat() == Repeat::Idempotent;
+            return if may { Judgement::Again(error) } else { Judgement::Settled(Err(error)) };
         }
         let mut error = part_error(Side::BusinessCentral, part);
         let names_a_route = error.message.contains("segment") || error.message.contains("No HTTP resource");
@@ -362,7 +389,9 @@ impl BusinessCentralClient {
                 self.identity.note_throttled(part.retry_after());
                 Judgement::Again(error)
             }
-            SystemErrorKind::Transient if item.repeat() == Repeat::Idempotent => Judgement::Again(error),
+            SystemErrorKind::Transient | SystemErrorKind::Outage if item.repeat() == Repeat::Idempotent => {
+                Judgement::Again(error)
+            }
             _ => Judgement::Settled(Err(error)),
         }
     }

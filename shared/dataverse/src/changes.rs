@@ -7,7 +7,7 @@ use couplet_model::system::{
 use couplet_model::table::Side;
 use couplet_odata::literal::instant_text;
 use couplet_odata::query::{Query, all_of};
-use couplet_odata::{Reply, Request, error_of};
+use couplet_odata::{Reply, error_of};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -48,7 +48,7 @@ impl DataverseClient {
     ) -> Result<ChangePage, SystemError> {
         let set = self.entity_set(query.table).await?;
         let url = Query::new().select(&reader.select()).on(&format!("{}/{set}", self.api));
-        let reply = self.identity.send(&self.page_request(&url, reader, FeedKind::Tracked)).await?;
+        let reply = self.read_page(reader, &url, preference(FeedKind::Tracked)).await?;
         if !reply.is_success() {
             let error = error_of(Side::Dataverse, &reply);
             if !refuses_tracking(&error) {
@@ -84,7 +84,10 @@ impl DataverseClient {
             .option("$filter", all_of(&[later, filter]))
             .option("$orderby", order)
             .on(&format!("{}/{set}", self.api));
-        let reply = self.call(&self.page_request(&url, reader, FeedKind::Modified)).await?;
+        let reply = self.read_page(reader, &url, preference(FeedKind::Modified)).await?;
+        if !reply.is_success() {
+            return Err(error_of(Side::Dataverse, &reply));
+        }
         let feed = Feed::new(FeedKind::Modified, since, server_time(&reply, since)?);
         self.page(query, reader, feed, &reply).await
     }
@@ -99,7 +102,7 @@ impl DataverseClient {
         mut feed: Feed,
         first: bool,
     ) -> Result<ChangePage, SystemError> {
-        let reply = self.identity.send(&self.page_request(link, reader, feed.kind)).await?;
+        let reply = self.read_page(reader, link, preference(feed.kind)).await?;
         if !reply.is_success() {
             let error = error_of(Side::Dataverse, &reply);
             if !is_lost_link(&reply, &error) {
@@ -121,15 +124,6 @@ impl DataverseClient {
         self.page(query, reader, feed, &reply).await
     }
 
-    fn page_request(&self, url: &str, reader: &RowReader<'_>, kind: FeedKind) -> Request {
-        let preference = self.read_preference(reader);
-        let preference = match kind {
-            FeedKind::Tracked => format!("odata.track-changes,{preference}"),
-            FeedKind::Modified => preference,
-        };
-        Request::get(url).header("Prefer", preference)
-    }
-
     async fn page(
         &self,
         query: &ChangesQuery<'_>,
@@ -137,10 +131,10 @@ impl DataverseClient {
         mut feed: Feed,
         reply: &Reply,
     ) -> Result<ChangePage, SystemError> {
-        let page = reply.json();
+        let page = &reply.content;
         let mut changes = Vec::new();
         let mut incomplete = Vec::new();
-        for row in rows(&page)? {
+        for row in rows(page)? {
             let Json::Object(row) = row else { continue };
             if let Some(id) = deleted_id(row) {
                 changes.push(Change::Deleted(id));
@@ -173,6 +167,14 @@ impl DataverseClient {
             None => NextPage::Done(feed.cursor(page.get("@odata.deltaLink").and_then(Json::as_str))),
         };
         Ok(ChangePage { changes, next, note })
+    }
+}
+
+/// What a page of such a feed asks for before its size.
+fn preference(kind: FeedKind) -> &'static str {
+    match kind {
+        FeedKind::Tracked => "odata.track-changes,",
+        FeedKind::Modified => "",
     }
 }
 

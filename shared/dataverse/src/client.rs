@@ -11,7 +11,7 @@ use couplet_model::record::Record;
 use couplet_model::system::{ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written};
 use couplet_model::table::{Side, Table};
 use couplet_odata::multipart::{read_batch, write_batch};
-use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, error_of};
+use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
 use reqwest::Method;
 use uuid::Uuid;
 
@@ -43,6 +43,8 @@ pub struct DataverseClient {
     pub(crate) page_size: u32,
     pub(crate) bulk_size: usize,
     pub(crate) batch_size: usize,
+    /// What one request may hold.
+    pub(crate) sizes: Sizes,
     learned: RwLock<Learned>,
 }
 
@@ -65,6 +67,7 @@ impl DataverseClient {
             page_size: settings.page_size.clamp(1, 5000),
             bulk_size: settings.bulk_size.clamp(1, 1000),
             batch_size: settings.batch_size.clamp(1, 1000),
+            sizes: Sizes::default(),
             learned: RwLock::new(Learned::new(entity_sets, settings.navigation)),
             identity: Identity::new(IdentitySettings {
                 side: Side::Dataverse,
@@ -108,6 +111,7 @@ impl DataverseClient {
         let (media_type, body) = write_batch(operations);
         let request = Request::write(Method::POST, format!("{}/$batch", self.api), repeat)
             .header("Prefer", "odata.continue-on-error")
+            .divisible(operations.len() > 1)
             .content(media_type, body);
         let reply = self.identity.send(&request).await?;
         let media_type = reply.header("content-type").unwrap_or_default();
@@ -115,7 +119,7 @@ impl DataverseClient {
             return Err(error_of(Side::Dataverse, &reply));
         }
         read_batch(media_type, &reply.body)
-            .map_err(|error| SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", error.to_string()))
+            .map_err(|error| SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", error.to_string()))
     }
 }
 

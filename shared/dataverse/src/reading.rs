@@ -9,7 +9,8 @@ use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
 use couplet_odata::fault::part_error;
 use couplet_odata::query::Query;
-use couplet_odata::{Operation, Repeat, Request};
+use couplet_odata::sizes::is_too_much;
+use couplet_odata::{Load, Operation, Repeat, Reply, Request, error_of};
 use futures_util::future::try_join_all;
 use reqwest::Method;
 use serde_json::Value as Json;
@@ -22,6 +23,8 @@ use crate::rows::RowReader;
 const PLAIN_LENGTH: usize = 8000;
 /// Queries packed into one batch: with 400 ids each, answers stay at a few thousand rows.
 const QUERIES_PER_BATCH: usize = 10;
+/// A page that takes too long is asked for smaller, down to this; one row that takes too long is no matter of size.
+const SMALLEST_PAGE: usize = 1;
 
 impl DataverseClient {
     pub(crate) async fn read_by_id(
@@ -33,7 +36,10 @@ impl DataverseClient {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        self.read_filters(table, id_filters(table, ids), columns).await
+        let full = (&*table.name, Load::Ids, ids.len());
+        let pieces =
+            self.sizes.in_pieces(full, ids, true, |ids| self.read_filters(table, id_filters(table, ids), columns));
+        all_of_them(pieces.await)
     }
 
     pub(crate) async fn read_matching(
@@ -68,7 +74,12 @@ impl DataverseClient {
             self.follow(&reader, format!("{}{query}", self.api), &mut records).await?;
             return Ok(records);
         }
-        let batches = queries.chunks(QUERIES_PER_BATCH).map(|queries| self.read_patiently(&reader, queries));
+        let reader = &reader;
+        let full = (&*table.name, Load::Queries, QUERIES_PER_BATCH);
+        let batches = queries.chunks(QUERIES_PER_BATCH).map(|queries| async move {
+            let pieces = self.sizes.in_pieces(full, queries, true, |queries| self.read_patiently(reader, queries));
+            all_of_them(pieces.await)
+        });
         let mut records: Vec<Record> = try_join_all(batches).await?.into_iter().flatten().collect();
         // A record may meet two pieces of a list that was split.
         let mut seen = HashSet::with_capacity(records.len());
@@ -81,6 +92,7 @@ impl DataverseClient {
         let mut attempt = 1;
         loop {
             match self.read_batched(reader, queries).await {
+                Err(error) if queries.len() > 1 && is_too_much(&error) => return Err(error),
                 Err(error) if self.identity.asks_again(&error, attempt).await => attempt += 1,
                 read => return read,
             }
@@ -92,7 +104,7 @@ impl DataverseClient {
             .iter()
             .map(|query| {
                 Operation::new(Method::GET, format!("{}{query}", self.path))
-                    .header("Prefer", self.read_preference(reader))
+                    .header("Prefer", self.read_preference(reader, self.page_size as usize))
             })
             .collect();
         let parts = self.batch(&operations, Repeat::Read).await?;
@@ -116,20 +128,63 @@ impl DataverseClient {
     async fn follow(&self, reader: &RowReader<'_>, url: String, records: &mut Vec<Record>) -> Result<(), SystemError> {
         let mut next = Some(url);
         while let Some(url) = next {
-            let request = Request::get(url).header("Prefer", self.read_preference(reader));
-            let reply = self.call(&request).await?;
+            let reply = self.read_page(reader, &url, "").await?;
+            if !reply.is_success() {
+                return Err(error_of(Side::Dataverse, &reply));
+            }
             next = rows_of(reader, &reply.json(), records)?;
         }
         Ok(())
     }
 
-    pub(crate) fn read_preference(&self, reader: &RowReader<'_>) -> String {
-        let size = format!("odata.maxpagesize={}", self.page_size);
+    /// Reads one page, a smaller one when it takes too long. `preference` comes before the others.
+    pub(crate) async fn read_page(
+        &self,
+        reader: &RowReader<'_>,
+        url: &str,
+        preference: &str,
+    ) -> Result<Reply, SystemError> {
+        let table = reader.table_name();
+        loop {
+            let size = self.sizes.allowed(table, Load::Page, self.page_size as usize);
+            let preferences = self.read_preference(reader, size);
+            let request = Request::get(url)
+                .header("Prefer", format!("{preference}{preferences}"))
+                .divisible(size > SMALLEST_PAGE);
+            let answer = self.identity.send(&request).await;
+            let failure = match &answer {
+                Ok(reply) if reply.is_success() => None,
+                Ok(reply) => Some(error_of(Side::Dataverse, reply)),
+                Err(error) => Some(error.clone()),
+            };
+            match failure {
+                Some(error) if is_too_much(&error) && size > SMALLEST_PAGE => {
+                    self.sizes.was_too_much(table, Load::Page, size);
+                    continue;
+                }
+                Some(_) => {}
+                None => self.sizes.went_through(table, Load::Page, size),
+            }
+            return answer;
+        }
+    }
+
+    fn read_preference(&self, reader: &RowReader<'_>, size: usize) -> String {
+        let size = format!("odata.maxpagesize={size}");
         match reader.annotations() {
             Some(annotations) => format!("{size},{annotations}"),
             None => size,
         }
     }
+}
+
+/// What was read in pieces, or the first failure.
+fn all_of_them(pieces: Vec<(&[impl Sized], Result<Vec<Record>, SystemError>)>) -> Result<Vec<Record>, SystemError> {
+    let mut records = Vec::new();
+    for (_, piece) in pieces {
+        records.extend(piece?);
+    }
+    Ok(records)
 }
 
 /// Reads the rows of a page and gives the link to the next.
@@ -145,6 +200,7 @@ fn rows_of(reader: &RowReader<'_>, page: &Json, records: &mut Vec<Record>) -> Re
 /// The rows of a page.
 pub(crate) fn rows(page: &Json) -> Result<&Vec<Json>, SystemError> {
     page.get("value").and_then(Json::as_array).ok_or_else(|| {
-        SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", "the answer is not a list of rows")
+        // The service's own answers are lists; one that is none was cut, or written by somebody on the way.
+        SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", "the answer is not a list of rows")
     })
 }

@@ -78,6 +78,11 @@ impl<'a> RowReader<'a> {
         Ok(Self { table, readings, annotated })
     }
 
+    /// The table that is read.
+    pub fn table_name(&self) -> &str {
+        &self.table.name
+    }
+
     /// The properties to select: the id and the time of change always.
     pub fn select(&self) -> Vec<&str> {
         let mut names: Vec<&str> = vec![&self.table.id_column];

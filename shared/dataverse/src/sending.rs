@@ -4,7 +4,7 @@ use couplet_model::ids::RecordId;
 use couplet_model::record::Version;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
-use couplet_odata::fault::{is_deadlock, part_error};
+use couplet_odata::fault::{is_deadlock, part_error, unmarked};
 use couplet_odata::{BatchPart, Operation, Reply, Request, error_of};
 use reqwest::Method;
 use serde_json::{Map, Value as Json, json};
@@ -54,7 +54,9 @@ impl DataverseClient {
         let targets: Vec<Json> = items.iter().map(|item| target(table, item)).collect();
         let way = items.first().map_or(Way::Create, |item| item.way);
         let url = format!("{}/{set}/Microsoft.Dynamics.CRM.{message}", self.api);
-        let request = Request::write(Method::POST, url, way.repeat()).json(&json!({ "Targets": targets }));
+        let request = Request::write(Method::POST, url, way.repeat())
+            .divisible(items.len() > 1)
+            .json(&json!({ "Targets": targets }));
         let mut repeats = 0;
         let reply = loop {
             let reply = self.identity.send(&request).await?;
@@ -128,6 +130,9 @@ impl DataverseClient {
     }
 
     fn part_outcome(&self, table: &Table, item: &Prepared<'_>, part: &BatchPart) -> Outcome {
+        if part.is_success() && !part.is_own_success() {
+            return Err(unmarked(Side::Dataverse, part.status));
+        }
         if part.is_success() {
             let entity = part.header("odata-entityid").or_else(|| part.header("location")).and_then(id_at_end);
             return trace(item, entity, part.header("etag").map(str::to_owned));
@@ -177,6 +182,7 @@ impl DataverseClient {
         match error.kind {
             SystemErrorKind::Throttled(_) => true,
             SystemErrorKind::Transient => is_deadlock(error) || item.way != Way::Create,
+            SystemErrorKind::Outage => item.way != Way::Create,
             // Two upserts of one id at once: the loser meets the winner's row.
             SystemErrorKind::Duplicate => item.way == Way::Upsert && error.code.eq_ignore_ascii_case("0x80040237"),
             _ => error.code.eq_ignore_ascii_case(NO_VERSIONS) && self.learned().is_unversioned(&table.name),

@@ -4,7 +4,8 @@ use couplet_model::ids::RecordId;
 use couplet_model::record::Version;
 use couplet_model::system::{SystemError, SystemErrorKind, Write, WriteAction, Written};
 use couplet_model::table::{Side, Table};
-use couplet_odata::Repeat;
+use couplet_odata::sizes::is_too_much;
+use couplet_odata::{Load, Repeat};
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value as Json};
 
@@ -151,48 +152,67 @@ impl DataverseClient {
         for group in prepared.chunk_by(|a, b| a.way == b.way) {
             let bulk = group.first().is_some_and(|item| item.way.message().is_some());
             let size = if bulk { self.bulk_size } else { self.batch_size };
-            let chunks = group.chunks(size).map(|chunk| self.write_chunk(table, set, chunk));
+            let chunks = group.chunks(size).map(|chunk| self.write_in_time(table, set, size, chunk));
             for (item, outcome) in group.iter().zip(join_all(chunks).await.into_iter().flatten()) {
                 outcomes[item.place] = Some(outcome);
             }
         }
     }
 
+    /// Writes items of one way in pieces that the service answers in time.
+    async fn write_in_time(&self, table: &Table, set: &str, size: usize, items: &[Prepared<'_>]) -> Vec<Outcome> {
+        let Some(first) = items.first() else { return Vec::new() };
+        let load = if first.way.message().is_some() { Load::Bulk } else { Load::Batch };
+        let again = first.way.repeat() == Repeat::Idempotent;
+        let write = |items| self.write_chunk(table, set, items);
+        let pieces = self.sizes.in_pieces((&table.name, load, size), items, again, write).await;
+        let outcomes = |(piece, answer): (&[Prepared<'_>], Result<Vec<Outcome>, SystemError>)| {
+            answer.unwrap_or_else(|error| vec![Err(error); piece.len()])
+        };
+        pieces.into_iter().flat_map(outcomes).collect()
+    }
+
     /// Writes items of one way: by its bulk message; when data is at fault, as a batch, which answers for each; when
     /// even that is refused as a whole, in halves.
+    ///
+    /// # Errors
+    /// When they are too much for one request.
     fn write_chunk<'a>(
         &'a self,
         table: &'a Table,
         set: &'a str,
         items: &'a [Prepared<'a>],
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, SystemError>> {
         Box::pin(async move {
-            let Some(first) = items.first() else { return Vec::new() };
+            let Some(first) = items.first() else { return Ok(Vec::new()) };
             if items.len() == 1 {
-                return vec![self.write_one(table, set, first).await];
+                return match self.write_one(table, set, first).await {
+                    Err(error) if is_too_much(&error) => Err(error),
+                    outcome => Ok(vec![outcome]),
+                };
             }
             if let Some(message) = first.way.message().filter(|message| self.learned().supports(&table.name, message)) {
                 let error = match self.write_bulk(table, set, message, items).await {
-                    Ok(outcomes) => return outcomes,
-                    Err(error) => error,
+                    Err(error) if !is_too_much(&error) => error,
+                    answer => return answer,
                 };
                 if is_unsupported(&error, message) {
                     self.learn().learn_unsupported(&table.name, message);
                 } else if !blames_data(&error) || (speaks_of_a_property(&error) && self.learned().can_heal(&table.name))
                 {
-                    return vec![Err(error); items.len()];
+                    return Ok(vec![Err(error); items.len()]);
                 }
                 tracing::debug!(table = table.name, message, code = error.code, "bulk refused, records go one by one");
             }
             match self.write_batch(table, set, items).await {
-                Ok(outcomes) => outcomes,
                 Err(error) if blames_data(&error) => {
                     let (left, right) = items.split_at(items.len() / 2);
-                    let mut outcomes = self.write_chunk(table, set, left).await;
-                    outcomes.extend(self.write_chunk(table, set, right).await);
-                    outcomes
+                    let mut outcomes = self.write_chunk(table, set, left).await?;
+                    outcomes.extend(self.write_chunk(table, set, right).await?);
+                    Ok(outcomes)
                 }
-                Err(error) => vec![Err(error); items.len()],
+                Err(error) if !is_too_much(&error) => Ok(vec![Err(error); items.len()]),
+                answer => answer,
             }
         })
     }

@@ -276,7 +276,8 @@ impl Engine {
         if let Err(unnoted) = store.fail_run(self.company(), job, run, now, message.clone()).await {
             warn!(job, run = %run, error = %unnoted, "the failed run could not be noted");
         }
-        let keeps_place = matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_));
+        let keeps_place =
+            matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_) | RetryClass::Outage);
         let ended = Ended { state: JobState::Error, message: Some(message), keeps_place };
         if let Err(unreleased) = store.release_lease(self.company(), job, leg.holder, ended, now).await {
             warn!(job, run = %run, error = %unreleased, "the lease could not be released and will expire");

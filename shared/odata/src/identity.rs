@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
-use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Certificate, Client, Response};
 use serde_json::Value as Json;
@@ -374,7 +374,9 @@ impl Identity {
     fn lost_within(&self, error: &reqwest::Error, time: Duration) -> SystemError {
         let lost = self.lost(error);
         match lost.kind {
-            SystemErrorKind::Timeout if time < TELLING_TIME => SystemError { kind: SystemErrorKind::Unreachable, ..lost },
+            SystemErrorKind::Timeout if time < TELLING_TIME => {
+                SystemError { kind: SystemErrorKind::Unreachable, ..lost }
+            }
             _ => lost,
         }
     }

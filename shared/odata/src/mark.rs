@@ -34,7 +34,9 @@ pub(crate) fn foreign(side: Side, status: u16, headers: &HeaderMap, body: &[u8],
     Some(match media_type.as_str() {
         _ if cut_short => format!("the answer (status {status}, {} bytes) was cut short or is no JSON", body.len()),
         "" => format!("something on the way answered instead, without a content type (status {status})"),
-        media_type => format!("something on the way answered instead, such as a gateway ({media_type}, status {status})"),
+        media_type => {
+            format!("something on the way answered instead, such as a gateway ({media_type}, status {status})")
+        }
     })
 }
 

@@ -242,7 +242,8 @@ mod tests {
         let whole = read_batch("multipart/mixed; boundary=batchresponse_G", ANSWER.as_bytes()).expect("parts");
         let first = ANSWER.find("HTTP/1.1").expect("a part");
         for end in first..ANSWER.len() {
-            let parts = read_batch("multipart/mixed; boundary=batchresponse_G", &ANSWER.as_bytes()[..end]).expect("parts");
+            let parts =
+                read_batch("multipart/mixed; boundary=batchresponse_G", &ANSWER.as_bytes()[..end]).expect("parts");
             // A part without its last headers may pass for one; its status and body are never half.
             for (part, expected) in parts.iter().zip(&whole) {
                 assert_eq!((part.status, &part.body), (expected.status, &expected.body), "cut at {end}");
@@ -252,7 +253,10 @@ mod tests {
 
     #[test]
     fn f18_markup_inside_a_part_bears_no_mark() {
-        let answer = ANSWER.replace("OData-Version: 4.0\r\nOData-EntityId: http://h/tasks(1)\r\n\r\n", "Content-Type: text/html\r\n\r\n<html></html>");
+        let answer = ANSWER.replace(
+            "OData-Version: 4.0\r\nOData-EntityId: http://h/tasks(1)\r\n\r\n",
+            "Content-Type: text/html\r\n\r\n<html></html>",
+        );
         let parts = read_batch("multipart/mixed", answer.as_bytes()).expect("parts");
         assert_eq!((parts[0].status, parts[0].is_own_success()), (204, false));
         let parts = read_batch("multipart/mixed", ANSWER.as_bytes()).expect("parts");

@@ -41,7 +41,14 @@ pub struct Request {
 impl Request {
     /// A read.
     pub fn get(url: impl Into<String>) -> Self {
-        Self { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, repeat: Repeat::Read, divisible: false }
+        Self {
+            method: Method::GET,
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+            repeat: Repeat::Read,
+            divisible: false,
+        }
     }
 
     /// A write without a body.

@@ -1,7 +1,9 @@
 //! The bench the end-to-end tests stand on: both simulators, the embedded store, a queue worked by hand, and the engine.
 
+mod proxy;
 mod queue;
 mod world;
 
+pub use proxy::{Disturbance, Foreign, Passing, Proxy};
 pub use queue::{HandQueue, HandTasks};
 pub use world::{Tally, World, WorldOptions};

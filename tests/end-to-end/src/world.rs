@@ -17,6 +17,7 @@ use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize as Data
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use crate::proxy::Proxy;
 use crate::queue::{HandQueue, HandTasks};
 
 /// Jobs that are built, in dependency order.
@@ -141,7 +142,8 @@ impl World {
             companion: options.companion,
         };
         let queues = (Arc::new(HandQueue::default()), Arc::new(HandTasks::default()));
-        let engine = build_engine(&parts, &business_central, &dataverse, queues.clone(), options.engine);
+        let direct = (business_central.url(), dataverse.url());
+        let engine = build_engine(&parts, &business_central, &dataverse, direct, queues.clone(), options.engine);
         let (queue, tasks) = queues;
         Self { business_central, dataverse, engine, queue, tasks, parts }
     }
@@ -150,7 +152,21 @@ impl World {
     #[must_use]
     pub fn another_engine(&self, options: EngineOptions) -> Engine {
         let queues = (Arc::clone(&self.queue), Arc::clone(&self.tasks));
-        build_engine(&self.parts, &self.business_central, &self.dataverse, queues, options)
+        let direct = (self.business_central.url(), self.dataverse.url());
+        build_engine(&self.parts, &self.business_central, &self.dataverse, direct, queues, options)
+    }
+
+    /// Another engine on the same store and queue, that reaches the systems through proxies.
+    #[must_use]
+    pub fn engine_through(&self, business_central: &Proxy, dataverse: &Proxy, options: EngineOptions) -> Engine {
+        let queues = (Arc::clone(&self.queue), Arc::clone(&self.tasks));
+        let urls = (business_central.url().to_owned(), dataverse.url().to_owned());
+        build_engine(&self.parts, &self.business_central, &self.dataverse, urls, queues, options)
+    }
+
+    /// Proxies before Business Central and Dataverse.
+    pub async fn proxies(&self) -> (Proxy, Proxy) {
+        (Proxy::before(&self.business_central.url()).await, Proxy::before(&self.dataverse.url()).await)
     }
 
     /// The company.
@@ -202,6 +218,14 @@ impl World {
     pub async fn run(&self, job: &str, mode: RunMode) -> Run {
         let report = self.find(job, mode).await;
         self.drain().await;
+        self.run_of(job, report.run).await
+    }
+
+    /// Runs a job to its end with another engine and gives its counters.
+    pub async fn run_with(&self, engine: &Engine, job: &str, mode: RunMode) -> Run {
+        let request = RunRequest { job: job.to_owned(), mode, trigger: Trigger::Manual, until: None };
+        let report = engine.run_job(&request).await.unwrap_or_else(|error| panic!("{job} fails: {error}"));
+        self.drain_with(engine).await;
         self.run_of(job, report.run).await
     }
 
@@ -281,17 +305,18 @@ fn build_engine(
     parts: &Parts,
     business_central: &BusinessCentralSimulator,
     dataverse: &DataverseSimulator,
+    (erp_url, crm_url): (String, String),
     (queue, tasks): (Arc<HandQueue>, Arc<HandTasks>),
     options: EngineOptions,
 ) -> Engine {
     let (tenant, client, secret) = business_central.credentials();
-    let (url, authority) = (business_central.url(), business_central.authority());
-    let mut settings = BusinessCentralSettings::new(url, authority, tenant, client, secret, parts.company);
+    let authority = business_central.authority();
+    let mut settings = BusinessCentralSettings::new(erp_url, authority, tenant, client, secret, parts.company);
     settings.page_size = parts.page_size.unwrap_or(settings.page_size);
     settings.companion = parts.companion;
     let erp = BusinessCentralClient::new(settings).expect("the client is built");
     let (tenant, client, secret) = dataverse.credentials();
-    let mut settings = DataverseSettings::new(dataverse.url(), dataverse.authority(), tenant, client, secret);
+    let mut settings = DataverseSettings::new(crm_url, dataverse.authority(), tenant, client, secret);
     settings.page_size = parts.page_size.unwrap_or(settings.page_size);
     let crm = DataverseClient::new(settings, parts.catalogue.dataverse_entity_sets()).expect("the client is built");
     Engine::new(EngineParts {

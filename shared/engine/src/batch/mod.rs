@@ -31,6 +31,9 @@ use crate::rules::{self, Followed, MappingRules, PreparedRules};
 /// How long a message stays away after a failure of the set-up: long enough for a person to act before it is given up.
 const SET_UP_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long a message stays away while something else than the service answers, or the service does not know us.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(300);
+
 /// One record of a batch on its way through the steps.
 struct Entry {
     /// Places of its messages among the deliveries.
@@ -309,6 +312,7 @@ fn pause_of(class: RetryClass) -> Option<Duration> {
         RetryClass::RetryAfter(pause) => Some(pause),
         RetryClass::Conflict => Some(Duration::ZERO),
         RetryClass::Configuration => Some(SET_UP_PAUSE),
+        RetryClass::Outage => Some(OUTAGE_PAUSE),
         // The queue's own visibility timeout is the back-off.
         RetryClass::RetryNow | RetryClass::Data => None,
     }
