@@ -102,6 +102,9 @@ async fn expect_each_once(world: &World, own: (usize, usize), what: &str) {
     assert_eq!(world.couplings("CUSTOMER").await, all as u64, "couplings, {what}");
     assert!(world.queue.dead_letters().is_empty(), "{what}");
     assert!(world.failures("CUSTOMER").await.is_empty(), "{what}: {:?}", world.failures("CUSTOMER").await);
+    // What follows a creation was done for every one of them.
+    let belongs = |row: &serde_json::Map<String, Json>| row.get("_bcbi_companyid_value").is_some_and(Json::is_string);
+    assert!(world.dataverse.rows("account").iter().all(belongs), "{what}: an account belongs to no company");
 }
 
 async fn own(world: &World) -> (usize, usize) {
@@ -262,8 +265,16 @@ async fn a_create_that_is_refused_makes_no_claim_on_what_a_person_creates_later(
     let run = world.run("CUSTOMER", RunMode::Full).await;
     assert_eq!(run.from_dataverse.failed, 1);
     world.business_central.faults().accept_all_texts();
-    world.run("CUSTOMER", RunMode::Full).await;
-    expect_each_once(&world, (own.0, own.1 + 1), "after the refusal").await;
+    // Nothing was created, so a customer of the same name is another one.
+    world.business_central.create_as_user("Customer", json!({"displayName": "Refused Ltd."})).expect("taken");
+    world.find("CUSTOMER", RunMode::Full).await;
+    let (accounts, customers): (Vec<_>, Vec<_>) =
+        world.queue.take(1000).into_iter().partition(|it| it.message.direction == Direction::FromDataverse);
+    for deliveries in [accounts, customers] {
+        deliveries.into_iter().for_each(|delivery| world.queue.give_back(delivery));
+        world.drain().await;
+    }
+    expect_each_once(&world, (own.0 + 1, own.1 + 1), "after the refusal").await;
 }
 
 #[tokio::test]
@@ -318,4 +329,30 @@ async fn a_number_from_sales_that_the_series_refuses_gives_way_to_the_given_one_
     let run = world.run("CUSTOMER", RunMode::Modified).await;
     assert_eq!((run.from_dataverse.modified, run.counters.failed), (1, 0));
     assert_eq!(world.dataverse.row("account", account).expect("there")["accountnumber"], "ACME-7");
+}
+
+#[tokio::test]
+async fn a_create_without_an_answer_keeps_its_claim_so_that_nobody_looks_before_the_service_has_finished() {
+    for (mode, comes_back_to_it) in [(Mode::Standard, false), (Mode::Companion, true)] {
+        let world = prepared(mode).await;
+        world.find("CUSTOMER", RunMode::Full).await;
+        let accounts: Vec<_> =
+            world.queue.take(1000).into_iter().filter(|it| it.message.direction == Direction::FromDataverse).collect();
+        // Claims last as long as in production here.
+        let engine = world.another_engine(EngineOptions::default());
+        world.business_central.faults().cut_after_write(1);
+        let first = engine.sync_batch(accounts.clone()).await.dispositions;
+        if matches!(mode, Mode::Standard) {
+            assert!(first.iter().all(|end| *end != Disposition::Done), "{first:?}");
+        }
+        let made = world.business_central.rows("Customer").len();
+        world.business_central.reset_requests();
+        let again = engine.sync_batch(accounts).await.dispositions;
+        let done = again.iter().all(|end| *end == Disposition::Done);
+        assert_eq!(done, comes_back_to_it, "{mode:?}: {again:?}");
+        if !comes_back_to_it {
+            assert_eq!(world.business_central.requests(), 0, "nothing is asked or created while the claim lasts");
+            assert_eq!(world.business_central.rows("Customer").len(), made);
+        }
+    }
 }
