@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use couplet_model::comparing::{folded, same};
 use couplet_model::filter::{Condition, Filter, Operator};
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
@@ -60,7 +61,7 @@ pub(crate) fn doubtful(filter: &Filter) -> Vec<&Condition> {
 pub(crate) fn meets(record: &Record, condition: &Condition) -> bool {
     let actual = record.get(&condition.column);
     condition.values.iter().any(|value| match (actual.as_text(), value.as_text()) {
-        (Some(a), Some(b)) => a.to_lowercase() == b.to_lowercase(),
+        (Some(a), Some(b)) => same(a, b),
         _ => actual == value,
     })
 }
@@ -81,7 +82,7 @@ fn texts(table: &Table, condition: &Condition) -> Result<Vec<String>, SystemErro
                 .values
                 .iter()
                 .map(|value| filtered(field, value))
-                .filter(|literal| seen.insert(literal.to_lowercase()))
+                .filter(|literal| seen.insert(folded(literal)))
                 .collect();
             chains(name, &literals)
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use couplet_model::comparing::folded;
 use couplet_model::filter::{Condition, Filter, Operator};
 use couplet_model::ids::RecordId;
 use couplet_model::system::SystemError;
@@ -79,7 +80,7 @@ fn list_texts(name: &str, wire: &str, values: &[Value]) -> Vec<String> {
             continue;
         }
         let text = literal(value);
-        if !seen.insert(text.to_lowercase()) {
+        if !seen.insert(folded(&text)) {
             continue;
         }
         match value {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use couplet_model::catalogue::FilterContext;
+use couplet_model::comparing::same;
 use couplet_model::ids::derived_id;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
@@ -133,7 +134,7 @@ impl Engine {
         let read = || async {
             let code = self.local_currency().await?.to_owned();
             let base = self.base_currency().await?;
-            if base.iso_code.eq_ignore_ascii_case(&code) {
+            if same(&base.iso_code, &code) {
                 return Ok(base.id);
             }
             let filter = Filter::all(vec![Condition::equal("isocurrencycode", Value::Text(code.clone()))]);
@@ -166,8 +167,11 @@ impl Engine {
             let wanted = names.iter().cloned().map(Value::Text).collect();
             let filter = Filter::all(vec![Condition::one_of("name", wanted)]);
             let rows = self.find_rows("pricelevel", &filter, &["name", "transactioncurrencyid"]).await?;
-            let named =
-                |name: &str| rows.iter().filter(|row| row.get("name").as_text() == Some(name)).collect::<Vec<_>>();
+            let named = |name: &str| {
+                rows.iter()
+                    .filter(|row| row.get("name").as_text().is_some_and(|own| same(own, name)))
+                    .collect::<Vec<_>>()
+            };
             let in_currency = |row: &&&Record| row.get("transactioncurrencyid").as_guid() == Some(currency);
             // The name may be taken by a list in another currency: then the second name is used (S209).
             for name in &names {

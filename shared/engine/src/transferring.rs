@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use couplet_model::catalogue::{FieldMapping, Resolution};
+use couplet_model::comparing::{folded, same};
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, Dependency};
@@ -18,7 +19,7 @@ use crate::rules::{self, Obstacle, is_usable};
 
 /// Everything the rows of a batch refer to, read in bulk beforehand.
 pub(crate) struct References {
-    /// Resolved records of a mapping by the key they are referred to with.
+    /// Resolved records of a mapping by the folded key they are referred to with.
     by_mapping: HashMap<MappingName, HashMap<String, Value>>,
     /// Labels of choice columns.
     labels: BTreeMap<String, OptionLabels>,
@@ -94,11 +95,11 @@ async fn resolve(
             let row = |id| Value::Reference { table: target.dataverse.name.as_str().into(), id };
             let found = engine.store().couplings_by_key(company, &target.name, &keys).await?;
             for (key, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
-                resolved.insert(key, row(coupling.dataverse_id.0));
+                resolved.insert(folded(&key), row(coupling.dataverse_id.0));
             }
             if let Ok(rules) = rules::of(target) {
                 for (key, id) in rules.standing_pairs(engine).await? {
-                    resolved.insert(key, row(id));
+                    resolved.insert(folded(&key), row(id));
                 }
             }
         }
@@ -107,14 +108,14 @@ async fn resolve(
             let found = engine.store().couplings_by_id(company, &target.name, Side::Dataverse, &ids).await?;
             for (id, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
                 if let Some(key) = coupling.key {
-                    resolved.insert(id.to_string(), Value::text(key));
+                    resolved.insert(folded(&id.to_string()), Value::text(key));
                 }
             }
             if let Ok(rules) = rules::of(target) {
                 // The last pair of a row wins: Business Central shows a blank currency as the local code, and takes it
                 // back as blank.
                 for (key, id) in rules.standing_pairs(engine).await? {
-                    resolved.insert(id.to_string(), Value::text(key));
+                    resolved.insert(folded(&id.to_string()), Value::text(key));
                 }
             }
         }
@@ -175,7 +176,7 @@ fn resolved(
         Resolution::Option(_) => option(row, references, column, value),
         Resolution::Lookup(through) => {
             let key = reference_key(value).unwrap_or_default();
-            let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&key).cloned());
+            let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&folded(&key)).cloned());
             if let Some(found) = found {
                 return Ok(Some(found));
             }
@@ -234,8 +235,7 @@ fn in_options(labels: &[(i64, String)], value: &Value) -> Option<Value> {
         }
         other => {
             let code = other.to_string();
-            let same = |label: &str| label.trim().eq_ignore_ascii_case(&code);
-            labels.iter().find(|(_, label)| same(label)).map(|(number, _)| Value::Int(*number))
+            labels.iter().find(|(_, label)| same(label.trim(), code.trim())).map(|(number, _)| Value::Int(*number))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Conditions on the columns of one table: sent to a system as a query, or judged here on a record.
 
+use crate::comparing::same;
 use crate::record::Record;
 use crate::value::Value;
 
@@ -44,7 +45,7 @@ impl Condition {
     pub fn matches(&self, record: &Record) -> bool {
         let actual = record.get(&self.column);
         let equal = |value: &Value| match (actual.as_text(), value.as_text()) {
-            (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+            (Some(a), Some(b)) => same(a, b),
             _ => actual == value,
         };
         match self.operator {

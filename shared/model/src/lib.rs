@@ -2,6 +2,7 @@
 //! when a record is unchanged, modified or in conflict, and the port [`system::System`] both systems are reached through.
 
 pub mod catalogue;
+pub mod comparing;
 pub mod coupling;
 pub mod decision;
 pub mod filter;
@@ -10,6 +11,7 @@ pub mod job;
 pub mod message;
 pub mod outcome;
 pub mod record;
+pub mod seen;
 pub mod switches;
 pub mod system;
 pub mod table;

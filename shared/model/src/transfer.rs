@@ -6,13 +6,15 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
+use crate::comparing::{folded, same};
 use crate::table::FieldType;
 use crate::value::Value;
 
 /// Converts a value to the type of the destination field (R133, R139, R140).
 ///
-/// Text that is too long is cut to the destination's length; codes are trimmed and upper-cased. `None` means that the
-/// value cannot be a value of the destination: the destination keeps what it has (R139).
+/// Text that is too long is cut to the destination's length, which both systems count in UTF-16 units; codes are trimmed
+/// and take the form that Business Central gives them. `None` means that the value cannot be a value of the destination:
+/// the destination keeps what it has (R139).
 pub fn convert(value: &Value, to: &FieldType) -> Option<Value> {
     if value.is_null() {
         return Some(Value::Null);
@@ -20,7 +22,7 @@ pub fn convert(value: &Value, to: &FieldType) -> Option<Value> {
     match to {
         FieldType::Text { length } => Some(Value::text(cut(&plain_text(value), *length))),
         FieldType::Code { length } => {
-            let code = plain_text(value).trim().to_uppercase();
+            let code = folded(plain_text(value).trim());
             Some(Value::text(cut(&code, *length).trim_end()))
         }
         FieldType::Memo | FieldType::EntityName => Some(Value::text(plain_text(value))),
@@ -63,7 +65,7 @@ pub fn convert(value: &Value, to: &FieldType) -> Option<Value> {
             if values.is_empty() {
                 return Some(Value::text(text));
             }
-            values.iter().find(|name| name.eq_ignore_ascii_case(text)).map(|name| Value::text(name.trim()))
+            values.iter().find(|name| same(name, text)).map(|name| Value::text(name.trim()))
         }
     }
 }
@@ -76,12 +78,39 @@ fn plain_text(value: &Value) -> String {
     }
 }
 
-/// The first `length` characters.
-fn cut(text: &str, length: usize) -> &str {
-    match text.char_indices().nth(length) {
-        Some((end, _)) => &text[..end],
-        None => text,
+/// As much of a text as fits into so many UTF-16 units. A letter outside the basic plane takes two of them and is never
+/// halved; nor is a letter parted from the accents and joiners that follow it.
+fn cut(text: &str, units: usize) -> &str {
+    let mut taken = 0;
+    let mut end = 0;
+    for (at, letter) in text.char_indices() {
+        if !belongs_to_the_letter_before(letter) {
+            end = at;
+        }
+        taken += letter.len_utf16();
+        if taken > units {
+            // A letter with more accents than fit is cut among them rather than lost.
+            return if end == 0 { &text[..first_fitting(text, units)] } else { &text[..end] };
+        }
     }
+    text
+}
+
+fn first_fitting(text: &str, units: usize) -> usize {
+    let mut taken = 0;
+    let fits = |letter: &char| {
+        taken += letter.len_utf16();
+        taken <= units
+    };
+    text.chars().take_while(fits).map(char::len_utf8).sum()
+}
+
+/// Whether a character only changes the one before it: combining marks, variation selectors, skin tones, and the joiner
+/// of emoji.
+fn belongs_to_the_letter_before(letter: char) -> bool {
+    matches!(letter,
+        '\u{0300}'..='\u{036f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe20}'..='\u{fe2f}' | '\u{fe00}'..='\u{fe0f}' | '\u{200d}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
 #[cfg(test)]
@@ -112,7 +141,47 @@ mod tests {
         }
     }
 
+    #[test]
+    fn f04_text_is_cut_by_utf16_units_and_never_inside_a_letter() {
+        let bicycle = "🚲";
+        let accented = "e\u{301}";
+        for (text, length, expected) in [
+            ("x".repeat(99) + bicycle, 100, "x".repeat(99)),
+            ("x".repeat(98) + bicycle, 100, "x".repeat(98) + bicycle),
+            ("x".repeat(9) + accented, 10, "x".repeat(9)),
+            ("x".repeat(8) + accented, 10, "x".repeat(8) + accented),
+            (bicycle.repeat(3), 5, bicycle.repeat(2)),
+            (bicycle.to_owned(), 1, String::new()),
+            ("e".to_owned() + &"\u{301}".repeat(9), 4, "e".to_owned() + &"\u{301}".repeat(3)),
+            ("Ærøskøbing".to_owned(), 3, "Ærø".to_owned()),
+        ] {
+            let cut = convert(&Value::text(text.clone()), &FieldType::Text { length }).unwrap();
+            assert_eq!(cut, Value::text(expected), "{text} in {length}");
+        }
+    }
+
+    #[test]
+    fn f04_codes_and_choices_keep_their_letters() {
+        let choices = FieldType::Enum { values: vec!["MÄRZ".into(), "Straße".into()] };
+        for (text, to, expected) in [
+            ("GEFÄß", FieldType::Code { length: 10 }, Some("GEFÄß")),
+            ("gefäß", FieldType::Code { length: 10 }, Some("GEFÄß")),
+            ("März", choices.clone(), Some("MÄRZ")),
+            ("STRAßE", choices.clone(), Some("Straße")),
+            ("STRASSE", choices, None),
+        ] {
+            assert_eq!(convert(&Value::text(text), &to), expected.map(Value::text), "{text}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn f04_what_was_cut_fits_and_is_a_beginning(text in "\\PC{0,40}", length in 1usize..40) {
+            let cut = cut(&text, length);
+            proptest::prop_assert!(text.starts_with(cut));
+            proptest::prop_assert!(cut.encode_utf16().count() <= length);
+        }
+
         #[test]
         fn converting_twice_equals_converting_once(text in "\\PC{0,60}", length in 1usize..40) {
             for to in [FieldType::Text { length }, FieldType::Code { length }] {

@@ -137,10 +137,10 @@ impl Value {
             FieldType::Text { .. } | FieldType::Memo | FieldType::EntityName => {
                 json.as_str().map(Self::text).ok_or_else(wrong)
             }
-            FieldType::Code { .. } => {
-                json.as_str().map(|text| Self::text(text.trim().to_uppercase())).ok_or_else(wrong)
+            // A code is what the system says it is: its letters are not ours to change.
+            FieldType::Code { .. } | FieldType::Enum { .. } => {
+                json.as_str().map(|text| Self::text(text.trim())).ok_or_else(wrong)
             }
-            FieldType::Enum { .. } => json.as_str().map(|text| Self::text(text.trim())).ok_or_else(wrong),
             FieldType::Bool => json.as_bool().map(Self::Bool).ok_or_else(wrong),
             FieldType::Int | FieldType::OptionSet => json.as_i64().map(Self::Int).ok_or_else(wrong),
             FieldType::Decimal | FieldType::Money => match json {
@@ -245,9 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_trimmed_and_upper_case() {
-        let code = Value::from_json(&FieldType::Code { length: 10 }, &json!(" eur ")).unwrap();
-        assert_eq!(code, Value::text("EUR"));
+    fn f04_codes_are_taken_as_received() {
+        for code in ["EUR", "GEFÄß", "eur"] {
+            let padded = json!(format!("{code} "));
+            assert_eq!(Value::from_json(&FieldType::Code { length: 10 }, &padded).unwrap(), Value::text(code));
+        }
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Store {
                 actions.push(self.delete(Role::OldPointer, key, &Terms::default())?);
             }
         }
-        if coupling.key.as_deref() != old_key {
+        let place = |code: &str| keys::code(company, mapping, code);
+        if coupling.key.as_deref().map(place) != old_key.map(place) {
             if let Some(code) = &coupling.key {
                 // Unconditional: a renamed record takes over the key, its former owner is renamed or gone.
                 let key = keys::code(company, mapping, code);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use couplet_model::comparing::same;
 use couplet_model::{CompanyId, Coupling, CouplingState, MappingName, RecordId, Side};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -99,7 +100,8 @@ impl Store {
         Ok(couplings.into_iter().map(|coupling| (coupling.id(side), coupling)).collect())
     }
 
-    /// The couplings by the key people write (`No.`, `Code`). Keys that are not coupled are left out.
+    /// The couplings by the key people write (`No.`, `Code`), compared as the systems do: without regard to case. Keys that
+    /// are not coupled are left out.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -109,10 +111,11 @@ impl Store {
         mapping: &MappingName,
         keys: &[String],
     ) -> Result<HashMap<String, Coupling>, StoreError> {
-        let pointers = self.read_many(keys.iter().map(|key| keys::code(company, mapping, key))).await?;
+        let places = |key: &String| [keys::code(company, mapping, key), keys::code_as_written(company, mapping, key)];
+        let pointers = self.read_many(keys.iter().flat_map(places)).await?;
         let mut owners: HashMap<&String, RecordId> = HashMap::new();
         for key in keys {
-            if let Some(pointer) = pointers.get(&keys::code(company, mapping, key)) {
+            if let Some(pointer) = places(key).iter().find_map(|place| pointers.get(place)) {
                 owners.insert(key, pointed_at(pointer)?);
             }
         }
@@ -120,7 +123,9 @@ impl Store {
         let couplings = self.read_couplings(company, mapping, &system_ids).await?;
         let couplings: HashMap<RecordId, Coupling> =
             couplings.into_iter().map(|coupling| (coupling.system_id.into(), coupling)).collect();
-        Ok(owners.into_iter().filter_map(|(key, owner)| Some((key.clone(), couplings.get(&owner)?.clone()))).collect())
+        let owned = owners.into_iter().filter_map(|(key, owner)| Some((key.clone(), couplings.get(&owner)?.clone())));
+        // A pointer that an earlier version stored may have stayed behind when its record was renamed.
+        Ok(owned.filter(|(key, coupling)| coupling.key.as_ref().is_none_or(|own| same(own, key))).collect())
     }
 
     async fn read_couplings(

@@ -22,11 +22,14 @@
 //! id, so a point read knows where to look, and a listing asks each shard once. Counters of a run are spread over
 //! [`COUNTER_SLOTS`] items, because transactions that add to one item at the same time cancel each other.
 //!
+//! Keys that people write are folded as the systems compare them: letter by letter, without case.
+//!
 //! Company and mapping are part of every key of a coupling: two mappings on one table never see each other.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use couplet_model::comparing::folded;
 use couplet_model::message::Direction;
 use couplet_model::outcome::Dependency;
 use couplet_model::{CompanyId, MappingName, RecordId, RunId, Side};
@@ -121,9 +124,22 @@ pub(crate) fn dataverse(company: CompanyId, mapping: &MappingName, dataverse_id:
     Key { pk: record_pk(company, mapping, dataverse_id), sk: format!("dataverse#{dataverse_id}") }
 }
 
-/// Where the key of a coupling points to it.
+/// Where the key of a coupling points to it: keys that are one to the systems have one place.
 pub(crate) fn code(company: CompanyId, mapping: &MappingName, key: &str) -> Key {
+    code_as_written(company, mapping, &folded(key))
+}
+
+/// Where a key is that was stored exactly as it was written, as earlier versions did.
+pub(crate) fn code_as_written(company: CompanyId, mapping: &MappingName, key: &str) -> Key {
     Key { pk: text_pk(company, mapping, key), sk: format!("key#{}", part(key)) }
+}
+
+/// A dependency's key in the one form it is stored under; ids stay as they are.
+fn needed_key(needed: &Dependency) -> String {
+    match needed.side {
+        Side::BusinessCentral => folded(&needed.key),
+        Side::Dataverse => needed.key.clone(),
+    }
 }
 
 /// Start of the sort keys of failures in one direction.
@@ -151,14 +167,14 @@ pub(crate) fn waiting(
             direction.as_str(),
             needed.mapping,
             side_name(needed.side),
-            part(&needed.key)
+            part(&needed_key(needed))
         ),
     }
 }
 
 /// Start of the sort keys of everything that waits for one record.
 pub(crate) fn wait_prefix(needed: &Dependency) -> String {
-    format!("wait#{}#{}#", side_name(needed.side), part(&needed.key))
+    format!("wait#{}#{}#", side_name(needed.side), part(&needed_key(needed)))
 }
 
 /// A wait, found by what is needed.
@@ -177,12 +193,15 @@ pub(crate) fn wait(
 
 /// The partition of what waits for one record.
 pub(crate) fn needed_pk(company: CompanyId, needed: &Dependency) -> String {
-    text_pk(company, &needed.mapping, &needed.key)
+    text_pk(company, &needed.mapping, &needed_key(needed))
 }
 
 /// The mark that something waits, or waited, for a record.
 pub(crate) fn needed(company: CompanyId, needed: &Dependency) -> Key {
-    Key { pk: needed_pk(company, needed), sk: format!("needed#{}#{}", side_name(needed.side), part(&needed.key)) }
+    Key {
+        pk: needed_pk(company, needed),
+        sk: format!("needed#{}#{}", side_name(needed.side), part(&needed_key(needed))),
+    }
 }
 
 /// The partition of the runs of a job.
@@ -267,6 +286,25 @@ mod tests {
             counts[usize::from(shard(Uuid::from_u128(0x1000_0000 + number).as_bytes()))] += 1;
         }
         assert!(counts.iter().all(|count| (700..=1_300).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn f04_keys_that_are_one_to_the_systems_have_one_place() {
+        let company = CompanyId(Uuid::from_u128(1));
+        let mapping = MappingName::from("UNIT OF MEASURE");
+        let place = |key: &str| code(company, &mapping, key);
+        assert_eq!(place("Stück"), place("STÜCK"));
+        assert_eq!(place("GEFÄß"), place("gefäß "));
+        assert_ne!(place("GEFÄß"), place("GEFÄSS"));
+        // Where a version before stored the keys that Business Central had written in capitals.
+        for key in ["PCS", "STÜCK", "GEFÄSS", "SP NO. 00001", "ÇAĞ", "10-Ω"] {
+            assert_eq!(place(key), code_as_written(company, &mapping, key));
+        }
+        let needed = |side, key: &str| Dependency { mapping: mapping.clone(), side, key: key.to_owned() };
+        let lower = needed(Side::BusinessCentral, "Stück");
+        assert_eq!(wait_prefix(&lower), wait_prefix(&needed(Side::BusinessCentral, "STÜCK")));
+        let id = "00000000-0000-0000-0000-00000000abcd";
+        assert!(wait_prefix(&needed(Side::Dataverse, id)).contains(id), "as it always was");
     }
 
     #[test]

@@ -98,7 +98,8 @@ impl Store {
         let items = self.query(range).await?;
         let mut waits = items.iter().map(item::data).collect::<Result<Vec<Wait>, _>>()?;
         // The key of one dependency may be the start of another's.
-        waits.retain(|wait| wait.dependency == *needed);
+        let place = keys::wait_prefix(needed);
+        waits.retain(|wait| wait.dependency.mapping == needed.mapping && keys::wait_prefix(&wait.dependency) == place);
         Ok(waits)
     }
 

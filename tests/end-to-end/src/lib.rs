@@ -2,6 +2,7 @@
 
 mod proxy;
 mod queue;
+mod sales;
 mod world;
 
 pub use proxy::{Disturbance, Foreign, Passing, Proxy};

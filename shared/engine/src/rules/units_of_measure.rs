@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::catalogue::Defaults;
+use couplet_model::comparing::same;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
@@ -45,7 +46,8 @@ impl MappingRules for UnitsOfMeasure {
             .iter()
             .map(|source| {
                 let name = name(source);
-                let mut found = groups.iter().filter(|group| group.get("name").as_text() == Some(&name));
+                let mut found =
+                    groups.iter().filter(|group| group.get("name").as_text().is_some_and(|own| same(own, &name)));
                 match (found.next(), found.next()) {
                     (None, _) => Ok(None),
                     (Some(_), Some(_)) => Err(DataFailure::new(format!(

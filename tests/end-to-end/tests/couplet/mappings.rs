@@ -219,36 +219,11 @@ async fn an_unmapped_code_fails_the_customer_until_somebody_adds_the_option() {
     assert_eq!(failure.field.as_deref(), Some("Shipping Agent Code"));
     assert!(failure.message.contains("PIGEON") && failure.message.contains("EE17"), "{}", failure.message);
 
-    add_option(&world, "address1_shippingmethodcode", 42, "Pigeon").await;
+    world.add_option("address1_shippingmethodcode", 42, "Pigeon").await;
     let run = world.run("CUSTOMER", RunMode::Modified).await;
     assert_eq!((run.counters.modified, run.counters.failed), (1, 0), "the same process sees the new option");
     let account = world.coupled_row("CUSTOMER", customer).await;
     assert_eq!(account["address1_shippingmethodcode"], json!(42));
-}
-
-/// Adds an option to a choice of accounts, as an administrator would.
-async fn add_option(world: &World, column: &str, value: i64, label: &str) {
-    let (tenant, client, secret) = world.dataverse.credentials();
-    let http = reqwest::Client::new();
-    let form = [
-        ("grant_type", "client_credentials".to_owned()),
-        ("client_id", client),
-        ("client_secret", secret),
-        ("scope", format!("{}/.default", world.dataverse.url())),
-    ];
-    let url = format!("{}/{tenant}/oauth2/v2.0/token", world.dataverse.authority());
-    let answer = http.post(url).form(&form).send().await.expect("the token endpoint answers");
-    let token: serde_json::Value = answer.json().await.expect("a token");
-    let token = token["access_token"].as_str().expect("a token");
-    let option = json!({
-        "EntityLogicalName": "account",
-        "AttributeLogicalName": column,
-        "Value": value,
-        "Label": {"LocalizedLabels": [{"Label": label, "LanguageCode": 1033}]},
-    });
-    let url = format!("{}/api/data/v9.2/InsertOptionValue", world.dataverse.url());
-    let answer = http.post(url).bearer_auth(token).json(&option).send().await.expect("Dataverse answers");
-    assert!(answer.status().is_success(), "the option was refused: {}", answer.status());
 }
 
 #[tokio::test]
