@@ -129,7 +129,7 @@ async fn interrupted(settings: &Settings, trigger: Trigger) -> (EmbeddedCloud, S
     };
     store.start_run(company, &started).await.unwrap();
     store.add_to_run(company, JOB, run, 7, Counters::default(), Counters::default()).await.unwrap();
-    let cursor = Cursor { position: Position::ModifiedOn(now), as_of: now };
+    let cursor = Cursor { position: Position::ModifiedOn(now), as_of: now, seen: Default::default() };
     let mapping = MappingName::from(JOB);
     assert!(store.move_cursor(company, &mapping, Direction::ToDataverse, None, &cursor).await.unwrap());
     (cloud, store, run)

@@ -2,7 +2,7 @@
 
 use couplet_model::record::Change;
 use couplet_model::system::{
-    ChangePage, ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, SystemError, SystemErrorKind,
+    ChangePage, ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
 use couplet_model::table::{Side, Table};
 use couplet_odata::literal::instant_text;
@@ -15,9 +15,6 @@ use crate::entities::EntityReader;
 use crate::filters::single_filter;
 use crate::reading::records_of;
 use crate::route::Route;
-
-/// How far each read reaches back, for changes that were committed late or share a time.
-const OVERLAP: SignedDuration = SignedDuration::from_millis(999);
 
 /// A feed between two pages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,8 +34,8 @@ impl Feed {
         }
     }
 
-    fn cursor(&self) -> Cursor {
-        Cursor { position: Position::ModifiedOn(self.position.unwrap_or(self.as_of)), as_of: self.as_of }
+    fn cursor(&self, look_back: SignedDuration) -> Cursor {
+        Cursor::by_time(self.position, self.as_of, look_back)
     }
 
     fn pack(&self) -> PageToken {
@@ -91,7 +88,7 @@ impl BusinessCentralClient {
                 feed.link = link;
                 NextPage::More(feed.pack())
             }
-            None => NextPage::Done(feed.cursor()),
+            None => NextPage::Done(feed.cursor(query.look_back)),
         };
         Ok(ChangePage { changes: records.into_iter().map(Change::Upserted).collect(), next, note: None })
     }
@@ -106,7 +103,7 @@ impl BusinessCentralClient {
         let filter = single_filter(query.table, query.filter)?;
         let url = Query::new()
             .select(&reader.select())
-            .option("$filter", all_of(&[later_than(query.table, since), filter]))
+            .option("$filter", all_of(&[later_than(query.table, since, query.look_back), filter]))
             .option("$orderby", modified.unwrap_or_default())
             .on(&self.relative(reader.route, query.table, None)?);
         Ok(self.absolute(reader.route, &url))
@@ -118,12 +115,10 @@ enum Begun {
     Before(Feed),
 }
 
-fn later_than(table: &Table, since: Option<Timestamp>) -> String {
+/// Each read reaches back, for changes that were committed late or share a time.
+fn later_than(table: &Table, since: Option<Timestamp>, look_back: SignedDuration) -> String {
     match (&table.modified_column, since) {
-        (Some(column), Some(since)) => {
-            let from = since.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
-            format!("{column} gt {}", instant_text(from))
-        }
+        (Some(column), Some(since)) => format!("{column} gt {}", instant_text(earlier(since, look_back))),
         _ => String::new(),
     }
 }
@@ -137,26 +132,32 @@ mod tests {
         text.parse().expect("time")
     }
 
+    const LOOK_BACK: SignedDuration = SignedDuration::from_mins(5);
+
     #[test]
-    fn each_read_reaches_back_a_little() {
+    fn f09_each_read_reaches_back_by_the_look_back() {
         let since = Some(time("2026-01-02T00:00:00.500Z"));
-        assert_eq!(later_than(&table(), since), "lastModifiedDateTime gt 2026-01-01T23:59:59.501Z");
-        assert_eq!(later_than(&table(), None), "");
+        assert_eq!(later_than(&table(), since, LOOK_BACK), "lastModifiedDateTime gt 2026-01-01T23:55:00.500Z");
+        assert_eq!(later_than(&table(), None, LOOK_BACK), "");
         let timeless = Table { modified_column: None, ..table() };
-        assert_eq!(later_than(&timeless, since), "");
+        assert_eq!(later_than(&timeless, since, LOOK_BACK), "");
     }
 
     #[test]
-    fn a_cursor_never_passes_the_systems_clock_and_stays_when_nothing_was_seen() {
+    fn a_cursor_never_passes_the_systems_clock_and_stays_one_look_back_behind_it_when_nothing_was_seen() {
         let as_of = time("2026-01-02T00:00:00Z");
         let begun = time("2026-01-01T00:00:00Z");
+        let quiet = Position::ModifiedOn(time("2026-01-01T23:55:00Z"));
         let mut feed = Feed { link: String::new(), as_of, position: Some(begun) };
-        assert_eq!(feed.cursor().position, Position::ModifiedOn(begun));
+        assert_eq!(feed.cursor(LOOK_BACK).position, quiet);
         feed.saw(Some(time("2026-01-01T05:00:00Z")));
         feed.saw(None);
         assert_eq!(Feed::unpack(&feed.pack()), Ok(feed.clone()));
+        assert_eq!(feed.cursor(LOOK_BACK).position, quiet);
+        feed.saw(Some(time("2026-01-01T23:59:00Z")));
+        assert_eq!(feed.cursor(LOOK_BACK).position, Position::ModifiedOn(time("2026-01-01T23:59:00Z")));
         feed.saw(Some(time("2026-01-02T05:00:00Z")));
-        assert_eq!(feed.cursor().position, Position::ModifiedOn(as_of));
+        assert_eq!(feed.cursor(LOOK_BACK).position, Position::ModifiedOn(as_of));
         assert!(Feed::unpack(&PageToken("?".into())).is_err());
     }
 }

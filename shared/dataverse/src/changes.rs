@@ -2,7 +2,7 @@
 
 use couplet_model::record::Change;
 use couplet_model::system::{
-    ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind,
+    ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
 use couplet_model::table::Side;
 use couplet_odata::literal::instant_text;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::client::DataverseClient;
-use crate::feed::{Feed, FeedKind, reach_back};
+use crate::feed::{Feed, FeedKind};
 use crate::filters::single_filter;
 use crate::reading::rows;
 use crate::rows::{ReadRow, RowReader, deleted_id};
@@ -25,10 +25,10 @@ impl DataverseClient {
                 self.begin_modified(query, &reader, None).await
             }
             Resume::Everything => self.begin_tracked(query, &reader, None).await,
-            Resume::Since(Cursor { position: Position::ModifiedOn(position), as_of }) => {
+            Resume::Since(Cursor { position: Position::ModifiedOn(position), as_of, .. }) => {
                 self.begin_modified(query, &reader, Some(position.min(as_of))).await
             }
-            Resume::Since(Cursor { position: Position::DeltaLink(link), as_of }) => {
+            Resume::Since(Cursor { position: Position::DeltaLink(link), as_of, .. }) => {
                 let feed = Feed::new(FeedKind::Tracked, Some(as_of), as_of);
                 self.go_on(query, &reader, &link, feed, true).await
             }
@@ -73,7 +73,7 @@ impl DataverseClient {
         let filter = single_filter(query.table, query.filter)?;
         let (later, order) = match (&query.table.modified_column, since) {
             (Some(column), Some(since)) => (
-                format!("{column} gt {}", instant_text(reach_back(since))),
+                format!("{column} gt {}", instant_text(earlier(since, query.look_back))),
                 format!("{column},{}", query.table.id_column),
             ),
             (Some(column), None) => (String::new(), format!("{column},{}", query.table.id_column)),
@@ -142,7 +142,7 @@ impl DataverseClient {
             }
             let ReadRow { record, complete } = reader.read(row)?;
             feed.saw(record.modified);
-            if feed.admits(record.modified) {
+            if feed.admits(record.modified, query.look_back) {
                 if !complete {
                     incomplete.push(record.id);
                 }
@@ -164,7 +164,7 @@ impl DataverseClient {
         let note = feed.note(&query.table.name);
         let next = match page.get("@odata.nextLink").and_then(Json::as_str) {
             Some(link) => NextPage::More(feed.pack(link)),
-            None => NextPage::Done(feed.cursor(page.get("@odata.deltaLink").and_then(Json::as_str))),
+            None => NextPage::Done(feed.cursor(page.get("@odata.deltaLink").and_then(Json::as_str), query.look_back)),
         };
         Ok(ChangePage { changes, next, note })
     }

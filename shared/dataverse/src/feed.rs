@@ -1,12 +1,10 @@
 //! Where a change feed stands between two pages: packed into the page token, so that any invocation can go on.
 
-use couplet_model::system::{Cursor, PageToken, Position, SystemError, SystemErrorKind};
+use couplet_model::seen::Seen;
+use couplet_model::system::{Cursor, PageToken, Position, SystemError, SystemErrorKind, earlier};
 use couplet_model::table::Side;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-
-/// How far a repeated read reaches back: Dataverse shows whole seconds.
-const OVERLAP: SignedDuration = SignedDuration::from_millis(999);
 
 /// A feed being read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,9 +60,10 @@ impl Feed {
     }
 
     /// Whether a row belongs to the feed: after a lost delta link, only rows that may have changed since.
-    pub fn admits(&self, modified: Option<Timestamp>) -> bool {
+    pub fn admits(&self, modified: Option<Timestamp>, look_back: SignedDuration) -> bool {
         match (self.replayed, self.since, modified) {
-            (true, Some(since), Some(modified)) => modified >= reach_back(since),
+            // Dataverse shows whole seconds: a row changed within the second the window begins with belongs to it.
+            (true, Some(since), Some(modified)) => modified.as_second() >= earlier(since, look_back).as_second(),
             _ => true,
         }
     }
@@ -77,12 +76,13 @@ impl Feed {
     }
 
     /// The cursor after the last page.
-    pub fn cursor(&self, delta_link: Option<&str>) -> Cursor {
-        let position = match delta_link {
-            Some(link) => Position::DeltaLink(link.to_owned()),
-            None => Position::ModifiedOn(self.position.unwrap_or(self.as_of)),
-        };
-        Cursor { position, as_of: self.as_of }
+    pub fn cursor(&self, delta_link: Option<&str>, look_back: SignedDuration) -> Cursor {
+        match delta_link {
+            Some(link) => {
+                Cursor { position: Position::DeltaLink(link.to_owned()), as_of: self.as_of, seen: Seen::default() }
+            }
+            None => Cursor::by_time(self.position, self.as_of, look_back),
+        }
     }
 
     /// What the operator should know about this feed.
@@ -95,11 +95,6 @@ impl Feed {
     }
 }
 
-/// The time from which rows are read again when everything up to `since` was covered.
-pub(crate) fn reach_back(since: Timestamp) -> Timestamp {
-    since.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,30 +103,35 @@ mod tests {
         text.parse().expect("time")
     }
 
+    const LOOK_BACK: SignedDuration = SignedDuration::from_mins(5);
+
     #[test]
     fn the_threshold_of_a_replay_survives_paging() {
         let mut feed = Feed::new(FeedKind::Tracked, Some(time("2026-01-01T10:00:00Z")), time("2026-01-02T00:00:00Z"));
         feed.replayed = true;
         let (link, again) = Feed::unpack(&feed.pack("http://h/next")).expect("feed");
         assert_eq!((link.as_str(), &again), ("http://h/next", &feed));
-        assert!(again.admits(Some(time("2026-01-01T09:59:59.001Z"))));
-        assert!(!again.admits(Some(time("2026-01-01T09:59:59Z"))));
-        assert!(again.admits(None));
+        assert!(again.admits(Some(time("2026-01-01T09:55:00Z")), LOOK_BACK));
+        assert!(!again.admits(Some(time("2026-01-01T09:54:59Z")), LOOK_BACK));
+        assert!(again.admits(None, LOOK_BACK));
         assert!(again.note("account").is_some_and(|note| note.contains("2026-01-01T10:00:00Z")));
         assert!(Feed::unpack(&PageToken("x".into())).is_err());
     }
 
     #[test]
-    fn a_cursor_never_passes_the_systems_clock_and_stays_when_nothing_was_seen() {
+    fn a_cursor_never_passes_the_systems_clock_and_stays_one_look_back_behind_it_when_nothing_was_seen() {
         let as_of = time("2026-01-02T00:00:00Z");
+        let quiet = Position::ModifiedOn(time("2026-01-01T23:55:00Z"));
         let mut feed = Feed::new(FeedKind::Modified, Some(time("2026-01-01T00:00:00Z")), as_of);
-        assert_eq!(feed.cursor(None).position, Position::ModifiedOn(time("2026-01-01T00:00:00Z")));
-        feed.saw(Some(time("2026-01-01T05:00:00Z")));
-        feed.saw(Some(time("2026-01-01T04:00:00Z")));
-        assert_eq!(feed.cursor(None).position, Position::ModifiedOn(time("2026-01-01T05:00:00Z")));
+        let position = |feed: &Feed| feed.cursor(None, LOOK_BACK).position;
+        assert_eq!(position(&feed), quiet);
+        feed.saw(Some(time("2026-01-01T23:58:00Z")));
+        feed.saw(Some(time("2026-01-01T23:57:00Z")));
+        assert_eq!(position(&feed), Position::ModifiedOn(time("2026-01-01T23:58:00Z")));
         feed.saw(Some(time("2026-01-03T00:00:00Z")));
-        assert_eq!(feed.cursor(None), Cursor { position: Position::ModifiedOn(as_of), as_of });
-        assert_eq!(Feed::new(FeedKind::Modified, None, as_of).cursor(None).position, Position::ModifiedOn(as_of));
+        assert_eq!(position(&feed), Position::ModifiedOn(as_of));
+        assert_eq!(feed.cursor(None, LOOK_BACK).as_of, as_of);
+        assert_eq!(position(&Feed::new(FeedKind::Modified, None, as_of)), quiet);
         assert!(feed.note("account").is_none());
     }
 }

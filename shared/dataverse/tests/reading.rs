@@ -78,7 +78,12 @@ async fn a_link_lost_between_two_pages_begins_the_feed_again() {
     world.add_accounts(6000);
     let accounts = world.accounts();
     let names = columns(&["name"]);
-    let query = couplet_model::system::ChangesQuery { table: &accounts, columns: &names, filter: &Filter::default() };
+    let query = couplet_model::system::ChangesQuery {
+        table: &accounts,
+        columns: &names,
+        filter: &Filter::default(),
+        look_back: world::LOOK_BACK,
+    };
     let NextPage::More(token) = world.client.changes(&query, Resume::Everything).await.unwrap().next else {
         panic!("one page")
     };
@@ -116,9 +121,41 @@ async fn a_table_without_change_tracking_is_read_by_its_time_of_change() {
     world.simulator.update_as_user("account", ids[3].0, json!({"name": "C"})).unwrap();
     let as_of = feed.cursor.as_of.checked_add(jiff::SignedDuration::from_mins(30)).unwrap();
     let filter = Filter::all(vec![Condition::equal("name", Value::text("B"))]);
-    let since = Resume::Since(Cursor { position: Position::ModifiedOn(as_of), as_of });
+    let since = Resume::Since(Cursor { position: Position::ModifiedOn(as_of), as_of, ..feed.cursor.clone() });
     let feed = world.filtered_feed(&accounts, &["name"], &filter, since).await;
     assert_eq!(feed.upserted().iter().map(|record| record.id).collect::<Vec<_>>(), [ids[2]]);
+}
+
+#[tokio::test]
+async fn f09_a_row_committed_late_is_read_by_its_time_of_change() {
+    let world = world().await;
+    let ids = world.add_accounts(2);
+    let accounts = world.accounts();
+    let names = columns(&["name"]);
+    let written = world.feed(&accounts, &["name"], Resume::Everything).await.cursor.as_of;
+    // The cursor stands three minutes after the rows were written, as after another row of that time.
+    let passed = written.checked_add(jiff::SignedDuration::from_mins(3)).unwrap();
+    world.simulator.faults().advance_clock(Duration::from_secs(180));
+    for (minutes, expected) in [(1, vec![]), (5, ids)] {
+        let query = couplet_model::system::ChangesQuery {
+            table: &accounts,
+            columns: &names,
+            filter: &Filter::default(),
+            look_back: jiff::SignedDuration::from_mins(minutes),
+        };
+        let cursor = Cursor::by_time(Some(passed), passed, query.look_back);
+        let page = world.client.changes(&query, Resume::Since(cursor)).await.unwrap();
+        let found: Vec<_> = page
+            .changes
+            .iter()
+            .map(|change| match change {
+                couplet_model::record::Change::Upserted(record) => record.id,
+                couplet_model::record::Change::Deleted(id) => *id,
+            })
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{minutes} minutes");
+        assert!(expected.iter().all(|id| found.contains(id)));
+    }
 }
 
 #[tokio::test]

@@ -51,7 +51,11 @@ pub(crate) fn is_untouched(
     coupling: Option<&Coupling>,
 ) -> bool {
     let Some(coupling) = coupling else { return false };
-    if treatment.force || coupling.state != CouplingState::Coupled || coupling.failed(direction) {
+    if !rules.record_tells_all(direction)
+        || treatment.force
+        || coupling.state != CouplingState::Coupled
+        || coupling.failed(direction)
+    {
         return false;
     }
     let side = direction.source();

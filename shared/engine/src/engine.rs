@@ -9,7 +9,7 @@ use couplet_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::landscape::Landscape;
-use crate::ports::{Checkpoints, RecordsQueue, TasksQueue};
+use crate::ports::{Checkpoints, Clock, RecordsQueue, TasksQueue};
 use crate::rules;
 
 /// What an engine is made of.
@@ -43,12 +43,17 @@ pub struct EngineOptions {
     pub claim: SignedDuration,
     /// A snapshot older than this is read again.
     pub snapshot_max_age: SignedDuration,
+    /// How far reading by time of change reaches back before the cursor: longer than any transaction of either system
+    /// stays open, or what it wrote may be missed.
+    pub look_back: SignedDuration,
     /// The row of the company in Dataverse, if known; looked up otherwise.
     pub company_row: Option<DataverseId>,
     /// Short product name in the names of price lists.
     pub product_name: String,
     /// Where a crash test stops the engine.
     pub checkpoints: Checkpoints,
+    /// Where the time comes from.
+    pub clock: Clock,
     /// Records a run hands to the queue at a time.
     pub enqueue_size: usize,
 }
@@ -59,9 +64,11 @@ impl Default for EngineOptions {
             lease: SignedDuration::from_mins(15),
             claim: SignedDuration::from_mins(3),
             snapshot_max_age: SignedDuration::from_mins(5),
+            look_back: SignedDuration::from_mins(5),
             company_row: None,
             product_name: "Business Central".to_owned(),
             checkpoints: Checkpoints::default(),
+            clock: Clock::default(),
             enqueue_size: 1000,
         }
     }
@@ -168,6 +175,6 @@ impl Engine {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.parts.options.clock.now()
     }
 }

@@ -6,15 +6,17 @@ use couplet_model::catalogue::MappingDirection;
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::record::{Change, Snapshot};
-use couplet_model::system::{ChangesQuery, Cursor, NextPage, PageToken, Resume};
+use couplet_model::seen::Remembering;
+use couplet_model::system::{ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, earlier};
 use couplet_model::table::{Side, Table};
 use couplet_model::{ActiveMapping, Counters, Filter, MappingName, Outcome, Record, RecordId, RecordMessage};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::admission::{Admission, admit, is_untouched};
-use crate::availability::Ledger;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::naming::NamedFeed;
 use crate::place::{Leg, Place, Step};
 use crate::rules::{self, MappingRules};
 use crate::run::{Finds, Found, Reached, RunMode, Work};
@@ -23,8 +25,8 @@ use crate::run::{Finds, Found, Reached, RunMode, Work};
 pub(crate) enum Feed<'a> {
     /// The mapping's own records.
     Records,
-    /// A ledger whose entries name the records that have to travel again.
-    Ledger(Ledger<'a>),
+    /// Rows of another table that name the records that have to travel again.
+    Named(NamedFeed<'a>),
 }
 
 /// One direction of a run of a mapping, while it looks for work.
@@ -89,14 +91,36 @@ impl Engine {
                     return Ok(Reached::Place(place.found));
                 }
             }
-            let treatment = treatment(place.mode, mapping.direction, *direction);
-            let finder = Finder::new(leg, mapping, rules, Feed::Records, treatment, place).await?;
-            match finder.find().await? {
-                (Reach::End, reached) => place = reached,
-                (Reach::TimeUp, reached) => return Ok(Reached::Place(reached.found)),
+            for feed in place.feed..=rules.namings(*direction).len() {
+                if feed > place.feed {
+                    place = Place::at_feed(place.mode, *direction, feed, place.found);
+                }
+                let (feed, treatment) = self.feed(mapping, rules, &place)?;
+                let finder = Finder::new(leg, mapping, rules, feed, treatment, place).await?;
+                match finder.find().await? {
+                    (Reach::End, reached) => place = reached,
+                    (Reach::TimeUp, reached) => return Ok(Reached::Place(reached.found)),
+                }
             }
         }
         Ok(Reached::End(place.found))
+    }
+
+    /// The feed a place stands in, and how the records that it brings are treated.
+    fn feed(
+        &self,
+        mapping: &ActiveMapping,
+        rules: &dyn MappingRules,
+        place: &Place,
+    ) -> Result<(Feed<'_>, Treatment), EngineError> {
+        let naming = place.feed.checked_sub(1).and_then(|index| rules.namings(place.direction).get(index));
+        Ok(match naming {
+            None => (Feed::Records, treatment(place.mode, mapping.direction, place.direction)),
+            Some(naming) => {
+                let cursor = MappingName::from(format!("{} by {}", mapping.name, naming.table).as_str());
+                (Feed::Named(NamedFeed::new(self, *naming, cursor)?), Treatment::default())
+            }
+        })
     }
 }
 
@@ -160,12 +184,14 @@ impl<'a> Finder<'a> {
             None => self.beginning(cursor.clone()).await?,
         };
         let (table, columns, filter) = self.query();
-        let query = ChangesQuery { table, columns: &columns, filter: &filter };
-        let next: Cursor = loop {
+        let look_back = engine.options().look_back;
+        let query = ChangesQuery { table, columns: &columns, filter: &filter, look_back };
+        let mut remembering = cursor.as_ref().map(|cursor| Remembering::after(&cursor.seen)).unwrap_or_default();
+        let mut next: Cursor = loop {
             let read_at = engine.now();
             let page = engine.system(direction.source()).changes(&query, from).await?;
             self.place.found.notes.extend(page.note);
-            self.take(page.changes, read_at).await?;
+            self.take(page.changes, &mut remembering, read_at).await?;
             match page.next {
                 NextPage::More(token) => {
                     self.place.step = Step::Feed(Some(token.clone()));
@@ -178,6 +204,12 @@ impl<'a> Finder<'a> {
                 NextPage::Done(next) => break next,
             }
         };
+        if let Position::ModifiedOn(position) = next.position {
+            next.seen = remembering.since(earlier(position, look_back));
+        }
+        if self.is_due(cursor.as_ref(), &next) {
+            self.name_everything().await?;
+        }
         self.leg.keep_lease().await?;
         if cursor.as_ref() != Some(&next) {
             let moved = engine.store().move_cursor(engine.company(), &name, direction, cursor.as_ref(), &next);
@@ -201,7 +233,7 @@ impl<'a> Finder<'a> {
     fn cursor_name(&self) -> MappingName {
         match &self.feed {
             Feed::Records => self.mapping.name.clone(),
-            Feed::Ledger(ledger) => ledger.cursor_name(),
+            Feed::Named(rows) => rows.cursor.clone(),
         }
     }
 
@@ -210,7 +242,7 @@ impl<'a> Finder<'a> {
         match (cursor, &self.feed) {
             (Some(cursor), _) => Ok(Resume::Since(cursor)),
             (None, Feed::Records) => Ok(Resume::Everything),
-            (None, Feed::Ledger(ledger)) => ledger.beginning(self.engine, self.mapping).await,
+            (None, Feed::Named(rows)) => rows.beginning(self.engine, self.mapping).await,
         }
     }
 
@@ -221,16 +253,24 @@ impl<'a> Finder<'a> {
                 let table = self.mapping.table(self.direction().source());
                 (table, source_columns(self.mapping, self.rules, self.direction()), self.readable_filter())
             }
-            Feed::Ledger(ledger) => (ledger.table, ledger.columns(), Filter::default()),
+            Feed::Named(rows) => (rows.table, rows.columns(), Filter::default()),
         }
     }
 
-    /// Turns a page into work.
-    async fn take(&mut self, changes: Vec<Change>, read_at: Timestamp) -> Result<(), EngineError> {
+    /// Turns a page into work. What an earlier run read already, and is given again because reading reaches back, is
+    /// dealt with: it was enqueued or judged before the cursor moved. What this run has enqueued and finds changed once
+    /// more is neither taken nor remembered: it changed after the feed was opened, and the next run reads it again.
+    async fn take(
+        &mut self,
+        changes: Vec<Change>,
+        remembering: &mut Remembering,
+        read_at: Timestamp,
+    ) -> Result<(), EngineError> {
         let mut records = Vec::with_capacity(changes.len());
         let mut judged = Counters::default();
         for change in changes {
             match change {
+                Change::Upserted(record) if self.has_taken(&record) || remembering.knows(&record) => {}
                 Change::Upserted(record) => records.push(record),
                 Change::Deleted(_) => judged.count(&Outcome::Ignored(IgnoreReason::Deleted)),
             }
@@ -240,13 +280,60 @@ impl<'a> Finder<'a> {
                 self.note(0, judged).await?;
                 self.judge_and_enqueue(records, read_at).await
             }
-            Feed::Ledger(ledger) => {
+            Feed::Named(rows) => {
                 let columns = source_columns(self.mapping, self.rules, self.place.direction);
                 let read_at = self.engine.now();
-                let named = ledger.named_by(&records, self.engine, self.mapping, &columns).await?;
+                let before = rows.has_named_everything();
+                let named = rows.named_by(&records, self.engine, self.mapping, &columns).await?;
+                if rows.has_named_everything() && !before {
+                    self.refresh().await?;
+                }
                 self.judge_and_enqueue(named, read_at).await
             }
         }
+    }
+
+    /// Whether an earlier page of this feed brought what this row stands for into the queue.
+    fn has_taken(&self, row: &Record) -> bool {
+        match &self.feed {
+            Feed::Records => self.enqueued.contains(&row.id),
+            Feed::Named(rows) => rows.has_named(row),
+        }
+    }
+
+    /// Whether everything these rows may name has to be looked at, although none of them changed: in a full
+    /// synchronization, the first time, and when a day has turned on which rows may begin to count. The day turns one
+    /// look-back late, when no clock of either system or of ours is still in yesterday.
+    fn is_due(&self, before: Option<&Cursor>, next: &Cursor) -> bool {
+        let Feed::Named(rows) = &self.feed else { return false };
+        if !rows.naming.by_day {
+            return false;
+        }
+        let look_back = self.engine.options().look_back;
+        let day = |cursor: &Cursor| earlier(cursor.as_of, look_back).to_zoned(TimeZone::UTC).date();
+        self.place.mode == RunMode::Full || before.is_none_or(|before| day(before) != day(next))
+    }
+
+    /// Looks at everything these rows may name. In a full synchronization the records travel anyway.
+    async fn name_everything(&mut self) -> Result<(), EngineError> {
+        let Feed::Named(rows) = &mut self.feed else { return Ok(()) };
+        if rows.has_named_everything() {
+            return Ok(());
+        }
+        if self.place.mode == RunMode::Modified {
+            let columns = source_columns(self.mapping, self.rules, self.place.direction);
+            let read_at = self.engine.now();
+            let named = rows.everything(self.engine, self.mapping, &columns).await?;
+            self.judge_and_enqueue(named, read_at).await?;
+        }
+        self.refresh().await
+    }
+
+    /// Brings up to date what belongs to no record.
+    async fn refresh(&mut self) -> Result<(), EngineError> {
+        let note = self.rules.refresh(self.engine).await?;
+        self.place.found.notes.extend(note);
+        Ok(())
     }
 
     /// The part of the filter the source may apply itself: conditions that coupled records are followed across stay here.

@@ -11,6 +11,7 @@ mod error;
 mod finding;
 mod landscape;
 mod likeness;
+mod naming;
 mod place;
 mod ports;
 mod replaying;
@@ -22,6 +23,7 @@ mod transferring;
 pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};
 pub use error::EngineError;
 pub use ports::{
-    BatchReport, Checkpoint, Checkpoints, Delivery, Disposition, GroupReport, QueueError, RecordsQueue, TasksQueue,
+    BatchReport, Checkpoint, Checkpoints, Clock, Delivery, Disposition, GroupReport, QueueError, RecordsQueue,
+    TasksQueue,
 };
 pub use run::{RunMode, RunReport, RunRequest, RunStatus};

@@ -1,7 +1,7 @@
 //! Where a run stands while it looks for work, so that another invocation can go on with it.
 //!
-//! A run is read in steps: the pages of a change feed, then what earlier runs left over; for each direction of its
-//! mapping. Its place is stored with its lease after every page. An invocation whose time is up hands the run over to
+//! A run is read in steps: the pages of a change feed, then what earlier runs left over, then the feeds of rows that name
+//! records; for each direction of its mapping. Its place is stored with its lease after every page. An invocation whose time is up hands the run over to
 //! the next leg; whoever finds a run dead goes on from its place.
 
 use std::time::Instant;
@@ -22,7 +22,10 @@ pub(crate) struct Place {
     pub mode: RunMode,
     /// The direction it is reading; those before it are done.
     pub direction: Direction,
-    /// What comes next in this direction.
+    /// Which feed of this direction it is reading: 0 the mapping's own records, then its namings; those before are done.
+    #[serde(default)]
+    pub feed: usize,
+    /// What comes next in this feed.
     pub step: Step,
     /// What was found so far.
     pub found: Found,
@@ -41,7 +44,12 @@ pub(crate) enum Step {
 impl Place {
     /// The beginning of a direction.
     pub fn at_beginning(mode: RunMode, direction: Direction, found: Found) -> Self {
-        Self { mode, direction, step: Step::Feed(None), found }
+        Self::at_feed(mode, direction, 0, found)
+    }
+
+    /// The beginning of a feed of a direction.
+    pub fn at_feed(mode: RunMode, direction: Direction, feed: usize, found: Found) -> Self {
+        Self { mode, direction, feed, step: Step::Feed(None), found }
     }
 
     /// Whether a run asked for in this mode goes on here. A full synchronization begins anew, unless it is one already.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::filter::Filter;
 use crate::ids::RecordId;
 use crate::record::{Change, Record, Values, Version};
+use crate::seen::Seen;
 use crate::table::{Side, Table};
 
 /// Where a change feed stands: everything before it has been read.
@@ -19,13 +20,32 @@ pub struct Cursor {
     pub position: Position,
     /// Time by the system's own clock up to which changes are known to be covered; what a fallback starts from.
     pub as_of: Timestamp,
+    /// What was read lately and will be read again because of the look-back. Clients leave it empty.
+    #[serde(default, skip_serializing_if = "Seen::is_empty")]
+    pub seen: Seen,
+}
+
+impl Cursor {
+    /// The cursor after a feed was read by time of change to its end: at the largest time of change seen, but never
+    /// after `as_of`, the system's time when the feed was opened. Where nothing was seen lately it stands one look-back
+    /// before that, so that a quiet table is not read from the same old record for ever.
+    pub fn by_time(largest: Option<Timestamp>, as_of: Timestamp, look_back: SignedDuration) -> Self {
+        let quiet = earlier(as_of, look_back);
+        let position = largest.map_or(quiet, |largest| largest.min(as_of).max(quiet));
+        Self { position: Position::ModifiedOn(position), as_of, seen: Seen::default() }
+    }
+}
+
+/// A time so much earlier, or the earliest there is.
+pub fn earlier(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 /// How a position in a change feed is expressed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Position {
-    /// Largest time of change seen.
+    /// Time of change up to which the feed was read.
     ModifiedOn(Timestamp),
     /// Delta link of Dataverse change tracking.
     DeltaLink(String),
@@ -40,6 +60,9 @@ pub struct ChangesQuery<'a> {
     pub columns: &'a [String],
     /// Conditions the system may apply itself. It may also give more: the caller judges again.
     pub filter: &'a Filter,
+    /// How far reading by time of change reaches back before the cursor: a transaction is seen by others only when it
+    /// commits, under the time at which it wrote.
+    pub look_back: SignedDuration,
 }
 
 /// Where to start reading.

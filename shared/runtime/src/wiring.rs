@@ -229,6 +229,7 @@ impl Application {
             options: EngineOptions {
                 lease: SignedDuration::from_mins(i64::from(settings.limits.lease_minutes)),
                 snapshot_max_age: SignedDuration::from_mins(i64::from(settings.limits.snapshot_minutes)),
+                look_back: SignedDuration::from_mins(i64::from(settings.limits.look_back_minutes)),
                 ..EngineOptions::default()
             },
         });

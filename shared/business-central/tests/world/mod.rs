@@ -10,7 +10,11 @@ use couplet_model::ids::{CompanyId, RecordId};
 use couplet_model::record::{Change, Record, Values};
 use couplet_model::system::{ChangePage, ChangesQuery, Cursor, NextPage, Resume, System, SystemError, Write, Written};
 use couplet_model::{Filter, Table, Value};
+use jiff::SignedDuration;
 use uuid::Uuid;
+
+/// Short, so that a test need not outwait it.
+pub const LOOK_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 pub struct World {
     pub simulator: BusinessCentralSimulator,
@@ -71,7 +75,7 @@ impl World {
         from: Resume,
     ) -> (Vec<Change>, usize, Cursor) {
         let columns = columns(names);
-        let query = ChangesQuery { table, columns: &columns, filter };
+        let query = ChangesQuery { table, columns: &columns, filter, look_back: LOOK_BACK };
         let (mut changes, mut pages, mut from) = (Vec::new(), 0, from);
         loop {
             let ChangePage { changes: more, next, note } = self.client.changes(&query, from).await.unwrap();

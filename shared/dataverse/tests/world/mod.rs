@@ -10,8 +10,12 @@ use couplet_model::record::{Change, Record, Values};
 use couplet_model::system::{ChangePage, ChangesQuery, Cursor, NextPage, Resume, System, SystemError, Write, Written};
 use couplet_model::{Filter, Table, Value};
 use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
+
+/// Short, so that a test need not outwait it.
+pub const LOOK_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 pub struct World {
     pub simulator: DataverseSimulator,
@@ -92,7 +96,7 @@ impl World {
 
     pub async fn filtered_feed(&self, table: &Table, names: &[&str], filter: &Filter, from: Resume) -> Feed {
         let columns = columns(names);
-        let query = ChangesQuery { table, columns: &columns, filter };
+        let query = ChangesQuery { table, columns: &columns, filter, look_back: LOOK_BACK };
         let (mut changes, mut notes, mut from) = (Vec::new(), Vec::new(), from);
         loop {
             let ChangePage { changes: more, next, note } = self.client.changes(&query, from).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod currencies;
 mod customers;
+mod exchange_rates;
 mod price_lines;
 mod products;
 mod salespeople;
@@ -15,12 +16,13 @@ use couplet_model::catalogue::MappingKind;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, Dependency};
-use couplet_model::table::Table;
+use couplet_model::table::{Side, Table};
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
 use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::naming::Naming;
 
 pub(crate) use currencies::exchange_rate;
 
@@ -44,6 +46,25 @@ pub(crate) enum Obstacle {
 impl From<DataFailure> for Obstacle {
     fn from(failure: DataFailure) -> Self {
         Self::Failure(failure)
+    }
+}
+
+/// What a record says that was merged into another of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merged {
+    /// Into this one.
+    Into(RecordId),
+    /// Into one that it does not name.
+    Unknown,
+}
+
+impl Merged {
+    /// The record it was merged into, if that is known.
+    pub fn master(self) -> Option<RecordId> {
+        match self {
+            Self::Into(master) => Some(master),
+            Self::Unknown => None,
+        }
     }
 }
 
@@ -118,6 +139,33 @@ pub(crate) trait MappingRules: Send + Sync {
     /// Whether a coupled record is followed when it leaves the filter by this column, because the rules know what it
     /// means for the other side.
     fn follows(&self, _direction: Direction, _column: &str) -> bool {
+        false
+    }
+
+    /// Whether a source record that is untouched means that nothing changed; not where the destination gets values that
+    /// are kept in other rows.
+    fn record_tells_all(&self, _direction: Direction) -> bool {
+        true
+    }
+
+    /// Rows of other tables of the source that name records of this mapping to travel again.
+    fn namings(&self, _direction: Direction) -> &'static [Naming] {
+        &[]
+    }
+
+    /// Brings up to date what belongs to no record of the mapping, when a row of [`Self::namings`] changed, and in every
+    /// full synchronization. What the operator should know about it goes into the run's notes.
+    async fn refresh(&self, _engine: &Engine) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
+    /// Whether a record of a side was merged into another and stays behind without a life of its own.
+    fn merged_into(&self, _side: Side, _record: &Record) -> Option<Merged> {
+        None
+    }
+
+    /// Whether a person has put a record of a side out of use, so that it needs no partner.
+    fn is_out_of_use(&self, _side: Side, _record: &Record) -> bool {
         false
     }
 

@@ -112,6 +112,11 @@ pub const KEYS: &[Key] = &[
     optional("limits.lease_minutes", "how long a run that died blocks its job, 1 to 60", "15"),
     optional("limits.snapshot_minutes", "age from which a record is read again before it is written, 0 to 60", "5"),
     optional(
+        "limits.look_back_minutes",
+        "how long a transaction may stay open in either system before a change of it can be missed, 1 to 60",
+        "5",
+    ),
+    optional(
         "limits.run_seconds",
         "seconds after which a run goes on in a new invocation, 1 to 900; as long as the invocation may last if left out",
         "600",

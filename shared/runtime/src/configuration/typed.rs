@@ -122,13 +122,15 @@ pub struct Limits {
     pub lease_minutes: u32,
     /// Age from which a record is read again before it is written.
     pub snapshot_minutes: u32,
+    /// How far reading by time of change reaches back before the cursor.
+    pub look_back_minutes: u32,
     /// Seconds after which a run goes on in a new invocation; `None`: when the invocation has to end.
     pub run_seconds: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { lease_minutes: 15, snapshot_minutes: 5, run_seconds: None }
+        Self { lease_minutes: 15, snapshot_minutes: 5, look_back_minutes: 5, run_seconds: None }
     }
 }
 
@@ -200,6 +202,7 @@ impl Settings {
             limits: Limits {
                 lease_minutes: reader.number("limits.lease_minutes", 1, 60, limits.lease_minutes)?,
                 snapshot_minutes: reader.number("limits.snapshot_minutes", 0, 60, limits.snapshot_minutes)?,
+                look_back_minutes: reader.number("limits.look_back_minutes", 1, 60, limits.look_back_minutes)?,
                 run_seconds: reader.optional("limits.run_seconds", within(1, 900))?,
             },
         })

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::builders::*;
 
 fn cursor(second: i64) -> Cursor {
-    Cursor { position: Position::ModifiedOn(at(second)), as_of: at(second) }
+    Cursor { position: Position::ModifiedOn(at(second)), as_of: at(second), seen: Default::default() }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ const BY_NAME: &[(&str, &str)] = &[
     ("purchaserCode", "Salesperson/Purchaser"),
     ("salesperson", "Salesperson/Purchaser"),
     ("currencyCode", "Currency"),
+    ("relationalCurrencyCode", "Currency"),
     ("currencyId", "Currency"),
     ("paymentTermsId", "Payment Terms"),
     ("paymentTermsCode", "Payment Terms"),

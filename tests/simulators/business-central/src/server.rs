@@ -83,7 +83,7 @@ pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener, secure: Op
 async fn connection(server: Arc<Server>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let service = service_fn(move |request: Request<Incoming>| {
         let server = Arc::clone(&server);
-        async move { server.answer(request).await }
+        async move { server.answer(request).await.map(|response| dated(response, server.api.reading().clock.now())) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -303,6 +303,14 @@ impl Server {
 
 fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The `Date` header follows the service's clock, not the machine's.
+fn dated(mut response: Response<Body>, now: jiff::Timestamp) -> Response<Body> {
+    if let Ok(date) = HeaderValue::try_from(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+        response.headers_mut().insert(http::header::DATE, date);
+    }
+    response
 }
 
 pub(crate) fn response(answer: Answer) -> Response<Body> {

@@ -97,6 +97,9 @@ async fn timestamps_come_from_the_skewed_clock() {
     let reply = client.post(&client.standard("items"), json!({})).await;
     let modified: jiff::Timestamp = reply.body["lastModifiedDateTime"].as_str().unwrap().parse().unwrap();
     assert!(modified < jiff::Timestamp::now() - SignedDuration::from_hours(47));
+    let date = reply.headers["date"].to_str().unwrap();
+    let day = modified.strftime("%a, %d %b %Y").to_string();
+    assert!(date.starts_with(&day), "{date} is not {day}");
 }
 
 #[tokio::test]

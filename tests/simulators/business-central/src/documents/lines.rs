@@ -133,19 +133,29 @@ fn take_from_object(
     Ok(())
 }
 
-/// An amount of the local currency in another one, by the latest rate.
+/// An amount of the local currency in another one, by the rate in force, and by that of the currency it names in turn.
 fn in_currency(store: &Store, amount: Decimal, currency: &str) -> Decimal {
     let rates = schema().known("Currency Exchange Rate");
-    let latest = store
-        .rows(rates)
-        .filter(|rate| get(rates, rate, "currencyCode").as_text() == currency)
-        .max_by_key(|rate| get(rates, rate, "startingDate").as_date());
-    let Some(latest) = latest else { return amount };
-    let (foreign, local) = (
-        get(rates, latest, "exchangeRateAmount").as_decimal(),
-        get(rates, latest, "relationalExchangeRateAmount").as_decimal(),
-    );
-    if local.is_zero() { amount } else { (amount * foreign / local).round_dp(2) }
+    let today = store.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let in_force = |currency: &str| {
+        store
+            .rows(rates)
+            .filter(|rate| get(rates, rate, "currencyCode").as_text() == currency)
+            .filter(|rate| get(rates, rate, "startingDate").as_date() <= today)
+            .max_by_key(|rate| get(rates, rate, "startingDate").as_date())
+    };
+    let (mut amount, mut currency) = (amount, currency.to_owned());
+    // Business Central itself goes through one other currency and no further.
+    for _ in 0..2 {
+        let Some(rate) = in_force(&currency) else { break };
+        let foreign = get(rates, rate, "exchangeRateAmount").as_decimal();
+        let other = get(rates, rate, "relationalExchangeRateAmount").as_decimal();
+        if !other.is_zero() {
+            amount = amount * foreign / other;
+        }
+        currency = get(rates, rate, "relationalCurrencyCode").as_text().to_owned();
+    }
+    amount.round_dp(2)
 }
 
 fn amounts(table: TableId, row: &mut Row, values: &[(usize, Cell)]) {
