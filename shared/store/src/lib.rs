@@ -17,6 +17,7 @@ mod intents;
 mod item;
 mod jobs;
 pub mod keys;
+mod moving;
 mod requests;
 mod reserve;
 mod runs;
@@ -40,6 +41,7 @@ pub use failures::{Failure, FailureKind};
 pub use history::ErrorRecord;
 pub use intents::Moved;
 pub use jobs::{Ended, Holder, LeaseResult, TakenUp};
+pub use moving::Moved;
 pub use reserve::Reservation;
 pub use waits::Wait;
 

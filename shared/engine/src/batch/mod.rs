@@ -7,6 +7,7 @@
 mod committing;
 mod deciding;
 mod intending;
+mod merging;
 mod reading;
 mod writing;
 
@@ -233,10 +234,12 @@ impl Batch<'_> {
     async fn steps(&mut self) -> Result<(), Stop> {
         self.read_couplings().await?;
         self.read_sources().await?;
+        self.follow_merges(self.direction.source()).await?;
         self.admit().await?;
         self.find_earlier_attempts().await?;
         self.match_existing().await?;
         self.read_destinations().await?;
+        self.follow_merges(self.direction.destination()).await?;
         self.decide().await?;
         self.write().await?;
         self.commit().await?;

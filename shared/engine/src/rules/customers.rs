@@ -13,7 +13,8 @@ use couplet_model::table::Side;
 use couplet_model::{MappingName, Record, RecordId, SystemError, Table, Value};
 
 use super::{
-    Context, FollowUp, Followed, MappingRules, Obstacle, PreparedRules, Transferring, is_usable, set, set_on_create,
+    Context, FollowUp, Followed, MappingRules, Merged, Obstacle, PreparedRules, Transferring, is_usable, set,
+    set_on_create,
 };
 use crate::error::EngineError;
 use crate::landscape::CompanyRow;
@@ -36,8 +37,29 @@ impl MappingRules for Customers {
     fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
             Direction::ToDataverse => &[],
-            Direction::FromDataverse => &["statecode"],
+            Direction::FromDataverse => &["statecode", "merged", "masterid"],
         }
+    }
+
+    fn destination_columns(&self, direction: Direction) -> &'static [&'static str] {
+        match direction {
+            Direction::ToDataverse => &["name", "statecode", "merged", "masterid"],
+            Direction::FromDataverse => &["number", "blocked"],
+        }
+    }
+
+    /// A merge leaves the account inactive, with its master named. One that was activated again has a life of its own.
+    fn merged_into(&self, side: Side, record: &Record) -> Option<Merged> {
+        let stays_behind = side == Side::Dataverse
+            && record.get("merged").as_bool() == Some(true)
+            && record.get("statecode") == &Value::Int(STATE_INACTIVE);
+        let master = || record.get("masterid").as_guid().map_or(Merged::Unknown, |id| Merged::Into(RecordId(id)));
+        stays_behind.then(master)
+    }
+
+    /// A blocked customer.
+    fn is_out_of_use(&self, side: Side, record: &Record) -> bool {
+        side == Side::BusinessCentral && !record.get("blocked").is_null()
     }
 
     /// A coupled account that becomes inactive blocks its customer (C-219), although the filter admits active ones only.
@@ -123,10 +145,14 @@ impl PreparedRules for Prepared {
 }
 
 impl Prepared {
-    /// A new account is active without having been told so.
+    /// A new account is active, and merged into no other, without having been told so.
     fn standing(&self, record: &FollowUp<'_>) -> Followed {
         let is_new_account = record.created && self.direction == Direction::ToDataverse;
-        let values = if is_new_account { vec![("statecode", Value::Int(STATE_ACTIVE))] } else { Vec::new() };
+        let values = if is_new_account {
+            vec![("statecode", Value::Int(STATE_ACTIVE)), ("merged", Value::Bool(false)), ("masterid", Value::Null)]
+        } else {
+            Vec::new()
+        };
         Followed { values, ..Followed::default() }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::body::{self, Surroundings};
-use super::{Context, keys};
+use super::{Context, keys, merge};
 use crate::rules::{self, documents, states};
 use crate::schema::Kind;
 use crate::store::{Cell, guid};
@@ -68,6 +68,7 @@ pub(crate) fn post(context: &Context<'_>, session: &mut Session<'_>) -> ApiResul
         "PublishProductHierarchy" => action.publish(session, target),
         "CalculatePrice" => action.calculate(session),
         "BulkDelete" => action.bulk_delete(session),
+        "Merge" => merge::merge(context, &action.parameters, session),
         other if REFUSED.contains(&other) => Err(ApiError::not_supported(&format!("The action {other}"))),
         "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple" | "DeleteMultiple" => return Ok(None),
         other if bound.is_some() => Err(ApiError::unknown_segment(&format!("Microsoft.Dynamics.CRM.{other}"))),

@@ -16,6 +16,7 @@ mod functions;
 mod joined;
 mod keys;
 mod links;
+mod merge;
 pub(crate) mod messages;
 mod metadata_query;
 mod option_sets;
