@@ -1,6 +1,8 @@
 //! The refresh of item availability: items whose stock moved travel again, although their records did not change
 //! (S14 to S21).
 
+use std::collections::HashSet;
+
 use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::message::{Direction, Treatment};
 use couplet_model::{ActiveMapping, MappingName};
@@ -45,7 +47,8 @@ impl Engine {
         let ledger = NamedFeed::new(self, MOVEMENTS, MappingName::from(ITEM_AVAILABILITY))?;
         let place =
             place.unwrap_or_else(|| Place::at_beginning(RunMode::Modified, Direction::ToDataverse, Found::default()));
-        let finder = Finder::new(leg, items, rules, Feed::Named(ledger), Treatment::default(), place).await?;
+        let (treatment, mut enqueued) = (Treatment::default(), HashSet::new());
+        let finder = Finder::new(leg, items, rules, Feed::Named(ledger), treatment, place, &mut enqueued).await?;
         Ok(match finder.find().await? {
             (Reach::End, place) => Reached::End(place.found),
             (Reach::TimeUp, place) => Reached::Place(place.found),

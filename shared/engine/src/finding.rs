@@ -39,7 +39,8 @@ pub(crate) struct Finder<'a> {
     treatment: Treatment,
     filter: Filter,
     place: Place,
-    enqueued: HashSet<RecordId>,
+    /// Records that this direction has enqueued in this leg.
+    enqueued: &'a mut HashSet<RecordId>,
 }
 
 impl Engine {
@@ -74,7 +75,7 @@ impl Engine {
             Some((index, place)) => (index, place),
             None => {
                 let Some(first) = directions.first() else { return Ok(Reached::End(Found::default())) };
-                let place = Place::at_beginning(mode, *first, Found::default());
+                let place = Place::at_feed(mode, *first, first_feed(rules, *first), Found::default());
                 if mode == RunMode::Full {
                     // Whoever goes on with this run has to know that it is a full one, before it shows in the cursors.
                     leg.keep_place(&place).await?;
@@ -85,25 +86,37 @@ impl Engine {
         };
         for (index, direction) in directions.iter().enumerate().skip(begun) {
             if index > begun {
-                place = Place::at_beginning(place.mode, *direction, place.found);
+                place = Place::at_feed(place.mode, *direction, first_feed(rules, *direction), place.found);
                 if leg.is_over() {
                     leg.keep_place(&place).await?;
                     return Ok(Reached::Place(place.found));
                 }
             }
-            for feed in place.feed..=rules.namings(*direction).len() {
-                if feed > place.feed {
-                    place = Place::at_feed(place.mode, *direction, feed, place.found);
+            // What one feed of a direction has enqueued no other enqueues again: a record counts once in a run.
+            let mut enqueued = HashSet::new();
+            loop {
+                if place.feed > 0 && !self.reads_namings(mapping, &place).await? {
+                    let note = rules.refresh(self).await?;
+                    place.found.notes.extend(note);
+                } else {
+                    let (feed, treatment) = self.feed(mapping, rules, &place)?;
+                    let finder = Finder::new(leg, mapping, rules, feed, treatment, place, &mut enqueued).await?;
+                    match finder.find().await? {
+                        (Reach::End, reached) => place = reached,
+                        (Reach::TimeUp, reached) => return Ok(Reached::Place(reached.found)),
+                    }
                 }
-                let (feed, treatment) = self.feed(mapping, rules, &place)?;
-                let finder = Finder::new(leg, mapping, rules, feed, treatment, place).await?;
-                match finder.find().await? {
-                    (Reach::End, reached) => place = reached,
-                    (Reach::TimeUp, reached) => return Ok(Reached::Place(reached.found)),
-                }
+                let Some(next) = next_feed(rules, *direction, place.feed) else { break };
+                place = Place::at_feed(place.mode, *direction, next, place.found);
             }
         }
         Ok(Reached::End(place.found))
+    }
+
+    /// Whether rows that name records tell anything: not where every record is read anyway.
+    async fn reads_namings(&self, mapping: &ActiveMapping, place: &Place) -> Result<bool, EngineError> {
+        let cursor = self.store().cursor(self.company(), &mapping.name, place.direction).await?;
+        Ok(place.mode == RunMode::Modified && cursor.is_some())
     }
 
     /// The feed a place stands in, and how the records that it brings are treated.
@@ -121,6 +134,20 @@ impl Engine {
                 (Feed::Named(NamedFeed::new(self, *naming, cursor)?), Treatment::default())
             }
         })
+    }
+}
+
+/// The feeds of a direction by number, in the order they are read: the rows that name records first, from 1 on, so that
+/// what they name has been read after them; then the mapping's own records, 0.
+fn first_feed(rules: &dyn MappingRules, direction: Direction) -> usize {
+    usize::from(!rules.namings(direction).is_empty())
+}
+
+fn next_feed(rules: &dyn MappingRules, direction: Direction, feed: usize) -> Option<usize> {
+    match feed {
+        0 => None,
+        last if last >= rules.namings(direction).len() => Some(0),
+        other => Some(other + 1),
     }
 }
 
@@ -153,10 +180,11 @@ impl<'a> Finder<'a> {
         feed: Feed<'a>,
         treatment: Treatment,
         place: Place,
+        enqueued: &'a mut HashSet<RecordId>,
     ) -> Result<Self, EngineError> {
         let engine = leg.engine;
         let filter = engine.filter(mapping, place.direction.source()).await?;
-        Ok(Self { engine, leg, mapping, rules, feed, treatment, filter, place, enqueued: HashSet::new() })
+        Ok(Self { engine, leg, mapping, rules, feed, treatment, filter, place, enqueued })
     }
 
     /// Takes the direction from its place as far as the time allows.
@@ -301,9 +329,9 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Whether everything these rows may name has to be looked at, although none of them changed: in a full
-    /// synchronization, the first time, and when a day has turned on which rows may begin to count. The day turns one
-    /// look-back late, when no clock of either system or of ours is still in yesterday.
+    /// Whether everything these rows may name has to be looked at, although none of them changed: the first time, and when
+    /// a day has turned on which rows may begin to count. The day turns one look-back late, when no clock of either system
+    /// or of ours is still in yesterday.
     fn is_due(&self, before: Option<&Cursor>, next: &Cursor) -> bool {
         let Feed::Named(rows) = &self.feed else { return false };
         if !rows.naming.by_day {
@@ -311,21 +339,19 @@ impl<'a> Finder<'a> {
         }
         let look_back = self.engine.options().look_back;
         let day = |cursor: &Cursor| earlier(cursor.as_of, look_back).to_zoned(TimeZone::UTC).date();
-        self.place.mode == RunMode::Full || before.is_none_or(|before| day(before) != day(next))
+        before.is_none_or(|before| day(before) != day(next))
     }
 
-    /// Looks at everything these rows may name. In a full synchronization the records travel anyway.
+    /// Looks at everything these rows may name.
     async fn name_everything(&mut self) -> Result<(), EngineError> {
         let Feed::Named(rows) = &mut self.feed else { return Ok(()) };
         if rows.has_named_everything() {
             return Ok(());
         }
-        if self.place.mode == RunMode::Modified {
-            let columns = source_columns(self.mapping, self.rules, self.place.direction);
-            let read_at = self.engine.now();
-            let named = rows.everything(self.engine, self.mapping, &columns).await?;
-            self.judge_and_enqueue(named, read_at).await?;
-        }
+        let columns = source_columns(self.mapping, self.rules, self.place.direction);
+        let read_at = self.engine.now();
+        let named = rows.everything(self.engine, self.mapping, &columns).await?;
+        self.judge_and_enqueue(named, read_at).await?;
         self.refresh().await
     }
 

@@ -1,7 +1,7 @@
 //! Where a run stands while it looks for work, so that another invocation can go on with it.
 //!
-//! A run is read in steps: the pages of a change feed, then what earlier runs left over, then the feeds of rows that name
-//! records; for each direction of its mapping. Its place is stored with its lease after every page. An invocation whose time is up hands the run over to
+//! A run is read in steps: the feeds of rows that name records, page by page, then that of the records themselves, then
+//! what earlier runs left over; for each direction of its mapping. Its place is stored with its lease after every page. An invocation whose time is up hands the run over to
 //! the next leg; whoever finds a run dead goes on from its place.
 
 use std::time::Instant;
@@ -22,7 +22,7 @@ pub(crate) struct Place {
     pub mode: RunMode,
     /// The direction it is reading; those before it are done.
     pub direction: Direction,
-    /// Which feed of this direction it is reading: 0 the mapping's own records, then its namings; those before are done.
+    /// Which feed of this direction it is reading: 0 the mapping's own records, from 1 on the rows that name records.
     #[serde(default)]
     pub feed: usize,
     /// What comes next in this feed.

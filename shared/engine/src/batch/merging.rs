@@ -169,15 +169,22 @@ impl Batch<'_> {
             }
         };
         info!(from = %coupling.dataverse_id, to = %master, "coupling moved to the master of a merge");
-        self.enqueue_from(case.entry, master).await?;
-        let entry = &mut self.entries[case.entry];
-        if self.direction.source() == Side::Dataverse {
-            entry.coupling = None;
-            entry.settle(merged_away());
-        } else {
+        if self.direction.source() != Side::Dataverse {
+            // The merge changed the master, whose own feed usually brings it and counts it.
+            self.enqueue_from(case.entry, master, 0).await?;
+            let entry = &mut self.entries[case.entry];
             entry.destination = masters.get(&master).cloned();
             entry.coupling = Some(moved);
+            return Ok(());
         }
+        match self.entries.iter_mut().find(|entry| entry.is_open() && entry.record() == master) {
+            // It is on its way in this batch.
+            Some(travelling) => travelling.coupling = Some(moved),
+            None => self.enqueue_from(case.entry, master, 1).await?,
+        }
+        let entry = &mut self.entries[case.entry];
+        entry.coupling = None;
+        entry.settle(merged_away());
         Ok(())
     }
 
@@ -187,7 +194,8 @@ impl Batch<'_> {
             let (store, company) = (self.engine.store(), self.engine.company());
             let found = store.couplings_by_id(company, &self.mapping.name, Side::Dataverse, &[master]).await?;
             if found.contains_key(&master) {
-                self.enqueue_from(case.entry, master).await?;
+                // It was counted when the coupling went over.
+                self.enqueue_from(case.entry, master, 0).await?;
             }
         }
         self.entries[case.entry].settle(merged_away());
@@ -198,8 +206,8 @@ impl Batch<'_> {
         end_of_chain(case.into, masters, |record| self.rules.merged_into(Side::Dataverse, record))
     }
 
-    /// Sends a row of Dataverse on its way to Business Central, if this mapping has one.
-    async fn enqueue_from(&self, entry: usize, record: RecordId) -> Result<(), Stop> {
+    /// Sends a row of Dataverse on its way to Business Central, if this mapping has one, and counts it so often.
+    async fn enqueue_from(&self, entry: usize, record: RecordId, counts: u64) -> Result<(), Stop> {
         let from = couplet_model::message::Direction::FromDataverse;
         if !self.mapping.directions().any(|direction| direction == from) {
             return Ok(());
@@ -207,7 +215,7 @@ impl Batch<'_> {
         let entry = &self.entries[entry];
         let message = RecordMessage { direction: from, record, snapshot: None, ..entry.message.clone() };
         let (engine, none) = (self.engine, couplet_model::Counters::default());
-        engine.store().add_to_run(engine.company(), &message.job, message.run, 1, none, none).await?;
+        engine.store().add_to_run(engine.company(), &message.job, message.run, counts, none, none).await?;
         engine.parts.queue.send(vec![message]).await.map_err(crate::error::EngineError::from)?;
         Ok(())
     }

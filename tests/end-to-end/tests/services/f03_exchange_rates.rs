@@ -80,6 +80,20 @@ async fn a_new_rate_reaches_dataverse_by_an_ordinary_run_and_once() {
 }
 
 #[tokio::test]
+async fn a_currency_that_changes_together_with_its_rate_counts_once_in_its_run() {
+    let world = synchronized(WorldOptions::default()).await;
+    synchronize(&world).await;
+    let euro = world.business_central_id("Currency", "code", "EUR");
+    world.business_central.update_as_user("Currency", euro, json!({"symbol": "E"})).expect("taken");
+    add_rate(&world, "EUR", "2026-06-01", "100", "", "200");
+    let run = world.run("CURRENCY", RunMode::Modified).await;
+    assert_eq!((run.counters.modified, run.processed), (1, run.enqueued), "{run:?}");
+    assert!(run.finished.is_some());
+    assert_eq!(world.coupled_row("CURRENCY", euro).await["currencysymbol"], json!("E"));
+    assert_eq!(rate(&world, "EUR"), decimal("0.5"));
+}
+
+#[tokio::test]
 async fn a_correction_counts_if_its_rate_is_the_one_in_force() {
     let world = synchronized(WorldOptions::default()).await;
     let old = add_rate(&world, "EUR", "2024-01-01", "100", "", "300");
