@@ -1,5 +1,6 @@
 //! Which of several records is the one that was to be created: by its key, else by its name and its other texts.
 
+use couplet_model::comparing::same;
 use couplet_model::coupling::Base;
 use couplet_model::table::{Column, FieldType, Side, Table};
 use couplet_model::{Record, Value};
@@ -86,7 +87,7 @@ fn text_of(side: Side, intent: &Base, column: &Column) -> Option<String> {
 fn is_equal(column: &Column, wanted: &str, found: &Value) -> bool {
     let Some(found) = found.as_text() else { return false };
     match column.field {
-        FieldType::Code { .. } => wanted.to_uppercase() == found.to_uppercase(),
+        FieldType::Code { .. } => same(wanted, found),
         _ => wanted == found,
     }
 }

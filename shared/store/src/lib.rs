@@ -41,7 +41,7 @@ pub use failures::{Failure, FailureKind};
 pub use history::ErrorRecord;
 pub use intents::Moved;
 pub use jobs::{Ended, Holder, LeaseResult, TakenUp};
-pub use moving::Moved;
+pub use moving::RowMove;
 pub use reserve::Reservation;
 pub use waits::Wait;
 

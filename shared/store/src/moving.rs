@@ -15,7 +15,7 @@ use crate::transaction::{Group, Verdict};
 /// What became of a move.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "short-lived, and moved nearly always")]
-pub enum Moved {
+pub enum RowMove {
     /// The coupling leads to the new row; this is it.
     Moved(Coupling),
     /// The row is in this coupling of the mapping already.
@@ -44,7 +44,7 @@ impl Store {
         mapping: &MappingName,
         coupling: &Coupling,
         to: DataverseId,
-    ) -> Result<Moved, StoreError> {
+    ) -> Result<RowMove, StoreError> {
         let moved = Coupling {
             dataverse_id: to,
             dataverse: SideState::default(),
@@ -66,22 +66,22 @@ impl Store {
             ];
             let verdicts = self.transact(&[Group { id: 0, actions }], None).await?;
             let refused = match verdicts.into_iter().next() {
-                None | Some((_, Verdict::Applied)) => return Ok(Moved::Moved(moved)),
+                None | Some((_, Verdict::Applied)) => return Ok(RowMove::Moved(moved)),
                 Some((_, Verdict::Innocent)) => Vec::new(),
                 Some((_, Verdict::Refused(refused))) => refused,
             };
             if refused.iter().any(|(role, _)| *role != Role::NewPointer) {
-                return Ok(Moved::Stale);
+                return Ok(RowMove::Stale);
             }
             if let Some((_, Some(pointer))) = refused.first() {
                 let owner = [pointed_at(pointer)?];
                 let found = self.couplings_by_id(company, mapping, Side::BusinessCentral, &owner).await?;
                 if let Some(owner) = found.into_values().next() {
-                    return Ok(Moved::Taken(owner));
+                    return Ok(RowMove::Taken(owner));
                 }
             }
             if !backoff.pause().await {
-                return Ok(Moved::Stale);
+                return Ok(RowMove::Stale);
             }
         }
     }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use couplet_model::coupling::{Base, Intent};
 use couplet_model::decision::Decision;
 use couplet_model::outcome::DataFailure;
+use couplet_model::seen::Seen;
 use couplet_model::system::{ChangesQuery, Cursor, NextPage, Position, Resume};
 use couplet_model::table::Side;
 use couplet_model::{Change, Coupling, CouplingState, Filter, Outcome, Record, RecordId, SystemId};
@@ -96,8 +97,10 @@ impl Batch<'_> {
     async fn uncoupled_since(&self, side: Side, since: Timestamp, columns: &[String]) -> Result<Vec<Record>, Stop> {
         let since = since.checked_sub(CLOCK_DIFFERENCE).unwrap_or(since);
         let filter = Filter::default();
-        let query = ChangesQuery { table: self.mapping.table(side), columns, filter: &filter };
-        let mut from = Resume::Since(Cursor { position: Position::ModifiedOn(since), as_of: since });
+        let look_back = self.engine.options().look_back;
+        let query = ChangesQuery { table: self.mapping.table(side), columns, filter: &filter, look_back };
+        let mut from =
+            Resume::Since(Cursor { position: Position::ModifiedOn(since), as_of: since, seen: Seen::default() });
         let mut records = Vec::new();
         loop {
             let page = self.engine.system(side).changes(&query, from).await?;

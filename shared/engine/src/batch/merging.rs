@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record, RecordId, RecordMessage, Table};
-use couplet_store::Moved;
+use couplet_store::RowMove;
 use tracing::info;
 
 use super::reading::by_id;
@@ -152,8 +152,8 @@ impl Batch<'_> {
     ) -> Result<(), Stop> {
         let (store, company, mapping) = (self.engine.store(), self.engine.company(), &self.mapping.name);
         let moved = match store.move_coupling(company, mapping, &coupling, master.into()).await? {
-            Moved::Moved(moved) => moved,
-            Moved::Taken(owner) => {
+            RowMove::Moved(moved) => moved,
+            RowMove::Taken(owner) => {
                 let owner = owner.key.unwrap_or_else(|| owner.system_id.to_string());
                 let caption = self.partner_caption();
                 let problem = format!("{master_name}, which is coupled to {caption} {owner} already");
@@ -162,7 +162,7 @@ impl Batch<'_> {
                 self.entries[case.entry].settle(Outcome::Failed(failure));
                 return Ok(());
             }
-            Moved::Stale => {
+            RowMove::Stale => {
                 let reason = "another worker changed this pair meanwhile";
                 self.entries[case.entry].give_back(reason, Some(std::time::Duration::ZERO));
                 return Ok(());
