@@ -91,6 +91,7 @@ impl EmbeddedCloud {
             sqs: self.sqs.client(),
             queue_url: self.records.url.clone(),
             tasks_queue_url: self.tasks.url.clone(),
+            is_ours_alone: true,
         }
     }
 

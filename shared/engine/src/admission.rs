@@ -41,7 +41,9 @@ pub(crate) fn admit(
     Admission::Process
 }
 
-/// Whether a coupled record is exactly what it was when both sides last agreed, so that there is nothing to do.
+/// Whether a coupled record is exactly what it was when both sides last agreed, or what we wrote to it since, so that there
+/// is nothing to do. Nothing can be said of a record while a write *from* it is not confirmed: also the value that was
+/// agreed last may have to travel again.
 pub(crate) fn is_untouched(
     mapping: &ActiveMapping,
     rules: &dyn MappingRules,
@@ -51,11 +53,9 @@ pub(crate) fn is_untouched(
     coupling: Option<&Coupling>,
 ) -> bool {
     let Some(coupling) = coupling else { return false };
-    if !rules.record_tells_all(direction)
-        || treatment.force
-        || coupling.state != CouplingState::Coupled
-        || coupling.failed(direction)
-    {
+    let is_settled =
+        coupling.state == CouplingState::Coupled && !coupling.failed(direction) && !coupling.awaits(direction);
+    if !rules.record_tells_all(direction) || treatment.force || !is_settled {
         return false;
     }
     let side = direction.source();
@@ -69,5 +69,8 @@ pub(crate) fn is_untouched(
         .filter(|column| {
             record.values.contains_key(column.name.as_str()) || column.field != couplet_model::FieldType::EntityName
         })
-        .all(|column| coupling.base.get(side, column).as_ref() == Some(record.get(&column.name)))
+        .all(|column| {
+            let value = record.get(&column.name);
+            coupling.base.get(side, column).as_ref() == Some(value) || coupling.wrote(column, side, value)
+        })
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use couplet_model::catalogue::{ITEM_AVAILABILITY, MappingDirection};
 use couplet_model::table::Side;
-use couplet_model::{ActiveMapping, Catalogue, CompanyId, DataverseId, Switches, System};
+use couplet_model::{ActiveMapping, Catalogue, CompanyId, DataverseId, ProcessId, Switches, System};
 use couplet_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::claims::Asking;
 use crate::landscape::Landscape;
 use crate::ports::{Checkpoints, Clock, RecordsQueue, TasksQueue};
 use crate::rules;
@@ -41,6 +42,11 @@ pub struct EngineOptions {
     pub lease: SignedDuration,
     /// How long one worker holds the pairs it is writing. A dead worker blocks its pairs for so long.
     pub claim: SignedDuration,
+    /// The process this engine works in; its claims bear it.
+    pub process: ProcessId,
+    /// Whether no other process works on the same store, as on one machine that has its data folder to itself. Then a
+    /// claim of another process is of one that is gone, and ends at once.
+    pub is_alone: bool,
     /// A snapshot older than this is read again.
     pub snapshot_max_age: SignedDuration,
     /// How far reading by time of change reaches back before the cursor: longer than any transaction of either system
@@ -63,6 +69,8 @@ impl Default for EngineOptions {
         Self {
             lease: SignedDuration::from_mins(15),
             claim: SignedDuration::from_mins(3),
+            process: ProcessId::current(),
+            is_alone: false,
             snapshot_max_age: SignedDuration::from_mins(5),
             look_back: SignedDuration::from_mins(5),
             company_row: None,
@@ -168,6 +176,12 @@ impl Engine {
 
     pub(crate) fn options(&self) -> &EngineOptions {
         &self.parts.options
+    }
+
+    /// Who asks whether a pair is held.
+    pub(crate) fn asking(&self) -> Asking {
+        let options = &self.parts.options;
+        Asking { process: options.process, is_alone: options.is_alone, longest: options.claim }
     }
 
     pub(crate) fn mapping(&self, name: &str) -> Option<&ActiveMapping> {

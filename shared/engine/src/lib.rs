@@ -6,6 +6,7 @@
 mod admission;
 mod availability;
 mod batch;
+mod claims;
 mod engine;
 mod error;
 mod finding;

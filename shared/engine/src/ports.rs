@@ -74,15 +74,22 @@ pub enum Disposition {
     Return {
         /// Why, for the log.
         reason: String,
-        /// Not before this long.
+        /// Not before this long; `None` leaves it to the queue's own back-off.
         after: Option<Duration>,
+    },
+    /// Nothing was tried, because another worker is at it: it must come again then, and this delivery was no attempt.
+    Postpone {
+        /// Who is waited for, for the log.
+        reason: String,
+        /// Not before this long.
+        after: Duration,
     },
 }
 
 impl Disposition {
-    /// Come back at once.
+    /// Come back after the queue's own back-off.
     pub fn again(reason: impl Into<String>) -> Self {
-        Self::Return { reason: reason.into(), after: Some(Duration::ZERO) }
+        Self::Return { reason: reason.into(), after: None }
     }
 }
 

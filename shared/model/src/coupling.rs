@@ -1,15 +1,16 @@
 //! A coupling: the stored pair of a Business Central record and a Dataverse row of one mapping, and what both
 //! looked like when they last agreed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::ids::{DataverseId, RecordId, RunId, SystemId};
+use crate::ids::{DataverseId, ProcessId, RecordId, RunId, SystemId};
 use crate::message::Direction;
+use crate::own_writes::PendingWrite;
 use crate::record::Version;
 use crate::table::{Column, Side};
 use crate::value::Value;
@@ -65,6 +66,40 @@ impl Base {
             blank.retain(|name| name != column);
             self.values_mut(side).insert(column.to_owned(), value.to_json());
         }
+    }
+
+    /// Columns whose values, blank and unknown told apart, are others in another base.
+    pub fn differing(&self, other: &Self, side: Side) -> BTreeSet<String> {
+        let columns = [self, other].into_iter().flat_map(|base| {
+            let blank = base.blank.get(&side).into_iter().flatten();
+            base.values(side).keys().chain(blank)
+        });
+        columns.filter(|column| self.raw(side, column) != other.raw(side, column)).cloned().collect()
+    }
+
+    /// Takes over what another base knows of a column.
+    pub fn copy(&mut self, other: &Self, side: Side, column: &str) {
+        let blank = self.blank.entry(side).or_default();
+        blank.retain(|name| name != column);
+        match other.raw(side, column) {
+            Some(Json::Null) => {
+                blank.push(column.to_owned());
+                blank.sort();
+                self.values_mut(side).remove(column);
+            }
+            Some(value) => {
+                self.values_mut(side).insert(column.to_owned(), value);
+            }
+            None => {
+                self.values_mut(side).remove(column);
+            }
+        }
+    }
+
+    /// What is stored of a column: `None` when it was never synchronized.
+    fn raw(&self, side: Side, column: &str) -> Option<Json> {
+        let is_blank = || self.blank.get(&side).is_some_and(|blank| blank.iter().any(|name| name == column));
+        self.values(side).get(column).cloned().or_else(|| is_blank().then_some(Json::Null))
     }
 
     fn values(&self, side: Side) -> &Map<String, Json> {
@@ -159,6 +194,12 @@ pub struct Coupling {
     /// Until when one worker alone may write this pair; nobody else touches it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
+    /// The process of that worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<ProcessId>,
+    /// Writes of ours that no commit has confirmed, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<PendingWrite>,
     /// Counts the stored states; every change is conditional on it. 0 = not stored yet.
     #[serde(default)]
     pub revision: u64,
@@ -181,6 +222,8 @@ impl Coupling {
             skipped: false,
             intent: None,
             claimed_until: None,
+            claimed_by: None,
+            pending: Vec::new(),
             revision: 0,
         }
     }

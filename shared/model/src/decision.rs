@@ -174,7 +174,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
 
 /// Whether two values say the same: equal, or a zero beside a blank. Business Central cannot leave a number or a flag
 /// blank, so the zero it shows there is no news to Dataverse.
-fn are_alike(a: &Value, b: &Value) -> bool {
+pub(crate) fn are_alike(a: &Value, b: &Value) -> bool {
     let is_nothing = |value: &Value| match value {
         Value::Null => true,
         Value::Bool(flag) => !flag,

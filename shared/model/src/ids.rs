@@ -1,6 +1,7 @@
 //! Identifiers, each a type of its own so that none can stand where another belongs.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -60,6 +61,10 @@ uuid_newtype!(
     /// A Business Central company.
     CompanyId
 );
+uuid_newtype!(
+    /// A running process of Couplet; what it has begun and not finished is known by it.
+    ProcessId
+);
 
 impl From<SystemId> for RecordId {
     fn from(id: SystemId) -> Self {
@@ -87,6 +92,19 @@ impl From<RecordId> for DataverseId {
 
 impl RunId {
     /// A fresh id; later runs sort after earlier ones (UUID version 7).
+    pub fn fresh() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl ProcessId {
+    /// This process; the same as long as it runs, and of no other.
+    pub fn current() -> Self {
+        static CURRENT: LazyLock<ProcessId> = LazyLock::new(ProcessId::fresh);
+        *CURRENT
+    }
+
+    /// A process that is not this one, for tests of what another has left behind.
     pub fn fresh() -> Self {
         Self(Uuid::now_v7())
     }

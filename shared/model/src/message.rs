@@ -35,6 +35,15 @@ impl Direction {
         self.source().other()
     }
 
+    /// The other way.
+    #[must_use]
+    pub fn reverse(self) -> Self {
+        match self {
+            Self::ToDataverse => Self::FromDataverse,
+            Self::FromDataverse => Self::ToDataverse,
+        }
+    }
+
     /// The name in keys and messages.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -74,6 +74,14 @@ impl TasksQueue for SqsTasksQueue {
 /// # Errors
 /// When the service refuses one of them, or goes on leaving some behind; the others may have been sent.
 pub(crate) async fn send_request(client: &Client, url: &str, bodies: Vec<String>) -> Result<(), QueueError> {
+    send_later(client, url, bodies.into_iter().map(|body| (body, 0)).collect()).await
+}
+
+/// Sends the bodies of one request, each to be delivered after so many seconds; as [`send_request`].
+///
+/// # Errors
+/// As [`send_request`].
+pub(crate) async fn send_later(client: &Client, url: &str, bodies: Vec<(String, i32)>) -> Result<(), QueueError> {
     let mut left = entries(bodies)?;
     for attempt in 1..=ATTEMPTS {
         let answer = client
@@ -97,14 +105,15 @@ pub(crate) async fn send_request(client: &Client, url: &str, bodies: Vec<String>
     Err(QueueError(format!("{} were left behind {ATTEMPTS} times", left.len())))
 }
 
-fn entries(batch: Vec<String>) -> Result<Vec<SendMessageBatchRequestEntry>, QueueError> {
+fn entries(batch: Vec<(String, i32)>) -> Result<Vec<SendMessageBatchRequestEntry>, QueueError> {
     batch
         .into_iter()
         .enumerate()
-        .map(|(index, body)| {
+        .map(|(index, (body, delay_seconds))| {
             SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
                 .message_body(body)
+                .set_delay_seconds((delay_seconds > 0).then_some(delay_seconds))
                 .build()
                 .map_err(|error| QueueError(error.to_string()))
         })

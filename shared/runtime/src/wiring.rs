@@ -136,6 +136,8 @@ pub struct Cloud {
     pub queue_url: String,
     /// URL of the tasks queue.
     pub tasks_queue_url: String,
+    /// Whether no other process works with them: they are in this one, on a data folder that it has to itself.
+    pub is_ours_alone: bool,
 }
 
 impl Cloud {
@@ -152,6 +154,7 @@ impl Cloud {
             sqs: aws_sdk_sqs::Client::new(aws),
             queue_url: named(&settings.cloud.queue_url, &QUEUE_URL)?,
             tasks_queue_url: named(&settings.cloud.tasks_queue_url, &TASKS_QUEUE_URL)?,
+            is_ours_alone: false,
         })
     }
 }
@@ -230,6 +233,7 @@ impl Application {
                 lease: SignedDuration::from_mins(i64::from(settings.limits.lease_minutes)),
                 snapshot_max_age: SignedDuration::from_mins(i64::from(settings.limits.snapshot_minutes)),
                 look_back: SignedDuration::from_mins(i64::from(settings.limits.look_back_minutes)),
+                is_alone: cloud.is_ours_alone,
                 ..EngineOptions::default()
             },
         });

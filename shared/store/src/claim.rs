@@ -2,12 +2,12 @@
 
 use couplet_model::{CompanyId, Coupling, MappingName};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 
 use crate::Store;
 use crate::couplings::{REVISION, coupling_item};
 use crate::error::StoreError;
-use crate::item::number;
+use crate::item::{Item, number};
+use crate::keys::Key;
 use crate::requests::CONCURRENT;
 use crate::terms::Terms;
 use crate::transaction::{ACTIONS, Group, Verdict, pack};
@@ -23,8 +23,11 @@ pub enum Claim {
 }
 
 impl Store {
-    /// Claims couplings as they were read, each on condition that nobody changed it since. One result per coupling, in
-    /// order. A commit ends the claim; so does the time given, should the caller die.
+    /// Stores couplings that were read and say now who holds them and what is about to be written (or that nobody does any
+    /// more), each on condition that nobody changed it since. One result per coupling, in order. A commit ends the claim;
+    /// so does its time, should the caller die.
+    ///
+    /// A coupling that is too large with what is about to be written is claimed without that.
     ///
     /// # Errors
     /// When the store cannot be written. Some may have been claimed.
@@ -33,7 +36,6 @@ impl Store {
         company: CompanyId,
         mapping: &MappingName,
         couplings: &[Coupling],
-        until: Timestamp,
     ) -> Result<Vec<Claim>, StoreError> {
         let mut results = vec![Claim::Stale; couplings.len()];
         let mut pending: Vec<usize> = (0..couplings.len()).collect();
@@ -41,7 +43,7 @@ impl Store {
             let mut groups = Vec::with_capacity(pending.len());
             for &id in &pending {
                 let read = &couplings[id];
-                let (key, item) = coupling_item(company, mapping, &claimed(read, until))?;
+                let (key, item) = claimed_item(company, mapping, &claimed(read))?;
                 let unchanged = Terms::only_if("#rev = :rev").name(REVISION).value("rev", number(read.revision));
                 groups.push(Group { id, actions: vec![self.put((), key, item, &unchanged)?] });
             }
@@ -58,7 +60,7 @@ impl Store {
             pending = Vec::new();
             for (id, verdict) in verdicts.into_iter().flatten() {
                 match verdict {
-                    Verdict::Applied => results[id] = Claim::Claimed(claimed(&couplings[id], until)),
+                    Verdict::Applied => results[id] = Claim::Claimed(claimed(&couplings[id])),
                     Verdict::Refused(_) => {}
                     Verdict::Innocent => pending.push(id),
                 }
@@ -69,6 +71,21 @@ impl Store {
     }
 }
 
-fn claimed(coupling: &Coupling, until: Timestamp) -> Coupling {
-    Coupling { claimed_until: Some(until), revision: coupling.revision + 1, ..coupling.clone() }
+fn claimed(coupling: &Coupling) -> Coupling {
+    Coupling { revision: coupling.revision + 1, ..coupling.clone() }
+}
+
+/// The item of a coupling with what is about to be written, or without, if it would be too large for the store.
+pub(crate) fn claimed_item(
+    company: CompanyId,
+    mapping: &MappingName,
+    coupling: &Coupling,
+) -> Result<(Key, Item), StoreError> {
+    match coupling_item(company, mapping, coupling) {
+        Err(StoreError::TooLarge { .. }) if !coupling.pending.is_empty() => {
+            let smaller = Coupling { pending: Vec::new(), ..coupling.clone() };
+            coupling_item(company, mapping, &smaller)
+        }
+        item => item,
+    }
 }

@@ -5,7 +5,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
 use crate::backoff::Backoff;
-use crate::couplings::{coupling_item, pointed_at, pointer_item};
+use crate::claim::claimed_item;
+use crate::couplings::{pointed_at, pointer_item};
 use crate::error::StoreError;
 use crate::item::{self, Item};
 use crate::keys;
@@ -99,7 +100,7 @@ impl Store {
         coupling: &Coupling,
     ) -> Result<Group<Role>, StoreError> {
         let absent = Terms::absent();
-        let (key, item) = coupling_item(company, mapping, coupling)?;
+        let (key, item) = claimed_item(company, mapping, coupling)?;
         let mut actions = vec![self.put(Role::Coupling, key, item, &absent)?];
         let mut pointers = vec![keys::dataverse(company, mapping, coupling.dataverse_id.into())];
         pointers.extend(coupling.key.as_ref().map(|code| keys::code(company, mapping, code)));

@@ -42,6 +42,13 @@ impl HandQueue {
         }
     }
 
+    /// Sends a message anew that waits for another worker: its deliveries begin again, and it is read again.
+    pub fn postpone(&self, delivery: Delivery) {
+        let message = RecordMessage { snapshot: None, ..delivery.message };
+        let mut waiting = self.waiting.lock().expect("no test panics while it holds the queue");
+        waiting.push_back(Delivery { message, receive_count: 0 });
+    }
+
     /// Messages waiting.
     #[must_use]
     pub fn len(&self) -> usize {

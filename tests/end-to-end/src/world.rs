@@ -188,8 +188,17 @@ impl World {
 
     /// Looks for changes of a job until a moment, without working the queues.
     pub async fn find_until(&self, job: &str, mode: RunMode, until: Option<Instant>) -> RunReport {
+        self.find_by(&self.engine, job, mode, until).await
+    }
+
+    /// Looks for changes of a job with another engine.
+    pub async fn find_with(&self, engine: &Engine, job: &str, mode: RunMode) -> RunReport {
+        self.find_by(engine, job, mode, None).await
+    }
+
+    async fn find_by(&self, engine: &Engine, job: &str, mode: RunMode, until: Option<Instant>) -> RunReport {
         let request = RunRequest { job: job.to_owned(), mode, trigger: Trigger::Manual, until };
-        self.engine.run_job(&request).await.unwrap_or_else(|error| panic!("{job} fails: {error}"))
+        engine.run_job(&request).await.unwrap_or_else(|error| panic!("{job} fails: {error}"))
     }
 
     /// Works the queue until it is dry; messages that keep coming back are given up as the queue would.
@@ -206,8 +215,10 @@ impl World {
             }
             let dispositions = engine.sync_batch(deliveries.clone()).await.dispositions;
             for (delivery, disposition) in deliveries.into_iter().zip(dispositions) {
-                if disposition != Disposition::Done {
-                    self.queue.give_back(delivery);
+                match disposition {
+                    Disposition::Done => {}
+                    Disposition::Return { .. } => self.queue.give_back(delivery),
+                    Disposition::Postpone { .. } => self.queue.postpone(delivery),
                 }
             }
         }

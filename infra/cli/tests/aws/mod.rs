@@ -86,7 +86,13 @@ impl Aws {
         let environment = environment(business_central, dataverse, &records, &tasks);
         let sources = Sources::of_environment(&environment).expect("settings");
         let settings = Settings::from_sources(&sources).expect("settings");
-        let cloud = Cloud { dynamodb: aws.dynamodb(), sqs: aws.sqs(), queue_url: records, tasks_queue_url: tasks };
+        let cloud = Cloud {
+            dynamodb: aws.dynamodb(),
+            sqs: aws.sqs(),
+            queue_url: records,
+            tasks_queue_url: tasks,
+            is_ours_alone: false,
+        };
         wiring::store(&settings, cloud.dynamodb.clone()).create_table_if_absent().await.expect("a table");
         let application = Application::new(&settings, cloud).expect("an application");
         *aws.shared.application.lock().expect("a lock") = Some(application);

@@ -150,7 +150,7 @@ impl Batch<'_> {
         let result = |failure| LastResult { run: self.run, at: now, failure };
         // What a create that failed was to look for is not there; what it made before is.
         let intent = coupling.intent.clone().filter(|intent| intent.made);
-        let mut next = Coupling { claimed_until: None, intent, ..coupling.clone() };
+        let mut next = Coupling { claimed_until: None, claimed_by: None, intent, ..coupling.clone() };
         match outcome {
             Outcome::Inserted | Outcome::Modified => {}
             Outcome::Unchanged if entry.decision.is_some() => {}
@@ -168,7 +168,16 @@ impl Batch<'_> {
         if let Some(Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base }) =
             &entry.decision
         {
-            next.base = base.clone();
+            match &entry.agreement {
+                Some(agreement) => {
+                    next.base = agreement.base_after(base);
+                    next.pending = agreement.pending_after(coupling, base);
+                }
+                None => {
+                    next.base = base.clone();
+                    next.pending.clear();
+                }
+            }
         }
         next.state = CouplingState::Coupled;
         next.intent = None;
@@ -239,13 +248,12 @@ impl Batch<'_> {
         if appeared.is_empty() { Ok(()) } else { Ok(self.engine.release(&appeared).await?) }
     }
 
-    /// Enqueues the records that waited for what this batch coupled.
+    /// Enqueues the records that waited for what this batch coupled: those that refer to it, and changes on the other side
+    /// of a record whose creation stopped half-way.
     pub(super) async fn release_waiting(&mut self) -> Result<(), Stop> {
-        if !self.mapping.is_lookup_target {
-            return Ok(());
-        }
+        let is_lookup_target = self.mapping.is_lookup_target;
         let mut appeared = Vec::new();
-        for entry in &self.entries {
+        for entry in self.entries.iter().filter(|entry| is_lookup_target || entry.is_resumed()) {
             let became_usable = matches!(&entry.end, Some(End::Settled(Outcome::Inserted)))
                 || (entry.adopted || entry.made)
                     && matches!(&entry.end, Some(End::Settled(Outcome::Modified | Outcome::Unchanged)));
@@ -284,7 +292,7 @@ impl Engine {
 fn written_outcome(entry: &Entry, destination: Side) -> Outcome {
     match &entry.decision {
         Some(Decision::Create { .. }) => Outcome::Inserted,
-        Some(_) if entry.made_on(destination) => Outcome::Inserted,
+        Some(_) if entry.made_on(destination) || entry.is_resumed() => Outcome::Inserted,
         Some(Decision::Update { .. }) => Outcome::Modified,
         Some(Decision::Unchanged { .. } | Decision::Conflict(_)) | None => Outcome::Unchanged,
     }

@@ -4,6 +4,7 @@ use couplet_model::coupling::Base;
 use couplet_model::decision::{ConflictRule, Decision, Situation, decide};
 use couplet_model::ids::derived_id;
 use couplet_model::outcome::{DataFailure, FieldConflict};
+use couplet_model::own_writes::{Agreement, Tables, recognize};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
 
@@ -64,6 +65,7 @@ impl Batch<'_> {
         let (mapping, direction) = (self.mapping, self.direction);
         let company = self.engine.company();
         let empty = Base::default();
+        let tables = Tables { business_central: &mapping.business_central, dataverse: &mapping.dataverse };
         for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
             let Some(source) = &entry.source else { continue };
             let record = Transferring { source, destination: entry.destination.as_ref(), creating: entry.creating };
@@ -82,13 +84,16 @@ impl Batch<'_> {
                     continue;
                 }
             };
+            let agreement = entry.coupling.as_ref().zip(entry.base()).map(|(coupling, base)| {
+                recognize(base, &coupling.pending, direction, tables, source, entry.destination.as_ref())
+            });
             let mut decision = decide(
                 &Situation {
                     direction,
                     source,
                     destination: entry.destination.as_ref(),
-                    creating: entry.creating,
-                    base: entry.base().unwrap_or(&empty),
+                    creating: entry.creating && entry.destination.is_none(),
+                    base: agreement.as_ref().map_or(&empty, |agreement| &agreement.known),
                     force: entry.message.treatment.force || entry.adopted,
                     rule: mapping.update_conflict,
                 },
@@ -97,6 +102,9 @@ impl Batch<'_> {
             if let Decision::Conflict(conflicts) = decision {
                 entry.settle(conflict(mapping.update_conflict, conflicts));
                 continue;
+            }
+            if let Some(agreement) = &agreement {
+                decision = fence(decision, agreement, entry.destination.as_ref());
             }
             // What the rules watch at the source belongs to the base, so that an untouched record is known as such.
             if let Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base } =
@@ -123,6 +131,7 @@ impl Batch<'_> {
                 entry.coupling = Some(pair(direction.source(), entry.message.record, id));
             }
             entry.fields = fields;
+            entry.agreement = agreement;
             entry.decision = Some(decision);
         }
         self.prepared = Some(prepared);
@@ -137,6 +146,20 @@ fn conflict(rule: ConflictRule, conflicts: Vec<FieldConflict>) -> Outcome {
         ConflictRule::ToDataverse | ConflictRule::FromDataverse => {
             Outcome::Failed(DataFailure::new("both sides changed the same fields"))
         }
+    }
+}
+
+/// Writes what stands there already, when nothing else is to be written and an earlier write of ours may still be under
+/// way: a write is guarded by the version it was decided on, and this one makes a new version, so that the other is
+/// refused should it arrive after all. Without a version there is no guard, and nothing to gain.
+fn fence(decision: Decision, agreement: &Agreement, destination: Option<&Record>) -> Decision {
+    match decision {
+        Decision::Unchanged { base }
+            if !agreement.may_arrive.is_empty() && destination.is_some_and(|record| record.version.is_some()) =>
+        {
+            Decision::Update { values: agreement.may_arrive.clone(), base }
+        }
+        decision => decision,
     }
 }
 

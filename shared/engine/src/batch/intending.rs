@@ -17,6 +17,7 @@ use couplet_store::Moved;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Batch, End, Entry, Stop};
+use crate::claims::held_until;
 use crate::likeness::{Choice, choose};
 
 /// How far the clocks of this machine and of the system may differ.
@@ -145,10 +146,11 @@ impl Batch<'_> {
                 base.is_some_and(|base| choose(side, table, &[base], record) != [Choice::Nothing])
             });
             let Some(coupling) = made_by else { continue };
-            if let Some(until) = coupling.claimed_until.filter(|until| *until > now) {
-                entry.give_back(
-                    "another worker is about to couple this record",
-                    Some(until.duration_since(now).unsigned_abs()),
+            if let Some(until) = held_until(coupling, now, engine.asking()) {
+                let wait = until.duration_since(now).unsigned_abs();
+                entry.postpone(
+                    format!("another worker is about to couple this record, until {until} at the latest"),
+                    wait,
                 );
                 continue;
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::own_writes::Agreement;
 use couplet_model::{
     ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,
 };
@@ -31,6 +32,10 @@ use crate::rules::{self, Followed, MappingRules, PreparedRules};
 
 /// How long a message stays away after a failure of the set-up: long enough for a person to act before it is given up.
 const SET_UP_PAUSE: Duration = Duration::from_secs(60);
+/// How long a message stays away after the first time its record was changed between reading and writing; four times
+/// longer with every further time, so that one clash costs two seconds and a record that is changed all the time is not
+/// given up within a moment.
+const CLASH_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a message stays away while something else than the service answers, or the service does not know us.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(300);
@@ -40,10 +45,12 @@ struct Entry {
     /// Places of its messages among the deliveries.
     deliveries: Vec<usize>,
     message: RecordMessage,
-    is_retry: bool,
+    /// How often it was delivered, this time included; the most of its messages.
+    receive_count: u32,
     source: Option<Record>,
     coupling: Option<Coupling>,
     destination: Option<Record>,
+    /// Whether the destination is being created; with a destination at hand, an earlier attempt has done so already.
     creating: bool,
     /// Found by a natural key just now: the source wins the first time (R50).
     adopted: bool,
@@ -52,6 +59,8 @@ struct Entry {
     /// Whether this worker holds the pair.
     claimed: bool,
     fields: Vec<TransferredField>,
+    /// What was agreed before the decision, with our own unconfirmed writes recognized.
+    agreement: Option<Agreement>,
     decision: Option<Decision>,
     written: Option<couplet_model::system::Written>,
     followed: Followed,
@@ -61,15 +70,23 @@ struct Entry {
 /// How a record left the steps.
 enum End {
     Settled(Outcome),
-    Returned { reason: String, after: Option<Duration> },
+    Returned {
+        reason: String,
+        after: Option<Duration>,
+    },
+    /// Another worker is at the record.
+    Postponed {
+        reason: String,
+        after: Duration,
+    },
 }
 
 impl Entry {
     fn new(delivery: usize, message: RecordMessage, receive_count: u32) -> Self {
         Self {
             deliveries: vec![delivery],
-            is_retry: receive_count > 1,
             message,
+            receive_count,
             source: None,
             coupling: None,
             destination: None,
@@ -78,6 +95,7 @@ impl Entry {
             made: false,
             claimed: false,
             fields: Vec::new(),
+            agreement: None,
             decision: None,
             written: None,
             followed: Followed::default(),
@@ -93,6 +111,16 @@ impl Entry {
         self.message.treatment
     }
 
+    /// Whether it was delivered before, so that what the message shows may be old.
+    fn is_retry(&self) -> bool {
+        self.receive_count > 1
+    }
+
+    /// Whether this attempt finishes what an earlier one created.
+    fn is_resumed(&self) -> bool {
+        self.creating && self.destination.is_some()
+    }
+
     fn is_open(&self) -> bool {
         self.end.is_none()
     }
@@ -103,6 +131,10 @@ impl Entry {
 
     fn give_back(&mut self, reason: impl Into<String>, after: Option<Duration>) {
         self.end.get_or_insert(End::Returned { reason: reason.into(), after });
+    }
+
+    fn postpone(&mut self, reason: impl Into<String>, after: Duration) {
+        self.end.get_or_insert(End::Postponed { reason: reason.into(), after });
     }
 }
 
@@ -200,7 +232,7 @@ fn entries_of(deliveries: Vec<(usize, Delivery)>) -> Vec<Entry> {
         };
         let entry = &mut entries[index];
         entry.deliveries.push(place);
-        entry.is_retry |= delivery.receive_count > 1;
+        entry.receive_count = entry.receive_count.max(delivery.receive_count);
         entry.message.treatment.create |= delivery.message.treatment.create;
         entry.message.treatment.force |= delivery.message.treatment.force;
         // Which of two snapshots is newer is known for sure only by reading again.
@@ -222,8 +254,9 @@ impl Batch<'_> {
                 return;
             }
             Err(Stop::Failed(error)) => {
-                let pause = pause_of(error.retry_class());
+                let class = error.retry_class();
                 for entry in self.open_mut() {
+                    let pause = pause_of(class, entry.receive_count);
                     entry.give_back(error.to_string(), pause);
                 }
             }
@@ -274,6 +307,9 @@ impl Batch<'_> {
                     Disposition::Done
                 }
                 Some(End::Returned { reason, after }) => Disposition::Return { reason: reason.clone(), after: *after },
+                Some(End::Postponed { reason, after }) => {
+                    Disposition::Postpone { reason: reason.clone(), after: *after }
+                }
                 None => Disposition::again("left open"),
             };
             report.returned += u64::from(disposition != Disposition::Done);
@@ -309,14 +345,38 @@ impl Entry {
     }
 }
 
-/// How long a message stays away after a failure of this class.
-fn pause_of(class: RetryClass) -> Option<Duration> {
+/// How long a message stays away after a failure of this class, delivered so often. `None` leaves it to the queue.
+fn pause_of(class: RetryClass, receive_count: u32) -> Option<Duration> {
     match class {
         RetryClass::RetryAfter(pause) => Some(pause),
-        RetryClass::Conflict => Some(Duration::ZERO),
+        RetryClass::Conflict => {
+            let times = 4_u32.saturating_pow(receive_count.saturating_sub(1));
+            Some(CLASH_PAUSE.saturating_mul(times))
+        }
         RetryClass::Configuration => Some(SET_UP_PAUSE),
         RetryClass::Outage => Some(OUTAGE_PAUSE),
-        // The queue's own visibility timeout is the back-off.
+        // The queue's own back-off doubles with every attempt.
         RetryClass::RetryNow | RetryClass::Data => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f24_no_failure_that_counts_as_an_attempt_comes_back_at_once() {
+        let asked = RetryClass::RetryAfter(Duration::from_millis(1500));
+        assert_eq!(pause_of(asked, 1), Some(Duration::from_millis(1500)));
+        let classes = [RetryClass::RetryNow, RetryClass::Conflict, RetryClass::Configuration, RetryClass::Data];
+        for class in classes {
+            for receive_count in 1..=5 {
+                assert_ne!(pause_of(class, receive_count), Some(Duration::ZERO), "{class:?} {receive_count}");
+            }
+        }
+        let clashes: Vec<u64> =
+            (1..=4).filter_map(|count| Some(pause_of(RetryClass::Conflict, count)?.as_secs())).collect();
+        assert_eq!(clashes, [2, 8, 32, 128]);
+        assert!(pause_of(RetryClass::Conflict, u32::MAX) > Some(Duration::from_secs(900)), "no overflow");
     }
 }

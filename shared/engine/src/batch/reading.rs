@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
-use couplet_model::outcome::{DataFailure, IgnoreReason};
+use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason};
+use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
 use jiff::Timestamp;
 
 use super::{Batch, Stop};
 use crate::admission::{Admission, admit, is_untouched};
+use crate::claims::held_until;
 use crate::finding::{destination_columns, source_columns};
 
 impl Batch<'_> {
-    /// Reads the couplings of all records; those that another worker is writing wait.
+    /// Reads the couplings of all records. Those that another worker is writing wait; so do those that the other
+    /// direction reserved and did not finish: it goes on under the same id, and what must follow the creation comes
+    /// before any change.
     pub(super) async fn read_couplings(&mut self) -> Result<(), Stop> {
         let ids: Vec<RecordId> = self.entries.iter().map(|entry| entry.message.record).collect();
         let engine = self.engine;
@@ -22,11 +26,16 @@ impl Batch<'_> {
         let now = engine.now();
         for entry in &mut self.entries {
             entry.coupling = couplings.remove(&entry.message.record);
-            if let Some(until) = entry.coupling.as_ref().and_then(|coupling| coupling.claimed_until)
-                && until > now
-            {
+            let Some(coupling) = &entry.coupling else { continue };
+            if let Some(until) = held_until(coupling, now, engine.asking()) {
                 let wait = until.duration_since(now).unsigned_abs();
-                entry.give_back("another worker is writing this pair", Some(wait));
+                entry.postpone(format!("another worker is writing this pair, until {until} at the latest"), wait);
+            } else if coupling.reserved_by() == Some(self.direction.reverse()) {
+                entry.settle(Outcome::Waiting(Dependency {
+                    mapping: self.mapping.name.clone(),
+                    side: Side::Dataverse,
+                    key: coupling.dataverse_id.to_string(),
+                }));
             }
         }
         Ok(())
@@ -41,7 +50,7 @@ impl Batch<'_> {
         for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
             let snapshot = entry.message.snapshot.as_ref().filter(|snapshot| {
                 let fresh = now.duration_since(snapshot.read_at) <= engine.options().snapshot_max_age;
-                !entry.is_retry && fresh && is_current(entry.coupling.as_ref(), snapshot.read_at)
+                !entry.is_retry() && fresh && is_current(entry.coupling.as_ref(), snapshot.read_at)
             });
             // A snapshot that no longer fits the catalogue is read again like an old one.
             entry.source = snapshot.and_then(|snapshot| snapshot.unpack(table, entry.message.record).ok());
@@ -85,10 +94,20 @@ impl Batch<'_> {
     /// Reads the destination records of coupled pairs, and decides what to do where one is gone.
     pub(super) async fn read_destinations(&mut self) -> Result<(), Stop> {
         let side = self.direction.destination();
+        let direction = self.direction;
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
+            // A pair that was matched, and whose first write was not confirmed, is matched still.
+            entry.adopted |= entry.coupling.as_ref().is_some_and(|coupling| {
+                coupling.state == CouplingState::Reserved
+                    && coupling.intent.is_none()
+                    && coupling.awaits(direction)
+                    && !coupling.is_being_created(direction)
+            });
+        }
         let coupled = |entry: &&super::Entry| {
-            entry.adopted
-                || entry.made
-                || entry.coupling.as_ref().is_some_and(|coupling| coupling.state == CouplingState::Coupled)
+            let stands =
+                |coupling: &Coupling| coupling.state == CouplingState::Coupled || coupling.is_being_created(direction);
+            entry.adopted || entry.made || entry.coupling.as_ref().is_some_and(stands)
         };
         let ids: Vec<RecordId> =
             self.open().filter(coupled).filter_map(|entry| Some(entry.coupling.as_ref()?.id(side))).collect();
@@ -105,12 +124,13 @@ impl Batch<'_> {
                 entry.creating = true;
                 continue;
             };
+            entry.destination = found.remove(&coupling.id(side));
             if coupling.state == CouplingState::Reserved && !entry.adopted && !entry.made {
-                // An earlier attempt to create stopped half-way: it is repeated under the same id.
+                // An earlier attempt to create stopped half-way. What it created is compared field by field; what is not
+                // there is created under the same id.
                 entry.creating = true;
                 continue;
             }
-            entry.destination = found.remove(&coupling.id(side));
             if entry.destination.is_some() {
                 continue;
             }
@@ -140,8 +160,12 @@ impl Batch<'_> {
 }
 
 /// Whether a snapshot read at this time shows the record as it was after the pair was last written.
+/// While a write of ours is not confirmed, nothing but the record itself does.
 fn is_current(coupling: Option<&Coupling>, read_at: Timestamp) -> bool {
     coupling.is_none_or(|coupling| {
+        if !coupling.pending.is_empty() {
+            return false;
+        }
         let results = [&coupling.to_dataverse, &coupling.from_dataverse];
         results.into_iter().flatten().all(|result| result.at < read_at)
     })

@@ -1,9 +1,12 @@
 //! Step 5: reserve or claim the pairs, write in bulk, do what must follow.
 
+use std::time::Duration;
+
 use couplet_model::decision::Decision;
 use couplet_model::outcome::DataFailure;
+use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
-use couplet_model::{Coupling, Outcome, RetryClass, SystemError};
+use couplet_model::{Coupling, Outcome, PendingWrite, RetryClass, SystemError};
 use couplet_store::{Claim, Reservation};
 
 use tracing::debug;
@@ -33,7 +36,6 @@ impl Batch<'_> {
     /// Stores new pairs before anything is created, so that neither another worker nor the other direction creates a
     /// second partner, even if this one dies in the next line.
     async fn reserve(&mut self) -> Result<(), Stop> {
-        let until = self.engine.now().checked_add(self.engine.options().claim).ok();
         let is_new = |entry: &Entry| {
             entry.is_open() && entry.decision.is_some() && entry.coupling.as_ref().is_some_and(|c| c.revision == 0)
         };
@@ -41,11 +43,7 @@ impl Batch<'_> {
         if new.is_empty() {
             return Ok(());
         }
-        let couplings: Vec<Coupling> = new
-            .iter()
-            .filter_map(|index| self.entries[*index].coupling.clone())
-            .map(|coupling| Coupling { claimed_until: until, ..coupling })
-            .collect();
+        let couplings: Vec<Coupling> = new.iter().filter_map(|index| self.held(&self.entries[*index])).collect();
         let engine = self.engine;
         let results = engine.store().reserve(engine.company(), &self.mapping.name, couplings).await?;
         for (index, result) in new.into_iter().zip(results) {
@@ -76,20 +74,15 @@ impl Batch<'_> {
 
     /// Claims pairs that were coupled or reserved before, if anything about them is to be written.
     async fn claim(&mut self) -> Result<(), Stop> {
-        let now = self.engine.now();
-        let until = now.checked_add(self.engine.options().claim).unwrap_or(now);
-        let needs = |entry: &Entry| {
-            entry.is_open()
-                && entry.decision.is_some()
-                && entry.coupling.as_ref().is_some_and(|coupling| coupling.claimed_until.is_none_or(|held| held <= now))
-        };
+        let needs =
+            |entry: &Entry| entry.is_open() && entry.decision.is_some() && entry.coupling.is_some() && !entry.claimed;
         let old: Vec<usize> = (0..self.entries.len()).filter(|index| needs(&self.entries[*index])).collect();
-        let couplings: Vec<Coupling> = old.iter().filter_map(|index| self.entries[*index].coupling.clone()).collect();
+        let couplings: Vec<Coupling> = old.iter().filter_map(|index| self.held(&self.entries[*index])).collect();
         if couplings.is_empty() {
             return Ok(());
         }
         let engine = self.engine;
-        let results = engine.store().claim(engine.company(), &self.mapping.name, &couplings, until).await?;
+        let results = engine.store().claim(engine.company(), &self.mapping.name, &couplings).await?;
         for (index, result) in old.into_iter().zip(results) {
             let entry = &mut self.entries[index];
             match result {
@@ -97,21 +90,44 @@ impl Batch<'_> {
                     entry.coupling = Some(coupling);
                     entry.claimed = true;
                 }
-                Claim::Stale => entry.give_back("another worker changed this pair meanwhile", None),
+                // Whoever was faster got further, so this cannot go on for ever.
+                Claim::Stale => entry.postpone("another worker changed this pair meanwhile", Duration::ZERO),
             }
         }
         Ok(())
     }
 
+    /// The coupling of an entry as this worker claims it: with the write that is about to be made.
+    fn held(&self, entry: &Entry) -> Option<Coupling> {
+        let options = self.engine.options();
+        let mut coupling = entry.coupling.clone()?;
+        coupling.claimed_until = self.engine.now().checked_add(options.claim).ok();
+        coupling.claimed_by = Some(options.process);
+        let nothing = Values::new();
+        let (creates, values) = match &entry.decision {
+            // An intent says already what is about to be created.
+            Some(Decision::Create { .. }) if coupling.intent.is_some() => return Some(coupling),
+            Some(Decision::Create { values, .. }) => (true, values),
+            Some(Decision::Update { values, .. }) => (false, values),
+            // A pair that was matched and needs nothing is reserved all the same, and by whom must be known.
+            _ if coupling.revision == 0 => (false, &nothing),
+            _ => return Some(coupling),
+        };
+        let source = entry.source.as_ref()?;
+        coupling.expect_write(PendingWrite::new(self.direction, creates, source, &entry.fields, values));
+        Some(coupling)
+    }
+
     /// Gives up the claims on pairs whose messages go back, so that their next attempt need not wait for them to end.
     pub(super) async fn give_up_claims(&self) {
         let held = self.entries.iter().filter(|entry| entry.claimed && matches!(entry.end, Some(End::Returned { .. })));
-        let couplings: Vec<Coupling> = held.filter_map(|entry| entry.coupling.clone()).collect();
+        let free = |coupling: Coupling| Coupling { claimed_until: None, claimed_by: None, ..coupling };
+        let couplings: Vec<Coupling> = held.filter_map(|entry| entry.coupling.clone().map(free)).collect();
         if couplings.is_empty() {
             return;
         }
-        let (engine, now) = (self.engine, self.engine.now());
-        let given_up = engine.store().claim(engine.company(), &self.mapping.name, &couplings, now).await;
+        let engine = self.engine;
+        let given_up = engine.store().claim(engine.company(), &self.mapping.name, &couplings).await;
         if let Err(error) = given_up {
             debug!(mapping = %self.mapping.name, error = %error, "claims could not be given up and will end by themselves");
         }
@@ -143,7 +159,13 @@ impl Batch<'_> {
         let makes_up_keys = self.rules.makes_up_keys();
         let table = self.mapping.table(side).caption();
         for (index, result) in places.into_iter().zip(results) {
+            let direction = self.direction;
             let entry = &mut self.entries[index];
+            if let (Err(error), Some(coupling)) = (&result, &mut entry.coupling)
+                && is_known_to_have_failed(error)
+            {
+                coupling.forget_write(direction);
+            }
             match result {
                 Ok(written) => entry.written = Some(written),
                 Err(error) if makes_up_keys && error.kind == SystemErrorKind::Duplicate => {
@@ -175,7 +197,7 @@ impl Batch<'_> {
             records.push(FollowUp {
                 source,
                 destination: coupling.id(side),
-                created: matches!(decision, Decision::Create { .. }) || entry.made_on(side),
+                created: matches!(decision, Decision::Create { .. }) || entry.made_on(side) || entry.is_resumed(),
                 coupling,
                 fields: &entry.fields,
             });
@@ -196,6 +218,18 @@ impl Batch<'_> {
     }
 }
 
+/// Whether a failed write has certainly not taken effect. A conflict of versions and a key that is taken prove nothing:
+/// the write that was sent again after a lost answer may have met its own first attempt.
+fn is_known_to_have_failed(error: &SystemError) -> bool {
+    matches!(
+        error.kind,
+        SystemErrorKind::Refused
+            | SystemErrorKind::NotFound
+            | SystemErrorKind::Forbidden
+            | SystemErrorKind::NoSecret { .. }
+    )
+}
+
 /// Ends a record whose write failed: by failing it, or by giving its message back.
 fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
     match error.retry_class() {
@@ -204,6 +238,6 @@ fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
             entry.settle(Outcome::Failed(DataFailure::new(message)));
         }
         // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
-        class => entry.give_back(error.to_string(), pause_of(class)),
+        class => entry.give_back(error.to_string(), pause_of(class, entry.receive_count)),
     }
 }

@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(dispositions.len() as u128, count);
         let goes_back = |(index, disposition)| match disposition {
             Disposition::Done => None,
-            Disposition::Return { .. } => Some(index),
+            Disposition::Return { .. } | Disposition::Postpone { .. } => Some(index),
         };
         dispositions.into_iter().enumerate().filter_map(goes_back).collect()
     }

@@ -1,4 +1,9 @@
 //! Messages that go back into their queue: when they come again, and what is kept of those that do not.
+//!
+//! A message whose attempt failed is *returned*: it stays the same message, its delivery counts, and after the last one
+//! the queue gives it up. A message that found another worker at its record or run is *postponed*: nothing was tried, so
+//! it is sent anew, to be delivered when that worker must be done, and the one that was delivered is done with. Its
+//! deliveries are counted from the beginning, and no number of waits can make it a dead letter.
 
 use std::time::Duration;
 
@@ -8,12 +13,15 @@ use couplet_store::DeadLetter;
 use jiff::Timestamp;
 
 use crate::aws_failure::in_one_line;
+use crate::queue::{in_requests, send_later};
 use crate::wiring::{Application, Retries};
 
 /// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
 const LONGEST_RETRY: Duration = Duration::from_secs(900);
 /// Messages in one request to change their visibility; the service takes no more.
 const VISIBILITY_BATCH: usize = 10;
+/// What a postponed message waits longer than it must: the clocks of two machines differ by less.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
 /// What the queue says about a message it delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,15 +68,58 @@ impl Returned {
     }
 }
 
+/// A message that found another worker at its record or run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Postponed {
+    pub envelope: Envelope,
+    /// What is to be delivered later.
+    pub body: String,
+    /// Who is waited for.
+    pub reason: String,
+    /// Until it is delivered.
+    pub pause: Duration,
+}
+
+impl Postponed {
+    /// Lets a message wait until another worker must be done.
+    pub fn new(envelope: Envelope, body: String, reason: String, after: Duration) -> Self {
+        Self { envelope, body, reason, pause: after.saturating_add(CLOCKS_DIFFER).min(LONGEST_RETRY) }
+    }
+}
+
+/// A pause in the whole seconds queues count in, rounded up: a message that comes too early comes in vain.
+fn whole_seconds(pause: Duration) -> i32 {
+    let started = u64::from(pause.subsec_nanos() > 0);
+    i32::try_from(pause.as_secs().saturating_add(started)).unwrap_or(i32::MAX)
+}
+
 /// The pause after so many attempts: it doubles each time.
 fn back_off(receive_count: u32, first: Duration) -> Duration {
     first.saturating_mul(1_u32.checked_shl(receive_count.saturating_sub(1)).unwrap_or(u32::MAX))
 }
 
+/// Sends postponed messages anew. Those that cannot be sent are returned instead: they must not be lost, and their
+/// pause is the same.
+///
+/// In between both are in the queue, which is a record delivered twice.
+pub(super) async fn postpone(application: &Application, queue_url: &str, postponed: Vec<Postponed>) -> Vec<Returned> {
+    let mut left = Vec::new();
+    for request in in_requests(postponed, |message| message.body.len()) {
+        let bodies = request.iter().map(|message| (message.body.clone(), whole_seconds(message.pause))).collect();
+        if let Err(error) = send_later(&application.cloud.sqs, queue_url, bodies).await {
+            tracing::warn!(messages = request.len(), "messages that wait could not be sent anew: {error}");
+            left.extend(request);
+        }
+    }
+    let retries = application.retries;
+    let returned = |message: Postponed| Returned::new(retries, message.envelope, message.reason, Some(message.pause));
+    left.into_iter().map(returned).collect()
+}
+
 /// Gives messages back: notes why those that are given up were, sets the others' pauses, and names all in the answer.
 pub(super) async fn give_back(application: &Application, queue_url: &str, returned: Vec<Returned>) -> SqsBatchResponse {
     note_dead_letters(application, &returned).await;
-    postpone(application, queue_url, &returned).await;
+    set_pauses(application, queue_url, &returned).await;
     let mut response = SqsBatchResponse::default();
     response.set_failures(returned.into_iter().map(|message| message.envelope.message_id));
     response
@@ -97,17 +148,16 @@ async fn note_dead_letters(application: &Application, returned: &[Returned]) {
 }
 
 /// Tells the queue when the messages shall come again. If that fails they come when their visibility ends.
-async fn postpone(application: &Application, queue_url: &str, returned: &[Returned]) {
+async fn set_pauses(application: &Application, queue_url: &str, returned: &[Returned]) {
     for chunk in returned.chunks(VISIBILITY_BATCH) {
         let entries: Vec<_> = chunk
             .iter()
             .enumerate()
             .filter_map(|(index, message)| {
-                let seconds = i32::try_from(message.pause.as_secs()).unwrap_or(i32::MAX);
                 ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(index.to_string())
                     .receipt_handle(message.envelope.receipt_handle.as_ref()?)
-                    .visibility_timeout(seconds)
+                    .visibility_timeout(whole_seconds(message.pause))
                     .build()
                     .ok()
             })
@@ -139,6 +189,27 @@ mod tests {
         assert_eq!(returned(3, None).pause, FIRST * 4);
         assert_eq!(returned(1, Some(Duration::ZERO)).pause, Duration::ZERO);
         assert_eq!(returned(1, Some(Duration::from_secs(100_000))).pause, LONGEST_RETRY);
+    }
+
+    #[test]
+    fn f24_a_pause_is_rounded_up_to_whole_seconds_and_never_down() {
+        let cases = [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2), (178_400, 179), (900_000, 900)];
+        for (milliseconds, seconds) in cases {
+            assert_eq!(whole_seconds(Duration::from_millis(milliseconds)), seconds, "{milliseconds} ms");
+        }
+        assert_eq!(whole_seconds(Duration::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn f24_a_message_that_waits_comes_only_when_the_other_worker_must_be_done() {
+        let envelope = Envelope { message_id: "m".to_owned(), receipt_handle: None, receive_count: 5 };
+        let wait = |milliseconds| {
+            let after = Duration::from_millis(milliseconds);
+            whole_seconds(Postponed::new(envelope.clone(), String::new(), String::new(), after).pause)
+        };
+        // By a clock that is up to a second ahead of the other worker's.
+        assert_eq!([wait(0), wait(200), wait(178_400)], [1, 2, 180]);
+        assert_eq!(wait(10_000_000), 900);
     }
 
     #[test]

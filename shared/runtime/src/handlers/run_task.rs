@@ -8,22 +8,31 @@ use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use jiff::Timestamp;
 use tracing::Instrument;
 
-use super::returning::{Envelope, Returned, give_back};
+use super::returning::{Envelope, Postponed, Returned, give_back, postpone};
 use super::run_job::answer;
 use crate::wiring::Application;
 
 /// How long a task stays away whose set-up is wrong: long enough for a person to act before it is given up.
 const SET_UP_PAUSE: Duration = Duration::from_secs(60);
 
+/// Why a task was not done.
+enum NotDone {
+    /// It failed, and has to come again; after this pause, if one is known.
+    Failed(String, Option<Duration>),
+    /// Another worker is at it, for so long at most.
+    Held(String, Duration),
+}
+
 /// Does the tasks of an event, one after the other. What is named in the answer goes back into the queue; everything
 /// else is done.
 pub async fn run_task(application: &Application, event: SqsEvent, deadline: Option<Instant>) -> SqsBatchResponse {
     let span = tracing::info_span!("run_task", company = %application.engine.company());
     async move {
-        let mut returned = Vec::new();
+        let (mut returned, mut waiting) = (Vec::new(), Vec::new());
         for message in event.records {
             let envelope = Envelope::of(&message);
-            let done = match parse(message.body.as_deref().unwrap_or_default(), application) {
+            let body = message.body.unwrap_or_default();
+            let done = match parse(&body, application) {
                 Ok(task) => work(application, &task, deadline).await,
                 Err(problem) => {
                     let reason = format!("the task cannot be read: {problem}");
@@ -32,14 +41,20 @@ pub async fn run_task(application: &Application, event: SqsEvent, deadline: Opti
                         receive_count = envelope.receive_count,
                         "{reason}"
                     );
-                    Err((reason, None))
+                    Err(NotDone::Failed(reason, None))
                 }
             };
-            if let Err((reason, after)) = done {
-                returned.push(Returned::new(application.retries, envelope, reason, after));
+            match done {
+                Ok(()) => {}
+                Err(NotDone::Failed(reason, after)) => {
+                    returned.push(Returned::new(application.retries, envelope, reason, after));
+                }
+                Err(NotDone::Held(reason, after)) => waiting.push(Postponed::new(envelope, body, reason, after)),
             }
         }
-        give_back(application, &application.cloud.tasks_queue_url, returned).await
+        let queue_url = &application.cloud.tasks_queue_url;
+        returned.extend(postpone(application, queue_url, waiting).await);
+        give_back(application, queue_url, returned).await
     }
     .instrument(span)
     .await
@@ -57,12 +72,8 @@ fn parse(body: &str, application: &Application) -> Result<Task, String> {
     }
 }
 
-/// Does one task. `Err`: it has to come again, and after which pause.
-async fn work(
-    application: &Application,
-    task: &Task,
-    deadline: Option<Instant>,
-) -> Result<(), (String, Option<Duration>)> {
+/// Does one task.
+async fn work(application: &Application, task: &Task, deadline: Option<Instant>) -> Result<(), NotDone> {
     let Task::ContinueRun(next) = task;
     let span = tracing::info_span!("continue_run", job = next.job, leg = next.leg);
     async {
@@ -70,16 +81,16 @@ async fn work(
         let report = Box::pin(application.engine.continue_run(next, application.until(deadline))).await;
         if let Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) = &report {
             let wait = until.duration_since(Timestamp::now());
-            tracing::info!(run = %next.run, "another worker is at this leg, or at the one before");
-            return Err((held(next, *until), Some(wait.try_into().unwrap_or(Duration::ZERO))));
+            tracing::info!(run = %next.run, %until, "another worker is at this leg, or at the one before");
+            return Err(NotDone::Held(held(next, *until), wait.try_into().unwrap_or(Duration::ZERO)));
         }
         // A run that failed has noted so and ended; delivered again, its task finds nothing to go on with and is done.
         let class = report.as_ref().err().map(couplet_engine::EngineError::retry_class);
         match (answer(application, &next.job, report), class) {
             (Err(error), Some(couplet_model::RetryClass::Configuration)) => {
-                Err((error.to_string(), Some(SET_UP_PAUSE)))
+                Err(NotDone::Failed(error.to_string(), Some(SET_UP_PAUSE)))
             }
-            (Err(error), _) => Err((error.to_string(), None)),
+            (Err(error), _) => Err(NotDone::Failed(error.to_string(), None)),
             (Ok(_), _) => Ok(()),
         }
     }

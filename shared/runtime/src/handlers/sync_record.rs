@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use couplet_engine::{Delivery, Disposition, GroupReport};
@@ -9,7 +10,7 @@ use couplet_model::message::{MESSAGE_FORMAT, RecordMessage};
 use tracing::Instrument;
 
 use super::isolation::isolated;
-use super::returning::{Envelope, Returned, give_back};
+use super::returning::{Envelope, Postponed, Returned, give_back, postpone};
 use crate::metrics::{Metric, Metrics};
 use crate::wiring::{Application, Retries};
 
@@ -26,6 +27,13 @@ struct Incoming {
 struct Back<'a> {
     message: Returned,
     record: Option<&'a RecordMessage>,
+}
+
+/// What goes back of a batch.
+#[derive(Default)]
+struct Judged<'a> {
+    back: Vec<Back<'a>>,
+    waiting: Vec<Postponed>,
 }
 
 /// Synchronizes the records of an event. What is named in the answer goes back into the queue and comes again after a
@@ -50,12 +58,15 @@ pub async fn sync_record(application: &Application, event: SqsEvent) -> SqsBatch
     let messages = incoming.len();
     async move {
         let dispositions = isolated(deliveries, synchronize).await;
-        let back = judge(&incoming, dispositions, application.retries);
+        let Judged { back, waiting } = judge(&incoming, dispositions, application.retries);
         log(&back);
+        log_waiting(&waiting);
         let groups = std::mem::take(&mut *groups.lock().unwrap_or_else(PoisonError::into_inner));
         measure(&application.metrics, messages, &groups, &back);
-        let returned = back.into_iter().map(|back| back.message).collect();
-        give_back(application, &application.cloud.queue_url, returned).await
+        let queue_url = &application.cloud.queue_url;
+        let mut returned: Vec<Returned> = back.into_iter().map(|back| back.message).collect();
+        returned.extend(postpone(application, queue_url, waiting).await);
+        give_back(application, queue_url, returned).await
     }
     .instrument(span)
     .await
@@ -80,21 +91,49 @@ fn delivery(incoming: &Incoming) -> Option<Delivery> {
 }
 
 /// Which messages go back, and when they come again. `dispositions` answers the readable messages, in order.
-fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, retries: Retries) -> Vec<Back<'_>> {
+fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, retries: Retries) -> Judged<'_> {
     let mut dispositions = dispositions.into_iter();
-    let mut back = Vec::new();
+    let mut judged = Judged::default();
     for message in incoming {
         let (record, reason, after) = match &message.body {
             Err(problem) => (None, format!("the message cannot be read: {problem}"), None),
             Ok(record) => match dispositions.next() {
                 Some(Disposition::Done) => continue,
                 Some(Disposition::Return { reason, after }) => (Some(record), reason, after),
+                Some(Disposition::Postpone { reason, after }) => match later(record) {
+                    Ok(body) => {
+                        let envelope = message.envelope.clone();
+                        judged.waiting.push(Postponed::new(envelope, body, reason, after));
+                        continue;
+                    }
+                    Err(problem) => (Some(record), format!("{reason}; it cannot be sent anew: {problem}"), Some(after)),
+                },
                 None => (Some(record), "it was not answered for".to_owned(), None),
             },
         };
-        back.push(Back { message: Returned::new(retries, message.envelope.clone(), reason, after), record });
+        let message = Returned::new(retries, message.envelope.clone(), reason, after);
+        judged.back.push(Back { message, record });
     }
-    back
+    judged
+}
+
+/// The message to send for a record that waits. It travels without its snapshot: the worker it waits for is changing
+/// what that shows.
+fn later(record: &RecordMessage) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&RecordMessage { snapshot: None, ..record.clone() })
+}
+
+/// One line per worker that is waited for.
+fn log_waiting(waiting: &[Postponed]) {
+    let mut groups: BTreeMap<&str, (usize, Duration)> = BTreeMap::new();
+    for message in waiting {
+        let (records, pause) = groups.entry(&message.reason).or_default();
+        *records += 1;
+        *pause = message.pause.max(*pause);
+    }
+    for (reason, (records, pause)) in groups {
+        tracing::info!(records, seconds = pause.as_secs(), "records wait: {reason}");
+    }
 }
 
 /// One line per reason and run, not one per record: an outage returns thousands for one reason.
@@ -172,8 +211,6 @@ fn measure(metrics: &Metrics, messages: usize, groups: &[GroupReport], back: &[B
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use couplet_model::Counters;
     use couplet_model::ids::{MappingName, RunId};
     use couplet_model::message::Direction;
@@ -190,7 +227,7 @@ mod tests {
     }
 
     fn ids(incoming: &[Incoming], dispositions: Vec<Disposition>) -> Vec<String> {
-        let back = judge(incoming, dispositions, RETRIES);
+        let back = judge(incoming, dispositions, RETRIES).back;
         back.into_iter().map(|back| back.message.envelope.message_id).collect()
     }
 
@@ -205,11 +242,24 @@ mod tests {
     fn a_returned_record_comes_again_later_with_every_attempt() {
         let incoming = event();
         let down = || Disposition::Return { reason: "Dataverse failed for the moment".to_owned(), after: None };
-        let back = judge(&incoming, vec![down(), down()], RETRIES);
+        let back = judge(&incoming, vec![down(), down()], RETRIES).back;
         let pauses: Vec<_> =
             back.iter().map(|back| (back.message.envelope.message_id.as_str(), back.message.pause.as_secs())).collect();
         assert_eq!(pauses, [("first", 30), ("poison", 60), ("third", 120), ("newer-format", 30)]);
         assert_eq!(back[0].message.reason, "Dataverse failed for the moment");
+    }
+
+    #[test]
+    fn f24_a_record_that_waits_for_another_worker_is_sent_anew_without_its_snapshot() {
+        let incoming = event();
+        let wait = || Disposition::Postpone { reason: "held".to_owned(), after: Duration::from_millis(178_400) };
+        let judged = judge(&incoming, vec![wait(), Disposition::Done], RETRIES);
+        assert_eq!(judged.waiting.len(), 1);
+        let sent: RecordMessage = serde_json::from_str(&judged.waiting[0].body).expect("a record message");
+        let first = incoming[0].body.as_ref().expect("readable");
+        assert_eq!(sent, RecordMessage { snapshot: None, ..first.clone() });
+        let back: Vec<_> = judged.back.iter().map(|back| back.message.envelope.message_id.as_str()).collect();
+        assert_eq!(back, ["poison", "newer-format"], "the one that waits does not go back as an attempt");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod f10_own_writes;
 mod f11_lost_store;
 mod f12_restored_systems;
 mod f13_one_organization;
+mod f14_claims;
 mod f14_killed_processes;
 mod f15_deleted_records;
 mod f16_damaged_disk;
