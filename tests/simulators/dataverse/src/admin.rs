@@ -37,6 +37,7 @@ struct FaultRequest {
     clock_skew_seconds: Option<i64>,
     advance_clock_seconds: Option<u64>,
     notifications: Option<NotificationFaults>,
+    secure_column: Option<Securing>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +77,15 @@ struct Cutting {
 struct Bulk {
     table: String,
     unsupported: bool,
+}
+
+/// `security` absent or null switches it off again.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Securing {
+    table: String,
+    column: String,
+    security: Option<crate::schema::Security>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,6 +227,11 @@ fn apply(world: &World, request: FaultRequest) {
     }
     if let Some(notifications) = request.notifications {
         faults.disturb_notifications(Some(notifications));
+    }
+    if let Some(Securing { table, column, security }) = request.secure_column
+        && let Err(error) = crate::world::secure_column(world, &table, &column, security)
+    {
+        tracing::warn!(%error, "no column security was switched");
     }
     if let Some(seconds) = request.advance_clock_seconds {
         faults.advance_clock(Duration::from_secs(seconds));

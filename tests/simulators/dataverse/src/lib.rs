@@ -24,7 +24,7 @@ mod write;
 pub use faults::{CutMoment, FaultRates, Faults, Poison, ServiceLimits};
 pub use notification_faults::NotificationFaults;
 pub use options::{Behaviour, DEMO_COMPANY_ID, DataverseOptions, DemoSize, Latency};
-pub use schema::CustomNavigation;
+pub use schema::{CustomNavigation, Hidden, IgnoredClearings, Security};
 pub use simulator::DataverseSimulator;
 pub use wire::error::ApiError;
 pub use world::RequestLogEntry;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::faults::Faults;
 use crate::options::DataverseOptions;
-use crate::schema::{Kind, Schema, Table};
+use crate::schema::{IgnoredClearings, Kind, Schema, Security, Table};
 use crate::server::{self, Server};
 use crate::store::{Cell, Row, SavedState, Store, guid};
 use crate::token::Tokens;
@@ -217,6 +217,26 @@ impl DataverseSimulator {
                     session.create(at, None, changes)
                 })
                 .collect()
+        })
+    }
+
+    /// Switches column security on for a column, with what the application user may do; `None` switches it off. The
+    /// rows are not touched, so no change feed shows it.
+    ///
+    /// # Errors
+    /// When there is no such column, or it cannot be secured.
+    pub fn secure_column(&self, table: &str, column: &str, security: Option<Security>) -> anyhow::Result<()> {
+        crate::world::secure_column(&self.inner.world, table, column, security)
+    }
+
+    /// Sets which forms of clearing a lookup are answered with success and ignored.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn ignore_clearings(&self, table: &str, column: &str, ignored: IgnoredClearings) -> anyhow::Result<()> {
+        crate::world::change_column(&self.inner.world, table, column, |definition| {
+            definition.ignored_clearings = ignored;
+            Ok(())
         })
     }
 

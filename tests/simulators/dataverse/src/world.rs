@@ -50,6 +50,47 @@ pub struct Fixed {
 /// The secret of the application.
 pub const CLIENT_SECRET: &str = "simulator-secret";
 
+/// Switches column security of one column on or off.
+pub(crate) fn secure_column(
+    world: &World,
+    table: &str,
+    column: &str,
+    security: Option<crate::schema::Security>,
+) -> anyhow::Result<()> {
+    let primary =
+        |definition: &crate::schema::Table, at: usize| (at == definition.id, Some(at) == definition.primary_name);
+    let (is_id, is_name) = {
+        let store = world.read();
+        let at = store.schema.position(table).ok_or_else(|| anyhow::anyhow!("there is no table {table}"))?;
+        let definition = store.schema.table(at);
+        let place = definition.column(column).ok_or_else(|| anyhow::anyhow!("{table} has no column {column}"))?;
+        primary(definition, place)
+    };
+    change_column(world, table, column, |definition| {
+        anyhow::ensure!(definition.can_be_secured(is_id, is_name), "column {column} of {table} cannot be secured");
+        definition.security = security;
+        Ok(())
+    })
+}
+
+/// Changes the definition of one column while the simulator runs.
+pub(crate) fn change_column(
+    world: &World,
+    table: &str,
+    column: &str,
+    change: impl FnOnce(&mut crate::schema::Column) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut store = world.write();
+    let mut schema = (*store.schema).clone();
+    let at = schema.position(table).ok_or_else(|| anyhow::anyhow!("there is no table {table}"))?;
+    let mut changed = (*schema.tables[at]).clone();
+    let place = changed.column(column).ok_or_else(|| anyhow::anyhow!("{table} has no column {column}"))?;
+    change(&mut changed.columns[place])?;
+    schema.tables[at] = std::sync::Arc::new(changed);
+    store.adopt(std::sync::Arc::new(schema));
+    Ok(())
+}
+
 /// Everything shared.
 #[derive(Debug)]
 pub struct World {

@@ -101,7 +101,9 @@ fn property(around: &Surroundings<'_>, table: &Table, name: &str, value: &Value,
     if let Some((column, target)) = table.navigation(name) {
         return match value {
             Value::Null => {
-                body.changes.push((column, None));
+                if !table.columns[column].ignored_clearings.navigation {
+                    body.changes.push((column, None));
+                }
                 Ok(())
             }
             Value::Object(nested) if nested.len() == 1 && nested.contains_key("@odata.id") => {
@@ -144,7 +146,9 @@ fn bind(around: &Surroundings<'_>, table: &Table, navigation: &str, value: &Valu
     if let Some((column, target)) = table.navigation(navigation) {
         return match value {
             Value::Null => {
-                body.changes.push((column, None));
+                if !table.columns[column].ignored_clearings.bind {
+                    body.changes.push((column, None));
+                }
                 Ok(())
             }
             Value::String(reference) => point(around, table, column, target, reference, body),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::schema::forms;
 use crate::schema::{AlternateKey, Choice, ChoiceRole, Collection, Column, Kind, ManyToMany, NAMESPACE, Schema, Table};
 
 /// A label in English.
@@ -111,7 +112,11 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
     put("IsValidForUpdate", json!(column.updatable));
     put("IsValidForRead", json!(true));
     put("IsValidODataAttribute", json!(column.exposed));
-    put("IsSecured", json!(false));
+    put("IsSecured", json!(column.security.is_some_and(|security| !security.undeclared)));
+    let securable = column.can_be_secured(is_id, is_name);
+    put("CanBeSecuredForCreate", json!(securable));
+    put("CanBeSecuredForRead", json!(securable));
+    put("CanBeSecuredForUpdate", json!(securable));
     put(
         "RequiredLevel",
         json!({"Value": if column.required { "SystemRequired" } else { "None" }, "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"}),
@@ -133,14 +138,14 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
             put("MaxValue", json!(i32::MAX));
             put("Format", json!("None"));
         }
-        Kind::Decimal => put("Precision", json!(10)),
+        Kind::Decimal => put("Precision", json!(forms::decimals(&table.name, &column.name).unwrap_or(10))),
         Kind::Money => {
             put("Precision", json!(4));
-            put("PrecisionSource", json!(0));
+            put("PrecisionSource", json!(forms::precision_source(&table.name, &column.name).number()));
             put("IsBaseCurrency", json!(column.name.ends_with("_base")));
         }
         Kind::DateTime => {
-            put("Format", json!("DateAndTime"));
+            put("Format", json!(if column.shown_as_day { "DateOnly" } else { "DateAndTime" }));
             put("DateTimeBehavior", json!({"Value": "UserLocal"}));
         }
         Kind::DateOnly => {

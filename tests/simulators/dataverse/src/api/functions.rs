@@ -11,8 +11,14 @@ pub(crate) const VERSION: &str = "9.2.25034.00156";
 
 /// Answers a function; `None` when the request is none.
 pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
-    let [segment] = context.target.segments.as_slice() else {
-        return Ok(None);
+    let segment = match context.target.segments.as_slice() {
+        [segment] => segment,
+        [set, function]
+            if set.name == "systemusers" && function.name.ends_with("RetrievePrincipalAttributePrivileges") =>
+        {
+            return attribute_privileges(context).map(Some);
+        }
+        _ => return Ok(None),
     };
     let name = segment.name.trim_start_matches("Microsoft.Dynamics.CRM.");
     let fixed = context.world.fixed;
@@ -63,6 +69,27 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
         _ => return Ok(None),
     };
     Ok(Some(ApiResponse::value(200, &value)))
+}
+
+/// What the user may do with the secured columns of all tables. 4 is allowed, 0 is not.
+fn attribute_privileges(context: &Context<'_>) -> ApiResult<ApiResponse> {
+    let store = context.world.read();
+    let level = |allowed: bool| if allowed { 4 } else { 0 };
+    let mut privileges = Vec::new();
+    for table in store.schema.living() {
+        for column in table.living_columns() {
+            if let Some(security) = column.security.filter(|security| !security.undeclared) {
+                privileges.push(json!({
+                    "AttributeId": table.column_metadata_id(column),
+                    "CanRead": level(security.read), "CanCreate": level(security.create), "CanUpdate": level(security.update),
+                    "CanReadUnmasked": level(security.read),
+                }));
+            }
+        }
+    }
+    let kind = "RetrievePrincipalAttributePrivilegesResponse";
+    let context_url = format!("{}/$metadata#Microsoft.Dynamics.CRM.{kind}", context.api());
+    Ok(ApiResponse::value(200, &json!({"@odata.context": context_url, "AttributePrivileges": privileges})))
 }
 
 fn unit_of(context: &Context<'_>) -> uuid::Uuid {

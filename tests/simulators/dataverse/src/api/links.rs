@@ -39,6 +39,7 @@ pub(crate) fn change(context: &Context<'_>, session: &mut Session<'_>) -> ApiRes
                 }
                 Some(Cell::Lookup { table: found, id: other })
             }
+            Verb::Delete if table.columns[column].ignored_clearings.reference => return Ok(done()),
             Verb::Delete => None,
             Verb::Get => return Err(ApiError::wrong_verb("GET")),
         };

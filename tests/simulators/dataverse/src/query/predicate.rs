@@ -67,7 +67,8 @@ pub fn value<'a>(store: &'a Store, row: &'a Row, path: &Path) -> Option<&'a Cell
     for (column, table) in &path.hops {
         row = store.get(*table, row.get(*column)?.id()?)?;
     }
-    row.get(path.column)
+    // What may not be read is null to a filter, too.
+    row.get(path.column).filter(|_| !store.schema.table(path.table).columns[path.column].is_hidden())
 }
 
 impl Predicate {

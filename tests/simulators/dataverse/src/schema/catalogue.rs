@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::forms;
 use super::naming::{custom_table, display_name, plural, schema_name, type_code};
 use super::system::plain;
 use super::{Choice, ChoiceRole, Column, CustomNavigation, Kind, Table};
@@ -126,7 +127,7 @@ fn column_from_file(
         "money" => Kind::Money,
         "double" => Kind::Double,
         "bool" => Kind::Boolean,
-        "datetime" if column.date_only && column.name != "overriddencreatedon" => Kind::DateOnly,
+        "datetime" if column.date_only => forms::day_kind(table, &column.name),
         "datetime" => Kind::DateTime,
         "guid" if owner_guid => {
             Kind::Lookup(vec![if column.name == "owninguser" { "systemuser" } else { "businessunit" }.to_owned()])
@@ -160,6 +161,9 @@ fn column_from_file(
         required: required(table, &column.name),
         display_name: schema_name(&column.name),
         relationship: None,
+        shown_as_day: column.date_only && matches!(kind, Kind::DateTime) && column.name != "overriddencreatedon",
+        ignored_clearings: crate::schema::IgnoredClearings::default(),
+        security: None,
         kind,
         name: column.name,
     })

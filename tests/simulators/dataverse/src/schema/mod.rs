@@ -1,8 +1,10 @@
 //! The tables, columns, relationships and keys of the organization: what the metadata endpoints show and what every write is checked against.
 
 mod catalogue;
+pub mod forms;
 mod naming;
 mod relationships;
+mod security;
 mod system;
 
 use std::collections::HashMap;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 
 pub use naming::{custom_table, plural};
 pub use relationships::{Collection, Delete, ManyToMany};
+pub use security::{Hidden, Security};
 pub use system::plain;
 
 /// Namespace of every id that the simulator derives from a name, so that two runs show the same ids.
@@ -70,6 +73,18 @@ pub enum ChoiceRole {
     Status,
 }
 
+/// Forms of clearing a lookup that are answered with success and have no effect. There are reports of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct IgnoredClearings {
+    /// `"x@odata.bind": null`.
+    pub bind: bool,
+    /// `"x": null`.
+    pub navigation: bool,
+    /// `DELETE …/x/$ref`.
+    pub reference: bool,
+}
+
 /// One column of a table.
 #[derive(Debug, Clone)]
 pub struct Column {
@@ -95,6 +110,12 @@ pub struct Column {
     pub display_name: String,
     /// Schema name of the relationship behind a customizer's lookup.
     pub relationship: Option<String>,
+    /// An instant that is shown as a day, in the time zone of each user.
+    pub shown_as_day: bool,
+    /// Forms of clearing this lookup that are answered with success and ignored.
+    pub ignored_clearings: IgnoredClearings,
+    /// Column security, when it is switched on for the column.
+    pub security: Option<Security>,
 }
 
 /// A declared alternate key.

@@ -143,6 +143,9 @@ pub fn plain(text: &str) -> Column {
         required: false,
         display_name: schema_name(name),
         relationship: None,
+        shown_as_day: false,
+        ignored_clearings: crate::schema::IgnoredClearings::default(),
+        security: None,
         kind,
     }
 }

@@ -112,7 +112,8 @@ impl Cell {
             (Kind::Double, Value::Number(number)) => Self::Double(number.to_string().parse().map_err(|_| wrong())?),
             (Kind::Boolean, Value::Bool(value)) => Self::Bool(*value),
             (Kind::DateTime, Value::String(text)) => Self::Time(seconds(text).ok_or_else(wrong)?),
-            (Kind::DateOnly, Value::String(text)) => Self::Day(day(text).ok_or_else(wrong)?),
+            // A time is no day: the service refuses it.
+            (Kind::DateOnly, Value::String(text)) => Self::Day(day_only(text).ok_or_else(wrong)?),
             (Kind::Guid | Kind::Lookup(_), Value::String(text)) => Self::Guid(guid(text).ok_or_else(wrong)?),
             _ => return Err(wrong()),
         };

@@ -128,6 +128,19 @@ impl ApiError {
         Self::refused("0x80040200", format!("Attribute '{column}' cannot be NULL (entity '{table}')."))
     }
 
+    /// The caller's column security profiles do not allow this write.
+    #[must_use]
+    pub fn secured(column: &str, table: &str, caller: Uuid, creating: bool) -> Self {
+        let (code, verb) = if creating { ("0x8004F50A", "create") } else { ("0x8004F508", "update") };
+        Self::new(
+            403,
+            code,
+            format!(
+                "Caller user with Id {caller} does not have {verb} permissions for a secured attribute {column} of entity {table}. The requested operation could not be completed."
+            ),
+        )
+    }
+
     /// Something this simulator does not do, refused so that nobody mistakes silence for success.
     #[must_use]
     pub fn not_supported(what: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use super::prefer::Prefer;
 use crate::query::options::{Expand, Expanded, Query};
-use crate::schema::{Column, Kind, Table};
+use crate::schema::{Column, Hidden, Kind, Table};
 use crate::store::{Cell, Row, Store};
 
 const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
@@ -69,6 +69,14 @@ impl<'a> RowWriter<'a> {
     /// Writes `,"name":value` with its annotations.
     pub fn value(&self, out: &mut Vec<u8>, name: &str, table: &Table, at: usize, row: &Row) {
         let column = &table.columns[at];
+        if column.is_hidden() {
+            if column.security.is_some_and(|security| security.hidden == Hidden::Null) {
+                out.push(b',');
+                text(out, name);
+                out.extend_from_slice(b":null");
+            }
+            return;
+        }
         let version =
             (column.name == "versionnumber").then(|| Cell::Int(i64::try_from(row.version).unwrap_or(i64::MAX)));
         let cell = version.as_ref().or_else(|| row.get(at)).filter(|_| column.name != "authvalue");

@@ -12,9 +12,14 @@ use crate::wire::error::{ApiError, ApiResult};
 const LARGEST_AMOUNT: i64 = 922_337_203_685_477;
 
 /// Lengths, option values and targets of lookups.
-pub fn values(session: &Session<'_>, table: &Table, id: Uuid, changes: &Changes) -> ApiResult<()> {
+pub fn values(session: &Session<'_>, table: &Table, id: Uuid, changes: &Changes, creating: bool) -> ApiResult<()> {
     for (at, value) in changes {
         let column = &table.columns[*at];
+        if let Some(security) = column.security.filter(|_| !session.unrestricted && session.depth == 0)
+            && !(if creating { security.create } else { security.update })
+        {
+            return Err(ApiError::secured(&column.name, &table.name, session.caller, creating));
+        }
         match (&column.kind, value) {
             (Kind::Text(longest) | Kind::Memo(longest), Some(Cell::Text(text)))
                 if text.encode_utf16().count() > *longest =>

@@ -4,6 +4,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use uuid::Uuid;
 
 use super::session::Session;
+use crate::schema::forms;
 use crate::schema::{Kind, Table};
 use crate::store::{Cell, Row};
 use crate::wire::error::{ApiError, ApiResult};
@@ -58,11 +59,17 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, before: Opt
 }
 
 fn round(session: &Session<'_>, table: &Table, row: &mut Row) {
+    let pricing = pricing_decimals(session);
+    let money = |name: &str| match forms::precision_source(&table.name, name) {
+        forms::PrecisionSource::Pricing => pricing.min(session.behaviour.money_decimals),
+        _ => session.behaviour.money_decimals,
+    };
+    let decimals = |name: &str| forms::decimals(&table.name, name).unwrap_or(DECIMAL_PLACES);
     let rounded: Vec<(usize, Decimal)> = row
         .cells()
         .filter_map(|(at, cell)| match (&table.columns[at].kind, cell) {
-            (Kind::Money, cell) => Some((at, cell.number()?, session.behaviour.money_decimals)),
-            (Kind::Decimal, cell) => Some((at, cell.number()?, DECIMAL_PLACES)),
+            (Kind::Money, cell) => Some((at, cell.number()?, money(&table.columns[at].name))),
+            (Kind::Decimal, cell) => Some((at, cell.number()?, decimals(&table.columns[at].name))),
             _ => None,
         })
         .map(|(at, number, places)| (at, number.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero)))
@@ -70,6 +77,20 @@ fn round(session: &Session<'_>, table: &Table, row: &mut Row) {
     for (at, number) in rounded {
         row.set(at, Some(Cell::Decimal(number)));
     }
+}
+
+/// Decimal places of prices, an option of the organization.
+fn pricing_decimals(session: &Session<'_>) -> u32 {
+    let read = || {
+        let organizations = session.position("organization").ok()?;
+        let column = session.store.schema.table(organizations).column("pricingdecimalprecision")?;
+        let row = session.store.rows(organizations).after(None).next()?;
+        match row.get(column)? {
+            Cell::Int(places) => u32::try_from(*places).ok(),
+            _ => None,
+        }
+    };
+    read().unwrap_or(2)
 }
 
 /// The organization's base currency: table position and id.

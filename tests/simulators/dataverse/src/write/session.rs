@@ -127,7 +127,7 @@ impl Session<'_> {
         if self.store.get(at, id).is_some() {
             return Err(ApiError::duplicate());
         }
-        check::values(self, &table, id, &changes)?;
+        check::values(self, &table, id, &changes, true)?;
         let mut row = Row::new(id);
         row.set(table.id, Some(Cell::Guid(id)));
         for (column, value) in &changes {
@@ -161,7 +161,7 @@ impl Session<'_> {
     pub fn update(&mut self, at: usize, id: Uuid, changes: Changes) -> ApiResult<()> {
         let table = self.table(at);
         let before = self.store.get(at, id).cloned().ok_or_else(|| ApiError::missing_row(&table.name, id))?;
-        check::values(self, &table, id, &changes)?;
+        check::values(self, &table, id, &changes, false)?;
         let mut row = (*before).clone();
         for (column, value) in &changes {
             let definition = &table.columns[*column];
