@@ -53,6 +53,11 @@ impl Base {
         }
     }
 
+    /// Whether a column had a value, and not a blank, at the last agreement.
+    pub fn has_value(&self, side: Side, column: &str) -> bool {
+        self.values(side).contains_key(column)
+    }
+
     /// Remembers a value.
     pub fn set(&mut self, side: Side, column: &str, value: &Value) {
         let blank = self.blank.entry(side).or_default();
@@ -100,6 +105,14 @@ impl Base {
     fn raw(&self, side: Side, column: &str) -> Option<Json> {
         let is_blank = || self.blank.get(&side).is_some_and(|blank| blank.iter().any(|name| name == column));
         self.values(side).get(column).cloned().or_else(|| is_blank().then_some(Json::Null))
+    }
+
+    /// Forgets a column, as if it had never been synchronized.
+    pub fn forget(&mut self, side: Side, column: &str) {
+        self.values_mut(side).remove(column);
+        if let Some(blank) = self.blank.get_mut(&side) {
+            blank.retain(|name| name != column);
+        }
     }
 
     fn values(&self, side: Side) -> &Map<String, Json> {

@@ -121,8 +121,10 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
                 continue;
             }
         }
-        if let Some(source) = &field.source {
-            base.set(source_side, &source.name, situation.source.get(&source.name));
+        if let Some(source) = &field.source
+            && let Some(value) = situation.source.known(&source.name)
+        {
+            base.set(source_side, &source.name, value);
         }
         base.set(destination_side, &field.destination.name, &field.desired);
     }
@@ -140,8 +142,10 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
 fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
     let destination_side = situation.direction.destination();
     let known = situation.base.get(destination_side, &field.destination);
-    let current = match situation.destination {
-        Some(record) => Some(record.get(&field.destination.name).clone()),
+    let current = match situation.destination.map(|record| record.known(&field.destination.name)) {
+        Some(Some(current)) => Some(current.clone()),
+        // What the destination holds is unknown, and whether somebody changed it too: it is left alone.
+        Some(None) => return Verdict::Leave,
         None => known.clone(),
     };
     if current.as_ref().is_some_and(|current| are_alike(current, &field.desired)) {
@@ -152,8 +156,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
     }
     let source_changed = match &field.source {
         Some(source) => {
-            situation.base.get(situation.direction.source(), source).as_ref()
-                != Some(situation.source.get(&source.name))
+            situation.base.get(situation.direction.source(), source).as_ref() != situation.source.known(&source.name)
         }
         None => true,
     };

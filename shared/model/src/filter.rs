@@ -41,9 +41,18 @@ impl Condition {
         Self { column: column.into(), operator: Operator::In, values }
     }
 
-    /// Whether the record meets the condition. Text compares without case, as both systems do.
+    /// Whether the record is known to meet the condition.
     pub fn matches(&self, record: &Record) -> bool {
-        let actual = record.get(&self.column);
+        self.holds(record) == Some(true)
+    }
+
+    /// Whether the record meets the condition; `None` when its column is unknown. Text compares without case, as both
+    /// systems do.
+    pub fn holds(&self, record: &Record) -> Option<bool> {
+        record.known(&self.column).map(|actual| self.accepts(actual))
+    }
+
+    fn accepts(&self, actual: &Value) -> bool {
         let equal = |value: &Value| match (actual.as_text(), value.as_text()) {
             (Some(a), Some(b)) => same(a, b),
             _ => actual == value,

@@ -54,6 +54,39 @@ impl DataFailure {
     }
 }
 
+/// A field that stayed behind, or arrived as another value, while the rest of its record travelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldNote {
+    /// The field, as people call it at the source.
+    pub field: String,
+    /// Its column at the source; `None` for a value that a rule made.
+    pub source: Option<String>,
+    /// Why, with the value, and what to do.
+    pub message: String,
+    /// Whether it stayed behind, so that it is tried again until it travels. A value that arrived in another form is only
+    /// told of.
+    pub is_left: bool,
+}
+
+impl FieldNote {
+    /// A field that stayed behind.
+    pub fn left(field: impl Into<String>, source: Option<&str>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), source: source.map(str::to_owned), message: message.into(), is_left: true }
+    }
+
+    /// A field that arrived as another value.
+    pub fn altered(field: impl Into<String>, source: Option<&str>, message: impl Into<String>) -> Self {
+        Self { is_left: false, ..Self::left(field, source, message) }
+    }
+
+    /// The notes of one record in one text, and the fields they are about.
+    pub fn joined(notes: &[Self]) -> DataFailure {
+        let fields: Vec<&str> = notes.iter().map(|note| note.field.as_str()).collect();
+        let messages: Vec<&str> = notes.iter().map(|note| note.message.as_str()).collect();
+        DataFailure::of_field(fields.join(", "), messages.join("; "))
+    }
+}
+
 /// One field that both sides changed since they last agreed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldConflict {
@@ -122,6 +155,8 @@ pub struct Counters {
     pub failed: u64,
     /// Waiting for another record.
     pub waiting: u64,
+    /// Synchronized except for a field that stayed behind. These records are counted by their outcome, too.
+    pub noted: u64,
 }
 
 impl Counters {
@@ -158,5 +193,6 @@ impl AddAssign for Counters {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.waiting += other.waiting;
+        self.noted += other.noted;
     }
 }

@@ -28,14 +28,26 @@ pub struct Record {
     pub version: Option<Version>,
     /// When it was last changed, by its system's clock.
     pub modified: Option<Timestamp>,
-    /// The columns that were asked for.
+    /// What is known of the columns that were asked for, blank ones included. A column that is not here is *unknown*:
+    /// it was not read, or may not be read.
     pub values: Values,
 }
 
 impl Record {
-    /// The value of a column; blank when it was not read.
+    /// The value of a column as far as it is known. Whatever may overwrite something asks this: `None` is not blank, and
+    /// what is unknown never overwrites anything.
+    pub fn known(&self, column: &str) -> Option<&Value> {
+        self.values.get(column)
+    }
+
+    /// The value of a column, blank when it is blank or unknown. For keys and labels, where both mean that there is none.
     pub fn get(&self, column: &str) -> &Value {
-        self.values.get(column).unwrap_or(&Value::Null)
+        self.known(column).unwrap_or(&Value::Null)
+    }
+
+    /// Makes a column unknown.
+    pub fn forget(&mut self, column: &str) {
+        self.values.remove(column);
     }
 
     /// What a person calls the record: its label column, else its id.
@@ -69,19 +81,15 @@ pub struct Snapshot {
     /// When it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
-    /// Column values in their JSON form; blank ones are left out.
+    /// Column values in their JSON form. A blank column is null; one that is not here is unknown, also where the message
+    /// is of the time when blank ones were left out.
     pub values: Map<String, Json>,
 }
 
 impl Snapshot {
     /// Packs a record for the way.
     pub fn pack(record: &Record, read_at: Timestamp) -> Self {
-        let values = record
-            .values
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.to_string(), value.to_json()))
-            .collect();
+        let values = record.values.iter().map(|(name, value)| (name.to_string(), value.to_json())).collect();
         Self { read_at, version: record.version.clone(), modified: record.modified, values }
     }
 
@@ -98,5 +106,71 @@ impl Snapshot {
             values.insert(Arc::from(name.as_str()), Value::from_json(&column.field, json)?);
         }
         Ok(Record { id, version: self.version.clone(), modified: self.modified, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::table::{Access, Column, FieldType, Side};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    fn table() -> Table {
+        let column = |name: &str| {
+            let column = Column {
+                name: name.to_owned(),
+                caption: name.to_owned(),
+                field: FieldType::Text { length: 20 },
+                access: Access::Full,
+                standard: true,
+                companion: false,
+                options: BTreeMap::new(),
+            };
+            (name.to_owned(), Arc::new(column))
+        };
+        Table {
+            side: Side::Dataverse,
+            name: "account".into(),
+            entity_set: None,
+            companion_entity_set: None,
+            id_column: "accountid".into(),
+            modified_column: None,
+            label_column: Some("name".into()),
+            company_column: None,
+            columns: ["name", "telephone1", "fax"].into_iter().map(column).collect(),
+        }
+    }
+
+    #[test]
+    fn f02_blank_and_unknown_stay_different_things_on_their_way_through_a_message() {
+        let id = RecordId(Uuid::from_u128(1));
+        let values = [("name", Value::text("A")), ("fax", Value::Null)];
+        let values = values.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+        let record = Record { id, version: None, modified: None, values };
+        let packed = Snapshot::pack(&record, Timestamp::UNIX_EPOCH);
+        let travelled: Snapshot = serde_json::from_str(&serde_json::to_string(&packed).unwrap()).unwrap();
+        let unpacked = travelled.unpack(&table(), id).unwrap();
+        assert_eq!(unpacked, record);
+        assert_eq!((unpacked.known("fax"), unpacked.known("telephone1")), (Some(&Value::Null), None));
+        assert_eq!(unpacked.get("telephone1"), &Value::Null);
+    }
+
+    #[test]
+    fn f02_a_message_of_the_former_format_knows_nothing_of_what_it_leaves_out() {
+        let old = json!({"read_at": "2026-01-01T00:00:00Z", "values": {"name": "A"}});
+        let snapshot: Snapshot = serde_json::from_value(old).unwrap();
+        let record = snapshot.unpack(&table(), RecordId(Uuid::from_u128(1))).unwrap();
+        assert_eq!((record.known("name"), record.known("fax")), (Some(&Value::text("A")), None));
+    }
+
+    #[test]
+    fn a_forgotten_column_is_unknown() {
+        let values = [(Arc::from("fax"), Value::text("1"))].into();
+        let mut record = Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values };
+        record.forget("fax");
+        assert_eq!(record.known("fax"), None);
     }
 }

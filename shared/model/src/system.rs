@@ -1,12 +1,15 @@
 //! The port both systems are reached through. The engine has a source and a destination and never asks which is which.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{Sight, TableFacts};
 use crate::filter::Filter;
 use crate::ids::RecordId;
 use crate::record::{Change, Record, Values, Version};
@@ -316,4 +319,16 @@ pub trait System: Send + Sync {
 
     /// The labels of a choice column by number; empty on a system that has no such thing.
     async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError>;
+
+    /// What the system says about the columns of a table; read once in a while, and empty on a system that says nothing.
+    /// Columns that may not be read are left out of every record from then on.
+    async fn facts(&self, _table: &Table) -> Result<Arc<TableFacts>, SystemError> {
+        Ok(Arc::default())
+    }
+
+    /// A second look at columns that turned blank in records: whether the system hides them from us. One request for all;
+    /// columns it does not answer for are clear.
+    async fn look_again(&self, _table: &Table, _columns: &[String]) -> Result<BTreeMap<String, Sight>, SystemError> {
+        Ok(BTreeMap::new())
+    }
 }

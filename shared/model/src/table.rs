@@ -101,6 +101,15 @@ impl fmt::Display for FieldType {
     }
 }
 
+/// How Dataverse keeps a calendar day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayForm {
+    /// As a day. A time is refused.
+    Day,
+    /// As an instant that every user sees in a time zone of their own: midnight of whoever entered it.
+    UserLocal,
+}
+
 /// What a client may do with a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

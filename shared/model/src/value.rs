@@ -7,8 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -154,8 +155,10 @@ impl Value {
             }
             FieldType::Date => {
                 let text = json.as_str().ok_or_else(wrong)?;
-                // Dataverse may hold the day as an instant; the day is what counts.
-                let date = Date::from_str(text.get(..10).unwrap_or(text)).map_err(|_| wrong())?;
+                let date = match Timestamp::from_str(text) {
+                    Ok(instant) => day_of(instant).ok_or_else(wrong)?,
+                    Err(_) => Date::from_str(text.get(..10).unwrap_or(text)).map_err(|_| wrong())?,
+                };
                 Ok(if date.year() <= 1 { Self::Null } else { Self::Date(date) })
             }
             FieldType::DateTime => {
@@ -194,6 +197,21 @@ impl fmt::Display for Value {
             Self::DateTime(instant) => instant.fmt(f),
         }
     }
+}
+
+/// The day an instant stands for that Dataverse shows as a day in every user's own time zone: midnight of whoever entered
+/// it, or the noon that we write. It is the day whose midnight in UTC is nearest, which is right for all users less than
+/// twelve hours away from UTC, wherever they are; and noon is ours.
+fn day_of(instant: Timestamp) -> Option<Date> {
+    let just_before_noon_later = SignedDuration::from_hours(12) - SignedDuration::from_nanos(1);
+    let shifted = instant.checked_add(just_before_noon_later).ok()?;
+    Some(shifted.to_zoned(TimeZone::UTC).date())
+}
+
+/// The instant that stands for a day where a column keeps instants: noon UTC is that day for all users less than twelve
+/// hours away from UTC.
+pub fn noon_of(day: Date) -> Option<Timestamp> {
+    Some(day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// A decimal from the text of a JSON number, exponents included.
@@ -242,6 +260,29 @@ mod tests {
         assert_eq!(Value::from_json(&FieldType::Money, &trailing).unwrap(), Value::Decimal(Decimal::new(105, 1)));
         let small: Json = serde_json::from_str("1e-3").unwrap();
         assert_eq!(Value::from_json(&FieldType::Decimal, &small).unwrap(), Value::Decimal(Decimal::new(1, 3)));
+    }
+
+    #[test]
+    fn f05_a_day_stays_the_same_day_for_users_of_every_time_zone() {
+        let day: Date = "2026-03-01".parse().unwrap();
+        for entered in [
+            "2026-03-01",
+            "2026-03-01T00:00:00Z",
+            // Midnight in Berlin, Tokyo, Kolkata, New York, Honolulu; and the noon that we write.
+            "2026-02-28T23:00:00Z",
+            "2026-02-28T15:00:00Z",
+            "2026-02-28T18:30:00Z",
+            "2026-03-01T05:00:00Z",
+            "2026-03-01T10:00:00Z",
+            "2026-03-01T12:00:00Z",
+        ] {
+            assert_eq!(Value::from_json(&FieldType::Date, &json!(entered)), Ok(Value::Date(day)), "{entered}");
+        }
+        assert_eq!(noon_of(day).unwrap().to_string(), "2026-03-01T12:00:00Z");
+        for hours in -11..12 {
+            let zone = jiff::tz::Offset::constant(hours).to_time_zone();
+            assert_eq!(noon_of(day).unwrap().to_zoned(zone).date(), day, "{hours}");
+        }
     }
 
     #[test]

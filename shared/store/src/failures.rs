@@ -21,6 +21,8 @@ pub enum FailureKind {
     Data,
     /// Both sides changed.
     Conflict,
+    /// The record was synchronized, but for fields that stayed behind.
+    Fields,
 }
 
 /// The last failure of one record in one direction. Removed when the record is synchronized.

@@ -36,7 +36,7 @@ impl Progress {
 }
 
 /// The counters by attribute, per direction.
-fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 7] {
+fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 8] {
     [
         ("inserted", counters.inserted),
         ("modified", counters.modified),
@@ -45,6 +45,7 @@ fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 7
         ("skipped", counters.skipped),
         ("failed", counters.failed),
         ("waiting", counters.waiting),
+        ("noted", counters.noted),
     ]
     .map(|(name, count)| (format!("{direction}_{name}"), count))
 }
@@ -59,6 +60,7 @@ fn counters_of(item: &Item, direction: &str) -> Result<Counters, StoreError> {
         skipped: count("skipped")?,
         failed: count("failed")?,
         waiting: count("waiting")?,
+        noted: count("noted")?,
     })
 }
 

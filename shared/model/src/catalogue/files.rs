@@ -296,6 +296,8 @@ pub struct FieldFile {
     #[serde(default)]
     pub not_null: bool,
     #[serde(default)]
+    pub travels_without: bool,
+    #[serde(default)]
     pub transformation: Option<String>,
     #[serde(default)]
     pub when: Option<When>,

@@ -242,6 +242,7 @@ fn field(
         resolution,
         clear_on_failure: raw.clear_on_failure,
         not_null: raw.not_null,
+        travels_without: raw.travels_without,
         validate_business_central: raw.validate_business_central,
         validate_dataverse: raw.validate_dataverse,
         matches: raw.matches,

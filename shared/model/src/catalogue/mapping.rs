@@ -139,6 +139,9 @@ pub struct FieldMapping {
     pub clear_on_failure: bool,
     /// Leave the destination alone when the resolved value is blank.
     pub not_null: bool,
+    /// Whether the rest of the record travels, with a note, while the record this refers to is not coupled; otherwise the
+    /// record waits.
+    pub travels_without: bool,
     /// Whether Business Central validates the value.
     pub validate_business_central: bool,
     /// Whether Dataverse validates the value.

@@ -8,6 +8,7 @@ mod defaults;
 mod embedded;
 mod error;
 mod files;
+mod forms;
 mod jobs;
 mod loading;
 mod mapping;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use active::{ActiveMapping, FilterContext};
 pub use defaults::Defaults;
 pub use error::CatalogueError;
+pub use forms::usual_form;
 pub use jobs::{ITEM_AVAILABILITY, OtherJob};
 pub use mapping::{
     ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::CatalogueError;
 use super::files::{self, BcProperty, BcTables, DvColumn, DvTables, NamedFile, ReadOnlyOn};
+use super::forms::usual_form;
 use crate::table::{Access, Column, FieldType, Side, Table};
 
 type Tables = BTreeMap<String, Arc<Table>>;
@@ -56,7 +57,8 @@ pub fn dataverse(file: &NamedFile) -> Result<Tables, CatalogueError> {
     for table in raw.tables {
         let mut columns = BTreeMap::new();
         for column in &table.columns {
-            let typed = dv_column(column).map_err(|problem| of_column(file, &table.name, &column.name, &problem))?;
+            let typed = dv_column(&table.name, column)
+                .map_err(|problem| of_column(file, &table.name, &column.name, &problem))?;
             insert(&mut columns, typed).map_err(|problem| of_column(file, &table.name, &column.name, &problem))?;
         }
         tables.insert(
@@ -118,7 +120,7 @@ fn bc_column(raw: &BcProperty) -> Result<Column, String> {
     })
 }
 
-fn dv_column(raw: &DvColumn) -> Result<Column, String> {
+fn dv_column(table: &str, raw: &DvColumn) -> Result<Column, String> {
     let field = match raw.field_type.as_str() {
         "string" => FieldType::Text { length: raw.length.ok_or("a string needs a length")? },
         "memo" => FieldType::Memo,
@@ -129,6 +131,7 @@ fn dv_column(raw: &DvColumn) -> Result<Column, String> {
         "guid" => FieldType::Guid,
         "lookup" if raw.targets.is_empty() => return Err("a lookup needs targets".to_owned()),
         "lookup" => FieldType::Lookup { targets: raw.targets.clone() },
+        "datetime" if usual_form(table, &raw.name).day.is_some() => FieldType::Date,
         "datetime" => FieldType::DateTime,
         "optionset" => FieldType::OptionSet,
         "entityname" => FieldType::EntityName,
