@@ -25,6 +25,7 @@ page 50133 "Couplet Countries"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
+                    Editable = false;
                 }
                 field(code; Rec.Code)
                 {
@@ -41,6 +42,7 @@ page 50133 "Couplet Countries"
                 field(lastModifiedDateTime; Rec.SystemModifiedAt)
                 {
                     Caption = 'Last Modified Date Time';
+                    Editable = false;
                 }
             }
         }

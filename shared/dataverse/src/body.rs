@@ -1,11 +1,13 @@
 //! Values as the body of a write: plain columns by name, lookups bound through their navigation property.
 
+use couplet_model::catalogue::usual_form;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemError, SystemErrorKind};
-use couplet_model::table::{FieldType, Side, Table};
-use couplet_model::value::Value;
+use couplet_model::table::{DayForm, FieldType, Side, Table};
+use couplet_model::value::{Value, noon_of};
 use serde_json::{Map, Value as Json, json};
 
+use crate::clearing::Form;
 use crate::learned::Learned;
 use crate::rows::{lookup_beside, no_column};
 
@@ -31,21 +33,34 @@ pub(crate) fn body(table: &Table, values: &Values, learned: &Learned) -> Result<
         let column = table.column(name).ok_or_else(|| no_column(table, name))?;
         match &column.field {
             FieldType::Lookup { targets } => {
-                let (property, bound) = bind(table, name, targets, value, values, learned)?;
-                body.insert(property, bound);
+                match learned.clearing(&table.name, name) {
+                    // Done afterwards, by a request of its own.
+                    Form::Reference if value.is_null() => continue,
+                    form => {
+                        let (property, bound) = bind(table, name, targets, value, values, learned)?;
+                        let plain = property.trim_end_matches("@odata.bind");
+                        let cleared = form == Form::Navigation && value.is_null();
+                        body.insert(if cleared { plain.to_owned() } else { property }, bound);
+                    }
+                }
             }
             // Follows from the binding of its lookup.
             FieldType::EntityName if lookup_beside(table, name).is_some() => {}
             field => {
-                body.insert(name.to_string(), plain(field, value));
+                let said = learned.facts(&table.name).map(|known| known.facts.column(name)).unwrap_or_default();
+                let day = said.or(usual_form(&table.name, name)).day;
+                body.insert(name.to_string(), plain(field, value, day));
             }
         }
     }
     Ok(body)
 }
 
-fn plain(field: &FieldType, value: &Value) -> Json {
+fn plain(field: &FieldType, value: &Value, day: Option<DayForm>) -> Json {
     match (field, value) {
+        (FieldType::Date, Value::Date(date)) if day == Some(DayForm::UserLocal) => {
+            noon_of(*date).map_or(Json::Null, |noon| json!(noon.to_string()))
+        }
         // A whole number may arrive as a decimal from a computation.
         (FieldType::Int | FieldType::OptionSet, Value::Decimal(number)) if number.is_integer() => {
             i64::try_from(*number).map_or_else(|_| value.to_json(), Json::from)
@@ -146,6 +161,33 @@ mod tests {
         let values = values(&[("customerid", Value::Null), ("uomid", Value::Null)]);
         let body = body(&table(), &values, &learned()).expect("body");
         assert_eq!(Json::Object(body), json!({"customerid_account@odata.bind": null, "uomid@odata.bind": null}));
+    }
+
+    #[test]
+    fn f05_a_day_is_written_as_a_day_or_as_noon_as_its_column_keeps_it() {
+        let day = Value::Date("2026-03-01".parse().expect("a day"));
+        for (form, expected) in [
+            (None, json!("2026-03-01")),
+            (Some(DayForm::Day), json!("2026-03-01")),
+            (Some(DayForm::UserLocal), json!("2026-03-01T12:00:00Z")),
+        ] {
+            assert_eq!(plain(&FieldType::Date, &day, form), expected);
+            assert_eq!(plain(&FieldType::Date, &Value::Null, form), Json::Null);
+        }
+    }
+
+    #[test]
+    fn f08_a_lookup_is_cleared_in_the_form_that_worked() {
+        let values = values(&[("uomid", Value::Null)]);
+        for (form, expected) in [
+            (Form::Bind, json!({"uomid@odata.bind": null})),
+            (Form::Navigation, json!({"uomid": null})),
+            (Form::Reference, json!({})),
+        ] {
+            let mut learned = learned();
+            learned.learn_clearing("thing", "uomid", form);
+            assert_eq!(Json::Object(body(&table(), &values, &learned).expect("body")), expected, "{form:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The change feed: change tracking with delta links where the table has it, else the time of change.
 
-use couplet_model::record::Change;
+use std::collections::HashMap;
+
+use couplet_model::ids::RecordId;
+use couplet_model::record::{Change, Record};
 use couplet_model::system::{
     ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
@@ -19,7 +22,7 @@ use crate::rows::{ReadRow, RowReader, deleted_id};
 
 impl DataverseClient {
     pub(crate) async fn read_changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
-        let reader = RowReader::new(query.table, query.columns)?;
+        let reader = RowReader::new(query.table, &self.readable(query.table, query.columns))?;
         match from {
             Resume::Everything if self.learned().is_untracked(&query.table.name) => {
                 self.begin_modified(query, &reader, None).await
@@ -149,17 +152,10 @@ impl DataverseClient {
                 changes.push(Change::Upserted(record));
             }
         }
-        // A delta link remembers the columns it began with. Rows that lack a column asked for today are read again:
-        // taking what is missing for blank would blank the other side.
+        // A delta link remembers the columns it began with. Rows that lack a column asked for today are read again.
         if !incomplete.is_empty() {
             let whole = self.read_by_id(query.table, &incomplete, query.columns).await?;
-            for change in &mut changes {
-                if let Change::Upserted(record) = change
-                    && let Some(found) = whole.iter().find(|found| found.id == record.id)
-                {
-                    *record = found.clone();
-                }
-            }
+            replace_halves(&mut changes, &incomplete, whole);
         }
         let note = feed.note(&query.table.name);
         let next = match page.get("@odata.nextLink").and_then(Json::as_str) {
@@ -175,6 +171,22 @@ fn preference(kind: FeedKind) -> &'static str {
     match kind {
         FeedKind::Tracked => "odata.track-changes,",
         FeedKind::Modified => "",
+    }
+}
+
+/// Puts whole records where halves were read. A half whose record is not found any more is not used: the record is gone,
+/// or may not be read now.
+fn replace_halves(changes: &mut [Change], incomplete: &[RecordId], whole: Vec<Record>) {
+    let whole: HashMap<RecordId, Record> = whole.into_iter().map(|record| (record.id, record)).collect();
+    for change in changes {
+        if let Change::Upserted(half) = change
+            && incomplete.contains(&half.id)
+        {
+            *change = match whole.get(&half.id) {
+                Some(record) => Change::Upserted(record.clone()),
+                None => Change::Deleted(half.id),
+            };
+        }
     }
 }
 
@@ -202,6 +214,26 @@ fn server_time(reply: &Reply, known: Option<Timestamp>) -> Result<Timestamp, Sys
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn f02_a_half_row_whose_record_is_not_found_again_is_not_used() {
+        let record = |id: u128, name: Option<&str>| Record {
+            id: RecordId(Uuid::from_u128(id)),
+            version: None,
+            modified: None,
+            values: name.map(|name| ("name".into(), couplet_model::Value::text(name))).into_iter().collect(),
+        };
+        let mut changes = [record(1, None), record(2, None), record(3, Some("C"))].map(Change::Upserted);
+        let incomplete = [RecordId(Uuid::from_u128(1)), RecordId(Uuid::from_u128(2))];
+        replace_halves(&mut changes, &incomplete, vec![record(1, Some("A"))]);
+        let expected = [
+            Change::Upserted(record(1, Some("A"))),
+            Change::Deleted(RecordId(Uuid::from_u128(2))),
+            Change::Upserted(record(3, Some("C"))),
+        ];
+        assert_eq!(changes, expected);
+    }
 
     #[test]
     fn only_a_refusal_that_speaks_of_tracking_means_a_table_without_it() {

@@ -1,10 +1,11 @@
 //! The client: one environment, what was learned about it, and the port's calls handed to the files that do them.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use couplet_model::facts::{Sight, TableFacts};
 use couplet_model::filter::Filter;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
@@ -155,6 +156,14 @@ impl System for DataverseClient {
 
     async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError> {
         self.read_option_labels(table, column).await
+    }
+
+    async fn facts(&self, table: &Table) -> Result<Arc<TableFacts>, SystemError> {
+        self.table_facts(table).await
+    }
+
+    async fn look_again(&self, table: &Table, columns: &[String]) -> Result<BTreeMap<String, Sight>, SystemError> {
+        self.second_look(table, columns).await
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clearing::Form;
+use crate::facts::Known;
+
 /// Lookups that solutions add under a schema name of their own; navigation properties keep its upper-case letters.
 /// Where a service spells them otherwise, it says so and the client learns.
 const PUBLISHED: &[(&str, &str)] = &[("bcbi_companyid", "bcbi_CompanyId")];
@@ -21,6 +24,10 @@ pub(crate) struct Learned {
     unversioned: BTreeSet<String>,
     /// Tables and bulk messages they do not support.
     no_bulk: BTreeSet<(String, &'static str)>,
+    /// What the definitions say about the columns of a table.
+    facts: BTreeMap<String, Known>,
+    /// How lookups are cleared that do not obey the usual form.
+    clearing: BTreeMap<(String, String), Form>,
 }
 
 impl Learned {
@@ -88,6 +95,23 @@ impl Learned {
 
     pub fn learn_unversioned(&mut self, table: &str) {
         self.unversioned.insert(table.to_owned());
+    }
+
+    /// How a lookup is cleared.
+    pub fn clearing(&self, table: &str, column: &str) -> Form {
+        self.clearing.get(&(table.to_owned(), column.to_owned())).copied().unwrap_or_default()
+    }
+
+    pub fn learn_clearing(&mut self, table: &str, column: &str, form: Form) {
+        self.clearing.insert((table.to_owned(), column.to_owned()), form);
+    }
+
+    pub fn facts(&self, table: &str) -> Option<&Known> {
+        self.facts.get(table)
+    }
+
+    pub fn learn_facts(&mut self, table: &str, known: Known) {
+        self.facts.insert(table.to_owned(), known);
     }
 
     pub fn supports(&self, table: &str, message: &'static str) -> bool {

@@ -2,7 +2,9 @@
 
 mod body;
 mod changes;
+mod clearing;
 mod client;
+mod facts;
 mod feed;
 mod filters;
 mod learned;

@@ -60,7 +60,7 @@ impl DataverseClient {
         filters: Vec<String>,
         columns: &[String],
     ) -> Result<Vec<Record>, SystemError> {
-        let reader = RowReader::new(table, columns)?;
+        let reader = RowReader::new(table, &self.readable(table, columns))?;
         let set = self.entity_set(table).await?;
         let select = reader.select();
         let queries: Vec<String> = filters

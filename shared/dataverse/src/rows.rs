@@ -113,18 +113,24 @@ impl<'a> RowReader<'a> {
         let mut complete = true;
         let mut values = Values::new();
         for reading in &self.readings {
+            let wire = match &reading.source {
+                Source::Plain => &*reading.name,
+                Source::Lookup(wire) | Source::Polymorphic(wire, _) | Source::TargetName(wire) => wire.as_str(),
+            };
+            // A property that is left out says nothing: the column stays unknown.
+            let Some(json) = row.get(wire) else {
+                complete = false;
+                continue;
+            };
             let value = match &reading.source {
-                Source::Plain => self.typed(id, reading, row.get(&*reading.name), &mut complete)?,
-                Source::Lookup(wire) => self.typed(id, reading, row.get(wire), &mut complete)?,
-                Source::Polymorphic(wire, annotation) => {
-                    let value = self.typed(id, reading, row.get(wire), &mut complete)?;
-                    match (value, row.get(annotation).and_then(Json::as_str)) {
+                Source::Plain | Source::Lookup(_) => self.typed(id, reading, json)?,
+                Source::Polymorphic(_, annotation) => {
+                    match (self.typed(id, reading, json)?, row.get(annotation).and_then(Json::as_str)) {
                         (Value::Guid(id), Some(table)) => Value::Reference { table: table.into(), id },
                         (value, _) => value,
                     }
                 }
                 Source::TargetName(wire) => {
-                    complete &= row.contains_key(wire);
                     row.get(&format!("{wire}@{TARGET}")).and_then(Json::as_str).map_or(Value::Null, Value::text)
                 }
             };
@@ -135,17 +141,7 @@ impl<'a> RowReader<'a> {
         Ok(ReadRow { record: Record { id, version, modified, values }, complete })
     }
 
-    fn typed(
-        &self,
-        id: RecordId,
-        reading: &Reading<'_>,
-        json: Option<&Json>,
-        complete: &mut bool,
-    ) -> Result<Value, SystemError> {
-        let Some(json) = json else {
-            *complete = false;
-            return Ok(Value::Null);
-        };
+    fn typed(&self, id: RecordId, reading: &Reading<'_>, json: &Json) -> Result<Value, SystemError> {
         Value::from_json(reading.field, json)
             .map_err(|error| unreadable(self.table, Some(id), &reading.name, &error.to_string()))
     }
@@ -257,6 +253,7 @@ mod tests {
         let reader = RowReader::new(&table, &names(&["name", "price"])).expect("reader");
         let read = reader.read(&row(json!({"thingid": Uuid::from_u128(1), "name": "A"}))).expect("record");
         assert!(!read.complete);
+        assert_eq!((read.record.known("name"), read.record.known("price")), (Some(&Value::text("A")), None));
         let error = reader.read(&row(json!({"thingid": Uuid::from_u128(1), "name": 3, "price": 1}))).expect_err("type");
         assert!(error.message.contains("name"), "{error}");
         assert!(reader.read(&row(json!({"name": "A"}))).is_err());

@@ -103,7 +103,10 @@ impl DataverseClient {
             }
             self.write_some(table, &set, writes, &misnamed, &mut outcomes).await;
         }
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(unanswered()))).collect()
+        let mut outcomes: Vec<Outcome> =
+            outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(unanswered()))).collect();
+        self.confirm_clearings(table, &set, writes, &mut outcomes).await;
+        outcomes
     }
 
     /// Learns the entity sets that the writes need, and gives the table's own.

@@ -30,7 +30,9 @@ pub(crate) fn admit(
     }
     for condition in &filter.conditions {
         let followed = coupling.is_some() && rules.follows(direction, &condition.column);
-        if !followed && !condition.matches(record) {
+        // A coupled record has met the condition before: a column that cannot be read now does not put it out.
+        let unknown_counts_as_met = coupling.is_some();
+        if !followed && !condition.holds(record).unwrap_or(unknown_counts_as_met) {
             let reason = IgnoreReason::OutsideFilter(condition.column.clone());
             return Admission::Settled(Outcome::Ignored(reason));
         }
@@ -41,9 +43,10 @@ pub(crate) fn admit(
     Admission::Process
 }
 
-/// Whether a coupled record is exactly what it was when both sides last agreed, or what we wrote to it since, so that there
-/// is nothing to do. Nothing can be said of a record while a write *from* it is not confirmed: also the value that was
-/// agreed last may have to travel again.
+/// Whether a coupled record is, as far as it is known, exactly what it was when both sides last agreed, or what we wrote to
+/// it since, so that there is nothing to do. What is unknown is no work: it could not be brought across anyway. Nothing can
+/// be said of a record while a write *from* it is not confirmed: also the value that was agreed last may have to travel
+/// again.
 pub(crate) fn is_untouched(
     mapping: &ActiveMapping,
     rules: &dyn MappingRules,
@@ -66,11 +69,8 @@ pub(crate) fn is_untouched(
     });
     let watched = rules.source_columns(direction).iter().filter_map(|name| table.column(name));
     rows.chain(watched)
-        .filter(|column| {
-            record.values.contains_key(column.name.as_str()) || column.field != couplet_model::FieldType::EntityName
-        })
-        .all(|column| {
-            let value = record.get(&column.name);
+        .filter_map(|column| Some((column, record.known(&column.name)?)))
+        .all(|(column, value)| {
             coupling.base.get(side, column).as_ref() == Some(value) || coupling.wrote(column, side, value)
         })
 }

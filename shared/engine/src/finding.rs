@@ -75,7 +75,8 @@ impl Engine {
             Some((index, place)) => (index, place),
             None => {
                 let Some(first) = directions.first() else { return Ok(Reached::End(Found::default())) };
-                let place = Place::at_feed(mode, *first, first_feed(rules, *first), Found::default());
+                let found = Found { notes: self.column_notes(mapping).await?, ..Found::default() };
+                let place = Place::at_feed(mode, *first, first_feed(rules, *first), found);
                 if mode == RunMode::Full {
                     // Whoever goes on with this run has to know that it is a full one, before it shows in the cursors.
                     leg.keep_place(&place).await?;
@@ -379,19 +380,24 @@ impl<'a> Finder<'a> {
             if slice.is_empty() {
                 return Ok(());
             }
-            self.judge_slice(&slice, read_at).await?;
+            self.judge_slice(slice, read_at).await?;
         }
     }
 
-    async fn judge_slice(&mut self, records: &[Record], read_at: Timestamp) -> Result<(), EngineError> {
+    async fn judge_slice(&mut self, mut records: Vec<Record>, read_at: Timestamp) -> Result<(), EngineError> {
         let engine = self.engine;
         let direction = self.direction();
         let source = direction.source();
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let couplings = engine.store().couplings_by_id(engine.company(), &self.mapping.name, source, &ids).await?;
+        let columns = source_columns(self.mapping, self.rules, direction);
+        let pairs = records.iter_mut().map(|record| (couplings.get(&record.id), record));
+        let mut pairs: Vec<_> = pairs.map(|(coupling, record)| (record, coupling)).collect();
+        let notes = engine.distrust_blanks(self.mapping.table(source), &columns, &mut pairs).await?;
+        self.remark(notes);
         let mut judged = Counters::default();
         let mut messages = Vec::new();
-        for record in records {
+        for record in &records {
             let coupling = couplings.get(&record.id);
             let admission = admit(self.mapping, self.rules, &self.filter, direction, self.treatment, record, coupling);
             match admission {
@@ -474,6 +480,15 @@ impl<'a> Finder<'a> {
         self.enqueue(messages).await?;
         engine.store().forget_waits(company, &released).await?;
         Ok(())
+    }
+
+    /// Keeps notes for the operator, each once.
+    fn remark(&mut self, notes: Vec<String>) {
+        for note in notes {
+            if !self.place.found.notes.contains(&note) {
+                self.place.found.notes.push(note);
+            }
+        }
     }
 
     async fn note(&mut self, enqueued: u64, judged: Counters) -> Result<(), EngineError> {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::rules::Countries;
 
 /// Facts read so far.
 pub(crate) struct Landscape {
@@ -26,6 +27,7 @@ pub(crate) struct Landscape {
     local_currency_row: OnceCell<Uuid>,
     default_price_list: OnceCell<Uuid>,
     options: Mutex<HashMap<(String, String), OptionLabels>>,
+    pub countries: Mutex<Option<Arc<Countries>>>,
 }
 
 /// Number and label of every option of a choice column.
@@ -56,6 +58,7 @@ impl Landscape {
             local_currency_row: OnceCell::new(),
             default_price_list: OnceCell::new(),
             options: Mutex::new(HashMap::new()),
+            countries: Mutex::new(None),
         }
     }
 }

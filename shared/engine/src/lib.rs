@@ -6,6 +6,7 @@
 mod admission;
 mod availability;
 mod batch;
+mod blanking;
 mod claims;
 mod engine;
 mod error;

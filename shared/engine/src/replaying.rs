@@ -9,6 +9,7 @@ use couplet_store::{Commit, CommitResult, FailureChange};
 use crate::admission::is_untouched;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::finding::source_columns;
 use crate::rules;
 
 impl Engine {
@@ -52,7 +53,10 @@ impl Engine {
         let Ok(record) = snapshot.unpack(mapping.table(message.direction.source()), message.record) else {
             return false;
         };
-        coupling.is_some_and(|coupling| coupling.claimed_until.is_none())
+        // What a snapshot does not tell may hold a change.
+        let needed = source_columns(mapping, rules, message.direction);
+        needed.iter().all(|name| record.known(name).is_some())
+            && coupling.is_some_and(|coupling| coupling.claimed_until.is_none())
             && is_untouched(mapping, rules, message.direction, message.treatment, &record, coupling)
     }
 

@@ -7,7 +7,7 @@ use couplet_model::catalogue::{FieldMapping, Resolution};
 use couplet_model::comparing::{folded, same};
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::outcome::{DataFailure, Dependency};
+use couplet_model::outcome::{Dependency, FieldNote};
 use couplet_model::table::{Access, Column, FieldType, Side};
 use couplet_model::transfer::convert;
 use couplet_model::{ActiveMapping, MappingName, Record, RecordId, Value};
@@ -69,7 +69,8 @@ impl References {
         let mut by_mapping = HashMap::new();
         let mut absent = BTreeSet::new();
         for (name, keys) in wanted {
-            let Some(target) = engine.mapping(name.as_str()) else {
+            // A mapping that cannot run couples nothing, as if it were not there.
+            let Some(target) = engine.mapping(name.as_str()).filter(|target| rules::of(target).is_ok()) else {
                 absent.insert(name);
                 continue;
             };
@@ -124,13 +125,34 @@ async fn resolve(
 }
 
 /// What the rows of a mapping make of one source record.
+#[derive(Debug, Default)]
+pub(crate) struct Transferred {
+    /// What the destination should hold.
+    pub fields: Vec<TransferredField>,
+    /// Fields that stay behind.
+    pub notes: Vec<FieldNote>,
+    /// What brings the record back once it is coupled, although the rest of it travels now.
+    pub missing: Option<Dependency>,
+}
+
+/// What becomes of the value of a row.
+enum Resolved {
+    /// It is transferred.
+    Value(Value),
+    /// The destination is left alone.
+    Decline,
+    /// It stays behind.
+    Left(FieldNote, Option<Dependency>),
+}
+
+/// What the rows of a mapping make of one source record.
 pub(crate) fn transfer(
     mapping: &ActiveMapping,
     direction: Direction,
     references: &References,
     source: &Record,
-) -> Result<Vec<TransferredField>, Obstacle> {
-    let mut fields = Vec::new();
+) -> Result<Transferred, Obstacle> {
+    let mut transferred = Transferred::default();
     for row in mapping.rows(direction) {
         let Some(destination) = destination_column(row, direction) else { continue };
         // Table names beside lookups are implied by the lookup, read-only columns are the system's own business, and
@@ -142,18 +164,30 @@ pub(crate) fn transfer(
             Some(constant) => constant.clone(),
             None => {
                 let Some(column) = source_column(row, direction) else { continue };
-                let value = source.get(&column.name);
+                // Unknown is not blank: the row leaves the destination alone.
+                let Some(value) = source.known(&column.name) else { continue };
                 match resolved(row, references, column, value)? {
-                    Some(value) => value,
-                    None => continue,
+                    Resolved::Value(value) => value,
+                    Resolved::Decline => continue,
+                    Resolved::Left(note, missing) => {
+                        transferred.notes.push(note);
+                        transferred.missing = transferred.missing.or(missing);
+                        continue;
+                    }
                 }
             }
         };
         if row.not_null && value.is_null() {
             continue;
         }
-        let Some(desired) = convert(&value, &destination.field) else { continue };
-        fields.push(TransferredField {
+        let Some(desired) = convert(&value, &destination.field) else {
+            // The destination keeps what it has (R139).
+            if let Some(column) = source_column(row, direction) {
+                transferred.notes.push(not_convertible(column, &value, destination));
+            }
+            continue;
+        };
+        transferred.fields.push(TransferredField {
             source: source_column(row, direction).cloned(),
             destination: std::sync::Arc::clone(destination),
             desired,
@@ -161,68 +195,88 @@ pub(crate) fn transfer(
             on_create_only: destination.access == Access::Insert,
         });
     }
-    Ok(fields)
+    Ok(transferred)
 }
 
-/// The value a row transfers; `None` leaves the destination alone.
-fn resolved(
-    row: &FieldMapping,
-    references: &References,
-    column: &Column,
-    value: &Value,
-) -> Result<Option<Value>, Obstacle> {
+fn not_convertible(column: &Column, value: &Value, destination: &Column) -> FieldNote {
+    FieldNote::left(
+        column.caption.clone(),
+        Some(&column.name),
+        format!(
+            "{} \"{value}\" is not a {}: {} keeps what it has; correct the value",
+            column.caption, destination.field, destination.caption
+        ),
+    )
+}
+
+/// The value a row transfers.
+fn resolved(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Result<Resolved, Obstacle> {
     match &row.resolution {
-        Resolution::Copy => Ok(Some(value.clone())),
-        Resolution::Option(_) => option(row, references, column, value),
+        Resolution::Copy => Ok(Resolved::Value(value.clone())),
+        Resolution::Option(_) => Ok(option(row, references, column, value)),
         Resolution::Lookup(through) => {
             let key = reference_key(value).unwrap_or_default();
             let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&folded(&key)).cloned());
             if let Some(found) = found {
-                return Ok(Some(found));
+                return Ok(Resolved::Value(found));
             }
-            if value.is_null() || row.clear_on_failure {
-                return Ok(Some(Value::Null));
+            // No mapping couples such records here: the row declines instead of failing the record (D17), and a blank
+            // says as little about the other side as a value does.
+            let Some(mapping) = through.iter().find(|name| !references.absent.contains(*name)) else {
+                return Ok(Resolved::Decline);
+            };
+            if value.is_null() {
+                return Ok(Resolved::Value(Value::Null));
             }
-            let present = through.iter().find(|name| !references.absent.contains(*name));
-            match present {
-                Some(mapping) => Err(Obstacle::Wait(Dependency {
-                    mapping: mapping.clone(),
-                    side: if value.as_guid().is_some() { Side::Dataverse } else { Side::BusinessCentral },
-                    key,
-                })),
-                // No mapping couples such records here: the row declines instead of failing the record (D17).
-                None => Ok(None),
+            let side = if value.as_guid().is_some() { Side::Dataverse } else { Side::BusinessCentral };
+            let missing = Dependency { mapping: mapping.clone(), side, key };
+            if row.travels_without {
+                return Ok(without(column, value, missing));
             }
+            if row.clear_on_failure {
+                return Ok(Resolved::Value(Value::Null));
+            }
+            Err(Obstacle::Wait(missing))
         }
     }
 }
 
+/// The destination can do without what a field refers to: it keeps what it has, or starts with its default, until the
+/// record is coupled (U11). A row of a table that this mapping does not pair, such as a team that owns an account, has no
+/// partner to wait for.
+fn without(column: &Column, value: &Value, missing: Dependency) -> Resolved {
+    let caption = &column.caption;
+    if let Value::Reference { table, .. } = value
+        && &**table == "team"
+    {
+        return Resolved::Decline;
+    }
+    let message = format!(
+        "{caption} \"{value}\" is not coupled by {}: the other side keeps what it has, or its default, until it is; couple the record \
+         or enter another value",
+        missing.mapping
+    );
+    Resolved::Left(FieldNote::left(caption.clone(), Some(&column.name), message), Some(missing))
+}
+
 /// Options are coupled by their labels: a code is the option of the same label (R154, R155).
-fn option(
-    row: &FieldMapping,
-    references: &References,
-    column: &Column,
-    value: &Value,
-) -> Result<Option<Value>, Obstacle> {
+fn option(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Resolved {
     if value.is_null() {
-        return Ok(Some(Value::Null));
+        return Resolved::Value(Value::Null);
     }
     let labels = row.dataverse.as_ref().and_then(|column| references.labels.get(&column.name));
     let labels = labels.map_or(&[][..], |labels| labels.as_slice());
     let found = in_options(labels, value);
     match found {
-        Some(found) => Ok(Some(found)),
-        None if row.clear_on_failure => Ok(Some(Value::Null)),
+        Some(found) => Resolved::Value(found),
+        None if row.clear_on_failure => Resolved::Value(Value::Null),
         None => {
             let choice = row.dataverse.as_ref().map_or("", |column| column.name.as_str());
-            Err(DataFailure::of_field(
-                column.caption.clone(),
-                format!(
-                    "{} {value} must be coupled in Dataverse (EE17): add an option with that label to the choice {choice}, or clear the field",
-                    column.caption
-                ),
-            )
-            .into())
+            let message = format!(
+                "{} {value} must be coupled in Dataverse (EE17): add an option with that label to the choice {choice}, or clear the field",
+                column.caption
+            );
+            Resolved::Left(FieldNote::left(column.caption.clone(), Some(&column.name), message), None)
         }
     }
 }

@@ -146,7 +146,7 @@ fn round(seconds: f64) -> f64 {
 
 fn render(run: &Run, notes: &[String], seconds: f64) -> String {
     let mut shown =
-        table(&["direction", "inserted", "modified", "unchanged", "ignored", "skipped", "failed", "waiting"]);
+        table(&["direction", "inserted", "modified", "unchanged", "ignored", "skipped", "failed", "waiting", "noted"]);
     for (direction, counters) in [("to Dataverse", run.to_dataverse), ("from Dataverse", run.from_dataverse)] {
         if counters.total() == 0 {
             continue;
@@ -161,6 +161,7 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
                 counters.skipped,
                 counters.failed,
                 counters.waiting,
+                counters.noted,
             ]
             .map(number),
         );
@@ -175,6 +176,8 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
     lines.extend(run.message.iter().filter(|message| notes.join(" ") != **message).cloned());
     if run.counters.failed > 0 {
         lines.push(format!("see what failed with: couplet errors {:?}", run.job));
+    } else if run.counters.noted > 0 {
+        lines.push(format!("see which fields stayed behind with: couplet errors {:?}", run.job));
     }
     lines.join("\n")
 }

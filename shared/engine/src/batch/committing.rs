@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use couplet_model::coupling::{Base, LastResult, SideState};
 use couplet_model::decision::Decision;
-use couplet_model::outcome::{DataFailure, Dependency, FieldConflict};
+use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote};
 use couplet_model::table::Side;
 use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, RecordMessage};
 use couplet_store::{Commit, CommitResult, ErrorRecord, Failure, FailureChange, FailureKind};
@@ -40,6 +40,10 @@ impl Batch<'_> {
             }
             let mut counters = Counters::default();
             counters.count(outcome);
+            counters.noted = u64::from(is_synchronized(outcome) && entry.notes.iter().any(|note| note.is_left));
+            if is_synchronized(outcome) && matches!(failure, FailureChange::Keep | FailureChange::Clear) {
+                errors.extend(self.altered(entry, now));
+            }
             places.push(index);
             commits.push(Commit {
                 record: entry.record(),
@@ -48,6 +52,9 @@ impl Batch<'_> {
                 failure,
                 wait: match outcome {
                     Outcome::Waiting(dependency) => Some((dependency.clone(), waiting_message(entry))),
+                    outcome if is_synchronized(outcome) => {
+                        entry.missing.as_ref().map(|missing| (missing.clone(), waiting_message(entry)))
+                    }
                     _ => None,
                 },
                 outcome: counters,
@@ -101,6 +108,9 @@ impl Batch<'_> {
         let (kind, data, conflicts): (_, DataFailure, Vec<FieldConflict>) = match outcome {
             Outcome::Failed(failure) => (FailureKind::Data, failure.clone(), Vec::new()),
             Outcome::Conflict(conflicts) => (FailureKind::Conflict, conflict_failure(conflicts), conflicts.clone()),
+            outcome if is_synchronized(outcome) && entry.notes.iter().any(|note| note.is_left) => {
+                (FailureKind::Fields, FieldNote::joined(&entry.notes), Vec::new())
+            }
             _ if earlier.is_some() => return FailureChange::Clear,
             _ => return FailureChange::Keep,
         };
@@ -125,6 +135,28 @@ impl Batch<'_> {
         })
     }
 
+    /// What is told of a record whose values arrived in another form; nothing of it is tried again.
+    fn altered(&self, entry: &Entry, now: Timestamp) -> Option<ErrorRecord> {
+        if entry.notes.is_empty() || entry.written.is_none() {
+            return None;
+        }
+        let DataFailure { field, message } = FieldNote::joined(&entry.notes);
+        let source = self.mapping.table(self.direction.source());
+        Some(ErrorRecord {
+            run: self.run,
+            job: self.job.clone(),
+            mapping: self.mapping.name.clone(),
+            direction: self.direction,
+            record: entry.record(),
+            other: entry.coupling.as_ref().map(|coupling| coupling.id(self.direction.destination())),
+            label: entry.source.as_ref().map_or_else(|| entry.record().to_string(), |record| record.label(source)),
+            at: now,
+            field,
+            message,
+            kind: "altered".to_owned(),
+        })
+    }
+
     fn error_record(&self, failure: &Failure) -> ErrorRecord {
         ErrorRecord {
             run: self.run,
@@ -140,6 +172,7 @@ impl Batch<'_> {
             kind: match failure.kind {
                 FailureKind::Data => "data".to_owned(),
                 FailureKind::Conflict => "conflict".to_owned(),
+                FailureKind::Fields => "fields".to_owned(),
             },
         }
     }
@@ -195,7 +228,23 @@ impl Batch<'_> {
         if self.mapping.is_lookup_target {
             next.key = self.key_of(entry).or(next.key);
         }
-        next.set_result(self.direction, result(None));
+        // What the answer shows is what the record holds, whatever was asked for. Of columns that were not written it
+        // shows what others have changed, which has still to be brought back.
+        let destination = self.mapping.table(self.direction.destination());
+        let shown = entry.written.as_ref().and_then(|written| written.values.as_ref());
+        if let (Some(shown), Some(Decision::Create { values: sent, .. } | Decision::Update { values: sent, .. })) =
+            (shown, &entry.decision)
+        {
+            for (name, sent) in sent {
+                if let (Some(column), Some(shown)) = (destination.column(name), shown.get(name))
+                    && next.base.get(destination.side, column).as_ref() == Some(sent)
+                {
+                    next.base.set(destination.side, name, shown);
+                }
+            }
+        }
+        let left: Vec<FieldNote> = entry.notes.iter().filter(|note| note.is_left).cloned().collect();
+        next.set_result(self.direction, result((!left.is_empty()).then(|| FieldNote::joined(&left).message)));
         Some(next)
     }
 
@@ -296,6 +345,11 @@ fn written_outcome(entry: &Entry, destination: Side) -> Outcome {
         Some(Decision::Update { .. }) => Outcome::Modified,
         Some(Decision::Unchanged { .. } | Decision::Conflict(_)) | None => Outcome::Unchanged,
     }
+}
+
+/// Whether the record was brought across, or was found to be.
+fn is_synchronized(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Inserted | Outcome::Modified | Outcome::Unchanged)
 }
 
 /// The message that wakes a waiting record: it reads the record again.

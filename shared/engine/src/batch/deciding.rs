@@ -1,16 +1,22 @@
 //! Steps 3 and 4: transfer the fields and decide what to write.
 
+use std::sync::Arc;
+
+use couplet_model::catalogue::usual_form;
 use couplet_model::coupling::Base;
-use couplet_model::decision::{ConflictRule, Decision, Situation, decide};
+use couplet_model::decision::{ConflictRule, Decision, Situation, TransferredField, decide};
+use couplet_model::facts::{ColumnFact, TableFacts};
 use couplet_model::ids::derived_id;
-use couplet_model::outcome::{DataFailure, FieldConflict};
+use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote};
 use couplet_model::own_writes::{Agreement, Tables, recognize};
-use couplet_model::table::Side;
+use couplet_model::record::Values;
+use couplet_model::shape::shape;
+use couplet_model::table::{Side, Table};
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
 
 use super::{Batch, Stop};
 use crate::rules::{Context, Obstacle, Transferring};
-use crate::transferring::{References, transfer};
+use crate::transferring::{References, Transferred, transfer};
 
 impl Batch<'_> {
     pub(super) fn context(&self) -> Context<'_> {
@@ -62,6 +68,8 @@ impl Batch<'_> {
             })
             .collect();
         let prepared = self.rules.prepare(self.context(), &transferring).await?;
+        let destination = self.mapping.table(self.direction.destination());
+        let facts = self.engine.facts(destination.side, destination).await?;
         let (mapping, direction) = (self.mapping, self.direction);
         let company = self.engine.company();
         let empty = Base::default();
@@ -69,12 +77,16 @@ impl Batch<'_> {
         for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
             let Some(source) = &entry.source else { continue };
             let record = Transferring { source, destination: entry.destination.as_ref(), creating: entry.creating };
-            let transferred = transfer(mapping, direction, &references, source).and_then(|mut fields| {
-                prepared.adjust(record, &mut fields)?;
-                Ok(fields)
+            let transferred = transfer(mapping, direction, &references, source).and_then(|mut transferred| {
+                prepared.adjust(record, &mut transferred.fields)?;
+                transferred.notes.extend(bring_into_form(&mut transferred.fields, destination, &facts));
+                transferred.notes.extend(prepared.leave_behind(record, &mut transferred.fields));
+                // What may not be written is left as it is there; the run names the column.
+                transferred.fields.retain(|field| facts.may_write(&field.destination.name, record.creating));
+                Ok(transferred)
             });
-            let fields = match transferred {
-                Ok(fields) => fields,
+            let Transferred { fields, notes, missing } = match transferred {
+                Ok(transferred) => transferred,
                 Err(Obstacle::Failure(failure)) => {
                     entry.settle(Outcome::Failed(failure));
                     continue;
@@ -106,12 +118,19 @@ impl Batch<'_> {
             if let Some(agreement) = &agreement {
                 decision = fence(decision, agreement, entry.destination.as_ref());
             }
+            if let (Decision::Update { values, .. }, Some(destination)) = (&mut decision, &entry.destination) {
+                complete(values, destination, prepared.travel_together());
+            }
+            let is_left =
+                |column: &str| notes.iter().any(|note| note.is_left && note.source.as_deref() == Some(column));
             // What the rules watch at the source belongs to the base, so that an untouched record is known as such.
             if let Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base } =
                 &mut decision
             {
                 for name in self.rules.source_columns(direction) {
-                    base.set(direction.source(), name, source.get(name));
+                    if let Some(value) = source.known(name) {
+                        base.set(direction.source(), name, value);
+                    }
                 }
                 for row in mapping.rows(direction) {
                     let column = match direction.source() {
@@ -120,9 +139,11 @@ impl Batch<'_> {
                     };
                     // Rows that do not travel this time (read-only or left alone) still count as seen.
                     if let Some(column) = column
+                        && !is_left(&column.name)
+                        && let Some(value) = source.known(&column.name)
                         && base.get(direction.source(), column).is_none()
                     {
-                        base.set(direction.source(), &column.name, source.get(&column.name));
+                        base.set(direction.source(), &column.name, value);
                     }
                 }
             }
@@ -132,10 +153,43 @@ impl Batch<'_> {
             }
             entry.fields = fields;
             entry.agreement = agreement;
+            entry.notes = notes;
+            entry.missing = missing;
             entry.decision = Some(decision);
         }
         self.prepared = Some(prepared);
         Ok(())
+    }
+}
+
+/// Brings values into the form that their columns keep; gives a note for each text that is cut.
+fn bring_into_form(fields: &mut [TransferredField], table: &Table, facts: &TableFacts) -> Vec<FieldNote> {
+    let mut notes = Vec::new();
+    for field in fields {
+        let name = &field.destination.name;
+        let usual = if table.side == Side::Dataverse { usual_form(&table.name, name) } else { ColumnFact::default() };
+        let shaped = shape(field.desired.clone(), &field.destination.field, facts.column(name).or(usual));
+        if let Some((length, kept)) = shaped.cut {
+            let source = field.source.as_ref();
+            let caption = source.map_or(&field.destination.caption, |source| &source.caption);
+            let message = format!(
+                "{caption} has {length} characters and column {name} of {} in {} keeps {kept}: the text is cut there; shorten it",
+                table.name, table.side
+            );
+            notes.push(FieldNote::altered(caption.clone(), source.map(|source| source.name.as_str()), message));
+        }
+        field.desired = shaped.value;
+    }
+    notes
+}
+
+/// Adds what the destination holds in the columns that travel together with one that is written.
+fn complete(values: &mut Values, destination: &Record, together: Option<(&'static str, &'static [&'static str])>) {
+    let Some((first, others)) = together.filter(|(first, _)| values.contains_key(*first)) else { return };
+    for name in others.iter().filter(|name| **name != first) {
+        if let Some(value) = destination.known(name) {
+            values.entry(Arc::from(*name)).or_insert_with(|| value.clone());
+        }
     }
 }
 

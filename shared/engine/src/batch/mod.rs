@@ -8,6 +8,7 @@ mod committing;
 mod deciding;
 mod intending;
 mod merging;
+mod parting;
 mod reading;
 mod writing;
 
@@ -17,13 +18,14 @@ use std::time::Duration;
 use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
 use couplet_model::own_writes::Agreement;
+use couplet_model::outcome::{Dependency, FieldNote};
 use couplet_model::{
     ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,
 };
 use couplet_odata::correlation::in_the_name_of;
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::display;
-use tracing::{Instrument, debug, info, info_span};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -61,6 +63,10 @@ struct Entry {
     fields: Vec<TransferredField>,
     /// What was agreed before the decision, with our own unconfirmed writes recognized.
     agreement: Option<Agreement>,
+    /// Fields that stayed behind or arrived as another value.
+    notes: Vec<FieldNote>,
+    /// What brings the record back once it is coupled, although the rest of it travels now.
+    missing: Option<Dependency>,
     decision: Option<Decision>,
     written: Option<couplet_model::system::Written>,
     followed: Followed,
@@ -96,6 +102,8 @@ impl Entry {
             claimed: false,
             fields: Vec::new(),
             agreement: None,
+            notes: Vec::new(),
+            missing: None,
             decision: None,
             written: None,
             followed: Followed::default(),
@@ -277,6 +285,13 @@ impl Batch<'_> {
         self.write().await?;
         self.commit().await?;
         self.release_waiting().await
+    }
+
+    /// Says what the operator should know about the columns of these records. The runs say it, too.
+    fn remark(&self, notes: Vec<String>) {
+        for note in notes {
+            warn!(mapping = %self.mapping.name, "{note}");
+        }
     }
 
     fn open(&self) -> impl Iterator<Item = &Entry> {

@@ -1,6 +1,6 @@
 //! Steps 1 and 2: couplings, sources and destinations in bulk, and who takes part.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
@@ -45,6 +45,8 @@ impl Batch<'_> {
     pub(super) async fn read_sources(&mut self) -> Result<(), Stop> {
         let engine = self.engine;
         let table = self.mapping.table(self.direction.source());
+        let facts = engine.facts(table.side, table).await?;
+        let columns = source_columns(self.mapping, self.rules, self.direction);
         let now = engine.now();
         let mut missing = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
@@ -52,14 +54,16 @@ impl Batch<'_> {
                 let fresh = now.duration_since(snapshot.read_at) <= engine.options().snapshot_max_age;
                 !entry.is_retry() && fresh && is_current(entry.coupling.as_ref(), snapshot.read_at)
             });
-            // A snapshot that no longer fits the catalogue is read again like an old one.
-            entry.source = snapshot.and_then(|snapshot| snapshot.unpack(table, entry.message.record).ok());
+            // A snapshot that no longer fits the catalogue is read again like an old one, and so is one that knows
+            // nothing of a column that could be read.
+            entry.source = snapshot
+                .and_then(|snapshot| snapshot.unpack(table, entry.message.record).ok())
+                .filter(|record| columns.iter().all(|name| record.known(name).is_some() || !facts.may_read(name)));
             if entry.source.is_none() {
                 missing.push(entry.message.record);
             }
         }
         if !missing.is_empty() {
-            let columns = source_columns(self.mapping, self.rules, self.direction);
             let records = engine.system(self.direction.source()).fetch(table, &missing, &columns).await?;
             let mut by_id = by_id(records);
             for entry in self.open_mut().filter(|entry| entry.source.is_none()) {
@@ -68,6 +72,12 @@ impl Batch<'_> {
                     None => entry.settle(Outcome::Ignored(IgnoreReason::Deleted)),
                 }
             }
+            let reread: HashSet<RecordId> = missing.into_iter().collect();
+            let entries = self.entries.iter_mut().filter(|entry| reread.contains(&entry.message.record));
+            let mut pairs: Vec<_> =
+                entries.filter_map(|entry| Some((entry.source.as_mut()?, entry.coupling.as_ref()))).collect();
+            let notes = engine.distrust_blanks(table, &columns, &mut pairs).await?;
+            self.remark(notes);
         }
         Ok(())
     }
@@ -113,10 +123,22 @@ impl Batch<'_> {
             self.open().filter(coupled).filter_map(|entry| Some(entry.coupling.as_ref()?.id(side))).collect();
         let table = self.mapping.table(side);
         let mut found = HashMap::new();
+        let columns = destination_columns(self.mapping, self.rules, self.direction);
         if !ids.is_empty() {
-            let columns = destination_columns(self.mapping, self.rules, self.direction);
             found = by_id(self.engine.system(side).fetch(table, &ids, &columns).await?);
         }
+        let mut pairs: Vec<_> = Vec::with_capacity(found.len());
+        for entry in &self.entries {
+            if let Some(coupling) = entry.coupling.as_ref()
+                && let Some(record) = found.remove(&coupling.id(side))
+            {
+                pairs.push((record, Some(coupling)));
+            }
+        }
+        let mut borrowed: Vec<_> = pairs.iter_mut().map(|(record, coupling)| (record, *coupling)).collect();
+        let notes = self.engine.distrust_blanks(table, &columns, &mut borrowed).await?;
+        let mut found = by_id(pairs.into_iter().map(|(record, _)| record).collect());
+        self.remark(notes);
         let (rule, direction, table) = (self.mapping.deletion_conflict, self.direction, table.caption());
         let mut orphans = Vec::new();
         for (index, entry) in self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.is_open()) {

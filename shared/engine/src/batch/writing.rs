@@ -11,6 +11,7 @@ use couplet_store::{Claim, Reservation};
 
 use tracing::debug;
 
+use super::parting::{self, Parting};
 use super::{Batch, End, Entry, Stop, pause_of};
 use crate::ports::Checkpoint;
 use crate::rules::FollowUp;
@@ -156,18 +157,24 @@ impl Batch<'_> {
             return;
         }
         let results = self.engine.system(side).write(self.mapping.table(side), &writes).await;
+        let mut partings = Vec::new();
         let makes_up_keys = self.rules.makes_up_keys();
         let table = self.mapping.table(side).caption();
-        for (index, result) in places.into_iter().zip(results) {
+        let destination = self.mapping.table(side);
+        for ((index, write), result) in places.into_iter().zip(writes).zip(results) {
             let direction = self.direction;
             let entry = &mut self.entries[index];
             if let (Err(error), Some(coupling)) = (&result, &mut entry.coupling)
                 && is_known_to_have_failed(error)
+                && !parting::may_lie_in_a_field(error, &write, destination)
             {
                 coupling.forget_write(direction);
             }
             match result {
                 Ok(written) => entry.written = Some(written),
+                Err(error) if parting::may_lie_in_a_field(&error, &write, destination) => {
+                    partings.push(Parting::new(index, write, error));
+                }
                 Err(error) if makes_up_keys && error.kind == SystemErrorKind::Duplicate => {
                     entry.give_back("another worker took the key this record was to get", None);
                 }
@@ -181,6 +188,8 @@ impl Batch<'_> {
                 }
             }
         }
+        self.part(partings).await;
+        self.repair().await;
     }
 
     async fn follow_up(&mut self) {
@@ -231,7 +240,7 @@ fn is_known_to_have_failed(error: &SystemError) -> bool {
 }
 
 /// Ends a record whose write failed: by failing it, or by giving its message back.
-fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
+pub(super) fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
     match error.retry_class() {
         RetryClass::Data => {
             let message = format!("writing the {table} failed (EE13): {error}");

@@ -103,7 +103,7 @@ impl PreparedRules for Prepared {
         if !same(code, &self.base_iso_code) {
             set(fields, &self.table, "exchangerate", Value::Decimal(rate))?;
         }
-        if record.source.get("symbol").is_null() {
+        if record.source.known("symbol").is_some_and(Value::is_null) {
             set(fields, &self.table, "currencysymbol", Value::text(code))?;
         }
         set_on_create(fields, &self.table, "currencyprecision", Value::Int(self.precision))?;

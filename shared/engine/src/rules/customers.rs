@@ -1,17 +1,20 @@
 //! CUSTOMER: company, relationship type and owner of an account; what an inactive account means for a customer
 //! (S245 to S263).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
+use couplet_model::outcome::FieldNote;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{MappingName, Record, RecordId, SystemError, Table, Value};
+use uuid::Uuid;
 
+use super::countries::{self, Countries};
 use super::{
     Context, FollowUp, Followed, MappingRules, Merged, Obstacle, PreparedRules, Transferring, is_usable, set,
     set_on_create,
@@ -86,7 +89,22 @@ impl MappingRules for Customers {
             let found = engine.store().couplings_by_key(engine.company(), &contacts, &keys).await?;
             coupled_contacts = found.into_iter().map(|(key, coupling)| (key, is_usable(&coupling))).collect();
         }
+        let mut coupled_persons = HashSet::new();
+        if context.direction == Direction::ToDataverse {
+            let person =
+                |record: &Transferring<'_>| record.destination?.get("primarycontactid").as_guid().map(RecordId);
+            let persons: Vec<RecordId> = sources
+                .iter()
+                .filter(|record| record.source.get("primaryContactNo").is_null())
+                .filter_map(person)
+                .collect();
+            let found =
+                engine.store().couplings_by_id(engine.company(), &CONTACTS.into(), Side::Dataverse, &persons).await?;
+            coupled_persons = found.into_iter().filter(|(_, c)| is_usable(c)).map(|(id, _)| id.0).collect();
+        }
         Ok(Box::new(Prepared {
+            countries: engine.countries_for(context.direction.source(), sources).await?,
+            coupled_persons,
             direction: context.direction,
             account: Arc::clone(&context.mapping.dataverse),
             customer: Arc::clone(&context.mapping.business_central),
@@ -102,6 +120,9 @@ struct Prepared {
     customer: Arc<Table>,
     company: Option<CompanyRow>,
     coupled_contacts: HashMap<String, bool>,
+    /// Primary contacts of accounts that are coupled.
+    coupled_persons: HashSet<Uuid>,
+    countries: Arc<Countries>,
 }
 
 #[async_trait]
@@ -111,6 +132,20 @@ impl PreparedRules for Prepared {
             Direction::ToDataverse => self.adjust_account(record, fields),
             Direction::FromDataverse => self.adjust_customer(record, fields),
         }
+    }
+
+    fn leave_behind(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
+        match self.direction {
+            Direction::ToDataverse => {
+                countries::keep_text(&self.countries, record, fields);
+                Vec::new()
+            }
+            Direction::FromDataverse => countries::to_code(&self.countries, record, fields),
+        }
+    }
+
+    fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
+        (self.direction == Direction::FromDataverse).then_some(countries::ADDRESS)
     }
 
     /// An account that created a customer now belongs to the company (R258).
@@ -161,6 +196,13 @@ impl Prepared {
         if let Some(company) = self.company {
             set(fields, &self.account, "bcbi_companyid", Value::Guid(company.id.0))?;
         }
+        // A blank primary contact in Business Central does not wipe one that is itself uncoupled (R151, the other way).
+        let person = record.destination.and_then(|account| account.get("primarycontactid").as_guid());
+        if person.is_some_and(|person| !self.coupled_persons.contains(&person))
+            && record.source.get("primaryContactNo").is_null()
+        {
+            fields.retain(|field| field.destination.name != "primarycontactid");
+        }
         // A new account without a salesperson belongs to the company's team (S263); later the owner is left alone.
         let has_owner = fields.iter().any(|field| field.destination.name == "ownerid");
         if record.creating
@@ -174,8 +216,9 @@ impl Prepared {
     }
 
     fn adjust_customer(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        let blocked = record.destination.map_or(&Value::Null, |customer| customer.get("blocked"));
-        if record.source.get("statecode") == &Value::Int(STATE_INACTIVE) && blocked.is_null() {
+        let is_unblocked =
+            record.destination.is_none_or(|customer| customer.known("blocked").is_some_and(Value::is_null));
+        if record.source.known("statecode") == Some(&Value::Int(STATE_INACTIVE)) && is_unblocked {
             set(fields, &self.customer, "blocked", Value::text(BLOCKED_ALL))?;
         }
         if self.keeps_primary_contact(record.source, record.destination) {

@@ -1,5 +1,6 @@
 //! What is special about one mapping beyond field transfer, one file per mapping, behind one trait with named steps.
 
+mod countries;
 mod currencies;
 mod customers;
 mod exchange_rates;
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use couplet_model::catalogue::MappingKind;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::outcome::{DataFailure, Dependency};
+use couplet_model::outcome::{DataFailure, Dependency, FieldNote};
 use couplet_model::table::{Side, Table};
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::naming::Naming;
 
+pub(crate) use countries::Countries;
 pub(crate) use currencies::exchange_rate;
 
 /// The mapping and direction a rule works for.
@@ -200,6 +202,17 @@ pub(crate) trait PreparedRules: Send + Sync {
     /// Adds to and corrects what the field rows transferred (the "additional fields" of R144).
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle>;
 
+    /// Takes out fields whose value the destination would refuse, and says of each why; the rest of the record travels.
+    fn leave_behind(&self, _record: Transferring<'_>, _fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
+        Vec::new()
+    }
+
+    /// Destination columns that are written together with another one, because the destination changes them when that
+    /// one alone is written: the one, and the others.
+    fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
+        None
+    }
+
     /// Does in bulk what must follow the write; one result per record, in order.
     async fn follow_up(&self, _context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
         records.iter().map(|_| Ok(Followed::default())).collect()
@@ -246,6 +259,13 @@ pub(crate) fn set(
     desired: Value,
 ) -> Result<(), DataFailure> {
     put(fields, table, column, desired, false)
+}
+
+/// Replaces what a transferred field should hold by a value that says the same.
+fn put_same(fields: &mut [TransferredField], column: &str, same: Value) {
+    for field in fields.iter_mut().filter(|field| field.destination.name == column) {
+        field.desired = same.clone();
+    }
 }
 
 /// Like [`set`], for values given only to new records.

@@ -153,15 +153,19 @@ impl PreparedRules for ToDataverse {
         for column in ["price", "quantityonhand"] {
             zero_if_negative(fields, column);
         }
-        set(fields, table, "vendorname", record.source.get("vendorName").clone())?;
+        if let Some(vendor) = record.source.known("vendorName") {
+            set(fields, table, "vendorname", vendor.clone())?;
+        }
         set_on_create(fields, table, "producttypecode", Value::Int(self.product_type))?;
         set_on_create(fields, table, "quantitydecimal", Value::Int(self.quantity_decimals))?;
         if let Some(company) = self.company {
             set(fields, table, "bcbi_companyid", Value::Guid(company.0))?;
         }
         // A new product is a draft until its price line stands; it is published afterwards (S203).
-        if !record.creating {
-            let blocked = record.source.get("blocked").as_bool().unwrap_or(false);
+        if !record.creating
+            && let Some(blocked) = record.source.known("blocked")
+        {
+            let blocked = blocked.as_bool().unwrap_or(false);
             let (state, status) = if blocked { RETIRED } else { ACTIVE };
             set(fields, table, "statecode", Value::Int(state))?;
             set(fields, table, "statuscode", Value::Int(status))?;
@@ -250,8 +254,17 @@ impl ToDataverse {
             product_is_new: record.created,
             unit: lookup("defaultuomid")?,
             unit_group: lookup("defaultuomscheduleid"),
-            amount: record.desired("price").and_then(Value::as_decimal).unwrap_or_default(),
+            amount: self.price(record),
         })
+    }
+}
+
+impl ToDataverse {
+    /// The price of the product: what travelled, else what both sides agreed on last.
+    fn price(&self, record: &FollowUp<'_>) -> Decimal {
+        let agreed = || record.coupling.base.get(Side::Dataverse, self.product.column("price")?);
+        let price = record.desired("price").cloned().or_else(agreed);
+        price.and_then(|price| price.as_decimal()).unwrap_or_default()
     }
 }
 
@@ -272,8 +285,10 @@ struct FromDataverse {
 
 impl PreparedRules for FromDataverse {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        let active = record.source.get("statecode") == &Value::Int(ACTIVE.0);
-        set(fields, &self.table, "blocked", Value::Bool(!active))?;
+        if let Some(state) = record.source.known("statecode") {
+            let active = state == &Value::Int(ACTIVE.0);
+            set(fields, &self.table, "blocked", Value::Bool(!active))?;
+        }
         if self.sets_unit
             && record.creating
             && let Some(group) = record.source.get("defaultuomscheduleid").as_guid()

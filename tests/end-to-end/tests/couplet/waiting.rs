@@ -24,7 +24,7 @@ async fn u15_an_item_whose_unit_is_not_coupled_waits_and_is_released_by_the_unit
 }
 
 #[tokio::test]
-async fn c_238_a_customer_waits_for_its_salesperson_who_then_owns_the_account() {
+async fn f25_u11_c_238_a_customer_travels_without_its_salesperson_who_owns_the_account_once_coupled() {
     let world = World::start(WorldOptions::default()).await;
     world.run("CURRENCY", RunMode::Full).await;
     world
@@ -34,8 +34,19 @@ async fn c_238_a_customer_waits_for_its_salesperson_who_then_owns_the_account() 
     let customer = world.business_central_ids("Customer", |_| true)[0];
     world.business_central.update_as_user("Customer", customer, json!({"salespersonCode": "ZZ"})).unwrap();
     let run = world.run("CUSTOMER", RunMode::Full).await;
-    assert_eq!((run.counters.waiting, run.counters.failed), (1, 0));
-    assert!(world.coupling("CUSTOMER", customer).await.is_none());
+    assert_eq!((run.counters.waiting, run.counters.failed, run.counters.noted), (0, 0, 1));
+    let account = world.coupled_row("CUSTOMER", customer).await;
+    assert_eq!(account["name"], world.business_central.row("Customer", customer).unwrap()["displayName"]);
+    let failures = world.failures("CUSTOMER").await;
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].message.contains("\"ZZ\"") && failures[0].message.contains("SALESPEOPLE"), "{failures:?}");
+    // It is known what would bring the owner.
+    let waits = world.store().waits_of_mapping(world.company(), &"CUSTOMER".into()).await.unwrap();
+    assert_eq!(waits.iter().map(|wait| wait.dependency.key.as_str()).collect::<Vec<_>>(), ["ZZ"]);
+    // Later edits travel, too.
+    world.business_central.update_as_user("Customer", customer, json!({"phoneNumber": "+49 1"})).unwrap();
+    world.run("CUSTOMER", RunMode::Modified).await;
+    assert_eq!(world.coupled_row("CUSTOMER", customer).await["telephone1"], json!("+49 1"));
 
     world.run("SALESPEOPLE", RunMode::Full).await;
     let salesperson = world.business_central_ids("Salesperson/Purchaser", |row| {
@@ -48,4 +59,5 @@ async fn c_238_a_customer_waits_for_its_salesperson_who_then_owns_the_account() 
     let account = world.coupled_row("CUSTOMER", customer).await;
     let owner = world.coupled_row("SALESPEOPLE", salesperson).await;
     assert_eq!(id(&account, "_ownerid_value"), id(&owner, "systemuserid"), "C-238");
+    assert!(world.failures("CUSTOMER").await.is_empty());
 }

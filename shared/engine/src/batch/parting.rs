@@ -1,0 +1,392 @@
+//! Records whose write was refused, perhaps for one of their fields: the fields are written in parts, all records side by
+//! side, until the refused ones stand alone. These stay behind with a note.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use couplet_model::decision::Decision;
+use couplet_model::outcome::FieldNote;
+use couplet_model::record::Values;
+use couplet_model::system::{SystemErrorKind, Write, WriteAction, Written};
+use couplet_model::table::Table;
+use couplet_model::{Outcome, RecordId, SystemError, Value, Version};
+
+use super::writing::end_with;
+use super::{Batch, Entry};
+
+/// Rounds of writes at most. Halving sixty fields takes six; the rest is room for several refused fields.
+const ROUNDS: usize = 16;
+
+/// One record whose write was refused.
+pub(super) struct Parting {
+    /// Its place in the batch.
+    index: usize,
+    id: Option<RecordId>,
+    /// Whether it has still to be created.
+    creating: bool,
+    /// Its version, as far as it is known after what was written.
+    version: Option<Version>,
+    /// Parts to be written yet, in order: both halves are tried before one of them is taken apart.
+    open: VecDeque<Part>,
+    /// What the first refusal said.
+    first: SystemError,
+    /// Fields that were refused alone, and why.
+    refused: Vec<(Arc<str>, SystemError)>,
+    /// The trace of what was written.
+    written: Option<Written>,
+    /// How many parts in a row were refused in the words of the first refusal, none written between.
+    in_vain: usize,
+}
+
+/// Values that are written together.
+struct Part {
+    values: Values,
+    /// Given to a new record in any case.
+    essential: Values,
+    /// Refused before, so that it is not sent again as it is.
+    is_refused: Option<SystemError>,
+}
+
+/// Whether a refusal may be about one of the fields rather than about the record.
+pub(super) fn may_lie_in_a_field(error: &SystemError, write: &Write, table: &Table) -> bool {
+    let names_one = || !named(&error.message, &write.values, table).is_empty();
+    match (&error.kind, &write.action) {
+        (_, WriteAction::Delete { .. }) => false,
+        (SystemErrorKind::Refused, _) => write.values.len() > 1 || names_one(),
+        // A row that a lookup refers to is gone; or a right is missing for a secured column.
+        (SystemErrorKind::NotFound, action) => write.values.len() > 1 && !is_own_id(&error.message, action),
+        (SystemErrorKind::Forbidden, _) => names_one(),
+        _ => false,
+    }
+}
+
+fn is_own_id(message: &str, action: &WriteAction) -> bool {
+    match action {
+        WriteAction::Create { id } => id.is_none_or(|id| message.contains(&id.to_string())),
+        WriteAction::Update { id, .. } | WriteAction::Delete { id } => message.contains(&id.to_string()),
+    }
+}
+
+/// The columns among these values that a message names, by name or caption. A name inside a longer one does not count.
+fn named(message: &str, values: &Values, table: &Table) -> Vec<Arc<str>> {
+    let message = message.to_lowercase();
+    let mut spans: Vec<(usize, usize, &Arc<str>)> = Vec::new();
+    for name in values.keys() {
+        let caption = table.column(name).map(|column| column.caption.to_lowercase()).unwrap_or_default();
+        for word in [name.to_lowercase(), caption] {
+            spans.extend(occurrences(&message, &word).map(|start| (start, start + word.len(), name)));
+        }
+    }
+    let inside = |&(start, end, _): &(usize, usize, &Arc<str>)| {
+        spans.iter().any(|(s, e, _)| *s <= start && end <= *e && e - s > end - start)
+    };
+    let mut found: Vec<Arc<str>> = spans.iter().filter(|span| !inside(span)).map(|span| Arc::clone(span.2)).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Where a word stands in a text, with nothing that belongs to a word beside it.
+fn occurrences<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_edge = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    let matches = (!word.is_empty()).then(|| text.match_indices(word)).into_iter().flatten();
+    matches.map(|(start, _)| start).filter(move |start| {
+        is_edge(text[..*start].chars().next_back()) && is_edge(text[start + word.len()..].chars().next())
+    })
+}
+
+/// Parts of refused values: what the message does not name, and each named column; else halves.
+fn split(values: &Values, error: &SystemError, table: &Table) -> Vec<Values> {
+    let named = named(&error.message, values, table);
+    if !named.is_empty() && named.len() < values.len() {
+        let rest = values.iter().filter(|(name, _)| !named.contains(name));
+        let mut parts = vec![rest.map(|(name, value)| (Arc::clone(name), value.clone())).collect::<Values>()];
+        parts.extend(named.iter().filter_map(|name| Some([(Arc::clone(name), values.get(name)?.clone())].into())));
+        return parts;
+    }
+    let all: Vec<(Arc<str>, Value)> = values.iter().map(|(name, value)| (Arc::clone(name), value.clone())).collect();
+    let (left, right) = all.split_at(all.len().div_ceil(2));
+    [left, right].into_iter().filter(|half| !half.is_empty()).map(|half| half.iter().cloned().collect()).collect()
+}
+
+impl Parting {
+    pub fn new(index: usize, write: Write, error: SystemError) -> Self {
+        let (id, creating, version) = match write.action {
+            WriteAction::Create { id } => (id, true, None),
+            WriteAction::Update { id, expected } => (Some(id), false, expected),
+            WriteAction::Delete { id } => (Some(id), false, None),
+        };
+        let whole = Part { values: write.values, essential: Values::new(), is_refused: Some(error.clone()) };
+        Self {
+            index,
+            id,
+            creating,
+            version,
+            open: VecDeque::from([whole]),
+            first: error,
+            refused: Vec::new(),
+            written: None,
+            in_vain: 0,
+        }
+    }
+
+    /// Takes apart what was refused, until the next part is one that has not been tried. `essential` names the columns
+    /// without which no record can be created.
+    fn advance(&mut self, table: &Table, essential: &dyn Fn(&str) -> bool) {
+        while self.open.front().is_some_and(|part| part.is_refused.is_some()) {
+            let Some(part) = self.open.pop_front() else { return };
+            let Some(error) = part.is_refused else { return };
+            let (must, may): (Values, Values) =
+                part.values.into_iter().partition(|(name, _)| self.creating && essential(name));
+            let must = if part.essential.is_empty() { must } else { part.essential };
+            if may.len() <= 1 {
+                self.refused.extend(may.into_keys().map(|name| (name, error.clone())));
+                continue;
+            }
+            let parts = split(&may, &error, table).into_iter();
+            self.open.extend(parts.map(|values| Part { values, essential: must.clone(), is_refused: None }));
+        }
+    }
+
+    /// The write of the next part.
+    fn write(&self) -> Option<Write> {
+        let part = self.open.front()?;
+        let mut values = part.values.clone();
+        if self.creating {
+            values.extend(part.essential.clone());
+            return Some(Write::create(self.id, values));
+        }
+        self.id.map(|id| Write::update(id, self.version.clone(), values))
+    }
+
+    /// Notes what became of the next part; an error that is about no field ends the record.
+    fn note(&mut self, result: Result<Written, SystemError>, write: &Write, table: &Table) -> Result<(), SystemError> {
+        match result {
+            Ok(written) => {
+                self.open.pop_front();
+                self.creating = false;
+                self.id = Some(written.id);
+                self.in_vain = 0;
+                self.version = written.version.clone();
+                self.written = Some(merged(self.written.take(), written));
+                Ok(())
+            }
+            Err(error) if error.kind == SystemErrorKind::Refused || may_lie_in_a_field(&error, write, table) => {
+                if error.message == self.first.message && self.written.is_none() {
+                    self.in_vain += 1;
+                }
+                // Both halves refused in the words of the whole: it is the record that is refused.
+                if self.in_vain >= 2 && named(&error.message, &write.values, table).is_empty() {
+                    return Err(self.first.clone());
+                }
+                if let Some(part) = self.open.front_mut() {
+                    part.is_refused = Some(error);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The traces of two writes of one record as one.
+fn merged(earlier: Option<Written>, later: Written) -> Written {
+    let mut values = earlier.and_then(|written| written.values).unwrap_or_default();
+    values.extend(later.values.clone().unwrap_or_default());
+    Written { values: (!values.is_empty()).then_some(values), ..later }
+}
+
+impl Batch<'_> {
+    /// Writes refused records in parts.
+    pub(super) async fn part(&mut self, mut partings: Vec<Parting>) {
+        let side = self.direction.destination();
+        let table = Arc::clone(self.mapping.table(side));
+        let caption = table.caption();
+        for _ in 0..ROUNDS {
+            for parting in &mut partings {
+                let entry = &self.entries[parting.index];
+                parting.advance(&table, &|name| is_essential(entry, &table, name));
+            }
+            let mut writes = Vec::new();
+            let mut places = Vec::new();
+            for (place, parting) in partings.iter().enumerate().filter(|(_, p)| self.entries[p.index].is_open()) {
+                if let Some(write) = parting.write() {
+                    places.push(place);
+                    writes.push(write);
+                }
+            }
+            if writes.is_empty() {
+                break;
+            }
+            let results = self.engine.system(side).write(&table, &writes).await;
+            for ((place, write), result) in places.into_iter().zip(&writes).zip(results) {
+                let parting = &mut partings[place];
+                if let Err(error) = parting.note(result, write, &table) {
+                    end_with(&mut self.entries[parting.index], &error, &caption);
+                }
+            }
+        }
+        for parting in partings {
+            settle(&mut self.entries[parting.index], parting, &table, &caption);
+        }
+    }
+
+    /// Writes once more what a write lost of itself, as where a change of one field makes the service clear others; and
+    /// notes what is lost still.
+    pub(super) async fn repair(&mut self) {
+        let side = self.direction.destination();
+        let table = Arc::clone(self.mapping.table(side));
+        let lost: Vec<(usize, Values)> = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.is_open())
+            .map(|(index, entry)| (index, lost(entry)))
+            .filter(|(_, lost)| !lost.is_empty())
+            .collect();
+        if lost.is_empty() {
+            return;
+        }
+        let writes: Vec<Write> = lost
+            .iter()
+            .filter_map(|(index, values)| {
+                let written = self.entries[*index].written.as_ref()?;
+                Some(Write::update(written.id, written.version.clone(), values.clone()))
+            })
+            .collect();
+        let results = self.engine.system(side).write(&table, &writes).await;
+        for ((index, _), result) in lost.into_iter().zip(results) {
+            let entry = &mut self.entries[index];
+            if let Ok(again) = result {
+                entry.written = Some(merged(entry.written.take(), again));
+            }
+            for (name, wanted) in self::lost(entry) {
+                let kept = entry.written.as_ref().and_then(|written| written.values.as_ref()?.get(&name));
+                let kept = kept.cloned().unwrap_or(Value::Null);
+                if entry.destination.as_ref().and_then(|before| before.known(&name)) == Some(&kept) {
+                    let message = format!("it answered with success and kept \"{kept}\"");
+                    leave(entry, &table, &name, &SystemError::new(side, SystemErrorKind::Refused, "", message));
+                    continue;
+                }
+                let (field, source) = field_of(entry, &table, &name);
+                let message = format!(
+                    "{side} took \"{wanted}\" for {field} and shows \"{kept}\" instead; look at the record there"
+                );
+                entry.notes.push(FieldNote::altered(field, source.as_deref(), message));
+            }
+        }
+    }
+}
+
+/// Values that were sent and that the answer shows otherwise.
+fn lost(entry: &Entry) -> Values {
+    let shown = entry.written.as_ref().and_then(|written| written.values.as_ref());
+    let sent = match &entry.decision {
+        Some(Decision::Create { values, .. } | Decision::Update { values, .. }) => values,
+        _ => return Values::new(),
+    };
+    let Some(shown) = shown else { return Values::new() };
+    sent.iter()
+        .filter(|(name, sent)| shown.get(*name).is_some_and(|shown| !says_the_same(sent, shown)))
+        .map(|(name, sent)| (Arc::clone(name), sent.clone()))
+        .collect()
+}
+
+/// Whether a service that shows one value has taken the other: trimmed, in upper case, or a zero for a blank.
+fn says_the_same(sent: &Value, shown: &Value) -> bool {
+    let is_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Text(text) => text.trim().is_empty(),
+        other => other.as_decimal().is_some_and(|number| number.is_zero()),
+    };
+    match (sent.as_text(), shown.as_text()) {
+        (Some(sent), Some(shown)) => sent.trim().to_lowercase() == shown.trim().to_lowercase(),
+        _ => sent == shown || is_nothing(sent) && is_nothing(shown),
+    }
+}
+
+/// Without these no record can be created: what rules and constants give, and the column people know it by.
+fn is_essential(entry: &Entry, table: &Table, name: &str) -> bool {
+    let by_rule = entry.fields.iter().any(|field| field.source.is_none() && field.destination.name == name);
+    by_rule || table.label_column.as_deref() == Some(name) || table.company_column.as_deref() == Some(name)
+}
+
+/// What people call a field at its source, and its column there.
+fn field_of(entry: &Entry, table: &Table, destination: &str) -> (String, Option<String>) {
+    let field = entry.fields.iter().find(|field| field.destination.name == destination);
+    let source = field.and_then(|field| field.source.as_ref());
+    match source {
+        Some(source) => (source.caption.clone(), Some(source.name.clone())),
+        None => (table.column(destination).map_or(destination.to_owned(), |column| column.caption.clone()), None),
+    }
+}
+
+/// Ends the parting of a record: refused fields stay behind, and the base keeps what it had of them. A record of which
+/// nothing was written is refused as a whole, unless its only field was named.
+fn settle(entry: &mut Entry, parting: Parting, table: &Table, caption: &str) {
+    if !entry.is_open() {
+        return;
+    }
+    let unresolved: Vec<(Arc<str>, SystemError)> = parting
+        .open
+        .iter()
+        .flat_map(|part| part.values.keys().map(|name| (Arc::clone(name), parting.first.clone())))
+        .collect();
+    let refused = [parting.refused, unresolved].concat();
+    if parting.written.is_none() {
+        let all_named = !refused.is_empty()
+            && !parting.creating
+            && refused.iter().all(|(name, error)| {
+                let one: Values = [(Arc::clone(name), Value::Null)].into();
+                !named(&error.message, &one, table).is_empty()
+            });
+        if !all_named {
+            end_with(entry, &parting.first, caption);
+            return;
+        }
+    }
+    for (name, error) in &refused {
+        leave(entry, table, name, error);
+    }
+    entry.written = parting.written;
+    if entry.written.is_none() {
+        let base = match entry.decision.take() {
+            Some(Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base }) => base,
+            other => {
+                entry.decision = other;
+                return;
+            }
+        };
+        entry.decision = Some(Decision::Unchanged { base });
+        entry.settle(Outcome::Unchanged);
+    }
+}
+
+/// Leaves one refused field behind.
+fn leave(entry: &mut Entry, table: &Table, name: &Arc<str>, error: &SystemError) {
+    let (caption, source) = field_of(entry, table, name);
+    let value = entry.fields.iter().find(|field| field.destination.name == **name).map(|field| field.desired.clone());
+    let message = format!(
+        "{caption} \"{}\" was refused, everything else of the record was written (EE13): {error}; correct the value",
+        value.unwrap_or(Value::Null)
+    );
+    let known = entry.base().cloned().unwrap_or_default();
+    if let Some(Decision::Create { values, base } | Decision::Update { values, base }) = &mut entry.decision {
+        values.remove(name);
+        let source_side = table.side.other();
+        match table.column(name).and_then(|column| known.get(table.side, column)) {
+            Some(before) => base.set(table.side, name, &before),
+            None => base.forget(table.side, name),
+        }
+        if let Some(source) = entry.fields.iter().find(|f| f.destination.name == **name).and_then(|f| f.source.as_ref())
+        {
+            match known.get(source_side, source) {
+                Some(before) => base.set(source_side, &source.name, &before),
+                None => base.forget(source_side, &source.name),
+            }
+        }
+    }
+    entry.fields.retain(|field| field.destination.name != **name);
+    entry.notes.push(FieldNote::left(caption, source.as_deref(), message));
+}
