@@ -92,7 +92,7 @@ impl DataverseClient {
             parts.first().filter(|part| !part.is_success()).map(|part| part_error(Side::Dataverse, part))
         {
             match error.retry_class() {
-                RetryClass::RetryNow | RetryClass::RetryAfter(_) => return Err(error),
+                RetryClass::RetryNow | RetryClass::RetryAfter(_) | RetryClass::Outage => return Err(error),
                 _ => {
                     note = Some(format!(
                         "The definitions of {} in Dataverse cannot be read ({}): columns that are secured, or rounded to fewer \
@@ -121,7 +121,12 @@ impl DataverseClient {
             format!("{}/systemusers({user})/Microsoft.Dynamics.CRM.RetrievePrincipalAttributePrivileges()", self.api);
         let body = match self.call(&Request::get(url)).await {
             Ok(reply) => reply.json(),
-            Err(error) if matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_)) => {
+            Err(error)
+                if matches!(
+                    error.retry_class(),
+                    RetryClass::RetryNow | RetryClass::RetryAfter(_) | RetryClass::Outage
+                ) =>
+            {
                 return Err(error);
             }
             Err(error) => {
