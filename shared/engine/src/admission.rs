@@ -68,9 +68,7 @@ pub(crate) fn is_untouched(
         Direction::FromDataverse => row.dataverse.as_ref(),
     });
     let watched = rules.source_columns(direction).iter().filter_map(|name| table.column(name));
-    rows.chain(watched)
-        .filter_map(|column| Some((column, record.known(&column.name)?)))
-        .all(|(column, value)| {
-            coupling.base.get(side, column).as_ref() == Some(value) || coupling.wrote(column, side, value)
-        })
+    rows.chain(watched).filter_map(|column| Some((column, record.known(&column.name)?))).all(|(column, value)| {
+        coupling.base.get(side, column).as_ref() == Some(value) || coupling.wrote(column, side, value)
+    })
 }

@@ -136,6 +136,7 @@ mod tests {
             name: "account".into(),
             entity_set: None,
             companion_entity_set: None,
+            companion_takes_id: false,
             id_column: "accountid".into(),
             modified_column: None,
             label_column: Some("name".into()),

@@ -371,7 +371,8 @@ fn leave(entry: &mut Entry, table: &Table, name: &Arc<str>, error: &SystemError)
         "{caption} \"{}\" was refused, everything else of the record was written (EE13): {error}; correct the value",
         value.unwrap_or(Value::Null)
     );
-    let known = entry.base().cloned().unwrap_or_default();
+    let agreed = entry.agreement.as_ref().map(|agreement| agreement.known.clone());
+    let known = agreed.or_else(|| entry.base().cloned()).unwrap_or_default();
     if let Some(Decision::Create { values, base } | Decision::Update { values, base }) = &mut entry.decision {
         values.remove(name);
         let source_side = table.side.other();
