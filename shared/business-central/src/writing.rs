@@ -241,15 +241,18 @@ impl BusinessCentralClient {
         let mut outcomes: Vec<Outcome> = vec![Err(unanswered()); items.len()];
         let mut open: Vec<(usize, Prepared)> = items.iter().cloned().enumerate().collect();
         let mut round = 1;
+        let mut was_answered = false;
         while !open.is_empty() && round <= ROUNDS {
             let parts = match self.send_open(table, &open).await {
                 Ok(parts) => parts,
-                Err(error) if round == 1 => return Err(error),
+                // Once an answer has come, what it settled stays settled: only what is still open has failed.
+                Err(error) if !was_answered => return Err(error),
                 Err(error) => {
                     open.iter().for_each(|(number, _)| outcomes[*number] = Err(error.clone()));
                     break;
                 }
             };
+            was_answered = true;
             let takes_numbers = open.iter().zip(&parts).any(|((_, item), part)| {
                 item.creates() && has_number(table, item) && part.as_ref().is_some_and(BatchPart::is_success)
             });

@@ -219,3 +219,21 @@ async fn f01_an_older_companion_app_is_named_as_what_refuses_the_id() {
     assert!(error.message.contains("publish its current version"), "{error}");
     assert!(world.simulator.rows("Item").is_empty());
 }
+
+#[tokio::test]
+async fn f01_what_was_created_stays_settled_when_the_attempt_without_a_number_gets_no_answer() {
+    let strict = BusinessCentralOptions { demo: Some(NOTHING), ..BusinessCentralOptions::default() };
+    let world = world_with(strict).await;
+    let items = world.items();
+    let named = values(&[("displayName", Value::text("Plain"))]);
+    let numbered = values(&[("displayName", Value::text("Numbered")), ("number", Value::text("A1"))]);
+    let mut other = settings(&world.simulator);
+    other.companion = false;
+    let client = BusinessCentralClient::new(other).unwrap();
+    // The first two are in the first request, the third is the second one repeated.
+    world.simulator.faults().cut_before_write(3);
+    let outcomes = client.write(&items, &[Write::create(None, named), Write::create(None, numbered)]).await;
+    assert!(outcomes[0].is_ok(), "{outcomes:?}");
+    assert_eq!(outcomes[1].as_ref().unwrap_err().kind, SystemErrorKind::Unreachable);
+    assert_eq!(world.simulator.rows("Item").len(), 1, "nothing twice");
+}
