@@ -29,6 +29,7 @@ fn table(side: Side) -> Table {
         name: "customer".to_owned(),
         entity_set: Some("customers".to_owned()),
         companion_entity_set: None,
+        companion_takes_id: false,
         id_column: "id".to_owned(),
         modified_column: None,
         label_column: None,
