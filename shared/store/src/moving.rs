@@ -1,7 +1,8 @@
 //! Moving a coupling to another row of Dataverse, such as the master of an account that was merged.
 
 use couplet_model::coupling::SideState;
-use couplet_model::{CompanyId, Coupling, DataverseId, MappingName, Side};
+use couplet_model::message::Direction;
+use couplet_model::{CompanyId, Coupling, DataverseId, MappingName, PendingWrite, Side};
 
 use crate::Store;
 use crate::backoff::Backoff;
@@ -49,6 +50,9 @@ impl Store {
             dataverse_id: to,
             dataverse: SideState::default(),
             claimed_until: None,
+            claimed_by: None,
+            // What was about to be written went to the old row.
+            pending: pending_from_dataverse(coupling),
             revision: coupling.revision + 1,
             ..coupling.clone()
         };
@@ -85,4 +89,8 @@ impl Store {
             }
         }
     }
+}
+
+fn pending_from_dataverse(coupling: &Coupling) -> Vec<PendingWrite> {
+    coupling.pending.iter().filter(|write| write.direction == Direction::FromDataverse).cloned().collect()
 }
