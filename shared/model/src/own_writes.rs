@@ -241,7 +241,9 @@ fn advance(
             // A column the catalogue has lost since has no say.
             let Some(column) = tables.column(to, &field.destination) else { continue };
             let Ok(ours) = Value::from_json(&column.field, &field.value) else { continue };
-            let (now, before) = (record.get(&column.name), before(column));
+            // What cannot be read tells nothing.
+            let Some(now) = record.known(&column.name) else { continue };
+            let before = before(column);
             let state = if are_alike(now, &ours) {
                 Seen::Ours
             } else if before.as_ref() == Some(now) {
@@ -285,7 +287,7 @@ fn left_behind(pending: &[PendingWrite], direction: Direction, record: &Record) 
     let fields = newest.into_iter().flat_map(|write| &write.fields);
     // One is enough. A reference is written in another form than it is read in.
     fields
-        .map(|field| (Arc::from(field.destination.as_str()), record.get(&field.destination).clone()))
+        .filter_map(|field| Some((Arc::from(field.destination.as_str()), record.known(&field.destination)?.clone())))
         .find(|(_, value)| !matches!(value, Value::Guid(_) | Value::Reference { .. }))
         .into_iter()
         .collect()

@@ -213,6 +213,20 @@ fn f10_a_write_that_may_yet_arrive_is_told_from_one_that_has() {
 }
 
 #[test]
+fn f10_a_column_that_cannot_be_read_proves_nothing_and_is_not_written_again() {
+    let direction = Direction::ToDataverse;
+    let coupling = coupled(vec![pending(direction, Some("B"), None)]);
+    let (business_central, dataverse) = (table(Side::BusinessCentral), table(Side::Dataverse));
+    let tables = Tables { business_central: &business_central, dataverse: &dataverse };
+    let mut half_read = record("?", "Bonn");
+    half_read.values.remove("phone");
+    let source = record("A", "Bonn");
+    let agreement = recognize(&coupling.base, &coupling.pending, direction, tables, &source, Some(&half_read));
+    assert_eq!(agreement.known, coupling.base);
+    assert!(agreement.may_arrive.is_empty());
+}
+
+#[test]
 fn f10_a_commit_confirms_the_writes_of_its_own_direction_only() {
     let (to, from) = (Direction::ToDataverse, Direction::FromDataverse);
     let coupling = coupled(vec![pending(to, Some("B"), None)]);
