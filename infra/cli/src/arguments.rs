@@ -12,7 +12,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, couplings, errors, replay and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, couplings, errors, waiting, replay and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -53,9 +53,8 @@ pub enum Command {
     Demo(DemoOptions),
     /// Write a commented example of the settings file.
     Init {
-        /// The file to write.
-        #[arg(default_value = "couplet.toml")]
-        file: PathBuf,
+        /// The file to write; that of --config, or couplet.toml, if left out.
+        file: Option<PathBuf>,
     },
     /// Test the connection to both systems.
     Check {
@@ -83,7 +82,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run all jobs by their timers until Ctrl-C.
+    /// Run all jobs by their timers until Ctrl-C or SIGTERM.
     Serve,
     /// List the couplings of a mapping.
     Couplings {
@@ -101,6 +100,17 @@ pub enum Command {
         /// Name of the mapping.
         mapping: Option<String>,
         /// How many per mapping at most.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the records that wait for another record to be coupled, of one mapping or of all.
+    Waiting {
+        /// Name of the mapping whose records wait.
+        mapping: Option<String>,
+        /// How many at most.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         /// Print one JSON object.

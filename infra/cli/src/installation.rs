@@ -1,20 +1,25 @@
 //! One installation on the embedded cloud: settings, data folder, application.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
 use couplet_engine::{Engine, JobPlan};
-use couplet_local::{DataFolder, Drained, EmbeddedCloud, EventSource, EventSourceOptions, InterruptedRun, recover};
+use couplet_local::{DataFolder, Drained, EmbeddedCloud, EventSource, EventSourceOptions, InterruptedRun};
 use couplet_model::catalogue::nearest;
 use couplet_model::ids::MappingName;
 use couplet_runtime::configuration::{Environment, FILE_NAME, Settings, Sources};
-use couplet_runtime::{Application, StartError, Systems, wiring};
+use couplet_runtime::{Application, Held, StartError, Systems, wiring};
+use tokio::sync::watch;
 
 use crate::output;
+use crate::progress::Progress;
 
 /// How long records may take to be processed before the command gives up on them.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3600);
+/// Between two looks at what is waited for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The settings, from the file named, or `couplet.toml` if it is there, and the environment.
 ///
@@ -37,7 +42,7 @@ pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
     let settings = settings(config)?;
     wiring::catalogue(&settings)?;
     let cloud = match DataFolder::existing_database(&settings.data) {
-        Some(database) => EmbeddedCloud::on_file(&database, &settings).await?,
+        Some(database) => EmbeddedCloud::to_look_at(&database, &settings).await?,
         None => EmbeddedCloud::in_memory(&settings).await?,
     };
     Ok(Application::new(&settings, cloud.services())?)
@@ -49,6 +54,8 @@ pub struct Installation {
     pub application: Application,
     /// What brings records to the handlers.
     pub source: EventSource,
+    cloud: EmbeddedCloud,
+    settings: Settings,
     _folder: DataFolder,
 }
 
@@ -64,38 +71,93 @@ impl Installation {
         let folder = DataFolder::take(&settings.data)?;
         let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
         let application = Application::new(settings, cloud.services())?;
-        for run in recover(application.engine.store(), settings.company).await? {
+        for run in cloud.recover(settings).await? {
             output::note(&interrupted(&run));
         }
-        let source = EventSource::new(cloud, application.clone(), EventSourceOptions::default());
-        Ok(Self { application, source, _folder: folder })
+        let left = cloud.left().records;
+        if left > 0 {
+            output::note(&format!("{left} records that earlier commands left in the queue are processed as well"));
+        }
+        let source = EventSource::new(cloud.clone(), application.clone(), EventSourceOptions::default());
+        Ok(Self { application, source, cloud, settings: settings.clone(), _folder: folder })
     }
 
-    /// Processes what is in the queue; says so when something is left.
+    /// Processes what is in the queue; says what is waited for, and when something is left.
     ///
     /// # Errors
-    /// When records are left; they are read again after the next start.
-    pub async fn finish(&self) -> anyhow::Result<()> {
-        match self.source.drain(DRAIN_LIMIT).await? {
+    /// When records are left. They are kept, and the next command goes on with them.
+    pub async fn finish(&self, stop: &watch::Receiver<bool>, progress: &Progress) -> anyhow::Result<()> {
+        let drain = self.source.drain_until(DRAIN_LIMIT, stop);
+        tokio::pin!(drain);
+        let mut looks = tokio::time::interval(LOOK);
+        let mut told = BTreeSet::new();
+        let drained = loop {
+            tokio::select! {
+                drained = &mut drain => break drained?,
+                _ = looks.tick() => tell(&self.source.held(), progress, &mut told),
+            }
+        };
+        progress.end();
+        match drained {
             Drained::Empty { dead: 0 } => Ok(()),
             Drained::Empty { dead } => {
                 bail!(
-                    "{dead} records were given up after several attempts; see COUPLET_LOG=warn for the reasons; they are read again by the next command"
+                    "{dead} records were given up after several attempts; see COUPLET_LOG=warn for the reasons; they are kept, and the next command tries them again"
                 )
             }
             Drained::TimeUp(depth) => {
-                bail!("{} records were not processed in time; they are read again by the next command", depth.open)
+                bail!("{} records were not processed in time; the next command goes on with them", depth.open)
+            }
+            Drained::Stopped(depth) => {
+                bail!("{} records are left in the queue; the next command goes on with them", depth.open)
+            }
+        }
+    }
+
+    /// Gives back what a run holds that was interrupted in this process, so that the next one need not wait for it.
+    ///
+    /// # Errors
+    /// When the database fails; the next command makes up for it.
+    pub async fn give_up_runs(&self) -> anyhow::Result<()> {
+        Ok(self.cloud.give_up_runs(&self.settings).await.map(|_| ())?)
+    }
+
+    /// How many records and tasks are still in the queues.
+    ///
+    /// # Errors
+    /// When the queue cannot be asked.
+    pub async fn left_in_queue(&self) -> anyhow::Result<u64> {
+        Ok(self.cloud.depth().await?.open)
+    }
+}
+
+/// Says what is waited for: in the progress line at every look, and once per reason where nobody watches that.
+fn tell(held: &[Held], progress: &Progress, told: &mut BTreeSet<String>) {
+    let Some(longest) = held.iter().max_by_key(|held| held.messages) else { return };
+    progress.show(&waiting_for(longest));
+    if !output::is_watched() {
+        for held in held.iter().filter(|held| held.again_in > LOOK) {
+            if told.insert(held.reason.clone()) {
+                output::note(&waiting_for(held));
             }
         }
     }
 }
 
+/// What is waited for, in words.
+fn waiting_for(held: &Held) -> String {
+    let seconds = held.again_in.as_secs().max(1);
+    let records = if held.messages == 1 { "1 record".to_owned() } else { format!("{} records", held.messages) };
+    format!("waiting for {records}, tried again in {seconds} s: {}", held.reason)
+}
+
 fn interrupted(run: &InterruptedRun) -> String {
-    let again = if run.was_full { "; it was a full synchronization: run it again with --full" } else { "" };
-    format!(
-        "an earlier run of {} was interrupted with {} records to go; everything is read again{again}",
-        run.job, run.lost
-    )
+    match run.lost {
+        0 => format!("an earlier run of {} was interrupted; the next one goes on where it stood", run.job),
+        lost => {
+            format!("an earlier run of {} was interrupted with {lost} records to go; everything is read again", run.job)
+        }
+    }
 }
 
 /// Asks both systems who we are; tells what is wrong otherwise.

@@ -42,16 +42,14 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             place.here("demo")?;
             demo::demo(options).await
         }
-        Command::Init { file } => {
-            place.here("init")?;
-            commands::init(file)
-        }
+        Command::Init { file } => commands::init(file.as_deref(), place.here("init")?),
         Command::Check { json } => commands::check(place.here("check")?, *json).await,
         Command::Jobs { json } => commands::jobs(&place, *json).await,
         Command::Run { job, full, wait, json } => commands::run(&place, job, *full, *wait, *json).await,
         Command::Serve => commands::serve(place.here("serve")?).await,
         Command::Couplings { mapping, limit, json } => commands::couplings(&place, mapping, *limit, *json).await,
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
+        Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
         Command::Replay(options) => commands::replay(&place, options).await,
         Command::Logs(options) => commands::logs(&place, options).await,
     }

@@ -9,6 +9,8 @@ use couplet_runtime::{Cloud, Settings, wiring};
 use couplet_store::StoreError;
 
 use crate::dynamodb::{EmbeddedDynamoDb, OpenError};
+use crate::kept_messages::{KeptMessages, KeptMessagesError};
+use crate::recovery::{InterruptedRun, Messages, recover};
 use crate::sqs::{CreateQueueError, EmbeddedSqs, QueueSettings, QueueWithDeadLetters};
 
 /// Name of the records queue.
@@ -30,6 +32,9 @@ pub enum EmbeddedCloudError {
     /// The queues.
     #[error(transparent)]
     Queue(#[from] CreateQueueError),
+    /// The messages of earlier processes.
+    #[error(transparent)]
+    Messages(#[from] KeptMessagesError),
     /// Counting messages.
     #[error("the embedded queue cannot be asked: {0}")]
     Count(String),
@@ -37,14 +42,25 @@ pub enum EmbeddedCloudError {
 
 /// The services of one installation.
 ///
-/// What is in DynamoDB survives when the cloud was opened on a file. Messages do not: they live in memory, and
-/// [`crate::recover`] makes up for those that were lost with an earlier process.
+/// What is in DynamoDB and in the queues survives when the cloud was opened on a file to work there; only the handles of
+/// messages and how often they were received do not.
 #[derive(Clone)]
 pub struct EmbeddedCloud {
     dynamodb: EmbeddedDynamoDb,
     sqs: EmbeddedSqs,
     records: QueueWithDeadLetters,
     tasks: QueueWithDeadLetters,
+    kept: Option<KeptMessages>,
+    left: Left,
+}
+
+/// What an earlier process left in the queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Records that were not processed; they are in the queue again.
+    pub records: u64,
+    /// Whether messages of earlier processes were kept at all.
+    pub messages: Messages,
 }
 
 /// Messages in the queues.
@@ -62,26 +78,73 @@ impl EmbeddedCloud {
     /// # Errors
     /// When one of the services refuses.
     pub async fn in_memory(settings: &Settings) -> Result<Self, EmbeddedCloudError> {
-        Self::on(EmbeddedDynamoDb::open_in_memory()?, settings).await
+        Self::on(EmbeddedDynamoDb::open_in_memory()?, settings, None).await
     }
 
-    /// A cloud whose DynamoDB is in a file.
+    /// A cloud whose DynamoDB is in a file, only to be looked at: its queues are empty.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or one of the services refuses.
+    pub async fn to_look_at(database: &Path, settings: &Settings) -> Result<Self, EmbeddedCloudError> {
+        Self::on(EmbeddedDynamoDb::open(database)?, settings, None).await
+    }
+
+    /// A cloud whose DynamoDB and queues are in a file. Whoever opens it has to have the file to itself.
     ///
     /// # Errors
     /// When the file cannot be opened, or one of the services refuses.
     pub async fn on_file(database: &Path, settings: &Settings) -> Result<Self, EmbeddedCloudError> {
-        Self::on(EmbeddedDynamoDb::open(database)?, settings).await
+        let dynamodb = EmbeddedDynamoDb::open(database)?;
+        let kept = KeptMessages::open(dynamodb.client()).await?;
+        Self::on(dynamodb, settings, Some(kept)).await
     }
 
-    async fn on(dynamodb: EmbeddedDynamoDb, settings: &Settings) -> Result<Self, EmbeddedCloudError> {
+    async fn on(
+        dynamodb: EmbeddedDynamoDb,
+        settings: &Settings,
+        kept: Option<KeptMessages>,
+    ) -> Result<Self, EmbeddedCloudError> {
         wiring::store(settings, dynamodb.client()).create_table_if_absent().await?;
         dynamodb.remove_expired()?;
-        let sqs = EmbeddedSqs::start();
+        let sqs = kept.as_ref().map_or_else(EmbeddedSqs::start, EmbeddedSqs::keeping);
         let queue_settings =
             QueueSettings { visibility_timeout: VISIBILITY_TIMEOUT, max_receive_count: settings.cloud.max_receives };
         let records = sqs.create_queue(RECORDS, queue_settings).await?;
         let tasks = sqs.create_queue(TASKS, queue_settings).await?;
-        Ok(Self { dynamodb, sqs, records, tasks })
+        let mut left = Left { records: 0, messages: Messages::Lost };
+        if let Some(messages) = &kept {
+            left.records = sqs.send_again(messages, RECORDS, &records).await?;
+            sqs.send_again(messages, TASKS, &tasks).await?;
+            left.messages = if messages.are_complete().await? { Messages::Kept } else { Messages::Lost };
+        }
+        Ok(Self { dynamodb, sqs, records, tasks, kept, left })
+    }
+
+    /// Mends what an earlier process left behind; to be called before anything runs here.
+    ///
+    /// # Errors
+    /// When the database fails; it can then be repeated.
+    pub async fn recover(&self, settings: &Settings) -> Result<Vec<InterruptedRun>, EmbeddedCloudError> {
+        let store = wiring::store(settings, self.dynamodb.client());
+        let interrupted = recover(&store, settings.company, self.left.messages).await?;
+        if let (Some(messages), Messages::Lost) = (&self.kept, self.left.messages) {
+            messages.are_complete_now().await?;
+        }
+        Ok(interrupted)
+    }
+
+    /// Gives back the leases of runs of this process that were dropped; their messages are in the queue.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn give_up_runs(&self, settings: &Settings) -> Result<Vec<InterruptedRun>, EmbeddedCloudError> {
+        let store = wiring::store(settings, self.dynamodb.client());
+        Ok(recover(&store, settings.company, Messages::Kept).await?)
+    }
+
+    /// What an earlier process left in the queues.
+    pub fn left(&self) -> Left {
+        self.left
     }
 
     /// The services as the handlers know them.

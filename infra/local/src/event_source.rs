@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
-use couplet_runtime::{Application, handlers};
+use couplet_runtime::{Application, Held, HeldBack, handlers};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 
@@ -48,6 +48,8 @@ pub enum Drained {
     },
     /// Time was up before that.
     TimeUp(QueueDepth),
+    /// It was told to stop before that; batches under way were finished.
+    Stopped(QueueDepth),
 }
 
 /// A queue, and the handler its messages are for.
@@ -64,12 +66,20 @@ pub struct EventSource {
     application: Application,
     options: EventSourceOptions,
     done: Arc<AtomicU64>,
+    held_back: HeldBack,
 }
 
 impl EventSource {
     /// An event source of this cloud for this application.
-    pub fn new(cloud: EmbeddedCloud, application: Application, options: EventSourceOptions) -> Self {
-        Self { cloud, application, options, done: Arc::default() }
+    pub fn new(cloud: EmbeddedCloud, mut application: Application, options: EventSourceOptions) -> Self {
+        let held_back = HeldBack::default();
+        application.held_back = Some(held_back.clone());
+        Self { cloud, application, options, done: Arc::default(), held_back }
+    }
+
+    /// What went back into its queue and has not come again yet, by reason.
+    pub fn held(&self) -> Vec<Held> {
+        self.held_back.at(Instant::now())
     }
 
     /// Messages that were processed so far, for a progress bar.
@@ -102,16 +112,33 @@ impl EventSource {
     /// # Errors
     /// When the queue cannot be asked how much is in it.
     pub async fn drain(&self, limit: Duration) -> Result<Drained, EmbeddedCloudError> {
+        let (_never, stop) = watch::channel(false);
+        self.drain_until(limit, &stop).await
+    }
+
+    /// As [`EventSource::drain`], and no longer than until told to stop.
+    ///
+    /// # Errors
+    /// When the queue cannot be asked how much is in it.
+    pub async fn drain_until(
+        &self,
+        limit: Duration,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Drained, EmbeddedCloudError> {
         let end = Instant::now() + limit;
-        let workers = (0..self.options.concurrency.max(1)).map(|_| self.drain_alone(end));
+        let workers = (0..self.options.concurrency.max(1)).map(|_| self.drain_alone(end, stop));
         let results: Vec<_> = stream::iter(workers).buffer_unordered(usize::MAX).collect().await;
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
         let depth = self.cloud.depth().await?;
-        Ok(if depth.open == 0 { Drained::Empty { dead: depth.dead } } else { Drained::TimeUp(depth) })
+        Ok(match depth.open {
+            0 => Drained::Empty { dead: depth.dead },
+            _ if *stop.borrow() => Drained::Stopped(depth),
+            _ => Drained::TimeUp(depth),
+        })
     }
 
-    async fn drain_alone(&self, end: Instant) -> Result<(), EmbeddedCloudError> {
-        while Instant::now() < end {
+    async fn drain_alone(&self, end: Instant, stop: &watch::Receiver<bool>) -> Result<(), EmbeddedCloudError> {
+        while Instant::now() < end && !*stop.borrow() {
             if self.work(Duration::ZERO).await == 0 {
                 if self.cloud.depth().await?.open == 0 {
                     return Ok(());

@@ -10,6 +10,7 @@ pub mod data_folder;
 pub mod dynamodb;
 #[cfg(feature = "handlers")]
 pub mod event_source;
+pub mod kept_messages;
 #[cfg(feature = "handlers")]
 pub mod recovery;
 #[cfg(feature = "handlers")]
@@ -24,7 +25,7 @@ pub use dynamodb::EmbeddedDynamoDb;
 #[cfg(feature = "handlers")]
 pub use event_source::{Drained, EventSource, EventSourceOptions};
 #[cfg(feature = "handlers")]
-pub use recovery::{InterruptedRun, recover};
+pub use recovery::{InterruptedRun, Messages, recover};
 #[cfg(feature = "handlers")]
 pub use scheduler::{Timer, timers};
 pub use sqs::EmbeddedSqs;

@@ -1,29 +1,34 @@
 //! What has to be mended when the process before this one did not end well.
 //!
-//! The embedded queue is in memory. A process that ends well empties it first; one that is killed takes its messages
-//! along, although the cursors of their mappings may have moved past them. Therefore, before anything runs on a data
-//! folder: every run that is not finished is given up, and the cursors of its mapping are cleared. The next run reads
-//! everything again; what is unchanged costs a comparison and no write. The folder belongs to this process alone, so a
-//! lease that is still held is held by nobody alive.
+//! The folder belongs to this process alone, so a lease that is still held is held by nobody alive: it is given back,
+//! with the place where its run stood, and the next run of the job goes on there. What was enqueued is still in the queue.
+//!
+//! A folder of a version that kept its messages in memory only has lost those. There every run whose records were not
+//! all processed, however it ended, is given up and the cursors of its mapping are cleared: the next run reads everything
+//! again, in full if the lost one was to do so.
 
 use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::ids::{CompanyId, MappingName};
-use couplet_model::job::{JobState, Run, Trigger};
+use couplet_model::job::{Job, JobState, Run, Trigger};
 use couplet_store::{Ended, Holder, Store, StoreError};
 use jiff::Timestamp;
 
-/// Runs per job that are looked at, newest first. A folder is recovered at every start, so that older ones are done.
-const RUNS: usize = 20;
+/// What became of the messages of an earlier process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// They are in the queue again.
+    Kept,
+    /// There were none, or they are gone.
+    Lost,
+}
 
-/// A run whose records were lost with its process.
+/// A run that was interrupted with its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterruptedRun {
     /// Its job.
     pub job: String,
-    /// Records that were in the queue and not processed.
+    /// Records that were in the queue and are lost; 0 where messages are kept.
     pub lost: u64,
-    /// Whether it was a full synchronization, which has to be asked for again.
-    pub was_full: bool,
 }
 
 /// Mappings whose cursors are cleared for a job. Item availability starts where the items were last read when it has no
@@ -32,34 +37,67 @@ fn mappings_read_again(job: &str) -> Vec<&str> {
     if job == ITEM_AVAILABILITY { vec![job, "ITEM-PRODUCT"] } else { vec![job] }
 }
 
-/// Gives up the runs an earlier process left unfinished and makes the next runs read everything again.
+/// Gives back the leases of an earlier process, and makes up for its messages if they are lost.
 ///
 /// # Errors
 /// When the store fails; recovery can then be repeated.
-pub async fn recover(store: &Store, company: CompanyId) -> Result<Vec<InterruptedRun>, StoreError> {
+pub async fn recover(store: &Store, company: CompanyId, messages: Messages) -> Result<Vec<InterruptedRun>, StoreError> {
     let mut interrupted = Vec::new();
     for job in store.jobs(company).await? {
-        let now = Timestamp::now();
-        let runs = store.runs(company, &job.name, RUNS).await?;
-        let unfinished: Vec<&Run> = runs.iter().filter(|run| run.finished.is_none()).collect();
-        // Cursors first: if this process dies here, the runs are still unfinished and the next start does it again.
-        if !unfinished.is_empty() {
-            for mapping in mappings_read_again(&job.name) {
-                store.clear_cursors(company, &MappingName::from(mapping)).await?;
-            }
-            store.forget_place(company, &job.name).await?;
-        }
-        for run in unfinished {
-            let lost = run.enqueued.saturating_sub(run.processed);
-            let message = format!("the process ended before {lost} of its records were processed; they are read again");
-            store.fail_run(company, &job.name, run.id, now, message).await?;
-            interrupted.push(InterruptedRun { job: job.name.clone(), lost, was_full: run.trigger == Trigger::Full });
-        }
+        let runs = store.runs(company, &job.name, usize::MAX).await?;
+        interrupted.extend(match messages {
+            Messages::Kept => close_dead_runs(store, company, &job, &runs).await?,
+            Messages::Lost => read_again(store, company, &job, &runs).await?,
+        });
         if let (JobState::InProcess, Some(run)) = (job.state, job.run) {
             let message = Some("the process ended while the job was running".to_owned());
-            let ended = Ended { state: JobState::Ready, message, keeps_place: false };
-            store.release_lease(company, &job.name, Holder { run, leg: job.leg }, ended, now).await?;
+            let ended = Ended { state: JobState::Ready, message, keeps_place: true, was_full: false };
+            store.release_lease(company, &job.name, Holder { run, leg: job.leg }, ended, Timestamp::now()).await?;
         }
+    }
+    Ok(interrupted)
+}
+
+/// Closes the runs that had not found everything. What they found is in the queue, and the next run takes up their place.
+async fn close_dead_runs(
+    store: &Store,
+    company: CompanyId,
+    job: &Job,
+    runs: &[Run],
+) -> Result<Vec<InterruptedRun>, StoreError> {
+    let mut interrupted = Vec::new();
+    for run in runs.iter().filter(|run| run.found.is_none() && run.finished.is_none()) {
+        let message = "the process ended before everything was found; the next run goes on where it stood".to_owned();
+        store.fail_run(company, &job.name, run.id, Timestamp::now(), message).await?;
+        interrupted.push(InterruptedRun { job: job.name.clone(), lost: 0 });
+    }
+    Ok(interrupted)
+}
+
+/// Gives up every run whose records were not all processed and makes the next run read everything again.
+async fn read_again(
+    store: &Store,
+    company: CompanyId,
+    job: &Job,
+    runs: &[Run],
+) -> Result<Vec<InterruptedRun>, StoreError> {
+    let mut interrupted = Vec::new();
+    let lost: Vec<&Run> = runs.iter().filter(|run| run.finished.is_none() || run.processed < run.enqueued).collect();
+    // Cursors first: if this process dies here, the next start finds the same runs and does it again.
+    if !lost.is_empty() {
+        for mapping in mappings_read_again(&job.name) {
+            store.clear_cursors(company, &MappingName::from(mapping)).await?;
+        }
+        if lost.iter().any(|run| run.trigger == Trigger::Full) {
+            store.ask_for_full(company, &job.name, Timestamp::now()).await?;
+        }
+        store.forget_place(company, &job.name).await?;
+    }
+    for run in lost {
+        let lost = run.enqueued.saturating_sub(run.processed);
+        let message = format!("the process ended before {lost} of its records were processed; they are read again");
+        store.fail_run(company, &job.name, run.id, Timestamp::now(), message).await?;
+        interrupted.push(InterruptedRun { job: job.name.clone(), lost });
     }
     Ok(interrupted)
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 use aws_sdk_sqs::config::Region;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use winterbaume_core::MockAws;
 use winterbaume_sqs::SqsService;
+
+use crate::kept_messages::{KeptMessages, KeptMessagesError};
 
 /// A queue could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -40,25 +43,58 @@ pub struct QueueWithDeadLetters {
     pub dead_letter_url: String,
 }
 
-/// An SQS in this process; all its clients see the same queues. Messages are gone with the process.
+/// An SQS in this process; all its clients see the same queues. Messages are gone with the process, unless they are kept.
 ///
 /// A message whose receives are used up moves to the dead-letter queue at the next receive, as in the real service.
 #[derive(Clone)]
 pub struct EmbeddedSqs {
     client: aws_sdk_sqs::Client,
+    /// The queues themselves: what goes this way is not kept.
+    queues: aws_sdk_sqs::Client,
 }
 
 impl EmbeddedSqs {
     /// An SQS without queues.
     pub fn start() -> Self {
+        Self::behind(|queues| queues)
+    }
+
+    /// An SQS whose messages outlive the process.
+    pub fn keeping(messages: &KeptMessages) -> Self {
+        Self::behind(|queues| messages.around(queues))
+    }
+
+    fn behind(door: impl FnOnce(SharedHttpClient) -> SharedHttpClient) -> Self {
         let cloud = MockAws::builder().with_service(SqsService::new()).build();
+        let queues = cloud.http_client();
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version_latest()
             .region(Region::from_static("us-east-1"))
             .credentials_provider(cloud.credentials_provider())
-            .http_client(cloud.http_client())
+            .http_client(door(queues.clone()))
             .build();
-        Self { client: aws_sdk_sqs::Client::from_conf(config) }
+        let queues = config.to_builder().http_client(queues).build();
+        Self { client: aws_sdk_sqs::Client::from_conf(config), queues: aws_sdk_sqs::Client::from_conf(queues) }
+    }
+
+    /// Puts what an earlier process left back into its queue; tells how much it was.
+    ///
+    /// # Errors
+    /// When the kept messages cannot be read, or the queue refuses one.
+    pub async fn send_again(
+        &self,
+        messages: &KeptMessages,
+        name: &str,
+        queue: &QueueWithDeadLetters,
+    ) -> Result<u64, KeptMessagesError> {
+        let mut count = 0;
+        for message in messages.left(name).await? {
+            let sent = self.queues.send_message().queue_url(&queue.url).message_body(&message.body).send().await;
+            let id = sent.map_err(KeptMessagesError::of)?.message_id.unwrap_or_default();
+            messages.sent_again(message, id);
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// A client.

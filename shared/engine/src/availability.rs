@@ -13,7 +13,7 @@ use crate::finding::{Feed, Finder, Reach};
 use crate::naming::{Named, NamedFeed, Naming};
 use crate::place::{Leg, Place};
 use crate::rules::{self, MappingRules};
-use crate::run::{Finds, Found, Reached, RunMode, Work};
+use crate::run::{Finds, Reached, Start, Work};
 
 /// The mapping whose items carry the stock.
 const ITEMS: &str = "ITEM-PRODUCT";
@@ -42,11 +42,11 @@ impl Engine {
         leg: &Leg<'_>,
         items: &ActiveMapping,
         rules: &dyn MappingRules,
-        place: Option<Place>,
+        start: Start,
     ) -> Result<Reached, EngineError> {
         let ledger = NamedFeed::new(self, MOVEMENTS, MappingName::from(ITEM_AVAILABILITY))?;
-        let place =
-            place.unwrap_or_else(|| Place::at_beginning(RunMode::Modified, Direction::ToDataverse, Found::default()));
+        let Start { mode, place, found } = start;
+        let place = place.unwrap_or_else(|| Place::at_beginning(mode, Direction::ToDataverse, found));
         let (treatment, mut enqueued) = (Treatment::default(), HashSet::new());
         let finder = Finder::new(leg, items, rules, Feed::Named(ledger), treatment, place, &mut enqueued).await?;
         Ok(match finder.find().await? {

@@ -10,6 +10,7 @@ use couplet_model::seen::Remembering;
 use couplet_model::system::{ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, earlier};
 use couplet_model::table::{Side, Table};
 use couplet_model::{ActiveMapping, Counters, Filter, MappingName, Outcome, Record, RecordId, RecordMessage};
+use couplet_store::Wait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -19,7 +20,7 @@ use crate::error::EngineError;
 use crate::naming::NamedFeed;
 use crate::place::{Leg, Place, Step};
 use crate::rules::{self, MappingRules};
-use crate::run::{Finds, Found, Reached, RunMode, Work};
+use crate::run::{Finds, Reached, RunMode, Start, Work};
 
 /// What a direction of a run reads to find work.
 pub(crate) enum Feed<'a> {
@@ -41,20 +42,16 @@ pub(crate) struct Finder<'a> {
     place: Place,
     /// Records that this direction has enqueued in this leg.
     enqueued: &'a mut HashSet<RecordId>,
+    /// Records that have failed before.
+    failing: HashSet<RecordId>,
 }
 
 impl Engine {
     /// Looks for work from a place on, or from the cursor, until everything is found or the time of the leg is up.
-    pub(crate) async fn find(
-        &self,
-        leg: &Leg<'_>,
-        work: &Work,
-        mode: RunMode,
-        place: Option<Place>,
-    ) -> Result<Reached, EngineError> {
+    pub(crate) async fn find(&self, leg: &Leg<'_>, work: &Work, start: Start) -> Result<Reached, EngineError> {
         match work.finds {
-            Finds::Changes => self.find_changes(leg, &work.mapping, work.rules, mode, place).await,
-            Finds::MovedItems => self.find_moved_items(leg, &work.mapping, work.rules, place).await,
+            Finds::Changes => self.find_changes(leg, &work.mapping, work.rules, start).await,
+            Finds::MovedItems => self.find_moved_items(leg, &work.mapping, work.rules, start).await,
         }
     }
 
@@ -63,8 +60,7 @@ impl Engine {
         leg: &Leg<'_>,
         mapping: &ActiveMapping,
         rules: &dyn MappingRules,
-        mode: RunMode,
-        place: Option<Place>,
+        Start { mode, place, mut found }: Start,
     ) -> Result<Reached, EngineError> {
         let directions: Vec<Direction> = mapping.directions().collect();
         let known = place.and_then(|place| {
@@ -74,8 +70,8 @@ impl Engine {
         let (begun, mut place) = match known {
             Some((index, place)) => (index, place),
             None => {
-                let Some(first) = directions.first() else { return Ok(Reached::End(Found::default())) };
-                let found = Found { notes: self.column_notes(mapping).await?, ..Found::default() };
+                let Some(first) = directions.first() else { return Ok(Reached::End(found)) };
+                found.notes.extend(self.column_notes(mapping).await?);
                 let place = Place::at_feed(mode, *first, first_feed(rules, *first), found);
                 if mode == RunMode::Full {
                     // Whoever goes on with this run has to know that it is a full one, before it shows in the cursors.
@@ -169,6 +165,7 @@ fn treatment(mode: RunMode, mapping: MappingDirection, direction: Direction) -> 
         RunMode::Full => Treatment {
             create: true,
             force: direction == Direction::ToDataverse || mapping == MappingDirection::FromDataverse,
+            waited_since: None,
         },
     }
 }
@@ -185,7 +182,8 @@ impl<'a> Finder<'a> {
     ) -> Result<Self, EngineError> {
         let engine = leg.engine;
         let filter = engine.filter(mapping, place.direction.source()).await?;
-        Ok(Self { engine, leg, mapping, rules, feed, treatment, filter, place, enqueued })
+        let failing = HashSet::new();
+        Ok(Self { engine, leg, mapping, rules, feed, treatment, filter, place, enqueued, failing })
     }
 
     /// Takes the direction from its place as far as the time allows.
@@ -197,7 +195,7 @@ impl<'a> Finder<'a> {
         }
         if let Feed::Records = self.feed {
             self.add_due_failures().await?;
-            self.add_released_waits().await?;
+            self.add_waits().await?;
         }
         Ok((Reach::End, self.place))
     }
@@ -208,6 +206,10 @@ impl<'a> Finder<'a> {
         let direction = self.direction();
         let name = self.cursor_name();
         let cursor = engine.store().cursor(engine.company(), &name, direction).await?;
+        if cursor.is_none() && self.place.mode == RunMode::Modified && matches!(self.feed, Feed::Records) {
+            // Everything is read, and what is not coupled is left alone: worth a word at the end.
+            self.place.found.left_alone.get_or_insert(0);
+        }
         let mut from = match page {
             Some(token) => Resume::Page(token),
             None => self.beginning(cursor.clone()).await?,
@@ -401,7 +403,14 @@ impl<'a> Finder<'a> {
             let coupling = couplings.get(&record.id);
             let admission = admit(self.mapping, self.rules, &self.filter, direction, self.treatment, record, coupling);
             match admission {
-                Admission::Settled(outcome) => judged.count(&outcome),
+                Admission::Settled(outcome) => {
+                    if let (Outcome::Ignored(IgnoreReason::NotCoupled), Some(left)) =
+                        (&outcome, &mut self.place.found.left_alone)
+                    {
+                        *left += 1;
+                    }
+                    judged.count(&outcome);
+                }
                 Admission::Process
                     if is_untouched(self.mapping, self.rules, direction, self.treatment, record, coupling) =>
                 {
@@ -448,37 +457,50 @@ impl<'a> Finder<'a> {
         let now = self.engine.now();
         let company = self.engine.company();
         let failures = self.engine.store().failures(company, &self.mapping.name, self.direction()).await?;
+        self.failing = failures.iter().map(|failure| failure.record).collect();
         let due = failures.into_iter().filter(|failure| failure.retry_at.is_none_or(|at| at <= now));
         let messages = due
             .map(|failure| {
                 let mut message = self.message(failure.record, None);
-                message.treatment.create |= failure.treatment.create;
-                message.treatment.force |= failure.treatment.force;
+                message.treatment = message.treatment.or(failure.treatment);
                 message
             })
             .collect();
         self.enqueue(messages).await
     }
 
-    /// Records that wait for something that has appeared meanwhile, should their release have been lost.
-    async fn add_released_waits(&mut self) -> Result<(), EngineError> {
+    /// Records that wait for something that has appeared meanwhile, should their release have been lost; and those that
+    /// wait in vain, for a last look before they count as failed. Of the latter those that are failures already come
+    /// with these, and those that were enqueued just now are looked at anyway.
+    async fn add_waits(&mut self) -> Result<(), EngineError> {
         let engine = self.engine;
         let company = engine.company();
         let waits = engine.store().waits_of_mapping(company, &self.mapping.name).await?;
-        let mut released = Vec::new();
+        let (mut over, mut standing) = (Vec::new(), Vec::new());
         for wait in waits.into_iter().filter(|wait| wait.message.direction == self.direction()) {
             if engine.is_coupled(&wait.dependency).await? {
-                released.push(wait);
+                over.push((None, wait));
+            } else {
+                standing.push(wait);
             }
         }
-        let messages = released.iter().map(|wait| {
+        self.place.found.waiting += standing.len() as u64;
+        standing.retain(|wait| {
+            let record = &wait.message.record;
+            !self.failing.contains(record) && !self.enqueued.contains(record)
+        });
+        for wait in engine.in_vain(standing).await? {
+            over.push((Some(wait.since.unwrap_or(Timestamp::UNIX_EPOCH)), wait));
+        }
+        let messages = over.iter().map(|(waited_since, wait)| {
             let mut message = self.message(wait.message.record, None);
-            message.treatment = wait.message.treatment;
+            message.treatment = Treatment { waited_since: *waited_since, ..wait.message.treatment };
             message
         });
         let messages = messages.collect();
         self.enqueue(messages).await?;
-        engine.store().forget_waits(company, &released).await?;
+        let over: Vec<Wait> = over.into_iter().map(|(_, wait)| wait).collect();
+        engine.store().forget_waits(company, &over).await?;
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod retry;
 mod rules;
 mod run;
 mod transferring;
+mod waiting;
 
 pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};
 pub use error::EngineError;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use couplet_model::catalogue::ITEM_AVAILABILITY;
-use couplet_model::job::{JobState, Run, RunEnd, Trigger, state_after_run};
+use couplet_model::job::{Run, RunEnd, Trigger, state_after_run};
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use couplet_model::{ActiveMapping, Counters, RetryClass, RunId};
 use couplet_odata::correlation::in_the_name_of;
@@ -51,13 +51,16 @@ pub struct RunReport {
     pub enqueued: u64,
     /// Records judged on the spot so far.
     pub judged: Counters,
+    /// Records of earlier runs that still wait for others.
+    pub waiting: u64,
     /// What the operator should know.
     pub notes: Vec<String>,
 }
 
 impl RunReport {
     fn new(run: RunId, status: RunStatus, found: Found) -> Self {
-        Self { run, status, enqueued: found.enqueued, judged: found.judged, notes: found.notes }
+        let Found { enqueued, judged, waiting, notes, .. } = found;
+        Self { run, status, enqueued, judged, waiting, notes }
     }
 }
 
@@ -90,6 +93,24 @@ pub(crate) struct Found {
     pub enqueued: u64,
     pub judged: Counters,
     pub notes: Vec<String>,
+    /// Records that waited for others already and still do.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Records that were left alone because they are not coupled, of a run that read everything for the first time and
+    /// was no full one.
+    #[serde(default)]
+    pub left_alone: Option<u64>,
+}
+
+/// What an invocation begins with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// What the run looks at, unless it goes on from a place.
+    pub mode: RunMode,
+    /// Where it goes on.
+    pub place: Option<Place>,
+    /// What is known of a run that begins anew.
+    pub found: Found,
 }
 
 /// How far an invocation came with a run.
@@ -131,8 +152,13 @@ impl Engine {
         let (job, work) = self.work_of(&request.job)?;
         let run = RunId::fresh();
         let now = self.now();
-        let place = match self.store().acquire_lease(self.company(), &job, run, now, self.options().lease).await? {
-            LeaseResult::Acquired(acquired) => acquired.place,
+        let lease = self.options().lease;
+        let taken = match request.mode {
+            RunMode::Modified => self.store().acquire_lease(self.company(), &job, run, now, lease).await?,
+            RunMode::Full => self.store().acquire_lease_in_full(self.company(), &job, run, now, lease).await?,
+        };
+        let (place, full_since) = match taken {
+            LeaseResult::Acquired(acquired) => (acquired.place, acquired.full_since),
             LeaseResult::HeldBy { run, until } => {
                 return Ok(RunReport::new(run, RunStatus::AlreadyRunning { run, until }, Found::default()));
             }
@@ -153,14 +179,25 @@ impl Engine {
             message: None,
         };
         self.store().start_run(self.company(), &started).await?;
-        let mut place = place.and_then(|text| Place::read(&text)).filter(|place| place.serves(request.mode));
+        // A full synchronization that did not come to its end is owed, whatever this run was asked for.
+        let mode = if full_since.is_some() { RunMode::Full } else { request.mode };
+        let mut place = place.and_then(|text| Place::read(&text)).filter(|place| place.serves(mode));
+        let mut found = Found::default();
+        if let Some(since) = full_since.filter(|_| request.mode != RunMode::Full) {
+            found.notes.push(format!(
+                "It is a full synchronization, because the one asked for at {} did not end well.",
+                since.strftime("%F %T UTC")
+            ));
+        }
+        if place.is_some() {
+            found.notes.push("It goes on where an earlier run stopped.".to_owned());
+        }
         if let Some(place) = &mut place {
             // What the other run found is counted there.
-            place.found = Found::default();
-            place.found.notes.push("It goes on where an earlier run stopped.".to_owned());
+            place.found = std::mem::take(&mut found);
         }
         let leg = Leg { engine: self, job: &job, holder: Holder { run, leg: 0 }, until: request.until };
-        self.work(&leg, work, request.mode, place).await
+        self.work(&leg, work, Start { mode, place, found }).await
     }
 
     /// Goes on with a run whose time was up in an earlier invocation. Asked for the same leg twice, one works and the
@@ -186,7 +223,7 @@ impl Engine {
             self.end_badly(&leg, &error).await;
             return Err(error);
         };
-        self.work(&leg, work, place.mode, Some(place)).await
+        self.work(&leg, work, Start { mode: place.mode, place: Some(place), found: Found::default() }).await
     }
 
     /// The job of that name, and what it does.
@@ -215,22 +252,17 @@ impl Engine {
     }
 
     /// Works as far as the time allows, and ends the run or hands it over.
-    async fn work(
-        &self,
-        leg: &Leg<'_>,
-        work: Work,
-        mode: RunMode,
-        place: Option<Place>,
-    ) -> Result<RunReport, EngineError> {
+    async fn work(&self, leg: &Leg<'_>, work: Work, start: Start) -> Result<RunReport, EngineError> {
         let inactivity = SignedDuration::from_mins(self.inactivity(&work));
+        let mode = start.place.as_ref().map_or(start.mode, |place| place.mode);
         let span = info_span!("find", run = %leg.holder.run, leg = leg.holder.leg);
-        let found = in_the_name_of(leg.holder.run, self.find(leg, &work, mode, place)).instrument(span).await;
+        let found = in_the_name_of(leg.holder.run, self.find(leg, &work, start)).instrument(span).await;
         let reached = match found {
             Ok(Reached::Place(found)) => self.hand_over(leg).await.map(|()| Reached::Place(found)),
             other => other,
         };
         match reached {
-            Ok(Reached::End(found)) => self.end_well(leg, inactivity, found).await,
+            Ok(Reached::End(found)) => self.end_well(leg, mode, inactivity, found).await,
             Ok(Reached::Place(found)) => {
                 let status = RunStatus::GoesOn { leg: leg.holder.leg + 1 };
                 Ok(RunReport::new(leg.holder.run, status, found))
@@ -253,15 +285,22 @@ impl Engine {
     async fn end_well(
         &self,
         leg: &Leg<'_>,
+        mode: RunMode,
         inactivity: SignedDuration,
-        found: Found,
+        mut found: Found,
     ) -> Result<RunReport, EngineError> {
         let store = &self.parts.store;
         let (now, run) = (self.now(), leg.holder.run);
+        found.notes.extend(waiting_note(leg.job, found.waiting));
+        found.notes.extend(found.left_alone.and_then(|records| uncoupled_note(leg.job, records)));
         let note = (!found.notes.is_empty()).then(|| found.notes.join(" "));
         store.run_found(self.company(), leg.job, run, now, note).await?;
         let end = RunEnd::Success { enqueued: found.enqueued, judged: found.judged };
-        let ended = Ended::well(state_after_run(&end, inactivity));
+        let state = state_after_run(&end, inactivity);
+        let ended = match mode {
+            RunMode::Modified => Ended::well(state),
+            RunMode::Full => Ended::well_in_full(state),
+        };
         store.release_lease(self.company(), leg.job, leg.holder, ended, now).await?;
         Ok(RunReport::new(run, RunStatus::Done, found))
     }
@@ -278,9 +317,36 @@ impl Engine {
         }
         let keeps_place =
             matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_) | RetryClass::Outage);
-        let ended = Ended { state: JobState::Error, message: Some(message), keeps_place };
+        let ended = Ended::badly(message, keeps_place);
         if let Err(unreleased) = store.release_lease(self.company(), job, leg.holder, ended, now).await {
             warn!(job, run = %run, error = %unreleased, "the lease could not be released and will expire");
         }
+    }
+}
+
+/// What an operator should know who has never synchronized a mapping in full: nothing is coupled, so nothing travels.
+fn uncoupled_note(job: &str, records: u64) -> Option<String> {
+    (records > 0).then(|| {
+        format!(
+            "{records} records are not coupled and were left alone; couplet run {job:?} --full couples them or gives them partners."
+        )
+    })
+}
+
+/// What an operator should know of records that wait.
+fn waiting_note(job: &str, records: u64) -> Option<String> {
+    (records > 0).then(|| format!("{records} records wait for others; see what for with couplet waiting {job:?}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f22_a_first_run_that_is_no_full_one_says_what_it_left_alone() {
+        assert_eq!(uncoupled_note("CUSTOMER", 0), None);
+        let note = uncoupled_note("UNIT OF MEASURE", 45).expect("a note");
+        assert!(note.contains("45 records are not coupled"), "{note}");
+        assert!(note.contains("couplet run \"UNIT OF MEASURE\" --full"), "{note}");
     }
 }

@@ -7,7 +7,7 @@ use couplet_model::catalogue::{FieldMapping, Resolution};
 use couplet_model::comparing::{folded, same};
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::outcome::{Dependency, FieldNote};
+use couplet_model::outcome::{Dependency, FieldNote, Need};
 use couplet_model::table::{Access, Column, FieldType, Side};
 use couplet_model::transfer::convert;
 use couplet_model::{ActiveMapping, MappingName, Record, RecordId, Value};
@@ -132,7 +132,7 @@ pub(crate) struct Transferred {
     /// Fields that stay behind.
     pub notes: Vec<FieldNote>,
     /// What brings the record back once it is coupled, although the rest of it travels now.
-    pub missing: Option<Dependency>,
+    pub missing: Option<Need>,
 }
 
 /// What becomes of the value of a row.
@@ -229,7 +229,11 @@ fn resolved(row: &FieldMapping, references: &References, column: &Column, value:
                 return Ok(Resolved::Value(Value::Null));
             }
             let side = if value.as_guid().is_some() { Side::Dataverse } else { Side::BusinessCentral };
-            let missing = Dependency { mapping: mapping.clone(), side, key };
+            let missing = Need {
+                dependency: Dependency { mapping: mapping.clone(), side, key },
+                field: column.caption.clone(),
+                value: value.to_string(),
+            };
             if row.travels_without {
                 return Ok(without(column, value, missing));
             }
@@ -244,7 +248,7 @@ fn resolved(row: &FieldMapping, references: &References, column: &Column, value:
 /// The destination can do without what a field refers to: it keeps what it has, or starts with its default, until the
 /// record is coupled (U11). A row of a table that this mapping does not pair, such as a team that owns an account, has no
 /// partner to wait for.
-fn without(column: &Column, value: &Value, missing: Dependency) -> Resolved {
+fn without(column: &Column, value: &Value, missing: Need) -> Resolved {
     let caption = &column.caption;
     if let Value::Reference { table, .. } = value
         && &**table == "team"
@@ -254,7 +258,7 @@ fn without(column: &Column, value: &Value, missing: Dependency) -> Resolved {
     let message = format!(
         "{caption} \"{value}\" is not coupled by {}: the other side keeps what it has, or its default, until it is; couple the record \
          or enter another value",
-        missing.mapping
+        missing.dependency.mapping
     );
     Resolved::Left(FieldNote::left(caption.clone(), Some(&column.name), message), Some(missing))
 }

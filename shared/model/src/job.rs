@@ -80,6 +80,10 @@ pub struct Job {
     /// Until when the lease is held if nobody renews it.
     #[serde(default)]
     pub lease_until: Option<Timestamp>,
+    /// Since when a full synchronization has been asked for that has not ended well. Until one does, every run of the job
+    /// is a full one, whatever asked for it.
+    #[serde(default)]
+    pub full_since: Option<Timestamp>,
     /// Start of the last run.
     #[serde(default)]
     pub last_started: Option<Timestamp>,
@@ -101,6 +105,7 @@ impl Job {
             leg: 0,
             place: None,
             lease_until: None,
+            full_since: None,
             last_started: None,
             last_success: None,
             message: None,

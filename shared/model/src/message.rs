@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CompanyId, MappingName, RecordId, ReplayId, RunId};
@@ -71,6 +72,22 @@ pub struct Treatment {
     /// Write without asking whether the destination was changed: the source wins.
     #[serde(default)]
     pub force: bool,
+    /// Since when it has waited for another record, of one that is looked at again because the mapping it waits for has
+    /// run meanwhile. If it has to wait still, that is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_since: Option<Timestamp>,
+}
+
+impl Treatment {
+    /// How a record is treated that is wanted in both ways.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            create: self.create || other.create,
+            force: self.force || other.force,
+            waited_since: self.waited_since.into_iter().chain(other.waited_since).min(),
+        }
+    }
 }
 
 /// Version of the message format.

@@ -33,6 +33,17 @@ pub struct Dependency {
     pub key: String,
 }
 
+/// What keeps a record from travelling: another record has to be coupled first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The record that is missing.
+    pub dependency: Dependency,
+    /// Caption of the field that refers to it.
+    pub field: String,
+    /// What the field holds, as people see it.
+    pub value: String,
+}
+
 /// A failure someone must mend: in words for the operator, naming field, value and remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFailure {
@@ -118,7 +129,9 @@ pub enum Outcome {
     /// A person must mend the record.
     Failed(DataFailure),
     /// Waits until the record it refers to is coupled.
-    Waiting(Dependency),
+    Waiting(Need),
+    /// Waits as before, although the mapping it waits for has run meanwhile: somebody has to look (R149).
+    WaitingInVain(Need),
 }
 
 impl Outcome {
@@ -133,6 +146,7 @@ impl Outcome {
             Self::Conflict(_) => "conflict",
             Self::Failed(_) => "failed",
             Self::Waiting(_) => "waiting",
+            Self::WaitingInVain(_) => "waiting in vain",
         }
     }
 }
@@ -151,7 +165,7 @@ pub struct Counters {
     pub ignored: u64,
     /// Marked as skipped by a person.
     pub skipped: u64,
-    /// Failed or in conflict.
+    /// Failed, in conflict, or waiting longer than it should.
     pub failed: u64,
     /// Waiting for another record.
     pub waiting: u64,
@@ -168,7 +182,7 @@ impl Counters {
             Outcome::Unchanged => &mut self.unchanged,
             Outcome::Ignored(_) => &mut self.ignored,
             Outcome::Skipped => &mut self.skipped,
-            Outcome::Conflict(_) | Outcome::Failed(_) => &mut self.failed,
+            Outcome::Conflict(_) | Outcome::Failed(_) | Outcome::WaitingInVain(_) => &mut self.failed,
             Outcome::Waiting(_) => &mut self.waiting,
         } += 1;
     }

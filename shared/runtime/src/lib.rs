@@ -6,6 +6,7 @@
 pub mod aws_failure;
 pub mod configuration;
 pub mod handlers;
+pub mod held_back;
 pub mod lambda;
 pub mod metrics;
 pub mod queue;
@@ -15,6 +16,7 @@ pub mod telemetry;
 pub mod wiring;
 
 pub use configuration::{ConfigurationError, Settings};
+pub use held_back::{Held, HeldBack};
 pub use metrics::Metrics;
 pub use queue::{SqsRecordsQueue, SqsTasksQueue};
 pub use wiring::{Application, Cloud, Retries, StartError, Systems};

@@ -14,6 +14,7 @@ use couplet_store::{Retention, Store};
 use jiff::SignedDuration;
 
 use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources, TASKS_QUEUE_URL};
+use crate::held_back::HeldBack;
 use crate::metrics::Metrics;
 use crate::queue::{SqsRecordsQueue, SqsTasksQueue};
 use crate::secrets::SecretsManager;
@@ -194,6 +195,8 @@ pub struct Application {
     pub run_limit: Option<Duration>,
     /// Where metrics go.
     pub metrics: Metrics,
+    /// What went back into its queue, for a process that watches; nobody does in a function.
+    pub held_back: Option<HeldBack>,
 }
 
 /// How messages that failed technically come back.
@@ -242,7 +245,7 @@ impl Application {
             max_receives: settings.cloud.max_receives,
         };
         let run_limit = settings.limits.run_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        Self { engine, systems, cloud, retries, run_limit, metrics: Metrics::of_environment() }
+        Self { engine, systems, cloud, retries, run_limit, metrics: Metrics::of_environment(), held_back: None }
     }
 
     /// When a run that begins now has to go on in a new invocation, if this one has to end by a deadline.

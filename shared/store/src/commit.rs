@@ -1,8 +1,7 @@
 //! The end of a record: its coupling, its failure, its wait and its count, stored together or not at all.
 
 use couplet_model::message::Direction;
-use couplet_model::outcome::Dependency;
-use couplet_model::{CompanyId, Counters, Coupling, MappingName, RecordId, RecordMessage, RunId};
+use couplet_model::{CompanyId, Counters, Coupling, MappingName, RecordId, RunId};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
@@ -13,6 +12,7 @@ use crate::failures::Failure;
 use crate::requests::CONCURRENT;
 use crate::runs::Progress;
 use crate::transaction::{ACTIONS, Group, Verdict, pack};
+use crate::waits::Wait;
 
 /// What is to be stored of one processed record.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Commit {
     /// What becomes of its failure.
     pub failure: FailureChange,
     /// What it waits for, and the message to send then.
-    pub wait: Option<(Dependency, RecordMessage)>,
+    pub wait: Option<Wait>,
     /// The count of this one record.
     pub outcome: Counters,
 }
@@ -80,7 +80,7 @@ impl Store {
         for (id, commit) in commits.iter().enumerate() {
             groups.push(self.commit_group(place, id, commit, &stored[id])?);
         }
-        self.mark_needed(company, commits.iter().filter_map(|commit| Some(&commit.wait.as_ref()?.0))).await?;
+        self.mark_needed(company, commits.iter().filter_map(|commit| Some(&commit.wait.as_ref()?.dependency))).await?;
 
         let mut results = vec![CommitResult::Stale; commits.len()];
         while !groups.is_empty() {

@@ -13,7 +13,6 @@ use crate::item::{Item, number, text};
 use crate::keys;
 use crate::terms::Terms;
 use crate::transaction::{Action, Group};
-use crate::waits::Wait;
 
 /// What an action of a commit does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +85,8 @@ impl Store {
                 actions.push(self.put(Role::Failure, key, item, &Terms::default())?);
             }
         }
-        if let Some((dependency, message)) = &commit.wait {
-            for (key, item) in Wait::new(dependency, message).items(company)? {
+        if let Some(wait) = &commit.wait {
+            for (key, item) in wait.items(company)? {
                 actions.push(self.put(Role::Wait, key, item, &Terms::default())?);
             }
         }

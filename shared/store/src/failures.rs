@@ -23,6 +23,8 @@ pub enum FailureKind {
     Conflict,
     /// The record was synchronized, but for fields that stayed behind.
     Fields,
+    /// It waits longer than it should for another record.
+    Waiting,
 }
 
 /// The last failure of one record in one direction. Removed when the record is synchronized.

@@ -45,12 +45,24 @@ pub struct Ended {
     pub message: Option<String>,
     /// Whether the next run goes on where this one stood, instead of at the cursor.
     pub keeps_place: bool,
+    /// Whether it was a full synchronization that found everything: none is owed any more.
+    pub was_full: bool,
 }
 
 impl Ended {
-    /// A run that found everything.
+    /// A run that found everything that had changed.
     pub fn well(state: JobState) -> Self {
-        Self { state, message: None, keeps_place: false }
+        Self { state, message: None, keeps_place: false, was_full: false }
+    }
+
+    /// A full synchronization that found everything.
+    pub fn well_in_full(state: JobState) -> Self {
+        Self { was_full: true, ..Self::well(state) }
+    }
+
+    /// A run that failed as a whole. What was asked for is still owed.
+    pub fn badly(message: String, keeps_place: bool) -> Self {
+        Self { state: JobState::Error, message: Some(message), keeps_place, was_full: false }
     }
 }
 
@@ -73,6 +85,7 @@ fn read_job(item: &Item) -> Result<Job, StoreError> {
         leg: u32::try_from(count_of(item, "leg")?).unwrap_or(u32::MAX),
         place: text_if_any(item, "place").map(str::to_owned),
         lease_until: time_if_any(item, "lease_until")?,
+        full_since: time_if_any(item, "full_since")?,
         last_started: time_if_any(item, "last_started")?,
         last_success: time_if_any(item, "last_success")?,
         message: text_if_any(item, "message").map(str::to_owned),
@@ -104,10 +117,39 @@ impl Store {
         now: Timestamp,
         length: SignedDuration,
     ) -> Result<LeaseResult, StoreError> {
+        self.acquire(company, job, run, now, length, false).await
+    }
+
+    /// Starts a full synchronization: as [`Store::acquire_lease`], and in the same write remembers that one was asked
+    /// for. That is forgotten only when one has ended well.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn acquire_lease_in_full(
+        &self,
+        company: CompanyId,
+        job: &str,
+        run: RunId,
+        now: Timestamp,
+        length: SignedDuration,
+    ) -> Result<LeaseResult, StoreError> {
+        self.acquire(company, job, run, now, length, true).await
+    }
+
+    async fn acquire(
+        &self,
+        company: CompanyId,
+        job: &str,
+        run: RunId,
+        now: Timestamp,
+        length: SignedDuration,
+        in_full: bool,
+    ) -> Result<LeaseResult, StoreError> {
         let key = keys::job(company, job);
-        let terms = Terms::update_with(
-            "SET #state = :in_process, #run = :run, leg = :leg, lease_until = :until, last_started = :now",
-        )
+        let wish = if in_full { ", full_since = if_not_exists(full_since, :now)" } else { "" };
+        let terms = Terms::update_with(format!(
+            "SET #state = :in_process, #run = :run, leg = :leg, lease_until = :until, last_started = :now{wish}"
+        ))
         .when(
             "attribute_not_exists(pk) OR #state IN (:ready, :error, :inactive) \
              OR (#state = :in_process AND lease_until < :now)",
@@ -134,6 +176,7 @@ impl Store {
                     run: Some(run),
                     leg: 0,
                     lease_until: Some(now + length),
+                    full_since: before.full_since.or(in_full.then_some(now)),
                     last_started: Some(now),
                     ..before
                 }))
@@ -238,11 +281,14 @@ impl Store {
         ended: Ended,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Ended { state, message, keeps_place } = ended;
+        let Ended { state, message, keeps_place, was_full } = ended;
         let mut sets = vec!["#state = :state"];
         let mut removes = vec!["lease_until"];
         if !keeps_place {
             removes.push("place");
+        }
+        if was_full {
+            removes.push("full_since");
         }
         if state != JobState::Error {
             sets.push("last_success = :now");
@@ -271,6 +317,18 @@ impl Store {
     /// When the store cannot be written.
     pub async fn forget_place(&self, company: CompanyId, job: &str) -> Result<(), StoreError> {
         let terms = Terms::update_with("REMOVE place").when("attribute_exists(pk)");
+        self.update(&keys::job(company, job), &terms).await?;
+        Ok(())
+    }
+
+    /// Makes the next run of a job a full one, and those after it until one has ended well.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn ask_for_full(&self, company: CompanyId, job: &str, now: Timestamp) -> Result<(), StoreError> {
+        let terms = Terms::update_with("SET full_since = if_not_exists(full_since, :now)")
+            .when("attribute_exists(pk)")
+            .value("now", time(now));
         self.update(&keys::job(company, job), &terms).await?;
         Ok(())
     }

@@ -222,6 +222,33 @@ impl Store {
         Ok(pages.into_iter().flatten().collect())
     }
 
+    /// How many items of one shard start so.
+    pub(crate) async fn count_starting(&self, pk: &str, prefix: &str) -> Result<u64, StoreError> {
+        let mut count = 0_u64;
+        let mut after = None;
+        loop {
+            let answer = patiently(|| {
+                self.client
+                    .query()
+                    .table_name(&*self.table)
+                    .consistent_read(true)
+                    .select(Select::Count)
+                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":pk", text(pk))
+                    .expression_attribute_values(":prefix", text(prefix))
+                    .set_exclusive_start_key(after.clone())
+                    .send()
+            })
+            .await
+            .map_err(|error| self.failed(&error))?;
+            count += u64::try_from(answer.count).unwrap_or_default();
+            match answer.last_evaluated_key {
+                Some(last) => after = Some(last),
+                None => return Ok(count),
+            }
+        }
+    }
+
     /// How many items of one shard start so and have an attribute of this value.
     pub(crate) async fn count_where(
         &self,

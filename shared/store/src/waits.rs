@@ -3,10 +3,11 @@
 //! Nobody sleeps through the coupling they wait for if both sides look after they wrote: who stored a wait reads the
 //! needed coupling once more, and who stored a coupling asks [`Store::waiting_for`]. All these reads are consistent.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use couplet_model::outcome::Dependency;
-use couplet_model::{CompanyId, MappingName, RecordMessage};
+use couplet_model::message::{Direction, Treatment};
+use couplet_model::outcome::{Dependency, Need};
+use couplet_model::{CompanyId, MappingName, RecordId, RecordMessage};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,12 +29,37 @@ pub struct Wait {
     pub dependency: Dependency,
     /// The message to send when that is coupled. Without a snapshot: it would be old by then.
     pub message: RecordMessage,
+    /// What people call the record; blank in waits of older versions, as all that follows.
+    #[serde(default)]
+    pub label: String,
+    /// Caption of the field that refers to what it needs.
+    #[serde(default)]
+    pub field: String,
+    /// What that field holds.
+    #[serde(default)]
+    pub value: String,
+    /// Since when it has waited.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 impl Wait {
-    /// A wait as it is stored.
-    pub(crate) fn new(dependency: &Dependency, message: &RecordMessage) -> Self {
-        Self { dependency: dependency.clone(), message: RecordMessage { snapshot: None, ..message.clone() } }
+    /// A wait from now on. The message travels without its snapshot, and without an earlier wait.
+    pub fn new(need: &Need, message: &RecordMessage, label: String, since: Timestamp) -> Self {
+        let treatment = Treatment { waited_since: None, ..message.treatment };
+        Self {
+            dependency: need.dependency.clone(),
+            message: RecordMessage { snapshot: None, replay: None, treatment, ..message.clone() },
+            label,
+            field: need.field.clone(),
+            value: need.value.clone(),
+            since: Some(since),
+        }
+    }
+
+    /// What people call the record, or its id.
+    pub fn name(&self) -> String {
+        if self.label.is_empty() { self.message.record.to_string() } else { self.label.clone() }
     }
 
     /// Both keys it is stored under: by what is needed, and by who waits.
@@ -110,6 +136,40 @@ impl Store {
     pub async fn forget_waits(&self, company: CompanyId, waits: &[Wait]) -> Result<(), StoreError> {
         let keys: HashSet<Key> = waits.iter().flat_map(|wait| wait.keys(company)).collect();
         self.overwrite(keys.into_iter().map(Overwrite::Delete).collect()).await
+    }
+
+    /// Since when these records have waited for what they wait for again, by record; those that have not are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn waited_since(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        direction: Direction,
+        waiting: &[(RecordId, &Dependency)],
+    ) -> Result<HashMap<RecordId, Timestamp>, StoreError> {
+        let keys = waiting.iter().map(|(record, needed)| keys::waiting(company, mapping, direction, *record, needed));
+        let items = self.read_many(keys).await?;
+        let waits = items.values().map(item::data::<Wait>).collect::<Result<Vec<_>, _>>()?;
+        Ok(waits.into_iter().filter_map(|wait| Some((wait.message.record, wait.since?))).collect())
+    }
+
+    /// How many of a mapping's own records wait.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_waits(&self, company: CompanyId, mapping: &MappingName) -> Result<u64, StoreError> {
+        let partitions: Vec<String> = (0..keys::SHARDS).map(|shard| keys::shard_pk(company, mapping, shard)).collect();
+        let counts: Vec<u64> = stream::iter(partitions)
+            .map(|pk| {
+                let store = self.clone();
+                async move { store.count_starting(&pk, keys::WAITING).await }
+            })
+            .buffer_unordered(CONCURRENT)
+            .try_collect()
+            .await?;
+        Ok(counts.iter().sum())
     }
 
     /// The waits of a mapping's own records.

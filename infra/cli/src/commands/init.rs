@@ -6,12 +6,22 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use couplet_runtime::configuration::KEYS;
+use couplet_runtime::configuration::{FILE_NAME, KEYS};
 
 use crate::output;
 
-/// Writes the example, unless there is a file already.
-pub fn init(file: &Path) -> anyhow::Result<ExitCode> {
+/// Writes the example into the file named here, or the one every command takes the settings from; unless there is one
+/// already.
+pub fn init(file: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let file = match (file, config) {
+        (Some(file), Some(config)) if file != config => bail!(
+            "{} and --config {} name two files; leave one of them out (--config may come from COUPLET_CONFIG)",
+            file.display(),
+            config.display()
+        ),
+        (Some(file), _) | (None, Some(file)) => file,
+        (None, None) => Path::new(FILE_NAME),
+    };
     let place = file.display();
     match File::create_new(file) {
         Ok(mut created) => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use couplet_engine::JobPlan;
 use couplet_model::catalogue::MappingDirection;
+use couplet_model::ids::MappingName;
 use couplet_model::job::{Job, JobState, Run};
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ struct Line {
     plan: JobPlan,
     job: Option<Job>,
     last: Option<Run>,
+    /// Records that wait for others; of jobs that have a mapping of their own and can run.
+    waiting: Option<u64>,
 }
 
 /// Lists the jobs.
@@ -27,7 +30,13 @@ pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut lines = Vec::new();
     for plan in engine.jobs() {
         let last = store.runs(engine.company(), &plan.name, 1).await?.into_iter().next();
-        lines.push(Line { job: jobs.remove(&plan.name), last, plan });
+        let waiting = match (&plan.ready, plan.direction) {
+            (Ok(()), Some(_)) => {
+                Some(store.count_waits(engine.company(), &MappingName::from(plan.name.as_str())).await?)
+            }
+            _ => None,
+        };
+        lines.push(Line { job: jobs.remove(&plan.name), last, waiting, plan });
     }
     if as_json {
         output::json(&json!({ "jobs": lines.iter().map(object).collect::<Vec<_>>() }))?;
@@ -60,12 +69,15 @@ fn object(line: &Line) -> Value {
         "not_ready_because": line.plan.ready.as_ref().err(),
         "state": state(line),
         "message": line.job.as_ref().and_then(|job| job.message.as_ref()),
+        "full_since": line.job.as_ref().and_then(|job| job.full_since),
+        "waiting": line.waiting,
         "last_run": line.last,
     })
 }
 
 fn render(lines: &[Line]) -> String {
-    let mut shown = table(&["job", "direction", "every", "state", "last run", "written", "failed", "remark"]);
+    let mut shown =
+        table(&["job", "direction", "every", "state", "last run", "written", "failed", "waiting", "remark"]);
     for line in lines {
         let counters = line.last.as_ref().map(|run| run.counters);
         let count = |value: Option<u64>| value.map_or_else(|| text("–"), number);
@@ -73,7 +85,9 @@ fn render(lines: &[Line]) -> String {
             Err(missing) => format!("cannot run yet: {missing}"),
             Ok(()) => {
                 let run = line.last.as_ref().and_then(|run| run.message.clone());
-                line.job.as_ref().and_then(|job| job.message.clone()).or(run).unwrap_or_default()
+                let said = line.job.as_ref().and_then(|job| job.message.clone()).or(run);
+                let owed = line.job.as_ref().and_then(owed);
+                said.into_iter().chain(owed).collect::<Vec<_>>().join("; ")
             }
         };
         shown.add_row(vec![
@@ -84,10 +98,17 @@ fn render(lines: &[Line]) -> String {
             text(line.last.as_ref().map_or_else(|| "never".to_owned(), |run| seconds(run.started))),
             count(counters.map(|counters| counters.inserted + counters.modified)),
             count(counters.map(|counters| counters.failed)),
+            count(line.waiting),
             text(remark),
         ]);
     }
     shown.to_string()
+}
+
+/// What a job still owes, unless it is at it.
+fn owed(job: &Job) -> Option<String> {
+    let since = job.full_since.filter(|_| job.state != JobState::InProcess)?;
+    Some(format!("the full synchronization asked for at {} is not done: the next run is a full one", seconds(since)))
 }
 
 /// A time without its fractions.

@@ -9,6 +9,7 @@ mod logs;
 mod replay;
 mod run;
 mod serve;
+mod waiting;
 
 pub use check::check;
 pub use couplings::couplings;
@@ -19,3 +20,4 @@ pub use logs::logs;
 pub use replay::replay;
 pub use run::run;
 pub use serve::{jobs_until_stopped, serve};
+pub use waiting::waiting;

@@ -9,17 +9,16 @@ use couplet_local::{EmbeddedCloud, scheduler};
 use couplet_model::job::{Run, RunState, Trigger};
 use couplet_runtime::Application;
 use couplet_runtime::handlers::{RunJobEvent, RunMode, RunOutcome};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::deployed::{Stack, Waited, end_of_run, within};
 use crate::installation::{self, Installation};
+use crate::interrupt::{self, INTERRUPTED};
+use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::tables::{number, table, text};
-use crate::{interrupt, output};
-
-/// What a process ends with that was told to by Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// Runs a job and processes what it found, or waits until the stack has.
 pub async fn run(place: &Place, name: &str, full: bool, wait: u64, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -43,21 +42,59 @@ async fn here(
     let settings = installation::settings(config)?;
     let names = Application::new(&settings, EmbeddedCloud::in_memory(&settings).await?.services())?;
     let job = installation::job(&names.engine, name)?.name;
+    let (begin, began, stop, progress) = (Instant::now(), Timestamp::now(), interrupt::flag(), Progress::new());
     let installation = Installation::open(&settings).await?;
     let engine = &installation.application.engine;
-    let begin = Instant::now();
-    let answer = scheduler::start(&installation.application, &job, mode, trigger).await?;
+    progress.show(&format!("{job}: looking for changes"));
+    let answer = tokio::select! {
+        answer = scheduler::start(&installation.application, &job, mode, trigger) => answer,
+        () = interrupt::told(&stop) => {
+            progress.end();
+            return left_here(&installation, &job).await;
+        }
+    };
+    // However the run itself ended: what it, or an earlier one, has put into the queue is processed before the report.
+    progress.show(&format!("{job}: synchronizing"));
+    let finished = installation.finish(&stop, &progress).await;
+    progress.end();
+    let ran = match &answer {
+        Ok(answer) => matches!(answer.outcome, RunOutcome::Done | RunOutcome::GoesOn).then_some(answer.run),
+        // A run that failed is the last of its job, if it came so far as to be one.
+        Err(_) => {
+            let last = engine.store().runs(engine.company(), &job, 1).await?.into_iter().next();
+            last.filter(|run| run.started >= began && run.counters.total() > 0).map(|run| run.id)
+        }
+    };
+    let mut code = ExitCode::SUCCESS;
+    if let Some(id) = ran {
+        let run = engine.store().run(engine.company(), &job, id).await?.context("the run is not in the store")?;
+        let notes = answer.as_ref().map_or(&[][..], |answer| answer.notes.as_slice());
+        show(&run, notes, begin.elapsed(), as_json)?;
+        code = exit_code(&run);
+    }
+    let answer = match (answer, finished) {
+        (Ok(answer), Ok(())) => answer,
+        (Ok(_), Err(unfinished)) => return Err(unfinished),
+        (Err(error), finished) => {
+            if let Err(unfinished) = finished {
+                output::note(&format!("{unfinished:#}"));
+            }
+            return Err(error.into());
+        }
+    };
     match answer.outcome {
-        RunOutcome::Done | RunOutcome::GoesOn => {}
+        RunOutcome::Done | RunOutcome::GoesOn => Ok(code),
         RunOutcome::Over => bail!("{job} has nothing to go on with"),
         RunOutcome::AlreadyRunning => bail!(is_running(&job, &answer.notes)),
         RunOutcome::OnHold => bail!(is_on_hold(&job)),
     }
-    let finished = installation.finish().await;
-    let run = engine.store().run(engine.company(), &job, answer.run).await?.context("the run is not in the store")?;
-    show(&run, &answer.notes, begin.elapsed(), as_json)?;
-    finished?;
-    Ok(exit_code(&run))
+}
+
+/// Ends a command that was told to while it looked for changes.
+async fn left_here(installation: &Installation, job: &str) -> anyhow::Result<ExitCode> {
+    installation.give_up_runs().await?;
+    output::note(&format!("the run of {job} was interrupted; the next one goes on where it stood"));
+    Ok(ExitCode::from(INTERRUPTED))
 }
 
 async fn deployed(
@@ -178,6 +215,9 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
         lines.push(format!("see what failed with: couplet errors {:?}", run.job));
     } else if run.counters.noted > 0 {
         lines.push(format!("see which fields stayed behind with: couplet errors {:?}", run.job));
+    }
+    if run.counters.waiting > 0 {
+        lines.push(format!("see what waits, and for what, with: couplet waiting {:?}", run.job));
     }
     lines.join("\n")
 }

@@ -1,7 +1,8 @@
-//! `couplet serve`: all jobs by their timers, until Ctrl-C.
+//! `couplet serve`: all jobs by their timers, until Ctrl-C or SIGTERM.
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use couplet_engine::EngineError;
 use couplet_local::{EventSource, Timer, scheduler, timers};
@@ -12,16 +13,35 @@ use tokio::sync::watch;
 use crate::installation::{self, Installation};
 use crate::{interrupt, output};
 
-/// Runs all jobs that can run, until Ctrl-C; then processes what is left.
+/// What is under way may take so long when the process is told to end. Service managers kill after 90 seconds, some
+/// containers after ten; what is cut off then goes on after the next start.
+const LAST_WORK: Duration = Duration::from_secs(8);
+
+/// Runs all jobs that can run, until told to end. Batches under way are finished; what is left stays in the queue, which
+/// the next command goes on with.
 pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let installation = Installation::open(&settings).await?;
     output::note("running all jobs by their timers; Ctrl-C ends");
     let timers = timers(&installation.application.engine.jobs());
-    jobs_until_stopped(&installation.application, &installation.source, &timers, &interrupt::flag()).await;
-    output::note("processing what is left in the queue");
-    installation.finish().await?;
+    let stop = interrupt::flag();
+    let work = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
+    tokio::select! {
+        () = work => {}
+        () = too_long_after(&stop) => installation.give_up_runs().await?,
+    }
+    let left = installation.left_in_queue().await?;
+    if left > 0 {
+        output::note(&format!("{left} records are left in the queue; the next command goes on with them"));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until it is told to end and whatever is under way has had its time.
+async fn too_long_after(stop: &watch::Receiver<bool>) {
+    interrupt::told(stop).await;
+    output::note("finishing what is under way; once more to end at once");
+    tokio::time::sleep(LAST_WORK).await;
 }
 
 /// Starts jobs by their timers and processes records until told to stop.

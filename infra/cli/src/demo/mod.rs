@@ -43,7 +43,7 @@ pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let work = work(&company, &application, &source);
     let report = tokio::select! {
         report = work => report?,
-        _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(130)),
+        _ = stopped.wait_for(|stopped| *stopped) => return Ok(ExitCode::from(interrupt::INTERRUPTED)),
     };
     if options.json {
         output::json(&report.json())?;

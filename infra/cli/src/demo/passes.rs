@@ -103,7 +103,9 @@ async fn run_one(
     match drained {
         Drained::Empty { dead: 0 } => {}
         Drained::Empty { dead } => bail!("{dead} records were given up after several attempts"),
-        Drained::TimeUp(depth) => bail!("{} records were not processed in {} s", depth.open, DRAIN_LIMIT.as_secs()),
+        Drained::TimeUp(depth) | Drained::Stopped(depth) => {
+            bail!("{} records were not processed in {} s", depth.open, DRAIN_LIMIT.as_secs())
+        }
     }
     let engine = &application.engine;
     let run = engine.store().run(engine.company(), &plan.name, answer.run).await?.context("the run is not stored")?;

@@ -1,13 +1,14 @@
 //! Step 6: store what became of each record together with its count, and release the records that waited for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use couplet_model::coupling::{Base, LastResult, SideState};
 use couplet_model::decision::Decision;
-use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote};
+use couplet_model::message::Treatment;
+use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote, Need};
 use couplet_model::table::Side;
 use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, RecordMessage};
-use couplet_store::{Commit, CommitResult, ErrorRecord, Failure, FailureChange, FailureKind};
+use couplet_store::{Commit, CommitResult, ErrorRecord, Failure, FailureChange, FailureKind, Wait};
 use jiff::Timestamp;
 
 use super::{Batch, End, Entry, Stop};
@@ -29,6 +30,7 @@ impl Batch<'_> {
             }
         }
         let earlier = self.earlier_failures().await?;
+        let waited = self.judge_waits(&earlier).await?;
         let mut places = Vec::new();
         let mut commits = Vec::new();
         let mut errors = Vec::new();
@@ -50,13 +52,10 @@ impl Batch<'_> {
                 direction: self.direction,
                 coupling: self.coupling_after(entry, outcome, now),
                 failure,
-                wait: match outcome {
-                    Outcome::Waiting(dependency) => Some((dependency.clone(), waiting_message(entry))),
-                    outcome if is_synchronized(outcome) => {
-                        entry.missing.as_ref().map(|missing| (missing.clone(), waiting_message(entry)))
-                    }
-                    _ => None,
-                },
+                wait: entry.needs().map(|need| {
+                    let since = waited.get(&entry.record()).copied().unwrap_or(now);
+                    Wait::new(need, &entry.message, self.label(entry), since)
+                }),
                 outcome: counters,
             });
         }
@@ -92,7 +91,7 @@ impl Batch<'_> {
             .entries
             .iter()
             .filter(|entry| match &entry.end {
-                Some(End::Settled(Outcome::Failed(_) | Outcome::Conflict(_))) => true,
+                Some(End::Settled(Outcome::Failed(_) | Outcome::Conflict(_) | Outcome::Waiting(_))) => true,
                 Some(End::Settled(_)) => {
                     entry.message.snapshot.is_none() || entry.coupling.as_ref().is_none_or(|c| c.failed(self.direction))
                 }
@@ -104,10 +103,45 @@ impl Batch<'_> {
         Ok(engine.store().failures_of(engine.company(), mapping, self.direction, &ids).await?)
     }
 
+    /// Tells records that wait from those that do so in vain: the mapping they wait for has run since they began, so
+    /// somebody has to look (R149). They are failures that a coupling may still mend. Gives since when each has waited.
+    async fn judge_waits(
+        &mut self,
+        earlier: &HashMap<RecordId, Failure>,
+    ) -> Result<HashMap<RecordId, Timestamp>, Stop> {
+        let (engine, mapping) = (self.engine, &self.mapping.name);
+        let waiting: Vec<(RecordId, &Dependency)> = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry.record(), &entry.needs()?.dependency)))
+            .collect();
+        if waiting.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut since = engine.store().waited_since(engine.company(), mapping, self.direction, &waiting).await?;
+        for entry in &mut self.entries {
+            let Some(End::Settled(Outcome::Waiting(need))) = &entry.end else { continue };
+            let failure = earlier.get(&entry.record()).filter(|failure| failure.kind == FailureKind::Waiting);
+            let before = entry.treatment().waited_since.or(failure.map(|failure| failure.first_at));
+            if let Some(before) = before {
+                let since = since.entry(entry.record()).or_insert(before);
+                *since = before.min(*since);
+                entry.end = Some(End::Settled(Outcome::WaitingInVain(need.clone())));
+            }
+        }
+        Ok(since)
+    }
+
+    fn label(&self, entry: &Entry) -> String {
+        let source = self.mapping.table(self.direction.source());
+        entry.source.as_ref().map_or_else(|| entry.record().to_string(), |record| record.label(source))
+    }
+
     fn failure(&self, entry: &Entry, outcome: &Outcome, earlier: Option<&Failure>, now: Timestamp) -> FailureChange {
         let (kind, data, conflicts): (_, DataFailure, Vec<FieldConflict>) = match outcome {
             Outcome::Failed(failure) => (FailureKind::Data, failure.clone(), Vec::new()),
             Outcome::Conflict(conflicts) => (FailureKind::Conflict, conflict_failure(conflicts), conflicts.clone()),
+            Outcome::WaitingInVain(need) => (FailureKind::Waiting, self.engine.waiting_failure(need), Vec::new()),
             outcome if is_synchronized(outcome) && entry.notes.iter().any(|note| note.is_left) => {
                 (FailureKind::Fields, FieldNote::joined(&entry.notes), Vec::new())
             }
@@ -115,13 +149,12 @@ impl Batch<'_> {
             _ => return FailureChange::Keep,
         };
         let attempts = earlier.map_or(0, |failure| failure.attempts) + 1;
-        let source = self.mapping.table(self.direction.source());
         FailureChange::Set(Failure {
             mapping: self.mapping.name.clone(),
             direction: self.direction,
             record: entry.record(),
             other: entry.coupling.as_ref().map(|coupling| coupling.id(self.direction.destination())),
-            label: entry.source.as_ref().map_or_else(|| entry.record().to_string(), |record| record.label(source)),
+            label: self.label(entry),
             run: self.run,
             first_at: earlier.map_or(now, |failure| failure.first_at),
             at: now,
@@ -130,7 +163,7 @@ impl Batch<'_> {
             field: data.field,
             message: data.message,
             conflicts,
-            treatment: entry.treatment(),
+            treatment: Treatment { waited_since: None, ..entry.treatment() },
             retry_at: Some(retry_at(attempts, now)),
         })
     }
@@ -172,6 +205,7 @@ impl Batch<'_> {
             kind: match failure.kind {
                 FailureKind::Data => "data".to_owned(),
                 FailureKind::Conflict => "conflict".to_owned(),
+                FailureKind::Waiting => "waiting".to_owned(),
                 FailureKind::Fields => "fields".to_owned(),
             },
         }
@@ -193,6 +227,10 @@ impl Batch<'_> {
             }
             Outcome::Conflict(conflicts) => {
                 next.set_result(self.direction, result(Some(conflict_failure(conflicts).message)));
+                return Some(next);
+            }
+            Outcome::WaitingInVain(need) => {
+                next.set_result(self.direction, result(Some(self.engine.waiting_failure(need).message)));
                 return Some(next);
             }
             _ => return None,
@@ -275,23 +313,15 @@ impl Batch<'_> {
 
     /// A record that began to wait while its dependency was being coupled would wait for ever: it looks once more.
     async fn recheck_waits(&mut self) -> Result<(), Stop> {
-        let waiting: Vec<(Dependency, RecordMessage)> = self
+        let waiting: HashSet<&Dependency> = self
             .entries
             .iter()
-            .filter_map(|entry| match &entry.end {
-                Some(End::Settled(Outcome::Waiting(dependency))) => Some((dependency.clone(), waiting_message(entry))),
-                _ => None,
-            })
+            .filter_map(|entry| Some(&entry.needs()?.dependency))
             .collect();
         let mut appeared: Vec<Dependency> = Vec::new();
-        let mut asked: HashMap<Dependency, bool> = HashMap::new();
-        for (dependency, _) in &waiting {
-            if !asked.contains_key(dependency) {
-                let coupled = self.engine.is_coupled(dependency).await?;
-                asked.insert(dependency.clone(), coupled);
-                if coupled {
-                    appeared.push(dependency.clone());
-                }
+        for dependency in waiting {
+            if self.engine.is_coupled(dependency).await? {
+                appeared.push(dependency.clone());
             }
         }
         if appeared.is_empty() { Ok(()) } else { Ok(self.engine.release(&appeared).await?) }
@@ -306,7 +336,13 @@ impl Batch<'_> {
             let became_usable = matches!(&entry.end, Some(End::Settled(Outcome::Inserted)))
                 || (entry.adopted || entry.made)
                     && matches!(&entry.end, Some(End::Settled(Outcome::Modified | Outcome::Unchanged)));
-            let Some(coupling) = entry.coupling.as_ref().filter(|_| became_usable) else { continue };
+            let Some(coupling) = &entry.coupling else { continue };
+            let was_written = matches!(&entry.end, Some(End::Settled(Outcome::Modified | Outcome::Unchanged)));
+            // A record that got another key is found under that one from now on.
+            let was_renamed = was_written && self.key_of(entry).is_some_and(|key| coupling.key.as_ref() != Some(&key));
+            if !became_usable && !was_renamed {
+                continue;
+            }
             let dependency = |side, key| Dependency { mapping: self.mapping.name.clone(), side, key };
             appeared.push(dependency(Side::Dataverse, coupling.dataverse_id.to_string()));
             appeared.extend(self.key_of(entry).map(|key| dependency(Side::BusinessCentral, key)));
@@ -352,9 +388,15 @@ fn is_synchronized(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Inserted | Outcome::Modified | Outcome::Unchanged)
 }
 
-/// The message that wakes a waiting record: it reads the record again.
-fn waiting_message(entry: &Entry) -> RecordMessage {
-    RecordMessage { snapshot: None, replay: None, ..entry.message.clone() }
+impl Entry {
+    /// What the record waits for: as a whole, or with a field that it travelled without.
+    fn needs(&self) -> Option<&Need> {
+        match &self.end {
+            Some(End::Settled(Outcome::Waiting(need) | Outcome::WaitingInVain(need))) => Some(need),
+            Some(End::Settled(outcome)) if is_synchronized(outcome) => self.missing.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// A conflict in words, both values included (U7).

@@ -91,8 +91,8 @@ impl Batch<'_> {
                     entry.settle(Outcome::Failed(failure));
                     continue;
                 }
-                Err(Obstacle::Wait(dependency)) => {
-                    entry.settle(Outcome::Waiting(dependency));
+                Err(Obstacle::Wait(need)) => {
+                    entry.settle(Outcome::Waiting(need));
                     continue;
                 }
             };

@@ -66,7 +66,7 @@ struct Entry {
     /// Fields that stayed behind or arrived as another value.
     notes: Vec<FieldNote>,
     /// What brings the record back once it is coupled, although the rest of it travels now.
-    missing: Option<Dependency>,
+    missing: Option<Need>,
     decision: Option<Decision>,
     written: Option<couplet_model::system::Written>,
     followed: Followed,
@@ -241,8 +241,7 @@ fn entries_of(deliveries: Vec<(usize, Delivery)>) -> Vec<Entry> {
         let entry = &mut entries[index];
         entry.deliveries.push(place);
         entry.receive_count = entry.receive_count.max(delivery.receive_count);
-        entry.message.treatment.create |= delivery.message.treatment.create;
-        entry.message.treatment.force |= delivery.message.treatment.force;
+        entry.message.treatment = entry.message.treatment.or(delivery.message.treatment);
         // Which of two snapshots is newer is known for sure only by reading again.
         entry.message.snapshot = None;
     }

@@ -31,10 +31,15 @@ impl Batch<'_> {
                 let wait = until.duration_since(now).unsigned_abs();
                 entry.postpone(format!("another worker is writing this pair, until {until} at the latest"), wait);
             } else if coupling.reserved_by() == Some(self.direction.reverse()) {
-                entry.settle(Outcome::Waiting(Dependency {
-                    mapping: self.mapping.name.clone(),
-                    side: Side::Dataverse,
-                    key: coupling.dataverse_id.to_string(),
+                let partner = coupling.id(self.direction.destination());
+                entry.settle(Outcome::Waiting(Need {
+                    dependency: Dependency {
+                        mapping: self.mapping.name.clone(),
+                        side: Side::Dataverse,
+                        key: coupling.dataverse_id.to_string(),
+                    },
+                    field: "the creation in the other direction".to_owned(),
+                    value: partner.to_string(),
                 }));
             }
         }

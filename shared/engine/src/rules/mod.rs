@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use couplet_model::catalogue::MappingKind;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::outcome::{DataFailure, Dependency, FieldNote};
+use couplet_model::outcome::{DataFailure, FieldNote, Need};
 use couplet_model::table::{Side, Table};
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
 use uuid::Uuid;
@@ -42,7 +42,7 @@ pub(crate) enum Obstacle {
     /// A person must mend it.
     Failure(DataFailure),
     /// Another record must be coupled first.
-    Wait(Dependency),
+    Wait(Need),
 }
 
 impl From<DataFailure> for Obstacle {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
-use couplet_model::outcome::{DataFailure, Dependency};
+use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
@@ -226,10 +226,14 @@ impl ToDataverse {
             .into());
         };
         let waits = || {
-            Obstacle::Wait(Dependency {
-                mapping: MappingName::from(UNITS),
-                side: Side::BusinessCentral,
-                key: code.to_owned(),
+            Obstacle::Wait(Need {
+                dependency: Dependency {
+                    mapping: MappingName::from(UNITS),
+                    side: Side::BusinessCentral,
+                    key: code.to_owned(),
+                },
+                field: "Base Unit of Measure".to_owned(),
+                value: code.to_owned(),
             })
         };
         let coupling = self.units.get(code).filter(|coupling| is_usable(coupling)).ok_or_else(waits)?;
@@ -294,10 +298,14 @@ impl PreparedRules for FromDataverse {
             && let Some(group) = record.source.get("defaultuomscheduleid").as_guid()
         {
             let code = self.unit_codes.get(&group).ok_or_else(|| {
-                Obstacle::Wait(Dependency {
-                    mapping: MappingName::from(UNITS),
-                    side: Side::Dataverse,
-                    key: group.to_string(),
+                Obstacle::Wait(Need {
+                    dependency: Dependency {
+                        mapping: MappingName::from(UNITS),
+                        side: Side::Dataverse,
+                        key: group.to_string(),
+                    },
+                    field: "Unit Group".to_owned(),
+                    value: group.to_string(),
                 })
             })?;
             set_on_create(fields, &self.table, "baseUnitOfMeasureCode", Value::text(code.clone()))?;

@@ -5,7 +5,7 @@
 //! it is sent anew, to be delivered when that worker must be done, and the one that was delivered is done with. Its
 //! deliveries are counted from the beginning, and no number of waits can make it a dead letter.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
@@ -109,6 +109,11 @@ pub(super) async fn postpone(application: &Application, queue_url: &str, postpon
         if let Err(error) = send_later(&application.cloud.sqs, queue_url, bodies).await {
             tracing::warn!(messages = request.len(), "messages that wait could not be sent anew: {error}");
             left.extend(request);
+        } else if let Some(held_back) = &application.held_back {
+            let now = Instant::now();
+            for message in &request {
+                held_back.note(&message.envelope.message_id, &message.reason, message.pause, now);
+            }
         }
     }
     let retries = application.retries;
@@ -120,6 +125,12 @@ pub(super) async fn postpone(application: &Application, queue_url: &str, postpon
 pub(super) async fn give_back(application: &Application, queue_url: &str, returned: Vec<Returned>) -> SqsBatchResponse {
     note_dead_letters(application, &returned).await;
     set_pauses(application, queue_url, &returned).await;
+    if let Some(held_back) = &application.held_back {
+        let now = Instant::now();
+        for message in returned.iter().filter(|message| !message.is_given_up) {
+            held_back.note(&message.envelope.message_id, &message.reason, message.pause, now);
+        }
+    }
     let mut response = SqsBatchResponse::default();
     response.set_failures(returned.into_iter().map(|message| message.envelope.message_id));
     response

@@ -52,6 +52,9 @@ pub struct RunJobAnswer {
     pub enqueued: u64,
     /// Records it judged without the queue.
     pub judged: Counters,
+    /// Records of earlier runs that still wait for others.
+    #[serde(default)]
+    pub waiting: u64,
     /// What else is to be known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -89,7 +92,7 @@ impl From<RunReport> for RunJobAnswer {
             RunStatus::OnHold => (report.run, RunOutcome::OnHold),
             RunStatus::Over => (report.run, RunOutcome::Over),
         };
-        Self { run, outcome, enqueued: report.enqueued, judged: report.judged, notes }
+        Self { run, outcome, enqueued: report.enqueued, judged: report.judged, waiting: report.waiting, notes }
     }
 }
 
@@ -131,8 +134,12 @@ pub(super) fn answer(
             let run = [("run", answer.run.to_string())];
             match answer.outcome {
                 RunOutcome::Done => {
-                    tracing::info!(run = %answer.run, outcome = "done", enqueued = answer.enqueued, "run ended");
-                    let found = [Metric::count("SuccessfulRuns", 1), Metric::count("RecordsFound", answer.enqueued)];
+                    tracing::info!(run = %answer.run, outcome = "done", enqueued = answer.enqueued, waiting = answer.waiting, "run ended");
+                    let found = [
+                        Metric::count("SuccessfulRuns", 1),
+                        Metric::count("RecordsFound", answer.enqueued),
+                        Metric::count("RecordsWaiting", answer.waiting),
+                    ];
                     application.metrics.tell(("Job", job), &found, &run);
                 }
                 RunOutcome::GoesOn => {

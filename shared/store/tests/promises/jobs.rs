@@ -162,7 +162,7 @@ async fn the_place_of_a_run_is_there_for_the_next_one_until_a_run_ends_well() {
     let next = RunId::fresh();
     let LeaseResult::Acquired(acquired) = acquire(&store, next, 400).await else { panic!("not acquired") };
     assert_eq!(acquired.place.as_deref(), Some("page 7"));
-    let failed = Ended { state: JobState::Error, message: Some("down".to_owned()), keeps_place: true };
+    let failed = Ended::badly("down".to_owned(), true);
     store.release_lease(COMPANY, JOB, Holder { run: next, leg: 0 }, failed, at(410)).await.unwrap();
     assert_eq!(job(&store).await.place.as_deref(), Some("page 7"));
     let last = RunId::fresh();
@@ -191,7 +191,7 @@ async fn an_idle_or_failed_job_starts_again() {
     {
         let run = RunId::fresh();
         assert!(matches!(acquire(&store, run, second).await, LeaseResult::Acquired(_)));
-        let ended = Ended { state, message: message.clone(), keeps_place: false };
+        let ended = Ended { state, message: message.clone(), keeps_place: false, was_full: false };
         store.release_lease(COMPANY, JOB, Holder { run, leg: 0 }, ended, at(second + 1)).await.unwrap();
         assert_eq!((job(&store).await.state, job(&store).await.message), (state, message));
     }
@@ -229,4 +229,33 @@ async fn all_jobs_are_listed_by_name() {
     }
     let names: Vec<_> = store.jobs(COMPANY).await.unwrap().into_iter().map(|job| job.name).collect();
     assert_eq!(names, ["CUSTOMER", "ITEM-PRODUCT", "Item Availability"]);
+}
+
+#[tokio::test]
+async fn f22_a_full_synchronization_is_owed_until_one_has_ended_well() {
+    let store = empty_store().await;
+    let acquire_in_full =
+        async |run, second| store.acquire_lease_in_full(COMPANY, JOB, run, at(second), FIVE_MINUTES).await.unwrap();
+    let first = RunId::fresh();
+    let LeaseResult::Acquired(acquired) = acquire_in_full(first, 0).await else { panic!("not acquired") };
+    assert_eq!(acquired, job(&store).await);
+    assert_eq!(acquired.full_since, Some(at(0)));
+    // A run that dies, one that fails and one that looked for changes only all leave it as it is.
+    let dies = RunId::fresh();
+    let LeaseResult::Acquired(acquired) = acquire(&store, dies, 301).await else { panic!("not acquired") };
+    assert_eq!(acquired.full_since, Some(at(0)));
+    let failed = Ended::badly("down".to_owned(), false);
+    store.release_lease(COMPANY, JOB, Holder { run: dies, leg: 0 }, failed, at(310)).await.unwrap();
+    assert_eq!(job(&store).await.full_since, Some(at(0)));
+    let changes = RunId::fresh();
+    acquire(&store, changes, 320).await;
+    release(&store, changes, 330).await;
+    assert_eq!(job(&store).await.full_since, Some(at(0)));
+
+    let last = RunId::fresh();
+    let LeaseResult::Acquired(acquired) = acquire_in_full(last, 340).await else { panic!("not acquired") };
+    assert_eq!(acquired.full_since, Some(at(0)), "since the first time it was asked for");
+    let ended = Ended::well_in_full(JobState::Ready);
+    store.release_lease(COMPANY, JOB, Holder { run: last, leg: 0 }, ended, at(350)).await.unwrap();
+    assert_eq!(job(&store).await.full_since, None);
 }
