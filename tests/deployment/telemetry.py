@@ -20,7 +20,7 @@ SAID_AGAIN = "lambda_runtime::layers::panic"
 MOST = 100
 # Metrics that the proof gives a reason for, and what distinguishes them.
 METRICS = {
-    "Job": {"SuccessfulRuns", "FailedRuns", "RecordsFound"},
+    "Job": {"SuccessfulRuns", "FailedRuns", "RecordsFound", "RecordsWaiting"},
     "Direction": {"Inserted", "Modified", "Unchanged", "Failed", "Returned"},
     "Mapping": {"Lag"},
     "Function": {"BatchSize", "DeadLetters", "RemainingTime"},

@@ -114,6 +114,24 @@ impl Installation {
         }
     }
 
+    /// Fails when the file beneath the store does: nothing that happened since can be told from it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and what to do.
+    pub fn storage_is_sound(&self) -> anyhow::Result<()> {
+        match self.cloud.trouble() {
+            Some(trouble) => bail!("{trouble}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the file beneath the store fails.
+    pub async fn storage_failed(&self) {
+        while self.cloud.trouble().is_none() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Gives back what a run holds that was interrupted in this process, so that the next one need not wait for it.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::dynamodb::{EmbeddedDynamoDb, OpenError};
 use crate::kept_messages::{KeptMessages, KeptMessagesError};
 use crate::recovery::{InterruptedRun, Messages, recover};
 use crate::sqs::{CreateQueueError, EmbeddedSqs, QueueSettings, QueueWithDeadLetters};
+use crate::storage::StorageTrouble;
 
 /// Name of the records queue.
 const RECORDS: &str = "couplet-records";
@@ -32,6 +33,9 @@ pub enum EmbeddedCloudError {
     /// The queues.
     #[error(transparent)]
     Queue(#[from] CreateQueueError),
+    /// The file beneath the database.
+    #[error("{0}")]
+    Storage(StorageTrouble),
     /// The messages of earlier processes.
     #[error(transparent)]
     Messages(#[from] KeptMessagesError),
@@ -140,6 +144,11 @@ impl EmbeddedCloud {
     pub async fn give_up_runs(&self, settings: &Settings) -> Result<Vec<InterruptedRun>, EmbeddedCloudError> {
         let store = wiring::store(settings, self.dynamodb.client());
         Ok(recover(&store, settings.company, Messages::Kept).await?)
+    }
+
+    /// What is wrong with the file beneath the database, if anything was found to be: then nothing can be stored any more.
+    pub fn trouble(&self) -> Option<&StorageTrouble> {
+        self.dynamodb.trouble()
     }
 
     /// What an earlier process left in the queues.

@@ -1,6 +1,7 @@
 //! DynamoDB in this process: an SDK client whose requests are answered by an embedded engine, without a socket.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::Region;
@@ -15,18 +16,46 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::storage::StorageTrouble;
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+/// How a failure of the file is answered. The service itself has no such failure.
+const STORAGE_FAILURE: &str = "com.amazonaws.dynamodb.v20120810#StorageFailure";
 
 /// The embedded database could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the embedded DynamoDB cannot be opened: {0}")]
-pub struct OpenError(String);
+pub enum OpenError {
+    /// Its file is to blame.
+    #[error("{0}")]
+    File(StorageTrouble),
+    /// Anything else.
+    #[error("the embedded DynamoDB cannot be opened: {0}")]
+    Other(String),
+}
+
+impl OpenError {
+    fn of(path: &Path, error: &DynoxideError) -> Self {
+        let text = error.to_string();
+        match StorageTrouble::of_failure(path, &text) {
+            Some(trouble) => Self::File(trouble),
+            None => Self::Other(format!("{}: {text}", path.display())),
+        }
+    }
+}
 
 /// A DynamoDB in this process; all its clients see the same tables.
 #[derive(Clone)]
 pub struct EmbeddedDynamoDb {
     database: Database,
+    file: Option<Arc<File>>,
+}
+
+/// The file beneath a database, and what was found to be wrong with it.
+struct File {
+    path: PathBuf,
+    trouble: OnceLock<StorageTrouble>,
 }
 
 impl EmbeddedDynamoDb {
@@ -35,10 +64,10 @@ impl EmbeddedDynamoDb {
     /// # Errors
     /// When SQLite refuses.
     pub fn open_in_memory() -> Result<Self, OpenError> {
-        let database = Database::memory().map_err(|error| OpenError(error.to_string()))?;
+        let database = Database::memory().map_err(|error| OpenError::Other(error.to_string()))?;
         // Nothing survives a crash anyway, so nothing needs to be flushed.
-        database.enable_bulk_loading().map_err(|error| OpenError(error.to_string()))?;
-        Ok(Self { database })
+        database.enable_bulk_loading().map_err(|error| OpenError::Other(error.to_string()))?;
+        Ok(Self { database, file: None })
     }
 
     /// The database in a file, created if it is not there. What was stored survives the end of the process.
@@ -46,12 +75,16 @@ impl EmbeddedDynamoDb {
     /// # Errors
     /// When the file cannot be opened or is no such database.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let text = path.to_str().ok_or_else(|| OpenError(format!("{} is not UTF-8", path.display())))?;
-        let database = Database::new(text).map_err(|error| OpenError(format!("{text}: {error}")))?;
+        let text = path.to_str().ok_or_else(|| OpenError::Other(format!("{} is not UTF-8", path.display())))?;
+        if let Some(trouble) = StorageTrouble::of_empty(path) {
+            return Err(OpenError::File(trouble));
+        }
+        let database = Database::new(text).map_err(|error| OpenError::of(path, &error))?;
         // With a write-ahead log, `synchronous = NORMAL` keeps every commit through a crash of the process and the
         // file intact through a loss of power, without a flush per transaction.
-        database.disable_bulk_loading().map_err(|error| OpenError(format!("{text}: {error}")))?;
-        Ok(Self { database })
+        database.disable_bulk_loading().map_err(|error| OpenError::of(path, &error))?;
+        let file = File { path: path.to_owned(), trouble: OnceLock::new() };
+        Ok(Self { database, file: Some(Arc::new(file)) })
     }
 
     /// A client of this database.
@@ -70,8 +103,24 @@ impl EmbeddedDynamoDb {
     pub fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
         match run(&self.database, operation, body) {
             Ok(body) => (200, body),
-            Err(error) => (error.status_code(), error.to_json()),
+            Err(error) => match self.trouble_of(&error) {
+                // As a refusal, which nobody repeats: an internal error would be tried again for a minute.
+                Some(trouble) => (400, json!({ "__type": STORAGE_FAILURE, "message": trouble }).to_string()),
+                None => (error.status_code(), error.to_json()),
+            },
         }
+    }
+
+    /// What is wrong with the file beneath the database, once something has been found to be.
+    pub fn trouble(&self) -> Option<&StorageTrouble> {
+        self.file.as_ref()?.trouble.get()
+    }
+
+    /// What a failure says about the file; the first finding stays.
+    fn trouble_of(&self, error: &DynoxideError) -> Option<String> {
+        let file = self.file.as_ref()?;
+        let trouble = StorageTrouble::of_failure(&file.path, &error.to_string())?;
+        Some(file.trouble.get_or_init(|| trouble).to_string())
     }
 
     /// Removes the items whose time to live has passed, as the service does in the background; tells how many.
@@ -79,7 +128,10 @@ impl EmbeddedDynamoDb {
     /// # Errors
     /// When SQLite refuses.
     pub fn remove_expired(&self) -> Result<usize, OpenError> {
-        self.database.sweep_ttl().map_err(|error| OpenError(error.to_string()))
+        self.database.sweep_ttl().map_err(|error| match &self.file {
+            Some(file) => OpenError::of(&file.path, &error),
+            None => OpenError::Other(error.to_string()),
+        })
     }
 }
 

@@ -90,7 +90,7 @@ impl EventSource {
     /// Processes messages until told to stop. Batches under way are finished.
     pub async fn run(&self, stop: &watch::Receiver<bool>) {
         let workers = (0..self.options.concurrency.max(1)).map(|_| async {
-            while !*stop.borrow() {
+            while !*stop.borrow() && self.cloud.trouble().is_none() {
                 if self.work(self.options.window).await == 0 {
                     tokio::time::sleep(self.options.window.max(IDLE_PAUSE)).await;
                 }
@@ -129,6 +129,9 @@ impl EventSource {
         let workers = (0..self.options.concurrency.max(1)).map(|_| self.drain_alone(end, stop));
         let results: Vec<_> = stream::iter(workers).buffer_unordered(usize::MAX).collect().await;
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
+        if let Some(trouble) = self.cloud.trouble() {
+            return Err(EmbeddedCloudError::Storage(trouble.clone()));
+        }
         let depth = self.cloud.depth().await?;
         Ok(match depth.open {
             0 => Drained::Empty { dead: depth.dead },
@@ -138,7 +141,7 @@ impl EventSource {
     }
 
     async fn drain_alone(&self, end: Instant, stop: &watch::Receiver<bool>) -> Result<(), EmbeddedCloudError> {
-        while Instant::now() < end && !*stop.borrow() {
+        while Instant::now() < end && !*stop.borrow() && self.cloud.trouble().is_none() {
             if self.work(Duration::ZERO).await == 0 {
                 if self.cloud.depth().await?.open == 0 {
                     return Ok(());

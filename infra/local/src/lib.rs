@@ -16,6 +16,7 @@ pub mod recovery;
 #[cfg(feature = "handlers")]
 pub mod scheduler;
 pub mod sqs;
+pub mod storage;
 
 #[cfg(feature = "handlers")]
 pub use cloud::{EmbeddedCloud, EmbeddedCloudError};
@@ -29,3 +30,4 @@ pub use recovery::{InterruptedRun, Messages, recover};
 #[cfg(feature = "handlers")]
 pub use scheduler::{Timer, timers};
 pub use sqs::EmbeddedSqs;
+pub use storage::StorageTrouble;

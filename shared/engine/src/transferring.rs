@@ -142,7 +142,7 @@ enum Resolved {
     /// The destination is left alone.
     Decline,
     /// It stays behind.
-    Left(FieldNote, Option<Dependency>),
+    Left(FieldNote, Option<Need>),
 }
 
 /// What the rows of a mapping make of one source record.

@@ -49,6 +49,9 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The file beneath the database fails, where it is kept on this machine; in words for the operator.
+    #[error("{0}")]
+    Storage(String),
     /// DynamoDB refused the request.
     #[error("DynamoDB refused the request: {0}")]
     Refused(String),
@@ -61,9 +64,11 @@ impl StoreError {
             Self::Throttled(_) | Self::Contended(_) | Self::Unreachable(_) => RetryClass::RetryNow,
             Self::Stale { .. } => RetryClass::Conflict,
             Self::TooLarge { .. } => RetryClass::Data,
-            Self::AccessDenied(_) | Self::TableMissing { .. } | Self::Corrupt { .. } | Self::Refused(_) => {
-                RetryClass::Configuration
-            }
+            Self::AccessDenied(_)
+            | Self::TableMissing { .. }
+            | Self::Corrupt { .. }
+            | Self::Storage(_)
+            | Self::Refused(_) => RetryClass::Configuration,
         }
     }
 
@@ -85,6 +90,7 @@ impl StoreError {
         let code = service.code().unwrap_or_default();
         let text = format!("{code}: {}", service.message().unwrap_or_default());
         match code {
+            "StorageFailure" => Self::Storage(service.message().unwrap_or_default().to_owned()),
             "ResourceNotFoundException" => Self::TableMissing { table: table.to_owned() },
             code if is_throttling(code) => Self::Throttled(text),
             code if is_contention(code) => Self::Contended(text),

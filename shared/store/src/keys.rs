@@ -11,7 +11,7 @@
 //! | mark: something waits for this | `<company>#<needed mapping>#<shard of key>` | `needed#<side>#<key>` | `expires`; no `data` |
 //! | run | `<company>#run#<job>` | `<run>` | times, counters, `message`, `expires`; no `data` |
 //! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
-//! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, times, `message`; no `data` |
+//! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, `full_since`, times, `message`; no `data` |
 //! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
 //! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |

@@ -57,6 +57,7 @@ async fn here(
     progress.show(&format!("{job}: synchronizing"));
     let finished = installation.finish(&stop, &progress).await;
     progress.end();
+    installation.storage_is_sound()?;
     let ran = match &answer {
         Ok(answer) => matches!(answer.outcome, RunOutcome::Done | RunOutcome::GoesOn).then_some(answer.run),
         // A run that failed is the last of its job, if it came so far as to be one.

@@ -28,8 +28,10 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let work = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
     tokio::select! {
         () = work => {}
+        () = installation.storage_failed() => {}
         () = too_long_after(&stop) => installation.give_up_runs().await?,
     }
+    installation.storage_is_sound()?;
     let left = installation.left_in_queue().await?;
     if left > 0 {
         output::note(&format!("{left} records are left in the queue; the next command goes on with them"));

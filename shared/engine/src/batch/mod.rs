@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
-use couplet_model::outcome::{Dependency, FieldNote};
+use couplet_model::outcome::{FieldNote, Need};
 use couplet_model::own_writes::Agreement;
 use couplet_model::{
     ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
-use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason};
+use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason, Need};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
 use jiff::Timestamp;
