@@ -72,9 +72,8 @@ async fn f14_sigterm_ends_a_run_and_the_next_one_goes_on() {
     business_central
         .faults()
         .set_latency(business_central_simulator::Latency { read: Duration::from_millis(1500), write: Duration::ZERO });
-    let before = business_central.requests();
     let running = started(&workplace, &["run", "ITEM-PRODUCT", "--full"]);
-    until("it looks for changes", || business_central.requests() > before + 2);
+    until("it looks for changes", || workplace.couplet(&["jobs", "--json"]).results.contains("in_process"));
     terminate(&running);
     let ended = running.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
