@@ -16,6 +16,9 @@ use crate::output;
 /// How long records may take to be processed before the command gives up on them.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3600);
 
+/// How often a command that waits for its records looks whether all jobs stand still.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
 /// The settings, from the file named, or `couplet.toml` if it is there, and the environment.
 ///
 /// # Errors
@@ -43,6 +46,26 @@ pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
     Ok(Application::new(&settings, cloud.services())?)
 }
 
+/// The application on this machine's data alone, for a command that changes them without entering the systems.
+///
+/// # Errors
+/// When the settings are wrong, there are no data, or another process works on them.
+pub async fn alone(config: Option<&Path>) -> anyhow::Result<(Application, DataFolder)> {
+    let settings = settings(config)?;
+    wiring::catalogue(&settings)?;
+    if DataFolder::existing_database(&settings.data).is_none() {
+        bail!("there are no data in {} yet", settings.data.display());
+    }
+    let folder = DataFolder::take(&settings.data)?;
+    let cloud = EmbeddedCloud::on_file(&folder.database(), &settings).await?;
+    let application = Application::new(&settings, cloud.services())?;
+    // What an earlier process left is closed first, or it would undo later what is chosen now.
+    for run in recover(application.engine.store(), settings.company).await? {
+        output::note(&interrupted(&run));
+    }
+    Ok((application, folder))
+}
+
 /// An installation that works: it has the data folder to itself.
 pub struct Installation {
     /// The engine and its clients.
@@ -64,6 +87,7 @@ impl Installation {
         let folder = DataFolder::take(&settings.data)?;
         let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
         let application = Application::new(settings, cloud.services())?;
+        application.engine.confirm_owner().await?;
         for run in recover(application.engine.store(), settings.company).await? {
             output::note(&interrupted(&run));
         }
@@ -76,7 +100,7 @@ impl Installation {
     /// # Errors
     /// When records are left; they are read again after the next start.
     pub async fn finish(&self) -> anyhow::Result<()> {
-        match self.source.drain(DRAIN_LIMIT).await? {
+        match self.drained().await? {
             Drained::Empty { dead: 0 } => Ok(()),
             Drained::Empty { dead } => {
                 bail!(
@@ -86,6 +110,25 @@ impl Installation {
             Drained::TimeUp(depth) => {
                 bail!("{} records were not processed in time; they are read again by the next command", depth.open)
             }
+        }
+    }
+}
+
+impl Installation {
+    /// Processes what is in the queue, unless all jobs come to stand still: then nothing in it is processed, and a person
+    /// has to choose.
+    async fn drained(&self) -> anyhow::Result<Drained> {
+        let stopped = async {
+            loop {
+                tokio::time::sleep(LOOK_AROUND).await;
+                if let Some(halt) = self.application.engine.halted().await? {
+                    return Ok::<_, anyhow::Error>(halt.message());
+                }
+            }
+        };
+        tokio::select! {
+            drained = self.source.drain(DRAIN_LIMIT) => Ok(drained?),
+            message = stopped => bail!(message?),
         }
     }
 }

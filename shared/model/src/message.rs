@@ -71,6 +71,20 @@ pub struct Treatment {
     /// Write without asking whether the destination was changed: the source wins.
     #[serde(default)]
     pub force: bool,
+    /// Create a destination record again that is gone, whatever the mapping's rule: a person chose that this side wins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restore: bool,
+    /// Leave what travels both ways to the other direction: a person chose that the other side wins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yields: bool,
+}
+
+impl Treatment {
+    /// Whether the destination record is looked at although the source is as it was: a full synchronization compares
+    /// everything.
+    pub fn compares(self) -> bool {
+        self.create || self.force
+    }
 }
 
 /// Version of the message format.

@@ -2,6 +2,7 @@
 
 mod proxy;
 mod queue;
+mod restoring;
 mod sales;
 mod world;
 

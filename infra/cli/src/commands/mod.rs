@@ -7,6 +7,7 @@ mod init;
 mod jobs;
 mod logs;
 mod replay;
+mod resume;
 mod run;
 mod serve;
 
@@ -17,5 +18,6 @@ pub use init::init;
 pub use jobs::{direction as direction_in_words, jobs, seconds};
 pub use logs::logs;
 pub use replay::replay;
+pub use resume::resume;
 pub use run::run;
 pub use serve::{jobs_until_stopped, serve};
