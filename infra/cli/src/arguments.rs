@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use couplet_model::ids::{RecordId, RunId};
+use couplet_model::table::Side;
 use couplet_runtime::replay::QueueName;
 use jiff::Timestamp;
 
@@ -12,7 +13,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, couplings, errors, waiting, replay and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -117,6 +118,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let the jobs go on after one of the systems was found restored to an earlier state, or exchanged.
+    ///
+    /// Without options they go on as before, which is for records that were deleted on purpose.
+    Resume(ResumeOptions),
     /// Show the dead letters of a deployed stack and send them back to their queue.
     ///
     /// What cannot be read stays; what was synchronized meanwhile is counted and removed. Records are read again before
@@ -124,6 +129,39 @@ pub enum Command {
     Replay(ReplayOptions),
     /// Show the log lines of a deployed stack's functions.
     Logs(LogsOptions),
+}
+
+/// How the jobs go on.
+#[derive(Clone, Debug, Args)]
+pub struct ResumeOptions {
+    /// The next run of each job is a full synchronization in which one side wins: its values are written wherever they
+    /// differ, and its records are created again where their partner is gone.
+    #[arg(long)]
+    pub read_everything: bool,
+    /// The side that is right; Business Central if left out.
+    #[arg(long, value_enum, requires = "read_everything")]
+    pub wins: Option<Winner>,
+    /// Accept that the Business Central environment has another name than before; its company must be the same.
+    #[arg(long, conflicts_with_all = ["read_everything", "wins"])]
+    pub moved: bool,
+}
+
+/// The side whose values are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Winner {
+    /// Business Central.
+    BusinessCentral,
+    /// Dataverse.
+    Dataverse,
+}
+
+impl From<Winner> for Side {
+    fn from(winner: Winner) -> Self {
+        match winner {
+            Winner::BusinessCentral => Self::BusinessCentral,
+            Winner::Dataverse => Self::Dataverse,
+        }
+    }
 }
 
 /// Which dead letters are sent back.

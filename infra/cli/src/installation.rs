@@ -48,6 +48,26 @@ pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
     Ok(Application::new(&settings, cloud.services())?)
 }
 
+/// The application on this machine's data alone, for a command that changes them without entering the systems.
+///
+/// # Errors
+/// When the settings are wrong, there are no data, or another process works on them.
+pub async fn alone(config: Option<&Path>) -> anyhow::Result<(Application, DataFolder)> {
+    let settings = settings(config)?;
+    wiring::catalogue(&settings)?;
+    if DataFolder::existing_database(&settings.data).is_none() {
+        bail!("there are no data in {} yet", settings.data.display());
+    }
+    let folder = DataFolder::take(&settings.data)?;
+    let cloud = EmbeddedCloud::on_file(&folder.database(), &settings).await?;
+    let application = Application::new(&settings, cloud.services())?;
+    // What an earlier process left is closed first, or it would undo later what is chosen now.
+    for run in recover(application.engine.store(), settings.company).await? {
+        output::note(&interrupted(&run));
+    }
+    Ok((application, folder))
+}
+
 /// An installation that works: it has the data folder to itself.
 pub struct Installation {
     /// The engine and its clients.
@@ -71,6 +91,7 @@ impl Installation {
         let folder = DataFolder::take(&settings.data)?;
         let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
         let application = Application::new(settings, cloud.services())?;
+        application.engine.confirm_owner().await?;
         for run in cloud.recover(settings).await? {
             output::note(&interrupted(&run));
         }
@@ -85,7 +106,8 @@ impl Installation {
     /// Processes what is in the queue; says what is waited for, and when something is left.
     ///
     /// # Errors
-    /// When records are left. They are kept, and the next command goes on with them.
+    /// When records are left. They are kept, and the next command goes on with them. When all jobs come to stand still:
+    /// then nothing in the queue is processed, and a person has to choose.
     pub async fn finish(&self, stop: &watch::Receiver<bool>, progress: &Progress) -> anyhow::Result<()> {
         let drain = self.source.drain_until(DRAIN_LIMIT, stop);
         tokio::pin!(drain);
@@ -94,7 +116,13 @@ impl Installation {
         let drained = loop {
             tokio::select! {
                 drained = &mut drain => break drained?,
-                _ = looks.tick() => tell(&self.source.held(), progress, &mut told),
+                _ = looks.tick() => {
+                    tell(&self.source.held(), progress, &mut told);
+                    if let Some(halt) = self.application.engine.halted().await? {
+                        progress.end();
+                        bail!(halt.message());
+                    }
+                }
             }
         };
         progress.end();

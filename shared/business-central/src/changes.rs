@@ -5,6 +5,7 @@ use couplet_model::system::{
     ChangePage, ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
 use couplet_model::table::{Side, Table};
+use couplet_odata::address::same_origin;
 use couplet_odata::literal::instant_text;
 use couplet_odata::query::{Query, all_of};
 use jiff::{SignedDuration, Timestamp};
@@ -66,7 +67,12 @@ impl BusinessCentralClient {
             }
             Resume::Page(token) => {
                 let feed = Feed::unpack(&token)?;
-                (feed.link.clone(), Begun::Before(feed))
+                if same_origin(&feed.link, &self.absolute(route, "")) {
+                    (feed.link.clone(), Begun::Before(feed))
+                } else {
+                    // The address has changed since: our token is for this one alone.
+                    (self.first_page(query, &reader, feed.position)?, Begun::Now(feed.position))
+                }
             }
         };
         let reply = self.read_page(&reader, url).await?;

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use couplet_model::filter::Filter;
 use couplet_model::ids::{CompanyId, RecordId};
 use couplet_model::record::Record;
-use couplet_model::system::{ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written};
+use couplet_model::system::{
+    ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
+};
 use couplet_model::table::{Side, Table};
 use couplet_odata::json_batch::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
@@ -136,6 +138,17 @@ impl BusinessCentralClient {
     }
 }
 
+/// Tenant and environment at the end of an address, or the address without them: whatever its case, as the service
+/// takes it.
+fn environment_of(url: &str) -> String {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let parts: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
+    match parts.as_slice() {
+        [_, .., tenant, environment] => format!("{tenant}/{environment}").to_lowercase(),
+        _ => rest.to_lowercase(),
+    }
+}
+
 /// The entities of a page.
 pub(crate) fn entities(page: &Json) -> Result<&Vec<Json>, SystemError> {
     page.get("value").and_then(Json::as_array).ok_or_else(|| {
@@ -159,6 +172,12 @@ impl System for BusinessCentralClient {
         self.companion && table.companion_takes_id
     }
 
+    /// The company the settings name, in the environment their address leads to. Asks nothing: every other request fails
+    /// when the company is not there.
+    async fn installation(&self) -> Result<Installation, SystemError> {
+        Ok(Installation { id: self.company.0, place: environment_of(&self.url) })
+    }
+
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         self.read_changes(query, from).await
     }
@@ -177,6 +196,24 @@ impl System for BusinessCentralClient {
 
     async fn option_labels(&self, _table: &Table, _column: &str) -> Result<Vec<(i64, String)>, SystemError> {
         Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod environment_tests {
+    use super::environment_of;
+
+    #[test]
+    fn f13_an_environment_is_told_by_tenant_and_name_whatever_host_and_case() {
+        for url in [
+            "https://api.businesscentral.dynamics.com/v2.0/6f3c2f0e/Production",
+            "https://api.businesscentral.dynamics.com/v2.0/6F3C2F0E/production/",
+            "http://127.0.0.1:4000/v2.0/6f3c2f0e/Production",
+        ] {
+            assert_eq!(environment_of(url), "6f3c2f0e/production", "{url}");
+        }
+        assert_ne!(environment_of("https://h/v2.0/6f3c2f0e/Sandbox"), "6f3c2f0e/production");
+        assert_eq!(environment_of("https://h"), "h");
     }
 }
 

@@ -8,6 +8,7 @@ use couplet_model::system::{
     ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
 use couplet_model::table::Side;
+use couplet_odata::address::same_origin;
 use couplet_odata::literal::instant_text;
 use couplet_odata::query::{Query, all_of};
 use couplet_odata::{Reply, error_of};
@@ -105,6 +106,11 @@ impl DataverseClient {
         mut feed: Feed,
         first: bool,
     ) -> Result<ChangePage, SystemError> {
+        if !same_origin(link, &self.api) {
+            // A link of another address, as after the environment was renamed. Our token is for this one alone.
+            tracing::debug!(table = query.table.name, "a link of the change feed leads to another address");
+            return self.begin_again(query, reader, &feed).await;
+        }
         let reply = self.read_page(reader, link, preference(feed.kind)).await?;
         if !reply.is_success() {
             let error = error_of(Side::Dataverse, &reply);
@@ -116,15 +122,25 @@ impl DataverseClient {
                 code = error.code,
                 "a link of the change feed is no longer known"
             );
-            return match feed.kind {
-                FeedKind::Tracked => Box::pin(self.begin_tracked(query, reader, feed.since)).await,
-                FeedKind::Modified => Box::pin(self.begin_modified(query, reader, feed.since)).await,
-            };
+            return self.begin_again(query, reader, &feed).await;
         }
         if first {
             feed.as_of = server_time(&reply, feed.since)?;
         }
         self.page(query, reader, feed, &reply).await
+    }
+
+    /// Begins a feed again whose link leads nowhere any more, from the time of change.
+    async fn begin_again(
+        &self,
+        query: &ChangesQuery<'_>,
+        reader: &RowReader<'_>,
+        feed: &Feed,
+    ) -> Result<ChangePage, SystemError> {
+        match feed.kind {
+            FeedKind::Tracked => Box::pin(self.begin_tracked(query, reader, feed.since)).await,
+            FeedKind::Modified => Box::pin(self.begin_modified(query, reader, feed.since)).await,
+        }
     }
 
     async fn page(

@@ -9,7 +9,9 @@ use couplet_model::facts::{Sight, TableFacts};
 use couplet_model::filter::Filter;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
-use couplet_model::system::{ChangePage, ChangesQuery, Resume, System, SystemError, SystemErrorKind, Write, Written};
+use couplet_model::system::{
+    ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
+};
 use couplet_model::table::{Side, Table};
 use couplet_odata::multipart::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
@@ -136,6 +138,11 @@ impl System for DataverseClient {
 
     fn takes_ids(&self, _table: &Table) -> bool {
         true
+    }
+
+    async fn installation(&self) -> Result<Installation, SystemError> {
+        let id = self.who_am_i().await?.organization_id;
+        Ok(Installation { id, place: self.api.trim_end_matches(API).to_owned() })
     }
 
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {

@@ -46,7 +46,7 @@ pub(crate) fn admit(
 /// Whether a coupled record is, as far as it is known, exactly what it was when both sides last agreed, or what we wrote to
 /// it since, so that there is nothing to do. What is unknown is no work: it could not be brought across anyway. Nothing can
 /// be said of a record while a write *from* it is not confirmed: also the value that was agreed last may have to travel
-/// again.
+/// again. Never so in a full synchronization, which looks at the destination as well.
 pub(crate) fn is_untouched(
     mapping: &ActiveMapping,
     rules: &dyn MappingRules,
@@ -58,7 +58,7 @@ pub(crate) fn is_untouched(
     let Some(coupling) = coupling else { return false };
     let is_settled =
         coupling.state == CouplingState::Coupled && !coupling.failed(direction) && !coupling.awaits(direction);
-    if !rules.record_tells_all(direction) || treatment.force || !is_settled {
+    if !rules.record_tells_all(direction) || treatment.compares() || !is_settled {
         return false;
     }
     let side = direction.source();

@@ -1,6 +1,7 @@
 //! The engine: both systems, the store and the queue of one company, and the jobs it can run.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use couplet_model::catalogue::{ITEM_AVAILABILITY, MappingDirection};
 use couplet_model::table::Side;
@@ -10,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::claims::Asking;
 use crate::landscape::Landscape;
+use crate::partners::KnownPartners;
 use crate::ports::{Checkpoints, Clock, RecordsQueue, TasksQueue};
 use crate::rules;
 
@@ -105,6 +107,10 @@ pub struct Engine {
     pub(crate) parts: Arc<EngineParts>,
     pub(crate) landscape: Arc<Landscape>,
     active: Arc<Vec<ActiveMapping>>,
+    /// Ids of tables that were searched for partners.
+    pub(crate) partners: Arc<KnownPartners>,
+    /// Set when this process has seen that the store belongs to whom the settings lead to.
+    pub(crate) owner_is_confirmed: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -112,7 +118,13 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let active = parts.catalogue.active(&parts.switches);
         let landscape = Landscape::new(parts.options.company_row);
-        Self { parts: Arc::new(parts), landscape: Arc::new(landscape), active: Arc::new(active) }
+        Self {
+            parts: Arc::new(parts),
+            landscape: Arc::new(landscape),
+            active: Arc::new(active),
+            partners: Arc::default(),
+            owner_is_confirmed: Arc::default(),
+        }
     }
 
     /// The jobs of this installation, each after all it depends on; Item Availability last.

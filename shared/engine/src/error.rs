@@ -32,6 +32,12 @@ pub enum EngineError {
     /// The set-up of one of the systems does not allow the work.
     #[error("{0}")]
     SetUp(String),
+    /// The store belongs to another company or organization than the settings lead to.
+    #[error("{0}")]
+    SomebodyElses(String),
+    /// A system was found restored or exchanged, and nobody has chosen yet how to go on.
+    #[error("{0}")]
+    Halted(String),
     /// Another run took the job over while this one was working.
     #[error("the job {0} was taken over by another run; this one stopped without moving its cursor")]
     LeaseLost(String),
@@ -41,7 +47,11 @@ impl EngineError {
     /// What to do with it.
     pub fn retry_class(&self) -> RetryClass {
         match self {
-            Self::NotThereYet { .. } | Self::UnknownMapping(_) | Self::SetUp(_) => RetryClass::Configuration,
+            Self::NotThereYet { .. }
+            | Self::UnknownMapping(_)
+            | Self::SetUp(_)
+            | Self::SomebodyElses(_)
+            | Self::Halted(_) => RetryClass::Configuration,
             Self::System(error) => error.retry_class(),
             Self::Store(error) => error.retry_class(),
             Self::Queue(_) | Self::LeaseLost(_) => RetryClass::RetryNow,

@@ -1,6 +1,6 @@
 //! The finding half of a run: read changes page by page, settle what needs no work, enqueue the rest, move the cursor.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use couplet_model::catalogue::MappingDirection;
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
@@ -9,7 +9,7 @@ use couplet_model::record::{Change, Snapshot};
 use couplet_model::seen::Remembering;
 use couplet_model::system::{ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, earlier};
 use couplet_model::table::{Side, Table};
-use couplet_model::{ActiveMapping, Counters, Filter, MappingName, Outcome, Record, RecordId, RecordMessage};
+use couplet_model::{ActiveMapping, Counters, Coupling, Filter, MappingName, Outcome, Record, RecordId, RecordMessage};
 use couplet_store::Wait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,8 +17,9 @@ use jiff::tz::TimeZone;
 use crate::admission::{Admission, admit, is_untouched};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::looking_behind::RESOLUTION;
 use crate::naming::NamedFeed;
-use crate::place::{Leg, Place, Step};
+use crate::place::{Leg, Place, Step, directions};
 use crate::rules::{self, MappingRules};
 use crate::run::{Finds, Reached, RunMode, Start, Work};
 
@@ -62,7 +63,7 @@ impl Engine {
         rules: &dyn MappingRules,
         Start { mode, place, mut found }: Start,
     ) -> Result<Reached, EngineError> {
-        let directions: Vec<Direction> = mapping.directions().collect();
+        let directions = directions(mapping, place.as_ref().and_then(|place| place.wins));
         let known = place.and_then(|place| {
             let index = directions.iter().position(|direction| *direction == place.direction)?;
             Some((index, place))
@@ -83,7 +84,7 @@ impl Engine {
         };
         for (index, direction) in directions.iter().enumerate().skip(begun) {
             if index > begun {
-                place = Place::at_feed(place.mode, *direction, first_feed(rules, *direction), place.found);
+                place = place.at_direction(*direction, first_feed(rules, *direction));
                 if leg.is_over() {
                     leg.keep_place(&place).await?;
                     return Ok(Reached::Place(place.found));
@@ -104,7 +105,7 @@ impl Engine {
                     }
                 }
                 let Some(next) = next_feed(rules, *direction, place.feed) else { break };
-                place = Place::at_feed(place.mode, *direction, next, place.found);
+                place = place.at_direction(*direction, next);
             }
         }
         Ok(Reached::End(place.found))
@@ -125,7 +126,7 @@ impl Engine {
     ) -> Result<(Feed<'_>, Treatment), EngineError> {
         let naming = place.feed.checked_sub(1).and_then(|index| rules.namings(place.direction).get(index));
         Ok(match naming {
-            None => (Feed::Records, treatment(place.mode, mapping.direction, place.direction)),
+            None => (Feed::Records, treatment(place.mode, place.wins, mapping.direction, place.direction)),
             Some(naming) => {
                 let cursor = MappingName::from(format!("{} by {}", mapping.name, naming.table).as_str());
                 (Feed::Named(NamedFeed::new(self, *naming, cursor)?), Treatment::default())
@@ -158,15 +159,22 @@ pub(crate) enum Reach {
 }
 
 /// How a run treats the records of a direction. A full synchronization of a mapping that travels both ways lets
-/// Business Central win (R83): its values are forced one way, and not overwritten the other way.
-fn treatment(mode: RunMode, mapping: MappingDirection, direction: Direction) -> Treatment {
-    match mode {
-        RunMode::Modified => Treatment::default(),
-        RunMode::Full => Treatment {
-            create: true,
-            force: direction == Direction::ToDataverse || mapping == MappingDirection::FromDataverse,
-            waited_since: None,
-        },
+/// Business Central win (R83): its values are forced one way, and not overwritten the other way. Where a person chose the
+/// winner, the other side's values do not travel at all, and what the winner misses over there is created again.
+fn treatment(mode: RunMode, wins: Option<Side>, mapping: MappingDirection, direction: Direction) -> Treatment {
+    if mode == RunMode::Modified {
+        return Treatment::default();
+    }
+    let one_way = mapping != MappingDirection::Bidirectional;
+    match wins {
+        None => {
+            Treatment { create: true, force: direction == Direction::ToDataverse || one_way, ..Treatment::default() }
+        }
+        Some(side) => {
+            let wins = direction.source() == side;
+            let force = wins || one_way;
+            Treatment { create: true, force, restore: wins, yields: !wins && !one_way, ..Treatment::default() }
+        }
     }
 }
 
@@ -218,9 +226,17 @@ impl<'a> Finder<'a> {
         let look_back = engine.options().look_back;
         let query = ChangesQuery { table, columns: &columns, filter: &filter, look_back };
         let mut remembering = cursor.as_ref().map(|cursor| Remembering::after(&cursor.seen)).unwrap_or_default();
+        let begins_at_cursor = matches!(from, Resume::Since(_));
+        let mut reached = false;
         let mut next: Cursor = loop {
             let read_at = engine.now();
             let page = engine.system(direction.source()).changes(&query, from).await?;
+            if let (Some(cursor), NextPage::Done(next)) = (&cursor, &page.next)
+                && let Some(why) = cursor.is_ahead_of(next)
+            {
+                return Err(engine.halt_for_feed(direction.source(), self.leg.job, why).await?);
+            }
+            reached |= cursor.as_ref().is_none_or(|cursor| reaches(&page.changes, cursor));
             self.place.found.notes.extend(page.note);
             self.take(page.changes, &mut remembering, read_at).await?;
             match page.next {
@@ -235,6 +251,9 @@ impl<'a> Finder<'a> {
                 NextPage::Done(next) => break next,
             }
         };
+        if let Some(cursor) = cursor.as_ref().filter(|cursor| begins_at_cursor && !reached && !cursor.seen.is_empty()) {
+            self.look_behind(cursor).await?;
+        }
         if let Position::ModifiedOn(position) = next.position {
             next.seen = remembering.since(earlier(position, look_back));
         }
@@ -254,6 +273,17 @@ impl<'a> Finder<'a> {
             return Ok(Reach::TimeUp);
         }
         Ok(Reach::End)
+    }
+
+    /// Makes sure that silence means that nothing changed.
+    async fn look_behind(&self, cursor: &Cursor) -> Result<(), EngineError> {
+        match self.feed {
+            Feed::Records => {
+                let side = self.direction().source();
+                self.engine.look_behind(self.mapping, side, self.leg.job, cursor).await
+            }
+            Feed::Named(_) => Ok(()),
+        }
     }
 
     fn direction(&self) -> Direction {
@@ -397,10 +427,12 @@ impl<'a> Finder<'a> {
         let mut pairs: Vec<_> = pairs.map(|(coupling, record)| (record, coupling)).collect();
         let notes = engine.distrust_blanks(self.mapping.table(source), &columns, &mut pairs).await?;
         self.remark(notes);
+        let remade = self.remade(&records, &couplings).await?;
         let mut judged = Counters::default();
         let mut messages = Vec::new();
         for record in &records {
-            let coupling = couplings.get(&record.id);
+            let own = couplings.get(&record.id);
+            let coupling = own.or_else(|| remade.get(&record.id));
             let admission = admit(self.mapping, self.rules, &self.filter, direction, self.treatment, record, coupling);
             match admission {
                 Admission::Settled(outcome) => {
@@ -412,7 +444,7 @@ impl<'a> Finder<'a> {
                     judged.count(&outcome);
                 }
                 Admission::Process
-                    if is_untouched(self.mapping, self.rules, direction, self.treatment, record, coupling) =>
+                    if is_untouched(self.mapping, self.rules, direction, self.treatment, record, own) =>
                 {
                     judged.count(&Outcome::Unchanged);
                 }
@@ -421,6 +453,23 @@ impl<'a> Finder<'a> {
         }
         self.note(0, judged).await?;
         self.enqueue(messages).await
+    }
+
+    /// Uncoupled records whose key is that of a coupling: they may have been made again under it. Whether the former record
+    /// is gone is seen when they are applied.
+    async fn remade(
+        &self,
+        records: &[Record],
+        couplings: &HashMap<RecordId, Coupling>,
+    ) -> Result<HashMap<RecordId, Coupling>, EngineError> {
+        let claimed: HashMap<String, RecordId> = records
+            .iter()
+            .filter(|record| !couplings.contains_key(&record.id))
+            .filter_map(|record| Some((self.rules.claimed_key(self.mapping, self.direction(), record)?, record.id)))
+            .collect();
+        let keys: Vec<String> = claimed.keys().cloned().collect();
+        let found = self.engine.store().couplings_by_key(self.engine.company(), &self.mapping.name, &keys).await?;
+        Ok(found.into_iter().filter_map(|(key, coupling)| Some((*claimed.get(&key)?, coupling))).collect())
     }
 
     async fn enqueue(&mut self, messages: Vec<RecordMessage>) -> Result<(), EngineError> {
@@ -529,6 +578,16 @@ impl<'a> Finder<'a> {
     }
 }
 
+/// Whether a page shows a record as new as the cursor, which each read reaches back to.
+fn reaches(changes: &[Change], cursor: &Cursor) -> bool {
+    let Position::ModifiedOn(position) = cursor.position else { return true };
+    let from = position.checked_sub(RESOLUTION).unwrap_or(Timestamp::MIN);
+    changes.iter().any(|change| match change {
+        Change::Upserted(record) => record.modified.is_some_and(|modified| modified >= from),
+        Change::Deleted(_) => false,
+    })
+}
+
 /// The columns a mapping reads at the source of a direction.
 pub(crate) fn source_columns(mapping: &ActiveMapping, rules: &dyn MappingRules, direction: Direction) -> Vec<String> {
     let mut columns: BTreeSet<String> = mapping.columns(direction.source());
@@ -571,5 +630,30 @@ impl Engine {
             }
         };
         Ok(coupling.is_some_and(|coupling| rules::is_usable(&coupling)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f12_the_side_a_person_chose_wins_and_the_other_one_only_adds() {
+        use Direction::{FromDataverse as From, ToDataverse as To};
+        use MappingDirection::{Bidirectional, FromDataverse, ToDataverse};
+        let wins = |create, force, restore, yields| Treatment { create, force, restore, yields, waited_since: None };
+        for (mode, winner, mapping, direction, expected) in [
+            (RunMode::Modified, None, Bidirectional, To, Treatment::default()),
+            (RunMode::Full, None, Bidirectional, To, wins(true, true, false, false)),
+            (RunMode::Full, None, Bidirectional, From, wins(true, false, false, false)),
+            (RunMode::Full, None, FromDataverse, From, wins(true, true, false, false)),
+            (RunMode::Full, Some(Side::BusinessCentral), Bidirectional, To, wins(true, true, true, false)),
+            (RunMode::Full, Some(Side::BusinessCentral), Bidirectional, From, wins(true, false, false, true)),
+            (RunMode::Full, Some(Side::Dataverse), Bidirectional, From, wins(true, true, true, false)),
+            (RunMode::Full, Some(Side::Dataverse), Bidirectional, To, wins(true, false, false, true)),
+            (RunMode::Full, Some(Side::Dataverse), ToDataverse, To, wins(true, true, false, false)),
+        ] {
+            assert_eq!(treatment(mode, winner, mapping, direction), expected, "{winner:?} {mapping:?} {direction:?}");
+        }
     }
 }

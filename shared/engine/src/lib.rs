@@ -6,14 +6,19 @@
 mod admission;
 mod availability;
 mod batch;
+mod belonging;
 mod blanking;
 mod claims;
 mod engine;
 mod error;
+mod evidence;
 mod finding;
+mod halt;
 mod landscape;
 mod likeness;
+mod looking_behind;
 mod naming;
+mod partners;
 mod place;
 mod ports;
 mod replaying;
@@ -25,6 +30,7 @@ mod waiting;
 
 pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};
 pub use error::EngineError;
+pub use halt::Halt;
 pub use ports::{
     BatchReport, Checkpoint, Checkpoints, Clock, Delivery, Disposition, GroupReport, QueueError, RecordsQueue,
     TasksQueue,

@@ -6,8 +6,10 @@
 
 use std::time::Instant;
 
+use couplet_model::ActiveMapping;
 use couplet_model::message::Direction;
 use couplet_model::system::PageToken;
+use couplet_model::table::Side;
 use couplet_store::Holder;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,9 @@ pub(crate) struct Place {
     pub step: Step,
     /// What was found so far.
     pub found: Found,
+    /// The side that wins in this full synchronization, when a person chose one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wins: Option<Side>,
 }
 
 /// A step of one direction.
@@ -49,7 +54,18 @@ impl Place {
 
     /// The beginning of a feed of a direction.
     pub fn at_feed(mode: RunMode, direction: Direction, feed: usize, found: Found) -> Self {
-        Self { mode, direction, feed, step: Step::Feed(None), found }
+        Self { mode, direction, feed, step: Step::Feed(None), found, wins: None }
+    }
+
+    /// The beginning of a full synchronization in which a side wins; `None` for a mapping that travels no way.
+    pub fn at_beginning_with(wins: Side, mapping: &ActiveMapping, found: Found) -> Option<Self> {
+        let first = *directions(mapping, Some(wins)).first()?;
+        Some(Self { wins: Some(wins), ..Self::at_beginning(RunMode::Full, first, found) })
+    }
+
+    /// The beginning of another feed of the same run.
+    pub fn at_direction(self, direction: Direction, feed: usize) -> Self {
+        Self { direction, feed, step: Step::Feed(None), ..self }
     }
 
     /// Whether a run asked for in this mode goes on here. A full synchronization begins anew, unless it is one already.
@@ -57,7 +73,7 @@ impl Place {
         mode == RunMode::Modified || self.mode == RunMode::Full
     }
 
-    fn text(&self) -> Result<String, EngineError> {
+    pub fn text(&self) -> Result<String, EngineError> {
         serde_json::to_string(self).map_err(|error| EngineError::SetUp(format!("a place cannot be stored: {error}")))
     }
 
@@ -65,6 +81,16 @@ impl Place {
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
+}
+
+/// The directions of a mapping in the order of a run: towards Dataverse first, unless Dataverse wins. So the winner's values
+/// are the first to be looked for.
+pub(crate) fn directions(mapping: &ActiveMapping, wins: Option<Side>) -> Vec<Direction> {
+    let mut directions: Vec<Direction> = mapping.directions().collect();
+    if wins == Some(Side::Dataverse) {
+        directions.reverse();
+    }
+    directions
 }
 
 /// One invocation's part of a run.
@@ -125,6 +151,7 @@ mod tests {
         let mut place = Place::at_beginning(RunMode::Full, Direction::FromDataverse, Found::default());
         place.step = Step::Feed(Some(PageToken("the next page".to_owned())));
         place.found.enqueued = 7;
+        place.wins = Some(Side::Dataverse);
         assert_eq!(Place::read(&place.text().expect("JSON")), Some(place));
         assert_eq!(Place::read(r#"{"page":3}"#), None);
     }

@@ -150,6 +150,8 @@ impl Engine {
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
         let (job, work) = self.work_of(&request.job)?;
+        self.confirm_owner().await?;
+        self.standing_to_work().await?;
         let run = RunId::fresh();
         let now = self.now();
         let lease = self.options().lease;
@@ -207,6 +209,8 @@ impl Engine {
     /// As [`Engine::run_job`].
     pub async fn continue_run(&self, next: &Continuation, until: Option<Instant>) -> Result<RunReport, EngineError> {
         let (job, work) = self.work_of(&next.job)?;
+        self.confirm_owner().await?;
+        self.standing_to_work().await?;
         let holder = Holder { run: next.run, leg: next.leg };
         let taken = self.store().take_up_lease(self.company(), &job, holder, self.now(), self.options().lease).await?;
         let stored = match taken {

@@ -76,6 +76,12 @@ pub struct Treatment {
     /// run meanwhile. If it has to wait still, that is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waited_since: Option<Timestamp>,
+    /// Create a destination record again that is gone, whatever the mapping's rule: a person chose that this side wins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restore: bool,
+    /// Leave what travels both ways to the other direction: a person chose that the other side wins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yields: bool,
 }
 
 impl Treatment {
@@ -86,7 +92,15 @@ impl Treatment {
             create: self.create || other.create,
             force: self.force || other.force,
             waited_since: self.waited_since.into_iter().chain(other.waited_since).min(),
+            restore: self.restore || other.restore,
+            yields: self.yields && other.yields,
         }
+    }
+
+    /// Whether the destination record is looked at although the source is as it was: a full synchronization compares
+    /// everything.
+    pub fn compares(self) -> bool {
+        self.create || self.force
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::facts::{Sight, TableFacts};
 use crate::filter::Filter;
@@ -52,6 +53,33 @@ pub enum Position {
     ModifiedOn(Timestamp),
     /// Delta link of Dataverse change tracking.
     DeltaLink(String),
+}
+
+/// How far a system's clock may seem to go back between two answers: its servers need not agree to the second.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+impl Cursor {
+    /// Why a feed that ended at `next` stands before this cursor, where it cannot have come by itself: the system was
+    /// restored to an earlier state, or exchanged. `None` when it has gone on as it should.
+    pub fn is_ahead_of(&self, next: &Self) -> Option<String> {
+        if next.as_of < self.as_of.checked_sub(CLOCK_TOLERANCE).unwrap_or(Timestamp::MIN) {
+            return Some(format!("its clock says {}, and it said {} before", next.as_of, self.as_of));
+        }
+        let (known, now) = (self.position.row_version()?, next.position.row_version()?);
+        (now < known).then(|| format!("its change tracking stands at version {now}, and stood at {known} before"))
+    }
+}
+
+impl Position {
+    /// The row version a delta link stands at, which only grows while the organization lives. `None` where there is none
+    /// or it is not written as it used to be.
+    fn row_version(&self) -> Option<u64> {
+        const TOKEN: &str = "deltatoken=";
+        let Self::DeltaLink(link) = self else { return None };
+        let token = &link[link.to_ascii_lowercase().find(TOKEN)? + TOKEN.len()..];
+        let digits = token.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(token.len());
+        token[..digits].parse().ok()
+    }
 }
 
 /// What to read from a change feed.
@@ -290,11 +318,24 @@ impl fmt::Display for SystemError {
 
 impl std::error::Error for SystemError {}
 
+/// Which installation of a system a client enters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installation {
+    /// The company of Business Central, or the organization of Dataverse.
+    pub id: Uuid,
+    /// Where it is, as people know it: tenant and environment, or the address. For messages; of Business Central also to
+    /// tell a copy from its original, because a copied company keeps its id.
+    pub place: String,
+}
+
 /// One of the two systems.
 #[async_trait]
 pub trait System: Send + Sync {
     /// Which one.
     fn side(&self) -> Side;
+
+    /// Which installation this is. At most one request.
+    async fn installation(&self) -> Result<Installation, SystemError>;
 
     /// Requests made so far by this client, token requests aside.
     fn requests(&self) -> u64;
@@ -330,5 +371,39 @@ pub trait System: Send + Sync {
     /// columns it does not answer for are clear.
     async fn look_again(&self, _table: &Table, _columns: &[String]) -> Result<BTreeMap<String, Sight>, SystemError> {
         Ok(BTreeMap::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(position: Position, as_of: &str) -> Cursor {
+        Cursor { position, as_of: as_of.parse().expect("a time"), seen: Seen::default() }
+    }
+
+    fn link(token: &str) -> Position {
+        Position::DeltaLink(format!("https://h/api/data/v9.2/accounts?$select=name&$deltatoken={token}"))
+    }
+
+    #[test]
+    fn f12_a_feed_that_went_back_is_told_from_one_that_went_on() {
+        let before = cursor(link("919042%2108%2f22%2f2017%2008%3a10%3a44"), "2026-01-01T10:00:00Z");
+        for (next, as_of, names) in [
+            (link("919042%2108%2f22%2f2017%2008%3a10%3a44"), "2026-01-01T10:00:00Z", None),
+            (link("919043!08/22/2017 08:20:44"), "2026-01-01T10:30:00Z", None),
+            (link("919041%21x"), "2026-01-01T10:30:00Z", Some("version 919041")),
+            (link("abc"), "2026-01-01T10:30:00Z", None),
+            (Position::DeltaLink("https://h/opaque".to_owned()), "2026-01-01T10:30:00Z", None),
+            (link("919043%21x"), "2026-01-01T09:56:00Z", None),
+            (link("919043%21x"), "2026-01-01T09:54:00Z", Some("its clock says 2026-01-01T09:54:00Z")),
+            (Position::ModifiedOn("2025-01-01T00:00:00Z".parse().expect("a time")), "2026-01-01T10:30:00Z", None),
+        ] {
+            let found = before.is_ahead_of(&cursor(next.clone(), as_of));
+            match names {
+                None => assert_eq!(found, None, "{next:?} {as_of}"),
+                Some(part) => assert!(found.as_ref().is_some_and(|why| why.contains(part)), "{next:?}: {found:?}"),
+            }
+        }
     }
 }

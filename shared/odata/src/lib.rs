@@ -3,6 +3,7 @@
 //! [`identity::Identity`] is the only door to the network: one application, its token, its connections and its
 //! pauses. Everything else is text and parsing.
 
+pub mod address;
 pub mod client_secret;
 pub mod content;
 pub mod correlation;

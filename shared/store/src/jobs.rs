@@ -311,6 +311,20 @@ impl Store {
         Ok(())
     }
 
+    /// Makes the next run of a job go on from a place, whether it ever ran or not. A run under way is not disturbed: it
+    /// stores its own place.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn set_place(&self, company: CompanyId, job: &str, place: &str) -> Result<(), StoreError> {
+        let terms = Terms::update_with("SET place = :place, #state = if_not_exists(#state, :ready)")
+            .name("state")
+            .value("place", text(place))
+            .value("ready", word(&JobState::Ready));
+        self.update(&keys::job(company, job), &terms).await?;
+        Ok(())
+    }
+
     /// Forgets where an unfinished run stood: the next one begins at the cursor.
     ///
     /// # Errors

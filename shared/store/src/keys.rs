@@ -17,6 +17,7 @@
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
 //! | setting | `<company>#settings` | `<name>` | |
 //! | mark: this reservation may have made a record | `<company>#intents#<mapping>` | `<stand-in BC id>` | `expires`; no `data` |
+//! | whom the table belongs to | `store` | `owner` | |
 //!
 //! Couplings and what hangs on records are spread over [`SHARDS`] partitions per mapping. The shard follows from the
 //! id, so a point read knows where to look, and a listing asks each shard once. Counters of a run are spread over
@@ -272,6 +273,11 @@ pub(crate) fn intent(company: CompanyId, mapping: &MappingName, system_id: Recor
 /// A setting.
 pub(crate) fn setting(company: CompanyId, name: &str) -> Key {
     Key { pk: format!("{company}#settings"), sk: name.to_owned() }
+}
+
+/// Company and organization the table belongs to. The one key without a company: two of them must meet here.
+pub(crate) fn owner() -> Key {
+    Key { pk: "store".to_owned(), sk: "owner".to_owned() }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ mod item;
 mod jobs;
 pub mod keys;
 mod moving;
+mod owner;
+mod replacing;
 mod requests;
 mod reserve;
 mod runs;
@@ -42,6 +44,7 @@ pub use history::ErrorRecord;
 pub use intents::Moved;
 pub use jobs::{Ended, Holder, LeaseResult, TakenUp};
 pub use moving::RowMove;
+pub use owner::StoreOwner;
 pub use reserve::Reservation;
 pub use waits::Wait;
 
@@ -73,5 +76,10 @@ impl Store {
     /// A store in the named table.
     pub fn new(client: Client, table: impl Into<String>, retention: Retention) -> Self {
         Self { client, table: Arc::from(table.into()), retention }
+    }
+
+    /// The client of the database, for what a backup does.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 }

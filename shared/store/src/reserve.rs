@@ -92,6 +92,28 @@ impl Store {
         Ok(results.into_iter().flatten().collect())
     }
 
+    /// Takes reservations back whose record was not created after all. What somebody else has changed meanwhile stays.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn release_reservations(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        couplings: &[Coupling],
+    ) -> Result<(), StoreError> {
+        let removals = couplings.to_vec().into_iter().map(|coupling| {
+            let (store, mapping) = (self.clone(), mapping.clone());
+            async move {
+                match store.remove_coupling(company, &mapping, &coupling).await {
+                    Err(StoreError::Stale { .. }) => Ok(()),
+                    other => other,
+                }
+            }
+        });
+        stream::iter(removals).buffer_unordered(CONCURRENT).try_collect().await
+    }
+
     fn reservation(
         &self,
         company: CompanyId,

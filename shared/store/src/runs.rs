@@ -97,6 +97,17 @@ fn assemble(items: &[Item]) -> Result<Option<Run>, StoreError> {
         from_dataverse: Counters::default(),
         message: text_if_any(main, "message").map(str::to_owned),
     };
+    let remarks: Vec<&str> = main
+        .get(REMARKS)
+        .and_then(|remarks| remarks.as_l().ok())
+        .into_iter()
+        .flatten()
+        .filter_map(|remark| remark.as_s().ok().map(String::as_str))
+        .collect();
+    if !remarks.is_empty() {
+        let message = run.message.iter().map(String::as_str).chain(remarks).collect::<Vec<_>>().join(" ");
+        run.message = Some(message);
+    }
     let name = text_of(main, "sk")?;
     for part in items.iter().filter(|part| text_if_any(part, "sk").is_some_and(|sk| sk.starts_with(name))) {
         run.processed += count_of(part, "records_processed")?;
@@ -108,7 +119,27 @@ fn assemble(items: &[Item]) -> Result<Option<Run>, StoreError> {
     Ok(Some(run))
 }
 
+/// Attribute with what records of a run had to say about it.
+const REMARKS: &str = "remarks";
+
+/// Remarks a run takes; the rest are in the log.
+const MOST_REMARKS: u32 = 20;
+
 impl Store {
+    /// Adds a remark to a run, shown with its message. A run that has expired, or has remarks enough, is left alone.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn add_remark(&self, company: CompanyId, job: &str, run: RunId, remark: &str) -> Result<(), StoreError> {
+        let terms = Terms::update_with("SET remarks = list_append(if_not_exists(remarks, :none), :remark)")
+            .when("attribute_exists(pk) AND (attribute_not_exists(remarks) OR size(remarks) < :most)")
+            .value("none", AttributeValue::L(Vec::new()))
+            .value("remark", AttributeValue::L(vec![text(remark)]))
+            .value("most", number(MOST_REMARKS));
+        self.update(&keys::run(company, job, run), &terms).await?;
+        Ok(())
+    }
+
     /// Stores a run that starts. A run stored already stays as it is.
     ///
     /// # Errors

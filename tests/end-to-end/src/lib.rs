@@ -3,6 +3,7 @@
 mod home;
 mod proxy;
 mod queue;
+mod restoring;
 mod sales;
 mod world;
 

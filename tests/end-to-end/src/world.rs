@@ -86,17 +86,25 @@ pub struct World {
     pub queue: Arc<HandQueue>,
     /// Its tasks.
     pub tasks: Arc<HandTasks>,
-    parts: Parts,
+    pub(crate) parts: Parts,
 }
 
 /// What a second engine beside the first, or after a crash, is made of.
-struct Parts {
-    company: CompanyId,
-    store: Store,
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) company: CompanyId,
+    pub(crate) store: Store,
     switches: Switches,
     catalogue: Arc<Catalogue>,
     page_size: Option<u32>,
     companion: bool,
+}
+
+impl Parts {
+    /// The same for another company.
+    pub(crate) fn of_company(&self, company: CompanyId) -> Self {
+        Self { company, ..self.clone() }
+    }
 }
 
 /// Counters of a finished run.
@@ -312,7 +320,7 @@ impl World {
     }
 }
 
-fn build_engine(
+pub(crate) fn build_engine(
     parts: &Parts,
     business_central: &BusinessCentralSimulator,
     dataverse: &DataverseSimulator,

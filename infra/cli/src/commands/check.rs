@@ -31,6 +31,7 @@ pub async fn check(config: Option<&Path>, as_json: bool) -> anyhow::Result<ExitC
         Finding { what: "Business Central: companion app", result: companion(&catalogue, &systems).await },
         Finding { what: "Dataverse: application user", result: user(&systems).await },
         Finding { what: "Dataverse: row of the company", result: company_row(&settings, &catalogue, &systems).await },
+        Finding { what: "Store: company and organization", result: owner(config).await },
     ];
     let good = findings.iter().all(|finding| finding.result.is_ok());
     if as_json {
@@ -76,6 +77,15 @@ async fn companion(catalogue: &Catalogue, systems: &Systems) -> Result<String, S
 async fn user(systems: &Systems) -> Result<String, String> {
     let who = systems.dataverse.who_am_i().await.map_err(|error| error.to_string())?;
     Ok(format!("user {} of organization {}", who.user_id, who.organization_id))
+}
+
+/// Whether what is stored on this machine belongs to the company and the organization of the settings.
+async fn owner(config: Option<&Path>) -> Result<String, String> {
+    let application = installation::look(config).await.map_err(|error| format!("{error:#}"))?;
+    match application.engine.look_at_owner().await.map_err(|error| error.to_string())? {
+        true => Ok("theirs".to_owned()),
+        false => Ok("nobody's yet; the first run makes it theirs".to_owned()),
+    }
 }
 
 async fn company_row(settings: &Settings, catalogue: &Catalogue, systems: &Systems) -> Result<String, String> {

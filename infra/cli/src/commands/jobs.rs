@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use couplet_engine::JobPlan;
+use couplet_engine::{Halt, JobPlan};
 use couplet_model::catalogue::MappingDirection;
 use couplet_model::ids::MappingName;
 use couplet_model::job::{Job, JobState, Run};
@@ -38,8 +38,16 @@ pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
         };
         lines.push(Line { job: jobs.remove(&plan.name), last, waiting, plan });
     }
+    let halt = engine.halted().await?;
+    if let Some(halt) = &halt {
+        for line in lines.iter_mut().filter(|line| line.plan.ready.is_ok()) {
+            let job = line.job.get_or_insert_with(|| Job::new(&line.plan.name));
+            (job.state, job.message) = (JobState::OnHold, Some(halt.message()));
+        }
+    }
     if as_json {
-        output::json(&json!({ "jobs": lines.iter().map(object).collect::<Vec<_>>() }))?;
+        let stands_still = halt.as_ref().map(Halt::message);
+        output::json(&json!({ "jobs": lines.iter().map(object).collect::<Vec<_>>(), "stands_still": stands_still }))?;
     } else {
         output::result(&render(&lines))?;
     }

@@ -77,6 +77,11 @@ impl Batch<'_> {
                 self.entries[index].end = Some(End::Returned { reason, after: None });
             }
         }
+        // After the failures are stored: dying in between leaves a reservation, which the next attempt carries out or
+        // takes back.
+        let refused: Vec<Coupling> =
+            self.entries.iter().filter(|entry| is_refused(entry)).filter_map(|entry| entry.coupling.clone()).collect();
+        engine.store().release_reservations(company, mapping, &refused).await?;
         if !errors.is_empty() {
             engine.store().record_errors(company, errors).await?;
         }
@@ -93,7 +98,10 @@ impl Batch<'_> {
             .filter(|entry| match &entry.end {
                 Some(End::Settled(Outcome::Failed(_) | Outcome::Conflict(_) | Outcome::Waiting(_))) => true,
                 Some(End::Settled(_)) => {
-                    entry.message.snapshot.is_none() || entry.coupling.as_ref().is_none_or(|c| c.failed(self.direction))
+                    // A record that is coupled only now may have failed before without leaving a coupling.
+                    let is_new = entry.creating || entry.adopted;
+                    let failed_before = entry.coupling.as_ref().is_none_or(|c| c.failed(self.direction));
+                    is_new || entry.message.snapshot.is_none() || failed_before
                 }
                 _ => false,
             })
@@ -110,11 +118,8 @@ impl Batch<'_> {
         earlier: &HashMap<RecordId, Failure>,
     ) -> Result<HashMap<RecordId, Timestamp>, Stop> {
         let (engine, mapping) = (self.engine, &self.mapping.name);
-        let waiting: Vec<(RecordId, &Dependency)> = self
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry.record(), &entry.needs()?.dependency)))
-            .collect();
+        let waiting: Vec<(RecordId, &Dependency)> =
+            self.entries.iter().filter_map(|entry| Some((entry.record(), &entry.needs()?.dependency))).collect();
         if waiting.is_empty() {
             return Ok(HashMap::new());
         }
@@ -221,6 +226,8 @@ impl Batch<'_> {
         match outcome {
             Outcome::Inserted | Outcome::Modified => {}
             Outcome::Unchanged if entry.decision.is_some() => {}
+            // Nothing was created: the reservation is taken back.
+            Outcome::Failed(_) if is_refused(entry) => return None,
             Outcome::Failed(failure) => {
                 next.set_result(self.direction, result(Some(failure.message.clone())));
                 return Some(next);
@@ -263,9 +270,8 @@ impl Batch<'_> {
             *next.side_mut(self.direction.destination()) =
                 SideState { version: written.version.clone(), modified: written.modified };
         }
-        if self.mapping.is_lookup_target {
-            next.key = self.key_of(entry).or(next.key);
-        }
+        // Lookups by code find a record by it, and so does one that was made again under it.
+        next.key = self.key_of(entry).or(next.key);
         // What the answer shows is what the record holds, whatever was asked for. Of columns that were not written it
         // shows what others have changed, which has still to be brought back.
         let destination = self.mapping.table(self.direction.destination());
@@ -313,11 +319,8 @@ impl Batch<'_> {
 
     /// A record that began to wait while its dependency was being coupled would wait for ever: it looks once more.
     async fn recheck_waits(&mut self) -> Result<(), Stop> {
-        let waiting: HashSet<&Dependency> = self
-            .entries
-            .iter()
-            .filter_map(|entry| Some(&entry.needs()?.dependency))
-            .collect();
+        let waiting: HashSet<&Dependency> =
+            self.entries.iter().filter_map(|entry| Some(&entry.needs()?.dependency)).collect();
         let mut appeared: Vec<Dependency> = Vec::new();
         for dependency in waiting {
             if self.engine.is_coupled(dependency).await? {
@@ -371,6 +374,16 @@ impl Engine {
         self.store().forget_waits(self.company(), &waits).await?;
         Ok(())
     }
+}
+
+/// Whether a record was to be coupled and its destination refused it, so that nothing came of the reservation.
+fn is_refused(entry: &Entry) -> bool {
+    let reserved = entry.coupling.as_ref().is_some_and(|coupling| coupling.state == CouplingState::Reserved);
+    reserved
+        && entry.claimed
+        && !entry.made
+        && entry.written.is_none()
+        && matches!(entry.end, Some(End::Settled(Outcome::Failed(_))))
 }
 
 /// What a record that was neither settled nor returned has become.

@@ -12,8 +12,9 @@ use couplet_model::own_writes::{Agreement, Tables, recognize};
 use couplet_model::record::Values;
 use couplet_model::shape::shape;
 use couplet_model::table::{Side, Table};
-use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+use couplet_model::{Outcome, Record};
 
+use super::matching::pair;
 use super::{Batch, Stop};
 use crate::rules::{Context, Obstacle, Transferring};
 use crate::transferring::{References, Transferred, transfer};
@@ -21,36 +22,6 @@ use crate::transferring::{References, Transferred, transfer};
 impl Batch<'_> {
     pub(super) fn context(&self) -> Context<'_> {
         Context { engine: self.engine, mapping: self.mapping, direction: self.direction }
-    }
-
-    /// Couples uncoupled records with the destination record they naturally belong to, if there is one (R50).
-    pub(super) async fn match_existing(&mut self) -> Result<(), Stop> {
-        let uncoupled: Vec<usize> = (0..self.entries.len())
-            .filter(|index| self.entries[*index].is_open() && self.entries[*index].coupling.is_none())
-            .collect();
-        let sources: Vec<&Record> = uncoupled.iter().filter_map(|index| self.entries[*index].source.as_ref()).collect();
-        if sources.is_empty() {
-            return Ok(());
-        }
-        let matches = self.rules.match_existing(self.context(), &sources).await?;
-        let found: Vec<RecordId> = matches.iter().filter_map(|found| found.as_ref().ok().copied().flatten()).collect();
-        let (store, company) = (self.engine.store(), self.engine.company());
-        let destination = self.direction.destination();
-        let taken = store.couplings_by_id(company, &self.mapping.name, destination, &found).await?;
-        for (index, found) in uncoupled.into_iter().zip(matches) {
-            let entry = &mut self.entries[index];
-            match found {
-                Err(failure) => entry.settle(Outcome::Failed(failure)),
-                Ok(None) => {}
-                // A destination record that belongs to somebody else is no match; the new one will say that it clashes.
-                Ok(Some(id)) if taken.contains_key(&id) => {}
-                Ok(Some(id)) => {
-                    entry.coupling = Some(pair(self.direction.source(), entry.message.record, id));
-                    entry.adopted = true;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Transfers fields and decides, record by record, from what was read in bulk.
@@ -85,7 +56,7 @@ impl Batch<'_> {
                 transferred.fields.retain(|field| facts.may_write(&field.destination.name, record.creating));
                 Ok(transferred)
             });
-            let Transferred { fields, notes, missing } = match transferred {
+            let Transferred { mut fields, notes, missing } = match transferred {
                 Ok(transferred) => transferred,
                 Err(Obstacle::Failure(failure)) => {
                     entry.settle(Outcome::Failed(failure));
@@ -96,6 +67,9 @@ impl Batch<'_> {
                     continue;
                 }
             };
+            if entry.message.treatment.yields && !entry.creating {
+                fields.retain(|field| !field.both_ways);
+            }
             let agreement = entry.coupling.as_ref().zip(entry.base()).map(|(coupling, base)| {
                 recognize(base, &coupling.pending, direction, tables, source, entry.destination.as_ref())
             });
@@ -214,13 +188,5 @@ fn fence(decision: Decision, agreement: &Agreement, destination: Option<&Record>
             Decision::Update { values: agreement.may_arrive.clone(), base }
         }
         decision => decision,
-    }
-}
-
-/// A coupling of a source record and a destination record that is not stored yet.
-fn pair(source: Side, source_id: RecordId, destination_id: RecordId) -> Coupling {
-    match source {
-        Side::BusinessCentral => Coupling::new(source_id.into(), destination_id.into(), CouplingState::Reserved),
-        Side::Dataverse => Coupling::new(destination_id.into(), source_id.into(), CouplingState::Reserved),
     }
 }

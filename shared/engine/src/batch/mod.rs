@@ -7,7 +7,10 @@
 mod committing;
 mod deciding;
 mod intending;
+mod making_room;
+mod matching;
 mod merging;
+mod moving;
 mod parting;
 mod reading;
 mod writing;
@@ -29,6 +32,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::halt::Standing;
 use crate::ports::{BatchReport, Delivery, Disposition, GroupReport};
 use crate::rules::{self, Followed, MappingRules, PreparedRules};
 
@@ -41,6 +45,9 @@ const CLASH_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a message stays away while something else than the service answers, or the service does not know us.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(300);
+
+/// How long a message stays away while all jobs stand still: as long as a message may.
+const HALTED_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// One record of a batch on its way through the steps.
 struct Entry {
@@ -157,6 +164,8 @@ struct Batch<'a> {
     entries: Vec<Entry>,
     /// What the rules read for these records.
     prepared: Option<Box<dyn PreparedRules>>,
+    /// When a person last chose to go on after a system was restored.
+    resumed_at: Option<Timestamp>,
 }
 
 /// Why a batch stopped before its end.
@@ -181,6 +190,15 @@ impl Engine {
     pub async fn sync_batch(&self, deliveries: Vec<Delivery>) -> BatchReport {
         let mut reports = Vec::new();
         let mut dispositions = vec![Disposition::again("not processed"); deliveries.len()];
+        let standing = match self.standing_of_batch().await {
+            Ok(standing) => standing,
+            Err(error) => {
+                let after = error_pause(&error).or_else(|| pause_of(error.retry_class(), 1));
+                let reason = error.to_string();
+                dispositions.fill(Disposition::Return { reason, after });
+                return BatchReport { dispositions, groups: reports };
+            }
+        };
         let mut groups: BTreeMap<GroupKey, Vec<(usize, Delivery)>> = BTreeMap::new();
         for (place, delivery) in deliveries.into_iter().enumerate() {
             let message = &delivery.message;
@@ -213,11 +231,21 @@ impl Engine {
             let entries = entries_of(deliveries);
             let span =
                 info_span!("batch", mapping = %mapping.name, direction = direction.as_str(), run = %run, job = %job);
-            let mut batch = Batch { engine: self, mapping, rules, direction, job, run, entries, prepared: None };
+            let resumed_at = standing.resumed_at;
+            let mut batch =
+                Batch { engine: self, mapping, rules, direction, job, run, entries, prepared: None, resumed_at };
             in_the_name_of(run, batch.work()).instrument(span.clone()).await;
             reports.push(span.in_scope(|| batch.report(&mut dispositions)));
         }
         BatchReport { dispositions, groups: reports }
+    }
+}
+
+impl Engine {
+    /// How the installation stands, if this batch may work at all.
+    async fn standing_of_batch(&self) -> Result<Standing, EngineError> {
+        self.confirm_owner().await?;
+        self.standing_to_work().await
     }
 }
 
@@ -261,9 +289,10 @@ impl Batch<'_> {
                 return;
             }
             Err(Stop::Failed(error)) => {
+                let halted = error_pause(&error);
                 let class = error.retry_class();
                 for entry in self.open_mut() {
-                    let pause = pause_of(class, entry.receive_count);
+                    let pause = halted.or_else(|| pause_of(class, entry.receive_count));
                     entry.give_back(error.to_string(), pause);
                 }
             }
@@ -275,6 +304,7 @@ impl Batch<'_> {
         self.read_couplings().await?;
         self.read_sources().await?;
         self.follow_merges(self.direction.source()).await?;
+        self.move_to_sources().await?;
         self.admit().await?;
         self.find_earlier_attempts().await?;
         self.match_existing().await?;
@@ -357,6 +387,11 @@ impl Entry {
             _ => debug!(record = %record, replay, outcome = outcome.name(), "record settled"),
         }
     }
+}
+
+/// How long a message stays away after an error of the whole batch, if not as after any of its class.
+fn error_pause(error: &EngineError) -> Option<Duration> {
+    matches!(error, EngineError::Halted(_)).then_some(HALTED_PAUSE)
 }
 
 /// How long a message stays away after a failure of this class, delivered so often. `None` leaves it to the queue.

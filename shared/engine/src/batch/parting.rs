@@ -222,7 +222,7 @@ impl Batch<'_> {
             for ((place, write), result) in places.into_iter().zip(&writes).zip(results) {
                 let parting = &mut partings[place];
                 if let Err(error) = parting.note(result, write, &table) {
-                    end_with(&mut self.entries[parting.index], &error, &caption);
+                    end_with(&mut self.entries[parting.index], &error, &caption, "");
                 }
             }
         }
@@ -342,7 +342,7 @@ fn settle(entry: &mut Entry, parting: Parting, table: &Table, caption: &str) {
                 !named(&error.message, &one, table).is_empty()
             });
         if !all_named {
-            end_with(entry, &parting.first, caption);
+            end_with(entry, &parting.first, caption, "");
             return;
         }
     }

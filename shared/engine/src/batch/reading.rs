@@ -4,15 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
+use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason, Need};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+use couplet_model::{ActiveMapping, Coupling, CouplingState, Outcome, Record, RecordId};
 use jiff::Timestamp;
 
 use super::{Batch, Stop};
 use crate::admission::{Admission, admit, is_untouched};
 use crate::claims::held_until;
+use crate::evidence::Evidence;
 use crate::finding::{destination_columns, source_columns};
+use crate::rules::MappingRules;
 
 impl Batch<'_> {
     /// Reads the couplings of all records. Those that another worker is writing wait; so do those that the other
@@ -144,7 +147,17 @@ impl Batch<'_> {
         let notes = self.engine.distrust_blanks(table, &columns, &mut borrowed).await?;
         let mut found = by_id(pairs.into_iter().map(|(record, _)| record).collect());
         self.remark(notes);
-        let (rule, direction, table) = (self.mapping.deletion_conflict, self.direction, table.caption());
+        self.judge_destinations(&found).await?;
+        let gone: Vec<usize> = (0..self.entries.len())
+            .filter(|index| {
+                let entry = &self.entries[*index];
+                let coupled = entry.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Coupled);
+                entry.is_open() && coupled.is_some_and(|coupling| !found.contains_key(&coupling.id(side)))
+            })
+            .collect();
+        found.extend(self.move_to_destinations(&gone).await?);
+        let (rule, direction, mapping, rules) =
+            (self.mapping.deletion_conflict, self.direction, self.mapping, self.rules);
         let mut orphans = Vec::new();
         for (index, entry) in self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.is_open()) {
             let Some(coupling) = &mut entry.coupling else {
@@ -161,11 +174,13 @@ impl Batch<'_> {
             if entry.destination.is_some() {
                 continue;
             }
+            let rule = if entry.message.treatment.restore { DeletionRule::Restore } else { rule };
             match rule {
-                DeletionRule::None => entry.settle(Outcome::Failed(DataFailure::new(format!(
-                    "the record is coupled to a deleted {table} in {} (EE12); uncouple it, or restore the {table}",
-                    direction.destination()
-                )))),
+                DeletionRule::None => {
+                    let label = entry.source.as_ref().map(|source| source.label(mapping.table(direction.source())));
+                    let failure = partner_is_gone(mapping, rules, direction, label.as_deref().unwrap_or_default());
+                    entry.settle(Outcome::Failed(failure));
+                }
                 DeletionRule::Restore => {
                     coupling.base = Base::default();
                     coupling.companions.clear();
@@ -184,6 +199,44 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+impl Batch<'_> {
+    /// Stops everything when the destination seems to have been restored to an earlier state.
+    async fn judge_destinations(&self, found: &HashMap<RecordId, Record>) -> Result<(), Stop> {
+        let side = self.direction.destination();
+        let mut evidence = Evidence::default();
+        for entry in self.open().filter(|entry| !entry.adopted) {
+            let coupled = entry.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Coupled);
+            if let Some(coupling) = coupled {
+                evidence.look_at(coupling, side, found.get(&coupling.id(side)), self.resumed_at);
+            }
+        }
+        let Some(why) = evidence.verdict(&self.mapping.table(side).name) else { return Ok(()) };
+        let error = self.engine.halt(side, &self.job, why, evidence.is_about_deletions()).await?;
+        self.engine.fail_halted_run(&self.job, self.run, &error).await;
+        Err(Stop::Failed(error))
+    }
+}
+
+/// The failure of a record whose partner was deleted, with the ways out there are.
+fn partner_is_gone(
+    mapping: &ActiveMapping,
+    rules: &dyn MappingRules,
+    direction: Direction,
+    label: &str,
+) -> DataFailure {
+    let (here, there) = (direction.source(), direction.destination());
+    let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
+    let again = match rules.partner_key(direction) {
+        Some(key) => format!("make one with {key} there, and it takes the place of the deleted one; or "),
+        None => String::new(),
+    };
+    DataFailure::new(format!(
+        "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}delete the {source} in \
+         {here} as well; or give the mapping {} the deletion_conflict restore in a catalogue of your own, and it is created again",
+        mapping.name
+    ))
 }
 
 /// Whether a snapshot read at this time shows the record as it was after the pair was last written.

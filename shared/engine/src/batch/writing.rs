@@ -23,7 +23,7 @@ impl Batch<'_> {
         self.reserve().await?;
         self.claim().await?;
         self.pass(Checkpoint::Claimed)?;
-        self.write_records().await;
+        self.write_records().await?;
         self.pass(Checkpoint::Written)?;
         self.take_over_ids().await?;
         self.follow_up().await;
@@ -61,10 +61,13 @@ impl Batch<'_> {
                     if same {
                         entry.give_back("the record was coupled by another worker meanwhile", None);
                     } else {
+                        let (here, there) = (self.direction.source(), self.direction.destination());
                         entry.settle(Outcome::Failed(DataFailure::new(format!(
-                            "the destination record is already coupled to {} {} (EE28); uncouple it there or match the record by hand",
-                            self.direction.source(),
-                            other.id(self.direction.source())
+                            "the {} {} in {there} is already coupled to another {}, {} in {here} (EE28); give one of the two another key",
+                            self.mapping.table(there).caption(),
+                            other.id(there),
+                            self.mapping.table(here).caption(),
+                            other.id(here)
                         ))));
                     }
                 }
@@ -134,7 +137,7 @@ impl Batch<'_> {
         }
     }
 
-    async fn write_records(&mut self) {
+    async fn write_records(&mut self) -> Result<(), Stop> {
         let side = self.direction.destination();
         let takes_ids = self.destination_takes_ids();
         let mut places = Vec::new();
@@ -154,8 +157,9 @@ impl Batch<'_> {
             writes.push(write);
         }
         if writes.is_empty() {
-            return;
+            return Ok(());
         }
+        let mut clashing = Vec::new();
         let results = self.engine.system(side).write(self.mapping.table(side), &writes).await;
         let mut partings = Vec::new();
         let makes_up_keys = self.rules.makes_up_keys();
@@ -178,18 +182,27 @@ impl Batch<'_> {
                 Err(error) if makes_up_keys && error.kind == SystemErrorKind::Duplicate => {
                     entry.give_back("another worker took the key this record was to get", None);
                 }
+                Err(error) if error.kind == SystemErrorKind::Duplicate => clashing.push((index, error)),
                 Err(error) => {
                     // A create that may still happen keeps its claim, so that nobody looks for the record too early.
                     let is_create = matches!(entry.decision, Some(Decision::Create { .. }));
                     if is_create && !takes_ids && error.retry_class() == RetryClass::RetryNow {
                         entry.claimed = false;
                     }
-                    end_with(entry, &error, &table);
+                    end_with(entry, &error, &table, "");
                 }
             }
         }
         self.part(partings).await;
         self.repair().await;
+        if !clashing.is_empty() {
+            for (index, error) in self.make_room(clashing).await? {
+                let entry = &mut self.entries[index];
+                let hint = cut_values(entry);
+                end_with(entry, &error, &table, &hint);
+            }
+        }
+        Ok(())
     }
 
     async fn follow_up(&mut self) {
@@ -221,7 +234,7 @@ impl Batch<'_> {
             let entry = &mut self.entries[index];
             match result {
                 Ok(followed) => entry.followed = followed,
-                Err(error) => end_with(entry, &error, &table),
+                Err(error) => end_with(entry, &error, &table, ""),
             }
         }
     }
@@ -240,13 +253,26 @@ fn is_known_to_have_failed(error: &SystemError) -> bool {
 }
 
 /// Ends a record whose write failed: by failing it, or by giving its message back.
-pub(super) fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
+pub(super) fn end_with(entry: &mut Entry, error: &SystemError, table: &str, hint: &str) {
     match error.retry_class() {
         RetryClass::Data => {
-            let message = format!("writing the {table} failed (EE13): {error}");
+            let message = format!("writing the {table} failed (EE13): {error}{hint}");
             entry.settle(Outcome::Failed(DataFailure::new(message)));
         }
         // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
         class => entry.give_back(error.to_string(), pause_of(class, entry.receive_count)),
     }
+}
+
+/// Which texts were cut to fit, so that two that differ became the same.
+fn cut_values(entry: &Entry) -> String {
+    let Some(source) = &entry.source else { return String::new() };
+    let cut = entry.fields.iter().filter_map(|field| {
+        let column = field.source.as_ref()?;
+        let (whole, sent) = (source.get(&column.name).as_text()?, field.desired.as_text()?);
+        (sent.len() < whole.len() && whole.starts_with(sent)).then(|| {
+            format!("; {} {whole} was cut to {sent}, as long as {} may be", column.caption, field.destination.caption)
+        })
+    });
+    cut.collect()
 }

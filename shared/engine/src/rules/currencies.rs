@@ -52,6 +52,10 @@ impl MappingRules for Currencies {
         &["exchangerate"]
     }
 
+    fn partner_key(&self, _: couplet_model::message::Direction) -> Option<&'static str> {
+        Some("the same ISO code")
+    }
+
     /// A currency with the same ISO code is adopted instead of duplicated (R50).
     async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         let codes: Vec<Value> = sources.iter().map(|source| source.get("code").clone()).collect();

@@ -15,8 +15,9 @@ use couplet_model::{MappingName, Record, RecordId, SystemError, Table, Value};
 use uuid::Uuid;
 
 use super::countries::{self, Countries};
+use super::natural_keys::{candidates, is_ours, same_text};
 use super::{
-    Context, FollowUp, Followed, MappingRules, Merged, Obstacle, PreparedRules, Transferring, is_usable, set,
+    Context, FollowUp, Followed, MappingRules, Match, Merged, Obstacle, PreparedRules, Transferring, is_usable, set,
     set_on_create,
 };
 use crate::error::EngineError;
@@ -39,8 +40,8 @@ pub(crate) struct Customers;
 impl MappingRules for Customers {
     fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
-            Direction::ToDataverse => &[],
-            Direction::FromDataverse => &["statecode", "merged", "masterid"],
+            Direction::ToDataverse => &["number"],
+            Direction::FromDataverse => &["statecode", "merged", "masterid", "accountnumber"],
         }
     }
 
@@ -68,6 +69,40 @@ impl MappingRules for Customers {
     /// A coupled account that becomes inactive blocks its customer (C-219), although the filter admits active ones only.
     fn follows(&self, direction: Direction, column: &str) -> bool {
         direction == Direction::FromDataverse && column == "statecode"
+    }
+
+    fn partner_key(&self, direction: Direction) -> Option<&'static str> {
+        Some(match direction {
+            Direction::ToDataverse => "the customer's number as account number and the same name",
+            Direction::FromDataverse => "the account number as its number and the same name",
+        })
+    }
+
+    /// The account whose number is the customer's and whose name is, too. The number alone is no proof: both systems may
+    /// count from the same one.
+    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+        match context.direction {
+            Direction::ToDataverse => {
+                let columns = ["name", "bcbi_companyid"];
+                let accounts = candidates(context, sources, "number", "accountnumber", &columns).await?;
+                let is_ours = is_ours(context).await?;
+                let of = |source: &&Record| {
+                    let named = |account: &Record| {
+                        is_ours(account) && same_text(account.get("name"), source.get("displayName"))
+                    };
+                    Ok(accounts.only(source, named))
+                };
+                Ok(sources.iter().map(of).collect())
+            }
+            Direction::FromDataverse => {
+                let customers = candidates(context, sources, "accountnumber", "number", &["displayName"]).await?;
+                let of = |source: &&Record| {
+                    let named = |customer: &Record| same_text(customer.get("displayName"), source.get("name"));
+                    Ok(customers.only(source, named))
+                };
+                Ok(sources.iter().map(of).collect())
+            }
+        }
     }
 
     async fn prepare(

@@ -4,6 +4,7 @@ mod countries;
 mod currencies;
 mod customers;
 mod exchange_rates;
+mod natural_keys;
 mod price_lines;
 mod products;
 mod salespeople;
@@ -175,6 +176,32 @@ pub(crate) trait MappingRules: Send + Sync {
     /// of the record.
     fn makes_up_keys(&self) -> bool {
         false
+    }
+
+    /// The key of a Business Central record that a source record claims for itself: its own, or the one a row of Dataverse
+    /// holds of its partner. An uncoupled record takes the place of a deleted one with it.
+    fn claimed_key(&self, mapping: &ActiveMapping, direction: Direction, source: &Record) -> Option<String> {
+        let column = match direction {
+            Direction::ToDataverse => mapping.business_central.label_column.as_deref()?,
+            Direction::FromDataverse => self.partner_key_column()?,
+        };
+        source.get(column).as_text().filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// Column of Dataverse that holds the key of the Business Central record.
+    fn partner_key_column(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the partner of a record is known by at the destination, in words: "the number of the item".
+    fn partner_key(&self, _direction: Direction) -> Option<&'static str> {
+        None
+    }
+
+    /// The key that is unique at the destination and may be changed there: the column it comes from, and its column there,
+    /// which is long enough for all of it.
+    fn unique_column(&self, _direction: Direction) -> Option<(&'static str, &'static str)> {
+        None
     }
 
     /// Finds destination records that uncoupled source records belong to; one answer per source.

@@ -12,15 +12,16 @@ use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Coupling, DataverseId, MappingName, RecordId, SystemError, Table, Value};
+use couplet_model::{Coupling, DataverseId, MappingName, Record, RecordId, SystemError, Table, Value};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::natural_keys::{candidates, holder_or_obstacle, is_ours};
 use super::price_lines::{PriceLine, PriceLines};
 use super::units_of_measure::UNIT;
 use super::{
-    Context, FollowUp, Followed, MappingRules, NothingPrepared, Obstacle, PreparedRules, Transferring, is_usable, set,
-    set_on_create,
+    Context, FollowUp, Followed, MappingRules, Match, NothingPrepared, Obstacle, PreparedRules, Transferring,
+    is_usable, set, set_on_create,
 };
 use crate::error::EngineError;
 
@@ -49,7 +50,7 @@ impl MappingRules for Products {
     fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
             Direction::ToDataverse => &["blocked", "baseUnitOfMeasureCode", "vendorName"],
-            Direction::FromDataverse => &["statecode", "defaultuomscheduleid"],
+            Direction::FromDataverse => &["statecode", "defaultuomscheduleid", "productnumber"],
         }
     }
 
@@ -71,6 +72,54 @@ impl MappingRules for Products {
     /// (C-026 without first removing the filter).
     fn follows(&self, direction: Direction, column: &str) -> bool {
         direction == Direction::ToDataverse && column == "blocked"
+    }
+
+    fn partner_key_column(&self) -> Option<&'static str> {
+        Some("productnumber")
+    }
+
+    fn partner_key(&self, _direction: Direction) -> Option<&'static str> {
+        Some("the same number")
+    }
+
+    fn unique_column(&self, direction: Direction) -> Option<(&'static str, &'static str)> {
+        (direction == Direction::ToDataverse).then_some(("number", "productnumber"))
+    }
+
+    /// The product of the same number, which is unique in Dataverse; from there, the record of the product's number.
+    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+        match context.direction {
+            Direction::ToDataverse => {
+                let columns = ["producttypecode", "bcbi_companyid"];
+                let products = candidates(context, sources, "number", "productnumber", &columns).await?;
+                let is_ours = is_ours(context).await?;
+                let of = |source: &&Record| {
+                    let holder = products.of(source).first();
+                    let obstacle = holder.and_then(|holder| {
+                        let number = source.get("number");
+                        if holder.get("producttypecode") != &Value::Int(self.product_type) {
+                            Some(format!(
+                                "a product of another type has the number {number} in Dataverse already; give the {} or that product another number",
+                                self.what
+                            ))
+                        } else if !is_ours(holder) {
+                            Some(format!(
+                                "the product with the number {number} in Dataverse belongs to another company; give the {} or that product another number",
+                                self.what
+                            ))
+                        } else {
+                            None
+                        }
+                    });
+                    holder_or_obstacle(holder, obstacle)
+                };
+                Ok(sources.iter().map(of).collect())
+            }
+            Direction::FromDataverse => {
+                let records = candidates(context, sources, "productnumber", "number", &[]).await?;
+                Ok(sources.iter().map(|source| Ok(records.only(source, |_| true))).collect())
+            }
+        }
     }
 
     async fn prepare(

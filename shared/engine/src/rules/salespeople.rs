@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::table::Side;
-use couplet_model::{Filter, RecordId, Value};
+use couplet_model::{Filter, Record, RecordId, Value};
 
-use super::{Context, MappingRules, Obstacle, PreparedRules, Transferring, set_on_create};
+use super::natural_keys::candidates;
+use super::{Context, MappingRules, Match, Obstacle, PreparedRules, Transferring, set_on_create};
 use crate::error::EngineError;
 
 /// What new codes begin with.
@@ -21,6 +22,26 @@ pub(crate) struct Salespeople;
 impl MappingRules for Salespeople {
     fn makes_up_keys(&self) -> bool {
         true
+    }
+
+    fn partner_key(&self, _: couplet_model::message::Direction) -> Option<&'static str> {
+        Some("the same e-mail address")
+    }
+
+    /// The salesperson with the user's e-mail address; without one, the one with the user's name.
+    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+        let columns = ["displayName", "email"];
+        let by_email = candidates(context, sources, "internalemailaddress", "email", &columns).await?;
+        let unknown: Vec<&Record> = sources.iter().filter(|user| by_email.of(user).is_empty()).copied().collect();
+        let by_name = candidates(context, &unknown, "fullname", "displayName", &columns).await?;
+        let of = |user: &&Record| {
+            let by_name = || {
+                // A salesperson with another address is another person of that name.
+                by_name.only(user, |found| found.get("email").is_null() && by_email.of(user).is_empty())
+            };
+            Ok(by_email.only(user, |_| true).or_else(by_name))
+        };
+        Ok(sources.iter().map(of).collect())
     }
 
     async fn prepare(

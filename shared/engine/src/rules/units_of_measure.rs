@@ -28,6 +28,10 @@ impl MappingRules for UnitsOfMeasure {
         &["name", "statecode"]
     }
 
+    fn partner_key(&self, _: Direction) -> Option<&'static str> {
+        Some("the same name")
+    }
+
     /// A unit group of the right name is adopted if it is active and holds at most one unit (S215).
     async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         let engine = context.engine;

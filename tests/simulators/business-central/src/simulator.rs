@@ -223,6 +223,26 @@ impl BusinessCentralSimulator {
         self.certificate.as_deref()
     }
 
+    /// Writes the company to a file, as a backup.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn back_up(&self, path: &std::path::Path) -> anyhow::Result<()> {
+        state_file::save(&self.server.api.reading(), path)
+    }
+
+    /// Puts the company back into the state of a backup, as a restore to a point in time does: what was created since is
+    /// gone, what was changed is as it was, times of change included.
+    ///
+    /// # Errors
+    /// When the file is no backup; nothing is changed then.
+    pub fn restore(&self, path: &std::path::Path) -> anyhow::Result<()> {
+        let clock = Arc::clone(&self.server.api.reading().clock);
+        let restored = state_file::load(path, clock)?;
+        *self.server.api.writing() = restored;
+        Ok(())
+    }
+
     /// Writes the company to the state file, if there is one.
     pub fn save(&self) -> anyhow::Result<()> {
         match &self.server.options.state_file {

@@ -250,6 +250,16 @@ impl DataverseSimulator {
         Ok(())
     }
 
+    /// Puts the organization back into the state of a file written by [`DataverseSimulator::save_state`], as restoring a
+    /// backup does: row versions go back, too, and nothing tells that rows are gone.
+    ///
+    /// # Errors
+    /// When the file is no such state; nothing is changed then.
+    pub fn restore_state(&self, file: &std::path::Path) -> anyhow::Result<()> {
+        let saved: SavedState = serde_json::from_slice(&std::fs::read(file)?)?;
+        self.inner.world.write().load(&saved)
+    }
+
     /// Stops serving, after writing the state file if there is one.
     pub async fn stop(self) {
         if let Some(file) = &self.inner.world.options.state_file

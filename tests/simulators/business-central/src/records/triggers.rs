@@ -146,11 +146,13 @@ pub(crate) fn after_create(store: &mut Store, table: TableId, id: Uuid) -> Resul
 
 /// Records that follow a change.
 pub(crate) fn after_modify(store: &mut Store, table: TableId, before: &Row) -> Result<(), ApiError> {
+    // First what refers to the old number follows, or the base unit would be there twice.
+    rename(store, table, before)?;
     if is(table, "Item") || is(table, "Resource") {
         let number = number_of(store, table, before.id);
         base_unit(store, table, before.id, &number)?;
     }
-    rename(store, table, before)
+    Ok(())
 }
 
 fn number_of(store: &Store, table: TableId, id: Uuid) -> String {
