@@ -443,6 +443,8 @@ impl<'a> Finder<'a> {
                     }
                     judged.count(&outcome);
                 }
+                // Read again when it is applied, and failed there if it still cannot be read.
+                Admission::Process if record.unreadable.is_some() => messages.push(self.message(record.id, None)),
                 Admission::Process
                     if is_untouched(self.mapping, self.rules, direction, self.treatment, record, own) =>
                 {

@@ -7,6 +7,7 @@
 mod committing;
 mod deciding;
 mod intending;
+mod isolating;
 mod making_room;
 mod matching;
 mod merging;
@@ -45,6 +46,9 @@ const CLASH_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a message stays away while something else than the service answers, or the service does not know us.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(300);
+/// A queue keeps a message back no longer when it is sent. Longer pauses go by the message's own visibility, which counts
+/// its deliveries: a service that wants to be left alone for hours is an attempt that failed.
+const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(900);
 
 /// How long a message stays away while all jobs stand still: as long as a message may.
 const HALTED_PAUSE: Duration = Duration::from_secs(15 * 60);
@@ -67,6 +71,8 @@ struct Entry {
     made: bool,
     /// Whether this worker holds the pair.
     claimed: bool,
+    /// Whether it goes back because of an outage.
+    is_held_by_outage: bool,
     fields: Vec<TransferredField>,
     /// What was agreed before the decision, with our own unconfirmed writes recognized.
     agreement: Option<Agreement>,
@@ -107,6 +113,7 @@ impl Entry {
             adopted: false,
             made: false,
             claimed: false,
+            is_held_by_outage: false,
             fields: Vec::new(),
             agreement: None,
             notes: Vec::new(),
@@ -146,6 +153,19 @@ impl Entry {
 
     fn give_back(&mut self, reason: impl Into<String>, after: Option<Duration>) {
         self.end.get_or_insert(End::Returned { reason: reason.into(), after });
+    }
+
+    /// Gives a message back for a failure of this class. What the service asked to wait for, and an outage, are no
+    /// attempts of the record: it waits as long as it must, and an alarm tells of the outage.
+    fn give_back_for(&mut self, class: RetryClass, reason: String) {
+        match class {
+            RetryClass::Outage => {
+                self.is_held_by_outage = self.is_open();
+                self.postpone(reason, OUTAGE_PAUSE);
+            }
+            RetryClass::RetryAfter(pause) if pause <= LONGEST_POSTPONEMENT => self.postpone(reason, pause),
+            class => self.give_back(reason, pause_of(class, self.receive_count)),
+        }
     }
 
     fn postpone(&mut self, reason: impl Into<String>, after: Duration) {
@@ -292,8 +312,10 @@ impl Batch<'_> {
                 let halted = error_pause(&error);
                 let class = error.retry_class();
                 for entry in self.open_mut() {
-                    let pause = halted.or_else(|| pause_of(class, entry.receive_count));
-                    entry.give_back(error.to_string(), pause);
+                    match halted {
+                        Some(pause) => entry.give_back(error.to_string(), Some(pause)),
+                        None => entry.give_back_for(class, error.to_string()),
+                    }
                 }
             }
         }
@@ -302,15 +324,19 @@ impl Batch<'_> {
 
     async fn steps(&mut self) -> Result<(), Stop> {
         self.read_couplings().await?;
+        self.fail_damaged_couplings();
         self.read_sources().await?;
         self.follow_merges(self.direction.source()).await?;
         self.move_to_sources().await?;
         self.admit().await?;
+        self.fail_unreadable_sources();
         self.find_earlier_attempts().await?;
         self.match_existing().await?;
         self.read_destinations().await?;
         self.follow_merges(self.direction.destination()).await?;
+        self.fail_unreadable_destinations();
         self.decide().await?;
+        self.fail_what_cannot_be_stored();
         self.write().await?;
         self.commit().await?;
         self.release_waiting().await
@@ -340,6 +366,7 @@ impl Batch<'_> {
             run: self.run,
             outcomes: Counters::default(),
             returned: 0,
+            outages: 0,
             lags: Vec::new(),
         };
         for entry in &self.entries {
@@ -356,6 +383,7 @@ impl Batch<'_> {
                 }
                 None => Disposition::again("left open"),
             };
+            report.outages += u64::from(entry.is_held_by_outage);
             report.returned += u64::from(disposition != Disposition::Done);
             for place in &entry.deliveries {
                 dispositions[*place] = disposition.clone();
