@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use couplet_model::ids::RecordId;
-use couplet_model::record::{Record, Values};
+use couplet_model::record::{Record, Unreadable, Values};
 use couplet_model::system::{SystemError, SystemErrorKind, Written};
 use couplet_model::table::{FieldType, Side, Table};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::route::Route;
-use crate::values::{no_column, read};
+use crate::values::{no_column, read, unreadable_value};
 
 /// Reads entities of one table with certain columns, as one API shows them.
 #[derive(Debug)]
@@ -48,17 +48,26 @@ impl<'a> EntityReader<'a> {
 
     /// Reads an entity.
     pub fn read(&self, entity: &Map<String, Json>) -> Result<Record, SystemError> {
-        let id = id_of(self.table, entity)
-            .ok_or_else(|| unreadable(self.table, &self.table.id_column, "an entity has no id"))?;
+        let id = id_of(self.table, entity).ok_or_else(|| without_id(self.table))?;
         let mut values = Values::new();
+        let mut unreadable = None;
         for (name, field) in &self.columns {
             // Every selected property is always there; taking a missing one for blank would blank the other side.
-            let json =
-                entity.get(&**name).ok_or_else(|| unreadable(self.table, name, "it is missing in the answer"))?;
-            let value = read(field, json).map_err(|error| unreadable(self.table, name, &format!("{error} ({id})")))?;
-            values.insert(name.clone(), value);
+            let read = match entity.get(&**name) {
+                Some(json) => read(field, json).map_err(|_| unreadable_value(field, json)),
+                None => Err("it is missing in the answer".to_owned()),
+            };
+            match read {
+                Ok(value) => {
+                    values.insert(name.clone(), value);
+                }
+                Err(detail) => {
+                    unreadable.get_or_insert(Unreadable { column: name.to_string(), detail });
+                }
+            }
         }
-        Ok(Record { id, version: version_of(self.route, entity), modified: modified_of(self.table, entity), values })
+        let (version, modified) = (version_of(self.route, entity), modified_of(self.table, entity));
+        Ok(Record { id, version, modified, values, unreadable })
     }
 }
 
@@ -93,9 +102,9 @@ fn modified_of(table: &Table, entity: &Map<String, Json>) -> Option<Timestamp> {
     if text.starts_with("0001-01-01") { None } else { text.parse().ok() }
 }
 
-fn unreadable(table: &Table, column: &str, why: &str) -> SystemError {
-    let message = format!("column {column} of {} cannot be read: {why}", table.name);
-    SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message)
+fn without_id(table: &Table) -> SystemError {
+    let message = format!("a record of {} has no id in column {}", table.name, table.id_column);
+    SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message)
 }
 
 #[cfg(test)]
@@ -130,8 +139,41 @@ mod tests {
         assert_eq!(record.version, Some(Version("standard|W/\"e\"".into())));
         assert_eq!(record.modified.map(|time| time.to_string()), Some("2026-01-02T03:04:05.678Z".into()));
         assert_eq!((record.get("displayName"), record.get("kind")), (&Value::Null, &Value::text("Non-Stock")));
-        let error = reader.read(&entity(json!({"id": id, "kind": "A"}))).expect_err("missing");
-        assert!(error.message.contains("displayName"), "{error}");
+        let missing =
+            reader.read(&entity(json!({"id": id, "kind": "A"}))).expect("a record").unreadable.expect("a flaw");
+        assert_eq!(missing.column, "displayName");
+        assert!(reader.read(&entity(json!({"kind": "A"}))).is_err());
+    }
+
+    #[test]
+    fn f17_a_value_of_the_wrong_type_is_the_flaw_of_its_record_and_is_not_shown() {
+        let table = table();
+        let columns = ["displayName", "kind", "unitPrice", "blocked"].map(str::to_owned);
+        let reader = EntityReader::new(&table, Route::Standard, &columns).expect("reader");
+        let good = json!({"id": Uuid::from_u128(7), "displayName": "A", "kind": "B", "unitPrice": 1, "blocked": false});
+        assert_eq!(reader.read(&entity(good.clone())).expect("a record").unreadable, None);
+        let damaged = couplet_odata::content::read_json(br#""secret\ud800""#).expect("a text");
+        for (column, value) in [
+            ("displayName", json!(4711)),
+            ("displayName", json!({"secret": 1})),
+            ("displayName", damaged),
+            ("kind", json!(true)),
+            ("unitPrice", json!("secret")),
+            ("blocked", json!(null)),
+            ("blocked", json!("secret")),
+        ] {
+            let mut changed = entity(good.clone());
+            changed.insert(column.to_owned(), value.clone());
+            let record = reader.read(&changed).expect("a record");
+            let Some(flaw) = record.unreadable else {
+                assert!(value.is_null(), "{column} {value}");
+                continue;
+            };
+            assert_eq!(flaw.column, column);
+            assert!(!flaw.detail.contains("secret") && !flaw.detail.contains("4711"), "{}", flaw.detail);
+            assert!(!record.values.contains_key(column), "what cannot be read is unknown");
+            assert_eq!(record.values.len(), 3, "the rest is read");
+        }
     }
 
     #[test]

@@ -156,6 +156,7 @@ mod tests {
             version: None,
             modified: None,
             values: values(&[("number", Value::text(number))]),
+            unreadable: None,
         };
         assert!(meets(&record("Ä*"), doubt));
         assert!(!meets(&record("äb"), doubt));

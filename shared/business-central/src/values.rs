@@ -3,7 +3,8 @@
 use couplet_model::record::Values;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Access, FieldType, Side, Table};
-use couplet_model::value::{Value, ValueError};
+use couplet_model::value::{Value, ValueError, json_kind};
+use couplet_odata::content::is_damaged;
 use couplet_odata::literal::{decode_option_name, encode_option_name, instant_text, literal, quoted};
 use serde_json::{Map, Value as Json, json};
 
@@ -11,9 +12,18 @@ const BLANK_DATE: &str = "0001-01-01";
 const BLANK_INSTANT: &str = "0001-01-01T00:00:00Z";
 const BLANK_ID: &str = "00000000-0000-0000-0000-000000000000";
 
+/// Why a value cannot be read, without showing it.
+pub(crate) fn unreadable_value(field: &FieldType, json: &Json) -> String {
+    if is_damaged(json) {
+        return "its text holds something that is no character".to_owned();
+    }
+    format!("a {field} was expected, {} was found", json_kind(json))
+}
+
 /// A value as it is read.
 pub(crate) fn read(field: &FieldType, json: &Json) -> Result<Value, ValueError> {
     match (field, json) {
+        _ if is_damaged(json) => Err(ValueError { expected: field.to_string(), found: "damaged text".to_owned() }),
         (FieldType::Enum { .. }, Json::String(name)) if name.contains("_x") => {
             Value::from_json(field, &Json::String(decode_option_name(name)))
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use couplet_model::ids::RecordId;
-use couplet_model::record::{Record, Values, Version};
+use couplet_model::record::{Record, Unreadable, Values, Version};
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{FieldType, Side, Table};
-use couplet_model::value::Value;
+use couplet_model::value::{Value, json_kind};
+use couplet_odata::content::is_damaged;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -106,12 +107,10 @@ impl<'a> RowReader<'a> {
 
     /// Reads a row.
     pub fn read(&self, row: &Map<String, Json>) -> Result<ReadRow, SystemError> {
-        let id = row
-            .get(&self.table.id_column)
-            .and_then(guid)
-            .ok_or_else(|| unreadable(self.table, None, &self.table.id_column, "no id"))?;
+        let id = row.get(&self.table.id_column).and_then(guid).ok_or_else(|| without_id(self.table))?;
         let mut complete = true;
         let mut values = Values::new();
+        let mut unreadable = None;
         for reading in &self.readings {
             let wire = match &reading.source {
                 Source::Plain => &*reading.name,
@@ -122,29 +121,44 @@ impl<'a> RowReader<'a> {
                 complete = false;
                 continue;
             };
-            let value = match &reading.source {
-                Source::Plain | Source::Lookup(_) => self.typed(id, reading, json)?,
-                Source::Polymorphic(_, annotation) => {
-                    match (self.typed(id, reading, json)?, row.get(annotation).and_then(Json::as_str)) {
+            let value: Result<Value, Unreadable> = match &reading.source {
+                Source::Plain | Source::Lookup(_) => typed(reading, json),
+                Source::Polymorphic(_, annotation) => typed(reading, json).map(|value| {
+                    match (value, row.get(annotation).and_then(Json::as_str)) {
                         (Value::Guid(id), Some(table)) => Value::Reference { table: table.into(), id },
                         (value, _) => value,
                     }
-                }
+                }),
                 Source::TargetName(wire) => {
-                    row.get(&format!("{wire}@{TARGET}")).and_then(Json::as_str).map_or(Value::Null, Value::text)
+                    Ok(row.get(&format!("{wire}@{TARGET}")).and_then(Json::as_str).map_or(Value::Null, Value::text))
                 }
             };
-            values.insert(reading.name.clone(), value);
+            match value {
+                Ok(value) => {
+                    values.insert(reading.name.clone(), value);
+                }
+                Err(flaw) => {
+                    unreadable.get_or_insert(flaw);
+                }
+            }
         }
         let modified = self.table.modified_column.as_deref().and_then(|column| row.get(column)).and_then(instant);
         let version = row.get("@odata.etag").and_then(Json::as_str).map(|etag| Version(etag.to_owned()));
-        Ok(ReadRow { record: Record { id, version, modified, values }, complete })
+        Ok(ReadRow { record: Record { id, version, modified, values, unreadable }, complete })
     }
+}
 
-    fn typed(&self, id: RecordId, reading: &Reading<'_>, json: &Json) -> Result<Value, SystemError> {
-        Value::from_json(reading.field, json)
-            .map_err(|error| unreadable(self.table, Some(id), &reading.name, &error.to_string()))
-    }
+/// A value as its column's type says.
+fn typed(reading: &Reading<'_>, json: &Json) -> Result<Value, Unreadable> {
+    let detail = if is_damaged(json) {
+        "its text holds something that is no character".to_owned()
+    } else {
+        match Value::from_json(reading.field, json) {
+            Ok(value) => return Ok(value),
+            Err(_) => format!("a {} was expected, {} was found", reading.field, json_kind(json)),
+        }
+    };
+    Err(Unreadable { column: reading.name.to_string(), detail })
 }
 
 /// Id of a row that is gone, if the entry of a change feed says so.
@@ -181,10 +195,9 @@ pub(crate) fn no_column(table: &Table, name: &str) -> SystemError {
     SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message)
 }
 
-fn unreadable(table: &Table, id: Option<RecordId>, column: &str, why: &str) -> SystemError {
-    let row = id.map(|id| format!(" {id}")).unwrap_or_default();
-    let message = format!("column {column} of {}{row} cannot be read: {why}", table.name);
-    SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message)
+fn without_id(table: &Table) -> SystemError {
+    let message = format!("a row of {} has no id in column {}", table.name, table.id_column);
+    SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", message)
 }
 
 fn guid(json: &Json) -> Option<RecordId> {
@@ -254,9 +267,34 @@ mod tests {
         let read = reader.read(&row(json!({"thingid": Uuid::from_u128(1), "name": "A"}))).expect("record");
         assert!(!read.complete);
         assert_eq!((read.record.known("name"), read.record.known("price")), (Some(&Value::text("A")), None));
-        let error = reader.read(&row(json!({"thingid": Uuid::from_u128(1), "name": 3, "price": 1}))).expect_err("type");
-        assert!(error.message.contains("name"), "{error}");
         assert!(reader.read(&row(json!({"name": "A"}))).is_err());
+    }
+
+    #[test]
+    fn f17_a_value_of_the_wrong_type_is_the_flaw_of_its_record_and_is_not_shown() {
+        let table = table();
+        let reader =
+            RowReader::new(&table, &names(&["name", "price", "state", "customerid", "uomid"])).expect("reader");
+        let good = json!({"thingid": Uuid::from_u128(1), "name": "A", "price": 1, "state": 0,
+            "_customerid_value": null, "_uomid_value": null});
+        let damaged = couplet_odata::content::read_json(br#""secret\ud800""#).expect("a text");
+        for (property, column, value) in [
+            ("name", "name", json!(4711)),
+            ("name", "name", damaged),
+            ("price", "price", json!("secret")),
+            ("state", "state", json!("secret")),
+            ("_customerid_value", "customerid", json!("secret")),
+            ("_uomid_value", "uomid", json!(["secret"])),
+        ] {
+            let mut changed = row(good.clone());
+            changed.insert(property.to_owned(), value.clone());
+            let record = reader.read(&changed).expect("a row").record;
+            let flaw = record.unreadable.unwrap_or_else(|| panic!("{property} {value}"));
+            assert_eq!(flaw.column, column);
+            assert!(!flaw.detail.contains("secret") && !flaw.detail.contains("4711"), "{}", flaw.detail);
+            assert!(!record.values.contains_key(column), "what cannot be read is unknown");
+            assert_eq!(record.values.len(), 4, "the rest is read");
+        }
     }
 
     #[test]

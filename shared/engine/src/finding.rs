@@ -402,6 +402,8 @@ impl<'a> Finder<'a> {
             let admission = admit(self.mapping, self.rules, &self.filter, direction, self.treatment, record, coupling);
             match admission {
                 Admission::Settled(outcome) => judged.count(&outcome),
+                // Read again when it is applied, and failed there if it still cannot be read.
+                Admission::Process if record.unreadable.is_some() => messages.push(self.message(record.id, None)),
                 Admission::Process
                     if is_untouched(self.mapping, self.rules, direction, self.treatment, record, coupling) =>
                 {

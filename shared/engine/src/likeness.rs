@@ -111,7 +111,7 @@ mod tests {
 
     fn record(number: u128, values: &[(&str, &str)]) -> Record {
         let values = values.iter().map(|(name, text)| ((*name).into(), Value::text(*text))).collect();
-        Record { id: RecordId(Uuid::from_u128(number)), version: None, modified: None, values }
+        Record { id: RecordId(Uuid::from_u128(number)), version: None, modified: None, values, unreadable: None }
     }
 
     #[test]

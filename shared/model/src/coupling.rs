@@ -115,6 +115,13 @@ impl Base {
         }
     }
 
+    /// The column with the longest value, by wire name, and how long that is in bytes.
+    pub fn longest(&self) -> Option<(String, usize)> {
+        let length = |json: &Json| json.as_str().map_or(0, str::len);
+        let values = self.business_central.iter().chain(&self.dataverse);
+        values.max_by_key(|(_, value)| length(value)).map(|(name, value)| (name.clone(), length(value)))
+    }
+
     fn values(&self, side: Side) -> &Map<String, Json> {
         match side {
             Side::BusinessCentral => &self.business_central,
@@ -213,6 +220,10 @@ pub struct Coupling {
     /// Writes of ours that no commit has confirmed, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<PendingWrite>,
+    /// Set when the stored coupling could not be read as a whole, with the item and what is wrong with it; then only its
+    /// ids are right. Never stored.
+    #[serde(skip)]
+    pub damage: Option<String>,
     /// Counts the stored states; every change is conditional on it. 0 = not stored yet.
     #[serde(default)]
     pub revision: u64,
@@ -237,6 +248,7 @@ impl Coupling {
             claimed_until: None,
             claimed_by: None,
             pending: Vec::new(),
+            damage: None,
             revision: 0,
         }
     }

@@ -117,7 +117,7 @@ mod tests {
 
     fn record(values: &[(&str, Value)]) -> Record {
         let values: Values = values.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-        Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values }
+        Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values, unreadable: None }
     }
 
     #[test]

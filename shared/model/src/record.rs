@@ -19,6 +19,15 @@ pub struct Version(pub String);
 /// Column values by wire name.
 pub type Values = BTreeMap<Arc<str>, Value>;
 
+/// A column whose value could not be understood. Holds no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The column, by wire name.
+    pub column: String,
+    /// What was expected and what kind of value was found.
+    pub detail: String,
+}
+
 /// A record read from one system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -31,6 +40,9 @@ pub struct Record {
     /// What is known of the columns that were asked for, blank ones included. A column that is not here is *unknown*:
     /// it was not read, or may not be read.
     pub values: Values,
+    /// Set when a value could not be understood, the first one if there are several; then its column is not among the
+    /// values, and the record must not travel.
+    pub unreadable: Option<Unreadable>,
 }
 
 impl Record {
@@ -105,7 +117,7 @@ impl Snapshot {
             };
             values.insert(Arc::from(name.as_str()), Value::from_json(&column.field, json)?);
         }
-        Ok(Record { id, version: self.version.clone(), modified: self.modified, values })
+        Ok(Record { id, version: self.version.clone(), modified: self.modified, values, unreadable: None })
     }
 }
 

@@ -214,6 +214,19 @@ pub fn noon_of(day: Date) -> Option<Timestamp> {
     Some(day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
+/// What kind of JSON a value is, for messages that must not show it.
+pub fn json_kind(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a yes or no",
+        Json::Number(number) if number.is_f64() => "a number with decimals",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
 /// A decimal from the text of a JSON number, exponents included.
 fn decimal(text: &str) -> Option<Decimal> {
     Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok()

@@ -120,8 +120,8 @@ fn entries(batch: Vec<(String, i32)>) -> Result<Vec<SendMessageBatchRequestEntry
         .collect()
 }
 
-/// Message bodies in requests of at most ten messages and 256 KB. A message that is too large by its snapshot goes
-/// without it: the record is read again when it is applied.
+/// Message bodies in requests of at most ten messages and 256 KB. A message that is too large by its snapshot, or whose
+/// snapshot holds a character that the service refuses, goes without it: the record is read again when it is applied.
 fn pack(messages: Vec<RecordMessage>) -> Result<Vec<Vec<String>>, QueueError> {
     let bodies = messages.into_iter().map(body).collect::<Result<Vec<String>, QueueError>>()?;
     Ok(in_requests(bodies, String::len))
@@ -147,10 +147,15 @@ pub(crate) fn in_requests<T>(messages: Vec<T>, bytes: impl Fn(&T) -> usize) -> V
     requests
 }
 
+/// Whether the service takes a character in a message; one it does not take refuses the whole message.
+fn is_taken(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
 fn body(mut message: RecordMessage) -> Result<String, QueueError> {
     let write = |message: &RecordMessage| serde_json::to_string(message).map_err(|error| QueueError(error.to_string()));
     let text = write(&message)?;
-    if text.len() <= BATCH_BYTES {
+    if text.len() <= BATCH_BYTES && text.chars().all(is_taken) {
         return Ok(text);
     }
     message.snapshot = None;
@@ -180,7 +185,7 @@ mod tests {
             job: "ITEM-PRODUCT".to_owned(),
             run: RunId(Uuid::from_u128(2)),
             treatment: Treatment::default(),
-            snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values }),
+            snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values, unreadable: None }),
             replay: None,
         }
     }
@@ -198,6 +203,20 @@ mod tests {
     #[test]
     fn a_request_stays_within_its_bytes() {
         assert_eq!(sizes((0..5).map(|number| message(number, 100 * 1024)).collect()), [2, 2, 1]);
+    }
+
+    #[test]
+    fn f17_a_snapshot_with_a_character_that_the_service_refuses_is_left_out() {
+        for (value, travels) in
+            [("a\u{fffe}b", false), ("\u{ffff}", false), ("\u{1}\u{b}", true), ("\u{fffd}😀\u{10ffff}\t", true)]
+        {
+            let mut sent = message(1, 0);
+            sent.snapshot.as_mut().expect("a snapshot").values.insert("name".to_owned(), value.into());
+            let packed = pack(vec![sent]).expect("messages are JSON");
+            assert!(packed[0][0].chars().all(is_taken));
+            let read: RecordMessage = serde_json::from_str(&packed[0][0]).expect("a record message");
+            assert_eq!(read.snapshot.is_some(), travels, "{value:?}");
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use couplet_model::comparing::same;
-use couplet_model::{CompanyId, Coupling, CouplingState, MappingName, RecordId, Side};
+use couplet_model::{CompanyId, Coupling, CouplingState, DataverseId, MappingName, RecordId, Side, SystemId};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use uuid::Uuid;
 
 use crate::Store;
 use crate::backoff::Backoff;
@@ -50,6 +51,24 @@ pub(crate) fn coupling_item(
     }
     check_size(&item, name)?;
     Ok((key, item))
+}
+
+/// The coupling that an item holds. A damaged one has its ids, as far as they are readable, and says what is wrong.
+pub(crate) fn coupling_of(item: &Item) -> Coupling {
+    let error = match item::data(item) {
+        Ok(coupling) => return coupling,
+        Err(error) => error,
+    };
+    let id = |text: Option<&str>| text.and_then(|text| text.parse::<RecordId>().ok()).unwrap_or(RecordId(Uuid::nil()));
+    let system_id = Key::of(item).and_then(|key| key.sk.rsplit_once('#').map(|(_, id)| id.to_owned()));
+    let (system_id, dataverse_id) = (id(system_id.as_deref()), id(text_if_any(item, DATAVERSE_ID)));
+    let state = item::word_of(item, "state").unwrap_or(CouplingState::Coupled);
+    Coupling {
+        key: text_if_any(item, KEY).map(str::to_owned),
+        revision: item::count_of(item, REVISION).unwrap_or(0),
+        damage: Some(error.to_string()),
+        ..Coupling::new(SystemId(system_id.0), DataverseId(dataverse_id.0), state)
+    }
 }
 
 /// The item through which an id or a key points to its coupling.
@@ -135,7 +154,20 @@ impl Store {
         system_ids: &[RecordId],
     ) -> Result<Vec<Coupling>, StoreError> {
         let items = self.read_many(system_ids.iter().map(|id| keys::coupling(company, mapping, *id))).await?;
-        items.values().map(item::data).collect()
+        Ok(items.values().map(coupling_of).collect())
+    }
+
+    /// Whether a coupling fits into the store.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] when it does not.
+    pub fn check_coupling(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        coupling: &Coupling,
+    ) -> Result<(), StoreError> {
+        coupling_item(company, mapping, coupling).map(|_| ())
     }
 
     /// A page of all couplings of a mapping, from the beginning or from where the last page ended.
@@ -163,9 +195,7 @@ impl Store {
             range.after = last.take();
             range.per_request = i32::try_from(limit - page.couplings.len()).ok();
             let (items, next) = self.query_once(&range).await?;
-            for found in &items {
-                page.couplings.push(item::data(found)?);
-            }
+            page.couplings.extend(items.iter().map(coupling_of));
             if page.couplings.len() >= limit {
                 page.next = page.couplings.last().map(|coupling| format!("{shard}#{}", coupling.system_id));
                 return Ok(page);

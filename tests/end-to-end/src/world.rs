@@ -91,6 +91,7 @@ pub struct World {
 
 /// What a second engine beside the first, or after a crash, is made of.
 struct Parts {
+    database: EmbeddedDynamoDb,
     company: CompanyId,
     store: Store,
     switches: Switches,
@@ -132,6 +133,7 @@ impl World {
         let store = Store::new(database.client(), "couplet", Retention::default());
         store.create_table_if_absent().await.expect("the table is created");
         let parts = Parts {
+            database,
             company: CompanyId(business_central.company_id()),
             store,
             switches: Switches { ownership: options.ownership, ..Switches::default() },
@@ -173,6 +175,14 @@ impl World {
     #[must_use]
     pub fn company(&self) -> CompanyId {
         self.parts.company
+    }
+
+    /// Asks the database itself, past the store.
+    #[must_use]
+    pub fn raw(&self, operation: &str, body: &Json) -> Json {
+        let (status, answer) = self.parts.database.answer(operation, body.to_string().as_bytes());
+        assert_eq!(status, 200, "{answer}");
+        serde_json::from_str(&answer).expect("JSON")
     }
 
     /// The store.

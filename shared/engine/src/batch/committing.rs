@@ -179,7 +179,9 @@ impl Batch<'_> {
 
     /// The coupling to store; `None` leaves the stored one as it is.
     fn coupling_after(&self, entry: &Entry, outcome: &Outcome, now: Timestamp) -> Option<Coupling> {
-        let coupling = entry.coupling.as_ref().filter(|coupling| coupling.revision > 0)?;
+        // A damaged one is left as it is, for whoever mends it.
+        let is_whole = |coupling: &&Coupling| coupling.revision > 0 && coupling.damage.is_none();
+        let coupling = entry.coupling.as_ref().filter(is_whole)?;
         let result = |failure| LastResult { run: self.run, at: now, failure };
         // What a create that failed was to look for is not there; what it made before is.
         let intent = coupling.intent.clone().filter(|intent| intent.made);

@@ -294,7 +294,7 @@ mod tests {
         let mut values = vec![("name", Value::text(name)), ("statecode", Value::Int(i64::from(master.is_some())))];
         values.extend(master.map(|master| ("masterid", Value::Guid(Uuid::from_u128(master)))));
         let values = values.into_iter().map(|(column, value)| (Arc::from(column), value)).collect();
-        Record { id: id(number), version: None, modified: None, values }
+        Record { id: id(number), version: None, modified: None, values, unreadable: None }
     }
 
     fn merged_into(record: &Record) -> Option<Merged> {

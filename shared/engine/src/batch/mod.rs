@@ -8,6 +8,7 @@ mod committing;
 mod deciding;
 mod intending;
 mod merging;
+mod isolating;
 mod parting;
 mod reading;
 mod writing;
@@ -274,14 +275,18 @@ impl Batch<'_> {
 
     async fn steps(&mut self) -> Result<(), Stop> {
         self.read_couplings().await?;
+        self.fail_damaged_couplings();
         self.read_sources().await?;
         self.follow_merges(self.direction.source()).await?;
         self.admit().await?;
+        self.fail_unreadable_sources();
         self.find_earlier_attempts().await?;
         self.match_existing().await?;
         self.read_destinations().await?;
         self.follow_merges(self.direction.destination()).await?;
+        self.fail_unreadable_destinations();
         self.decide().await?;
+        self.fail_what_cannot_be_stored();
         self.write().await?;
         self.commit().await?;
         self.release_waiting().await

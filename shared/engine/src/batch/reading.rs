@@ -7,6 +7,7 @@ use couplet_model::coupling::Base;
 use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+use couplet_store::StoreError;
 use jiff::Timestamp;
 
 use super::{Batch, Stop};
@@ -173,7 +174,14 @@ impl Batch<'_> {
             let entry = &mut self.entries[index];
             if let Some(coupling) = entry.coupling.take() {
                 let engine = self.engine;
-                engine.store().remove_coupling(engine.company(), &self.mapping.name, &coupling).await?;
+                match engine.store().remove_coupling(engine.company(), &self.mapping.name, &coupling).await {
+                    Ok(()) => {}
+                    Err(StoreError::Stale { .. }) => {
+                        entry.give_back("another worker changed this pair meanwhile", None);
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             entry.settle(Outcome::Unchanged);
         }

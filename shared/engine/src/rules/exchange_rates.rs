@@ -172,7 +172,7 @@ mod tests {
             ("relationalExchangeRateAmount", number(relational_amount)),
         ];
         let values = values.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
-        Record { id: RecordId(Uuid::nil()), version: None, modified: None, values }
+        Record { id: RecordId(Uuid::nil()), version: None, modified: None, values, unreadable: None }
     }
 
     fn rates(rows: &[Record]) -> Rates {

@@ -20,7 +20,7 @@ fn column(name: &str) -> Arc<Column> {
 
 fn record(name: &str, value: &str) -> Record {
     let values = [(Arc::from(name), Value::text(value))].into();
-    Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values }
+    Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values, unreadable: None }
 }
 
 fn base(bc: &str, dataverse: &str) -> Base {

@@ -42,7 +42,7 @@ fn table(side: Side) -> Table {
 fn record(phone: &str, city: &str) -> Record {
     let value = |text: &str| if text.is_empty() { Value::Null } else { Value::text(text) };
     let values = [(Arc::from("phone"), value(phone)), (Arc::from("city"), value(city))].into();
-    Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values }
+    Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values, unreadable: None }
 }
 
 fn base(phone: &str, city: &str) -> Base {
