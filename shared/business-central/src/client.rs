@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -47,6 +48,8 @@ pub struct BusinessCentralClient {
     pub(crate) numbered_by_series: Mutex<BTreeSet<String>>,
     /// What one request may hold.
     pub(crate) sizes: Sizes,
+    /// Whether each API has answered in this process.
+    answered: [AtomicBool; 2],
 }
 
 impl BusinessCentralClient {
@@ -63,6 +66,7 @@ impl BusinessCentralClient {
             companion: settings.companion,
             numbered_by_series: Mutex::default(),
             sizes: Sizes::default(),
+            answered: Default::default(),
             identity: Identity::new(IdentitySettings {
                 side: Side::BusinessCentral,
                 scope: SCOPE.to_owned(),
@@ -116,7 +120,21 @@ impl BusinessCentralClient {
     /// Sends a request and gives the answer if it is a success.
     pub(crate) async fn call(&self, route: Route, request: &Request) -> Result<Reply, SystemError> {
         let reply = self.identity.send(request).await?;
-        if reply.is_success() { Ok(reply) } else { Err(route.explain(error_of(Side::BusinessCentral, &reply))) }
+        if reply.is_success() {
+            self.note_answer(route);
+            return Ok(reply);
+        }
+        Err(self.explain(route, error_of(Side::BusinessCentral, &reply)))
+    }
+
+    /// Notes that an API has answered in this process.
+    pub(crate) fn note_answer(&self, route: Route) {
+        self.answered[route as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// An error of an API in words the operator can act on.
+    pub(crate) fn explain(&self, route: Route, error: SystemError) -> SystemError {
+        route.explain(error, self.answered[route as usize].load(Ordering::Relaxed))
     }
 
     /// Sends operations as one batch that goes on after a failure; `None` where no answer came.

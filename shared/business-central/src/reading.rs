@@ -129,7 +129,7 @@ impl BusinessCentralClient {
                 return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message));
             };
             if !part.is_success() {
-                return Err(reader.route.explain(part_error(Side::BusinessCentral, &part)));
+                return Err(self.explain(reader.route, part_error(Side::BusinessCentral, &part)));
             }
             if let Some(next) = records_of(reader, &part.body, &mut records)? {
                 self.follow(reader, next, &mut records).await?;

@@ -101,21 +101,34 @@ impl Route {
         }
     }
 
-    /// Puts an error of this API into words the operator can act on: an address that does not exist means, on the
-    /// companion's route, that the app is missing.
-    pub fn explain(self, error: SystemError) -> SystemError {
+    /// Puts an error of this API into words the operator can act on. An address that does not exist means, on the
+    /// companion's route, that the app is missing or just being updated; one that `answered` before in this process is
+    /// away for a while only.
+    pub fn explain(self, error: SystemError, answered: bool) -> SystemError {
         let missing = matches!(error.kind, SystemErrorKind::NotFound | SystemErrorKind::Protocol)
             && (error.code.is_empty()
                 || matches!(error.code.as_str(), "BadRequest_NotFound" | "BadRequest_ResourceNotFound"));
-        if self == Self::Standard || !missing {
-            return error;
-        }
-        let message = format!(
-            "the companion API does not answer; publish the current version of the companion app in Business Central \
-             ({})",
-            error.message
-        );
-        SystemError { kind: SystemErrorKind::Protocol, message, ..error }
+        let is_address = error.kind == SystemErrorKind::Protocol;
+        let message = match (self, answered) {
+            _ if !missing => return error,
+            (Self::Standard, true) if is_address => format!(
+                "an address that answered before does not answer now ({}); that passes while Business Central is being \
+                 updated",
+                error.message
+            ),
+            (Self::Standard, _) => return error,
+            (Self::Companion, true) => format!(
+                "the companion API answered before and does not now ({}); that passes while the app is being updated, and \
+                 if somebody unpublished it, publish it again",
+                error.message
+            ),
+            (Self::Companion, false) => format!(
+                "the companion API does not answer ({}); if the app is not being updated just now, publish its current \
+                 version in Business Central",
+                error.message
+            ),
+        };
+        SystemError { kind: SystemErrorKind::Outage, message, ..error }
     }
 
     /// Puts the refusal of a new record's id into words the operator can act on: an older companion app shows the id
@@ -187,12 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_address_of_the_companion_means_a_missing_app() {
+    fn f20_a_missing_address_of_the_companion_means_a_missing_app_or_an_update() {
         let error = |kind, code: &str| SystemError::new(Side::BusinessCentral, kind, code, "No HTTP resource");
         let missing = error(SystemErrorKind::Protocol, "BadRequest_NotFound");
-        assert!(Route::Companion.explain(missing.clone()).message.contains("publish"));
-        assert_eq!(Route::Standard.explain(missing.clone()), missing);
-        let record = error(SystemErrorKind::NotFound, "Internal_RecordNotFound");
-        assert_eq!(Route::Companion.explain(record.clone()), record);
+        for answered in [false, true] {
+            let explained = Route::Companion.explain(missing.clone(), answered);
+            assert_eq!(explained.kind, SystemErrorKind::Outage);
+            assert!(
+                explained.message.contains("publish") && explained.message.contains("being updated"),
+                "{explained}"
+            );
+            assert_eq!(explained.message.contains("answered before"), answered);
+            let record = error(SystemErrorKind::NotFound, "Internal_RecordNotFound");
+            assert_eq!(Route::Companion.explain(record.clone(), answered), record);
+            assert_eq!(Route::Standard.explain(record.clone(), answered), record);
+        }
+        assert_eq!(Route::Standard.explain(missing.clone(), false), missing);
+        assert_eq!(Route::Standard.explain(missing, true).kind, SystemErrorKind::Outage);
     }
 }

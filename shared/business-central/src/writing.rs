@@ -374,7 +374,7 @@ impl BusinessCentralClient {
         if part.status == 404 && !item.creates() && !names_a_route {
             error.kind = SystemErrorKind::NotFound;
         } else {
-            error = item.route.explain(error);
+            error = self.explain(item.route, error);
         }
         if item.creates() && item.id.is_some() {
             error = item.route.explain_id(table, error);

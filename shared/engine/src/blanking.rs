@@ -207,7 +207,7 @@ mod tests {
     fn record(fax: Option<&str>) -> Record {
         let fax = fax.map_or(Value::Null, Value::text);
         let values = [(Arc::from("fax"), fax), (Arc::from("primarycontactid"), Value::Null)].into();
-        Record { id: RecordId(Uuid::nil()), version: None, modified: None, values }
+        Record { id: RecordId(Uuid::nil()), version: None, modified: None, values, unreadable: None }
     }
 
     fn coupling() -> Coupling {

@@ -60,6 +60,8 @@ pub struct GroupReport {
     pub outcomes: Counters,
     /// Records that go back to the queue.
     pub returned: u64,
+    /// Those of them that go back because a system does not answer as it should, or does not know us.
+    pub outages: u64,
     /// How long each written change took from one system to the other. A first synchronization has none: its records
     /// were not changed just now.
     pub lags: Vec<SignedDuration>,

@@ -118,7 +118,7 @@ impl Base {
     /// The column with the longest value, by wire name, and how long that is in bytes.
     pub fn longest(&self) -> Option<(String, usize)> {
         let length = |json: &Json| json.as_str().map_or(0, str::len);
-        let values = self.business_central.iter().chain(&self.dataverse);
+        let values = self.dataverse.iter().chain(&self.business_central);
         values.max_by_key(|(_, value)| length(value)).map(|(name, value)| (name.clone(), length(value)))
     }
 

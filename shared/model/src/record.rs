@@ -162,7 +162,7 @@ mod tests {
         let id = RecordId(Uuid::from_u128(1));
         let values = [("name", Value::text("A")), ("fax", Value::Null)];
         let values = values.into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
-        let record = Record { id, version: None, modified: None, values };
+        let record = Record { id, version: None, modified: None, values, unreadable: None };
         let packed = Snapshot::pack(&record, Timestamp::UNIX_EPOCH);
         let travelled: Snapshot = serde_json::from_str(&serde_json::to_string(&packed).unwrap()).unwrap();
         let unpacked = travelled.unpack(&table(), id).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_forgotten_column_is_unknown() {
         let values = [(Arc::from("fax"), Value::text("1"))].into();
-        let mut record = Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values };
+        let mut record = Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values, unreadable: None };
         record.forget("fax");
         assert_eq!(record.known("fax"), None);
     }

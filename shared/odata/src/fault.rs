@@ -94,6 +94,14 @@ pub fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> System
 /// The error an unsuccessful answer stands for.
 pub fn error_of(side: Side, reply: &Reply) -> SystemError {
     let (code, message) = code_and_message(&reply.content).unwrap_or_else(|| (String::new(), plain(reply)));
+    if reply.status == 401 {
+        // It was sent twice, the second time with a token given just then: it is not the secret that is wrong.
+        let message = format!(
+            "it refuses a token that was given just now ({message}); that passes when the service is out of order, and \
+             otherwise the application has to be registered there again"
+        );
+        return SystemError::new(side, SystemErrorKind::Outage, code, message);
+    }
     SystemError::new(side, kind_of(reply.status, &code, reply.retry_after()), code, message)
 }
 
@@ -223,6 +231,14 @@ mod tests {
             let read = code_and_message(&body);
             assert_eq!(read.as_ref().map(|(code, text)| (code.as_str(), text.as_str())), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn f20_a_service_that_refuses_good_tokens_is_out_of_order() {
+        let reply = Reply { status: 401, headers: Default::default(), body: Default::default(), content: Json::Null };
+        let error = error_of(Side::BusinessCentral, &reply);
+        assert_eq!(error.kind, SystemErrorKind::Outage);
+        assert!(!error.message.contains("companion"), "{error}");
     }
 
     #[test]

@@ -185,7 +185,7 @@ mod tests {
             job: "ITEM-PRODUCT".to_owned(),
             run: RunId(Uuid::from_u128(2)),
             treatment: Treatment::default(),
-            snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values, unreadable: None }),
+            snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values }),
             replay: None,
         }
     }

@@ -157,7 +157,7 @@ impl Store {
         Ok(items.values().map(coupling_of).collect())
     }
 
-    /// Whether a coupling fits into the store.
+    /// Whether a coupling fits into the store, with so many bytes beside it for what is about to be written.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] when it does not.
@@ -166,8 +166,15 @@ impl Store {
         company: CompanyId,
         mapping: &MappingName,
         coupling: &Coupling,
+        beside: usize,
     ) -> Result<(), StoreError> {
-        coupling_item(company, mapping, coupling).map(|_| ())
+        let (_, item) = coupling_item(company, mapping, coupling)?;
+        let bytes = item::size(&item) + beside;
+        if bytes > item::ITEM_LIMIT {
+            let what = format!("the coupling of {} and {} in {mapping}", coupling.system_id, coupling.dataverse_id);
+            return Err(StoreError::TooLarge { what, bytes });
+        }
+        Ok(())
     }
 
     /// A page of all couplings of a mapping, from the beginning or from where the last page ended.

@@ -1,6 +1,5 @@
 //! One record that cannot be read or stored fails alone, and says which of its columns is at fault.
 
-use couplet_model::coupling::Base;
 use couplet_model::decision::Decision;
 use couplet_model::outcome::DataFailure;
 use couplet_model::record::Unreadable;
@@ -50,14 +49,13 @@ impl Batch<'_> {
     pub(super) fn fail_what_cannot_be_stored(&mut self) {
         let (engine, mapping) = (self.engine, &self.mapping.name);
         for entry in self.open_mut() {
-            let Some((coupling, base)) = next_coupling(entry) else { continue };
-            if let Err(StoreError::TooLarge { bytes, .. }) =
-                engine.store().check_coupling(engine.company(), mapping, &coupling)
-            {
-                let (column, length) = base.longest().unwrap_or_default();
+            let Some((coupling, beside)) = next_coupling(entry) else { continue };
+            let stored = engine.store().check_coupling(engine.company(), mapping, &coupling, beside);
+            if let Err(StoreError::TooLarge { bytes, .. }) = stored {
+                let (column, length) = coupling.base.longest().unwrap_or_default();
                 let message = format!(
-                    "with {bytes} bytes the record is larger than the store takes (409,600); shorten {column}, which is {length} \
-                     bytes long"
+                    "with {bytes} bytes the record is larger than the store takes (409,600); shorten {column}, which is \
+                     {length} bytes long"
                 );
                 entry.settle(Outcome::Failed(DataFailure::of_field(column, message)));
             }
@@ -65,15 +63,17 @@ impl Batch<'_> {
     }
 }
 
-/// The coupling as it is to be stored in the end.
-fn next_coupling(entry: &Entry) -> Option<(Coupling, &Base)> {
-    let (Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base }) =
-        entry.decision.as_ref()?
-    else {
-        return None;
+/// The coupling as it is to be stored in the end, and how many bytes are written beside it while it is claimed.
+fn next_coupling(entry: &Entry) -> Option<(Coupling, usize)> {
+    let (base, values) = match entry.decision.as_ref()? {
+        Decision::Create { base, values } | Decision::Update { base, values } => (base, Some(values)),
+        Decision::Unchanged { base } => (base, None),
+        Decision::Conflict(_) => return None,
     };
+    let length = |(name, value): (&std::sync::Arc<str>, &couplet_model::Value)| name.len() + value.to_string().len();
+    let beside = values.into_iter().flatten().map(length).sum();
     let coupling = entry.coupling.as_ref()?;
-    Some((Coupling { base: base.clone(), ..coupling.clone() }, base))
+    Some((Coupling { base: base.clone(), ..coupling.clone() }, beside))
 }
 
 fn failure(table: &Table, unreadable: &Unreadable) -> DataFailure {

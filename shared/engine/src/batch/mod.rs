@@ -42,6 +42,9 @@ const CLASH_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a message stays away while something else than the service answers, or the service does not know us.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(300);
+/// A queue keeps a message back no longer when it is sent. Longer pauses go by the message's own visibility, which counts
+/// its deliveries: a service that wants to be left alone for hours is an attempt that failed.
+const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(900);
 
 /// One record of a batch on its way through the steps.
 struct Entry {
@@ -61,6 +64,8 @@ struct Entry {
     made: bool,
     /// Whether this worker holds the pair.
     claimed: bool,
+    /// Whether it goes back because of an outage.
+    is_held_by_outage: bool,
     fields: Vec<TransferredField>,
     /// What was agreed before the decision, with our own unconfirmed writes recognized.
     agreement: Option<Agreement>,
@@ -101,6 +106,7 @@ impl Entry {
             adopted: false,
             made: false,
             claimed: false,
+            is_held_by_outage: false,
             fields: Vec::new(),
             agreement: None,
             notes: Vec::new(),
@@ -140,6 +146,19 @@ impl Entry {
 
     fn give_back(&mut self, reason: impl Into<String>, after: Option<Duration>) {
         self.end.get_or_insert(End::Returned { reason: reason.into(), after });
+    }
+
+    /// Gives a message back for a failure of this class. What the service asked to wait for, and an outage, are no
+    /// attempts of the record: it waits as long as it must, and an alarm tells of the outage.
+    fn give_back_for(&mut self, class: RetryClass, reason: String) {
+        match class {
+            RetryClass::Outage => {
+                self.is_held_by_outage = self.is_open();
+                self.postpone(reason, OUTAGE_PAUSE);
+            }
+            RetryClass::RetryAfter(pause) if pause <= LONGEST_POSTPONEMENT => self.postpone(reason, pause),
+            class => self.give_back(reason, pause_of(class, self.receive_count)),
+        }
     }
 
     fn postpone(&mut self, reason: impl Into<String>, after: Duration) {
@@ -265,8 +284,7 @@ impl Batch<'_> {
             Err(Stop::Failed(error)) => {
                 let class = error.retry_class();
                 for entry in self.open_mut() {
-                    let pause = pause_of(class, entry.receive_count);
-                    entry.give_back(error.to_string(), pause);
+                    entry.give_back_for(class, error.to_string());
                 }
             }
         }
@@ -316,6 +334,7 @@ impl Batch<'_> {
             run: self.run,
             outcomes: Counters::default(),
             returned: 0,
+            outages: 0,
             lags: Vec::new(),
         };
         for entry in &self.entries {
@@ -332,6 +351,7 @@ impl Batch<'_> {
                 }
                 None => Disposition::again("left open"),
             };
+            report.outages += u64::from(entry.is_held_by_outage);
             report.returned += u64::from(disposition != Disposition::Done);
             for place in &entry.deliveries {
                 dispositions[*place] = disposition.clone();

@@ -12,7 +12,7 @@ use couplet_store::{Claim, Reservation};
 use tracing::debug;
 
 use super::parting::{self, Parting};
-use super::{Batch, End, Entry, Stop, pause_of};
+use super::{Batch, End, Entry, Stop};
 use crate::ports::Checkpoint;
 use crate::rules::FollowUp;
 
@@ -247,6 +247,6 @@ pub(super) fn end_with(entry: &mut Entry, error: &SystemError, table: &str) {
             entry.settle(Outcome::Failed(DataFailure::new(message)));
         }
         // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
-        class => entry.give_back(error.to_string(), pause_of(class, entry.receive_count)),
+        class => entry.give_back_for(class, error.to_string()),
     }
 }

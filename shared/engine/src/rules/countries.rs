@@ -151,7 +151,7 @@ mod tests {
     fn country(code: &str, iso: &str, name: &str) -> Record {
         let values = [("code", code), ("isoCode", iso), ("displayName", name)];
         let values = values.into_iter().map(|(column, text)| (Arc::from(column), Value::text(text))).collect();
-        Record { id: RecordId(Uuid::nil()), version: None, modified: None, values }
+        Record { id: RecordId(Uuid::nil()), version: None, modified: None, values, unreadable: None }
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::wiring::{Application, Retries};
 
 /// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
 const LONGEST_RETRY: Duration = Duration::from_secs(900);
+/// Longest pause that a system can ask for: the service hides a message for 12 hours at most, counted from its delivery.
+const LONGEST_ASKED: Duration = Duration::from_secs(11 * 3600);
 /// Messages in one request to change their visibility; the service takes no more.
 const VISIBILITY_BATCH: usize = 10;
 /// What a postponed message waits longer than it must: the clocks of two machines differ by less.
@@ -61,7 +63,7 @@ impl Returned {
         let pause = match after {
             // The queue sees that its receives are used up only when it would deliver it again.
             _ if is_given_up => Duration::ZERO,
-            Some(after) => after.min(LONGEST_RETRY),
+            Some(after) => after.min(LONGEST_ASKED),
             None => back_off(envelope.receive_count, retries.first).min(LONGEST_RETRY),
         };
         Self { envelope, reason, pause, is_given_up }
@@ -184,11 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_the_system_asked_for_is_kept_within_reason() {
+    fn f26_a_pause_the_system_asked_for_is_kept_as_far_as_the_queue_can() {
         assert_eq!(returned(1, None).pause, FIRST);
         assert_eq!(returned(3, None).pause, FIRST * 4);
         assert_eq!(returned(1, Some(Duration::ZERO)).pause, Duration::ZERO);
-        assert_eq!(returned(1, Some(Duration::from_secs(100_000))).pause, LONGEST_RETRY);
+        assert_eq!(returned(1, Some(Duration::from_secs(7200))).pause, Duration::from_secs(7200));
+        assert_eq!(returned(1, Some(Duration::from_secs(100_000))).pause, LONGEST_ASKED);
+        assert_eq!(returned(4, None).pause, FIRST * 8);
     }
 
     #[test]

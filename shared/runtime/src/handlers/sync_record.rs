@@ -200,6 +200,7 @@ fn measure(metrics: &Metrics, messages: usize, groups: &[GroupReport], back: &[B
             ("Failed", group.outcomes.failed),
             ("Waiting", group.outcomes.waiting),
             ("Returned", group.returned),
+            ("Outages", group.outages),
         ];
         let happened = counts.into_iter().filter(|(_, count)| *count > 0);
         let outcomes: Vec<Metric> = happened.map(|(name, count)| Metric::count(name, count)).collect();
@@ -280,6 +281,7 @@ mod tests {
             run: RunId(uuid::Uuid::nil()),
             outcomes: Counters { modified: 2, ..Counters::default() },
             returned: 1,
+            outages: 0,
             lags: vec![SignedDuration::from_millis(1500), SignedDuration::from_millis(700)],
         };
         measure(&metrics, 3, &[group], &[]);

@@ -48,7 +48,9 @@ async fn f23_a_page_that_answers_a_write_is_no_write_in_either_system() {
         for to_dataverse in [true, false] {
             let world = coupled().await;
             let (erp, crm) = world.proxies().await;
-            let engine = world.engine_through(&erp, &crm, EngineOptions::default());
+            // A write of unknown effect keeps its claim; here that ends at once.
+            let options = EngineOptions { claim: jiff::SignedDuration::from_millis(1), ..EngineOptions::default() };
+            let engine = world.engine_through(&erp, &crm, options);
             let customer = world.business_central_ids("Customer", |_| true)[0];
             let account = world.coupling("CUSTOMER", customer).await.expect("coupled").dataverse_id.0;
             if to_dataverse {
