@@ -223,6 +223,7 @@ mod tests {
             version: None,
             modified: None,
             values: name.map(|name| ("name".into(), couplet_model::Value::text(name))).into_iter().collect(),
+            unreadable: None,
         };
         let mut changes = [record(1, None), record(2, None), record(3, Some("C"))].map(Change::Upserted);
         let incomplete = [RecordId(Uuid::from_u128(1)), RecordId(Uuid::from_u128(2))];

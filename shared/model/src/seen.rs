@@ -89,6 +89,7 @@ mod tests {
             version: None,
             modified: Timestamp::from_second(second).ok(),
             values: [("name".into(), Value::text(name))].into(),
+            unreadable: None,
         }
     }
 
