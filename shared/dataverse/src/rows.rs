@@ -123,12 +123,12 @@ impl<'a> RowReader<'a> {
             };
             let value: Result<Value, Unreadable> = match &reading.source {
                 Source::Plain | Source::Lookup(_) => typed(reading, json),
-                Source::Polymorphic(_, annotation) => typed(reading, json).map(|value| {
-                    match (value, row.get(annotation).and_then(Json::as_str)) {
+                Source::Polymorphic(_, annotation) => {
+                    typed(reading, json).map(|value| match (value, row.get(annotation).and_then(Json::as_str)) {
                         (Value::Guid(id), Some(table)) => Value::Reference { table: table.into(), id },
                         (value, _) => value,
-                    }
-                }),
+                    })
+                }
                 Source::TargetName(wire) => {
                     Ok(row.get(&format!("{wire}@{TARGET}")).and_then(Json::as_str).map_or(Value::Null, Value::text))
                 }

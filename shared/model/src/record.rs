@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn a_forgotten_column_is_unknown() {
         let values = [(Arc::from("fax"), Value::text("1"))].into();
-        let mut record = Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values, unreadable: None };
+        let mut record =
+            Record { id: RecordId(Uuid::from_u128(1)), version: None, modified: None, values, unreadable: None };
         record.forget("fax");
         assert_eq!(record.known("fax"), None);
     }

@@ -7,8 +7,8 @@
 mod committing;
 mod deciding;
 mod intending;
-mod merging;
 mod isolating;
+mod merging;
 mod parting;
 mod reading;
 mod writing;
