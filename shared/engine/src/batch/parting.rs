@@ -139,6 +139,11 @@ impl Parting {
             let (must, may): (Values, Values) =
                 part.values.into_iter().partition(|(name, _)| self.creating && essential(name));
             let must = if part.essential.is_empty() { must } else { part.essential };
+            // Without this field there can be no record: the refusal is one of the record.
+            if self.creating && !named(&error.message, &must, table).is_empty() {
+                self.open.clear();
+                return;
+            }
             if may.len() <= 1 {
                 self.refused.extend(may.into_keys().map(|name| (name, error.clone())));
                 continue;
@@ -202,10 +207,11 @@ impl Batch<'_> {
         let side = self.direction.destination();
         let table = Arc::clone(self.mapping.table(side));
         let caption = table.caption();
+        let source = self.mapping.table(self.direction.source());
         for _ in 0..ROUNDS {
             for parting in &mut partings {
                 let entry = &self.entries[parting.index];
-                parting.advance(&table, &|name| is_essential(entry, &table, name));
+                parting.advance(&table, &|name| is_essential(entry, source, &table, name));
             }
             let mut writes = Vec::new();
             let mut places = Vec::new();
@@ -306,10 +312,13 @@ fn says_the_same(sent: &Value, shown: &Value) -> bool {
     }
 }
 
-/// Without these no record can be created: what rules and constants give, and the column people know it by.
-fn is_essential(entry: &Entry, table: &Table, name: &str) -> bool {
-    let by_rule = entry.fields.iter().any(|field| field.source.is_none() && field.destination.name == name);
-    by_rule || table.label_column.as_deref() == Some(name) || table.company_column.as_deref() == Some(name)
+/// Without these no record is created: what rules and constants give, and what people know it by on either side.
+fn is_essential(entry: &Entry, source: &Table, table: &Table, name: &str) -> bool {
+    let given = entry.fields.iter().filter(|field| field.destination.name == name).any(|field| match &field.source {
+        None => true,
+        Some(column) => source.label_column.as_deref() == Some(column.name.as_str()),
+    });
+    given || table.label_column.as_deref() == Some(name) || table.company_column.as_deref() == Some(name)
 }
 
 /// What people call a field at its source, and its column there.
