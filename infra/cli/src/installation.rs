@@ -62,7 +62,7 @@ pub async fn alone(config: Option<&Path>) -> anyhow::Result<(Application, DataFo
     let cloud = EmbeddedCloud::on_file(&folder.database(), &settings).await?;
     let application = Application::new(&settings, cloud.services())?;
     // What an earlier process left is closed first, or it would undo later what is chosen now.
-    for run in recover(application.engine.store(), settings.company).await? {
+    for run in cloud.recover(&settings).await? {
         output::note(&interrupted(&run));
     }
     Ok((application, folder))

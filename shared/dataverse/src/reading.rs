@@ -9,7 +9,7 @@ use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
 use couplet_odata::fault::part_error;
 use couplet_odata::query::Query;
-use couplet_odata::sizes::is_too_much;
+use couplet_odata::sizes::{PageCount, is_too_much};
 use couplet_odata::{Load, Operation, Repeat, Reply, Request, error_of};
 use futures_util::future::try_join_all;
 use reqwest::Method;
@@ -126,6 +126,8 @@ impl DataverseClient {
 
     /// Reads a page and all that follow it.
     async fn follow(&self, reader: &RowReader<'_>, url: String, records: &mut Vec<Record>) -> Result<(), SystemError> {
+        let mut count = PageCount::default();
+        let full = self.page_size as usize;
         let mut next = Some(url);
         while let Some(url) = next {
             let reply = self.read_page(reader, &url, "").await?;
@@ -133,6 +135,10 @@ impl DataverseClient {
                 return Err(error_of(Side::Dataverse, &reply));
             }
             next = rows_of(reader, &reply.json(), records)?;
+            let size = self.sizes.allowed(reader.table_name(), Load::Page, full);
+            if let Some(objection) = count.objection(&url, next.as_deref(), size, full) {
+                return Err(SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", objection));
+            }
         }
         Ok(())
     }

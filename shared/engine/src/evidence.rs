@@ -98,7 +98,13 @@ mod tests {
 
     fn record(version: &str, modified: &str) -> Record {
         let version = Some(Version(version.to_owned()));
-        Record { id: RecordId(Uuid::from_u128(2)), version, modified: Some(time(modified)), values: Values::new() }
+        Record {
+            id: RecordId(Uuid::from_u128(2)),
+            version,
+            modified: Some(time(modified)),
+            values: Values::new(),
+            unreadable: None,
+        }
     }
 
     #[test]

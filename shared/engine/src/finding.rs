@@ -241,6 +241,13 @@ impl<'a> Finder<'a> {
             self.take(page.changes, &mut remembering, read_at).await?;
             match page.next {
                 NextPage::More(token) => {
+                    if self.place.step == Step::Feed(Some(token.clone())) {
+                        let message = format!(
+                            "the change feed of {} leads from a page back to the same page; it is read again from where it began",
+                            query.table.name
+                        );
+                        return Err(EngineError::SetUp(message));
+                    }
                     self.place.step = Step::Feed(Some(token.clone()));
                     self.leg.keep_place(&self.place).await?;
                     if self.leg.is_over() {

@@ -115,6 +115,31 @@ impl Sizes {
     }
 }
 
+/// Pages of one query after which it is taken to have no end: 20 million records of Business Central, 5 million rows of
+/// Dataverse, at full size.
+const MOST_PAGES: usize = 1000;
+
+/// The pages of one query that is being read to its end: bounded, so that a service that leads in circles ends in a clear
+/// failure.
+#[derive(Debug, Default)]
+pub struct PageCount {
+    pages: usize,
+}
+
+impl PageCount {
+    /// What is wrong with going on to the next page, if anything. `size` of `full` records were asked for in a page.
+    pub fn objection(&mut self, this: &str, next: Option<&str>, size: usize, full: usize) -> Option<String> {
+        self.pages += 1;
+        let next = next?;
+        if next == this {
+            return Some("the link to the next page leads back to the same page".to_owned());
+        }
+        // Smaller pages after a timeout are more pages.
+        let most = MOST_PAGES.saturating_mul(full.div_ceil(size.max(1)).max(1));
+        (self.pages >= most).then(|| format!("a query has more than {most} pages"))
+    }
+}
+
 /// Whether less at once may pass where this failed.
 pub fn is_too_much(error: &SystemError) -> bool {
     matches!(error.kind, SystemErrorKind::Timeout | SystemErrorKind::TooLarge)
@@ -128,6 +153,20 @@ mod tests {
 
     fn slow() -> SystemError {
         SystemError::new(Side::Dataverse, SystemErrorKind::Timeout, "", "504")
+    }
+
+    #[test]
+    fn f26_pages_that_lead_in_circles_come_to_an_end() {
+        assert!(PageCount::default().objection("/a", Some("/a"), 10, 10).is_some());
+        assert_eq!(PageCount::default().objection("/a", None, 10, 10), None);
+        for (size, full, expected) in [(10, 10, 1000), (5, 10, 2000), (5000, 5000, 1000)] {
+            let mut count = PageCount::default();
+            let pages = (1..10_000).find(|page| {
+                let (this, next) = (format!("/{page}"), format!("/{}", page + 1));
+                count.objection(&this, Some(&next), size, full).is_some()
+            });
+            assert_eq!(pages, Some(expected), "{size} of {full}");
+        }
     }
 
     #[test]

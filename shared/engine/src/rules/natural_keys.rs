@@ -99,7 +99,7 @@ mod tests {
 
     fn record(id: u128, values: &[(&str, &str)]) -> Record {
         let values = values.iter().map(|(name, text)| (Arc::from(*name), Value::text(*text))).collect();
-        Record { id: RecordId(uuid::Uuid::from_u128(id)), version: None, modified: None, values }
+        Record { id: RecordId(uuid::Uuid::from_u128(id)), version: None, modified: None, values, unreadable: None }
     }
 
     #[test]
