@@ -1,5 +1,5 @@
 // Countries and regions with their ISO codes, to recognize what people write in addresses.
-page 50133 "Couplet Countries"
+page 50117 "Couplet Countries"
 {
     PageType = API;
     Caption = 'Countries', Locked = true;

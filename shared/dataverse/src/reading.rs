@@ -9,7 +9,7 @@ use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
 use couplet_odata::fault::part_error;
 use couplet_odata::query::Query;
-use couplet_odata::sizes::{PageCount, is_too_much};
+use couplet_odata::sizes::{PageCount, all_of_them, is_too_much};
 use couplet_odata::{Load, Operation, Repeat, Reply, Request, error_of};
 use futures_util::future::try_join_all;
 use reqwest::Method;
@@ -182,15 +182,6 @@ impl DataverseClient {
             None => size,
         }
     }
-}
-
-/// What was read in pieces, or the first failure.
-fn all_of_them(pieces: Vec<(&[impl Sized], Result<Vec<Record>, SystemError>)>) -> Result<Vec<Record>, SystemError> {
-    let mut records = Vec::new();
-    for (_, piece) in pieces {
-        records.extend(piece?);
-    }
-    Ok(records)
 }
 
 /// Reads the rows of a page and gives the link to the next.

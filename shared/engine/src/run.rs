@@ -17,6 +17,9 @@ use crate::error::EngineError;
 use crate::place::{Leg, Place};
 use crate::rules::{self, MappingRules};
 
+/// Invocations after which a run is taken to have no end: ten days of 15 minutes each.
+const MOST_LEGS: u32 = 1000;
+
 /// What a run looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,7 +153,10 @@ impl Engine {
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
         let (job, work) = self.work_of(&request.job)?;
-        self.confirm_owner().await?;
+        // A store of others is not touched. A system that cannot be asked just now is a failure of the run like any other.
+        if let Err(error @ EngineError::SomebodyElses(_)) = self.confirm_owner().await {
+            return Err(error);
+        }
         self.standing_to_work().await?;
         let run = RunId::fresh();
         let now = self.now();
@@ -209,7 +215,6 @@ impl Engine {
     /// As [`Engine::run_job`].
     pub async fn continue_run(&self, next: &Continuation, until: Option<Instant>) -> Result<RunReport, EngineError> {
         let (job, work) = self.work_of(&next.job)?;
-        self.confirm_owner().await?;
         self.standing_to_work().await?;
         let holder = Holder { run: next.run, leg: next.leg };
         let taken = self.store().take_up_lease(self.company(), &job, holder, self.now(), self.options().lease).await?;
@@ -260,7 +265,11 @@ impl Engine {
         let inactivity = SignedDuration::from_mins(self.inactivity(&work));
         let mode = start.place.as_ref().map_or(start.mode, |place| place.mode);
         let span = info_span!("find", run = %leg.holder.run, leg = leg.holder.leg);
-        let found = in_the_name_of(leg.holder.run, self.find(leg, &work, start)).instrument(span).await;
+        let found = async {
+            self.confirm_owner().await?;
+            self.find(leg, &work, start).await
+        };
+        let found = in_the_name_of(leg.holder.run, found).instrument(span).await;
         let reached = match found {
             Ok(Reached::Place(found)) => self.hand_over(leg).await.map(|()| Reached::Place(found)),
             other => other,
@@ -280,6 +289,12 @@ impl Engine {
 
     /// Asks for the next leg. Should its task be lost, the next timer finds the lease run out and the place stored.
     async fn hand_over(&self, leg: &Leg<'_>) -> Result<(), EngineError> {
+        if leg.holder.leg >= MOST_LEGS {
+            return Err(EngineError::SetUp(format!(
+                "the run of {} has not ended after {MOST_LEGS} invocations; look why its feed has no end, or give an invocation more time",
+                leg.job
+            )));
+        }
         let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, leg: leg.holder.leg + 1 };
         let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::ContinueRun(next) };
         Ok(self.parts.tasks.send(task).await?)

@@ -126,7 +126,11 @@ mod tests {
             Condition::equal("blocked", Value::Bool(false)),
             Condition::one_of("company", vec![Value::Guid(Uuid::from_u128(9)), Value::Null]),
         ]);
-        assert!(filter.matches(&record(&[("blocked", Value::Bool(false))])));
+        assert!(filter.matches(&record(&[("blocked", Value::Bool(false)), ("company", Value::Null)])));
+        assert!(
+            !filter.matches(&record(&[("blocked", Value::Bool(false))])),
+            "an unknown column is not known to match"
+        );
         assert!(
             filter.matches(&record(&[("blocked", Value::Bool(false)), ("company", Value::Guid(Uuid::from_u128(9)))]))
         );

@@ -12,6 +12,21 @@ const SUCCESSES_BEFORE_GROWTH: u32 = 16;
 /// Single records that take too long, one after the other, before the rest is not tried: then it is no matter of size.
 const SLOW_SINGLES: u32 = 2;
 
+/// A piece of what was sent, and its answer.
+pub type Piece<'a, T, O> = (&'a [T], Result<O, SystemError>);
+
+/// What all pieces together gave, or the first failure.
+///
+/// # Errors
+/// The failure of the first piece that has one.
+pub fn all_of_them<T, R>(pieces: Vec<Piece<'_, T, Vec<R>>>) -> Result<Vec<R>, SystemError> {
+    let mut all = Vec::new();
+    for (_, piece) in pieces {
+        all.extend(piece?);
+    }
+    Ok(all)
+}
+
 /// What a request holds many of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Load {
@@ -78,7 +93,7 @@ impl Sizes {
         items: &'a [T],
         again: bool,
         send: impl Fn(&'a [T]) -> Sent,
-    ) -> Vec<(&'a [T], Result<O, SystemError>)>
+    ) -> Vec<Piece<'a, T, O>>
     where
         Sent: Future<Output = Result<O, SystemError>>,
     {

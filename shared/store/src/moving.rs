@@ -15,7 +15,6 @@ use crate::transaction::{Group, Verdict};
 
 /// What became of a move.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "short-lived, and moved nearly always")]
 pub enum RowMove {
     /// The coupling leads to the new row; this is it.
     Moved(Coupling),

@@ -102,7 +102,7 @@ impl Store {
         mapping: &MappingName,
         couplings: &[Coupling],
     ) -> Result<(), StoreError> {
-        let removals = couplings.to_vec().into_iter().map(|coupling| {
+        let removals = couplings.iter().cloned().map(|coupling| {
             let (store, mapping) = (self.clone(), mapping.clone());
             async move {
                 match store.remove_coupling(company, &mapping, &coupling).await {

@@ -138,7 +138,7 @@ pub(crate) fn keep_text(
         return;
     };
     if countries.code(text) == countries.code(code) && countries.code(text).is_some() {
-        put_same(fields, TEXT, Value::text(text));
+        put_same(fields, TEXT, &Value::text(text));
     }
 }
 

@@ -289,7 +289,7 @@ pub(crate) fn set(
 }
 
 /// Replaces what a transferred field should hold by a value that says the same.
-fn put_same(fields: &mut [TransferredField], column: &str, same: Value) {
+fn put_same(fields: &mut [TransferredField], column: &str, same: &Value) {
     for field in fields.iter_mut().filter(|field| field.destination.name == column) {
         field.desired = same.clone();
     }

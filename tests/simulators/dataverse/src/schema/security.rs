@@ -44,7 +44,7 @@ impl Column {
         let own_business =
             matches!(self.name.as_str(), "createdon" | "modifiedon" | "versionnumber" | "overriddencreatedon");
         let state = matches!(&self.kind, Kind::Choice(choice) if choice.role != ChoiceRole::Plain);
-        !(is_id || is_primary_name || own_business || state)
-            && !matches!(self.kind, Kind::Lookup(_) | Kind::Guid | Kind::EntityName)
+        let reference = matches!(self.kind, Kind::Lookup(_) | Kind::Guid | Kind::EntityName);
+        !(is_id || is_primary_name || own_business || state || reference)
     }
 }
