@@ -30,12 +30,14 @@ fn commits_late(world: &World, act: impl FnOnce(&World)) {
 
 fn sold_items(world: &World) -> Vec<(Uuid, String)> {
     let ids = world.business_central_ids("Item", |row| row["blocked"] == json!(false));
-    let number = |id: &Uuid| world.business_central.row("Item", *id).unwrap()["number"].as_str().unwrap().to_owned();
+    let number = |id: &Uuid| {
+        world.business_central.row("Item", *id).expect("an item")["number"].as_str().expect("text").to_owned()
+    };
     ids.iter().map(|id| (*id, number(id))).collect()
 }
 
 fn move_stock(world: &World, item: &str) {
-    world.business_central.post_item_ledger_entry(item, Decimal::from(1_000_000)).unwrap();
+    world.business_central.post_item_ledger_entry(item, Decimal::from(1_000_000)).expect("posted");
 }
 
 #[tokio::test]

@@ -60,6 +60,5 @@ async fn f10_what_is_kept_of_a_write_costs_little() {
     let bytes = |coupling: &couplet_model::Coupling| serde_json::to_string(coupling).expect("JSON").len();
     let without = bytes(&couplet_model::Coupling { pending: Vec::new(), ..coupling.clone() });
     let added = bytes(&coupling) - without;
-    println!("a coupling of {without} bytes with {added} bytes of a write");
     assert!(added < 200, "one changed column: {added} bytes beside {without}");
 }
