@@ -289,13 +289,8 @@ impl Engine {
 
     /// Asks for the next leg. Should its task be lost, the next timer finds the lease run out and the place stored.
     async fn hand_over(&self, leg: &Leg<'_>) -> Result<(), EngineError> {
-        if leg.holder.leg >= MOST_LEGS {
-            return Err(EngineError::SetUp(format!(
-                "the run of {} has not ended after {MOST_LEGS} invocations; look why its feed has no end, or give an invocation more time",
-                leg.job
-            )));
-        }
-        let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, leg: leg.holder.leg + 1 };
+        let number = next_leg(leg.job, leg.holder.leg)?;
+        let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, leg: number };
         let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::ContinueRun(next) };
         Ok(self.parts.tasks.send(task).await?)
     }
@@ -357,6 +352,16 @@ fn waiting_note(job: &str, records: u64) -> Option<String> {
     (records > 0).then(|| format!("{records} records wait for others; see what for with couplet waiting {job:?}."))
 }
 
+/// The leg after this one.
+fn next_leg(job: &str, leg: u32) -> Result<u32, EngineError> {
+    if leg < MOST_LEGS {
+        return Ok(leg + 1);
+    }
+    Err(EngineError::SetUp(format!(
+        "the run of {job} has not ended after {MOST_LEGS} invocations; look why its feed has no end, or give an invocation more time"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,5 +372,13 @@ mod tests {
         let note = uncoupled_note("UNIT OF MEASURE", 45).expect("a note");
         assert!(note.contains("45 records are not coupled"), "{note}");
         assert!(note.contains("couplet run \"UNIT OF MEASURE\" --full"), "{note}");
+    }
+
+    #[test]
+    fn f26_a_run_without_end_is_not_handed_over_for_ever() {
+        assert_eq!(next_leg("CUSTOMER", 0).ok(), Some(1));
+        assert_eq!(next_leg("CUSTOMER", MOST_LEGS - 1).ok(), Some(MOST_LEGS));
+        let refused = next_leg("CUSTOMER", MOST_LEGS).expect_err("too many");
+        assert!(refused.to_string().contains("CUSTOMER has not ended after 1000 invocations"), "{refused}");
     }
 }

@@ -152,6 +152,12 @@ impl Identity {
         })
     }
 
+    /// Takes no answer of more bytes than this, instead of 200 MB.
+    #[must_use]
+    pub fn with_largest_body(self, bytes: usize) -> Self {
+        Self { largest_body: bytes, ..self }
+    }
+
     /// Sets the moment past which nothing waits any longer, for this invocation; `None` gives every call five minutes.
     pub fn set_deadline(&self, deadline: Option<Instant>) {
         *locked(&self.deadline) = deadline;
@@ -314,7 +320,7 @@ impl Identity {
             Ok(reply) => Attempt::Answered(reply),
             Err(Broken::Connection(error)) => Attempt::Unknown(self.lost_within(&error, time)),
             Err(Broken::TooLong) => {
-                let message = format!("the answer is longer than {} MB", LARGEST_BODY / 1_000_000);
+                let message = format!("the answer is longer than {} bytes", self.largest_body);
                 Attempt::Unknown(self.error(SystemErrorKind::TooLarge, &message))
             }
         })

@@ -30,8 +30,11 @@ fn identity_with(url: &str, concurrency: usize, client_secret: ClientSecret) -> 
         concurrency,
         ca_pem: None,
     };
-    Arc::new(Identity::new(settings).unwrap())
+    Arc::new(Identity::new(settings).unwrap().with_largest_body(LARGEST_BODY))
 }
+
+/// Longest answer taken here, in bytes.
+const LARGEST_BODY: usize = 4096;
 
 fn read(url: &str) -> Request {
     Request::get(format!("{url}/things"))
@@ -54,6 +57,19 @@ async fn together(identity: &Arc<Identity>, url: &str, count: usize) -> Vec<u16>
         statuses.push(task.await.unwrap());
     }
     statuses
+}
+
+#[tokio::test]
+async fn f26_an_answer_without_end_is_refused_and_not_kept() {
+    let endless: &'static str = Box::leak(format!("{{\"value\":\"{}\"}}", "x".repeat(LARGEST_BODY)).into_boxed_str());
+    let (server, url) = Server::start(&vec![Answer::Page(endless); 8]).await;
+    let error = identity(&url, 1).send(&read(&url)).await.unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::TooLarge);
+    assert!(error.message.contains("4096 bytes"), "{error}");
+    assert!(server.seen() <= 4, "{} requests", server.seen());
+    let all_of_it: &'static str = Box::leak(format!("\"{}\"", "x".repeat(LARGEST_BODY - 2)).into_boxed_str());
+    let (_server, url) = Server::start(&[Answer::Page(all_of_it)]).await;
+    assert_eq!(identity(&url, 1).send(&read(&url)).await.unwrap().status, 200);
 }
 
 #[tokio::test]
