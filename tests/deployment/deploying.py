@@ -71,7 +71,7 @@ def the_alarms(world):
     """Everything that has to be seen has an alarm that tells somebody."""
     alarms = world.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
     names = {alarm["AlarmName"].removeprefix("couplet-") for alarm in alarms}
-    wanted = {f"{queue}-dead-letters" for queue in ("records", "tasks", "schedules")} | {"records-age", "tasks-age", "outages"}
+    wanted = {f"{queue}-dead-letters" for queue in ("records", "tasks", "schedules")} | {"records-age", "tasks-age", "outages-to-dataverse", "outages-from-dataverse"}
     wanted |= {f"{function}-{what}" for function in FUNCTIONS.values() for what in ("errors", "throttles")}
     wanted |= {f"no-successful-run-{job.lower().replace(' ', '-')}" for job in JOBS}
     equal(names, wanted, "the alarms")

@@ -86,7 +86,7 @@ async fn f21_changes_of_one_direction_arrive_although_the_other_is_refused_and_t
             .update_as_user("Customer", *id, json!({ "phoneNumber": "+49 30 1234" }))
             .expect("changed");
     }
-    home.dataverse.faults().fail_next(1, 403);
+    home.dataverse.faults().fail_request("$deltatoken=", 403);
     process.find(CUSTOMERS, RunMode::Modified, None).await.expect_err("Dataverse refuses to be read");
     home.dataverse.faults().clear();
     drop(process);

@@ -87,6 +87,7 @@ struct State {
     throttle_next: VecDeque<u64>,
     throttle_every: Option<(u64, u64)>,
     fail_next: VecDeque<u16>,
+    fail_requests: Vec<(String, u16)>,
     deadlock_next: u32,
     cuts: Vec<(u64, CutMoment)>,
     writes: u64,
@@ -144,6 +145,12 @@ impl Faults {
     /// The next `count` requests are answered with this status (500, 502, 503, 504, 408).
     pub fn fail_next(&self, count: usize, status: u16) {
         self.state().fail_next.extend(std::iter::repeat_n(status, count));
+    }
+
+    /// The next request whose resource (below `/api/data/v9.2/`, as it was sent) contains this text is answered with this status.
+    /// It needs no knowledge of how many other requests come before it.
+    pub fn fail_request(&self, resource_contains: &str, status: u16) {
+        self.state().fail_requests.push((resource_contains.to_owned(), status));
     }
 
     /// The next `count` writes fail with a SQL deadlock and have no effect.
@@ -267,7 +274,7 @@ impl Faults {
     }
 
     /// Decides about one request. Every call that is served must be followed by [`Faults::finished`].
-    pub(crate) fn decide(&self, user: Uuid, write: bool) -> Verdict {
+    pub(crate) fn decide(&self, user: Uuid, resource: &str, write: bool) -> Verdict {
         let mut state = self.state();
         state.served += 1;
         if state.outage {
@@ -275,6 +282,9 @@ impl Faults {
         }
         if let Some(status) = state.fail_next.pop_front() {
             return Verdict::Refuse(unavailable(status));
+        }
+        if let Some(at) = state.fail_requests.iter().position(|(text, _)| resource.contains(text.as_str())) {
+            return Verdict::Refuse(unavailable(state.fail_requests.remove(at).1));
         }
         if let Some(seconds) = state.throttle_next.pop_front() {
             return Verdict::Refuse(too_many("0x80072322", seconds));

@@ -180,7 +180,7 @@ async fn web_api(server: &Server, request: Request<Incoming>, path: String) -> R
     };
     let annotated = request.prefer().annotated();
     let application = request.caller;
-    let verdict = world.faults.decide(application, api::writes(&request));
+    let verdict = world.faults.decide(application, &request.resource, api::writes(&request));
     let cut = match verdict {
         Verdict::Refuse(error) => {
             log(error.status, 0);
