@@ -5,7 +5,6 @@ use couplet_model::system::{
     ChangePage, ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
 use couplet_model::table::{Side, Table};
-use couplet_odata::address::same_origin;
 use couplet_odata::literal::instant_text;
 use couplet_odata::query::{Query, all_of};
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::client::BusinessCentralClient;
 use crate::entities::EntityReader;
 use crate::filters::single_filter;
-use crate::reading::records_of;
 use crate::route::Route;
 
 /// A feed between two pages.
@@ -67,7 +65,7 @@ impl BusinessCentralClient {
             }
             Resume::Page(token) => {
                 let feed = Feed::unpack(&token)?;
-                if same_origin(&feed.link, &self.absolute(route, "")) {
+                if self.leads_into(route, &feed.link) {
                     (feed.link.clone(), Begun::Before(feed))
                 } else {
                     // The address has changed since: our token is for this one alone.
@@ -87,7 +85,7 @@ impl BusinessCentralClient {
             }
         };
         let mut records = Vec::new();
-        let next = records_of(&reader, &reply.json(), &mut records)?;
+        let next = self.records_of(&reader, &reply.json(), &mut records)?;
         records.iter().for_each(|record| feed.saw(record.modified));
         let next = match next {
             Some(link) => {

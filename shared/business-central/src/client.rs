@@ -13,6 +13,7 @@ use couplet_model::system::{
     ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
 use couplet_model::table::{Side, Table};
+use couplet_odata::address::ApiRoot;
 use couplet_odata::json_batch::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
 use reqwest::Method;
@@ -58,10 +59,12 @@ impl BusinessCentralClient {
     /// A client of the company.
     ///
     /// # Errors
-    /// When the certificates cannot be used.
+    /// When the address or the certificates cannot be used.
     pub fn new(settings: BusinessCentralSettings) -> Result<Self, SystemError> {
+        let url = settings.url.trim_end_matches('/').to_owned();
+        let roots = [Route::Standard, Route::Companion].map(|route| format!("{url}{}", route.root()));
         Ok(Self {
-            url: settings.url.trim_end_matches('/').to_owned(),
+            url,
             company: settings.company,
             page_size: settings.page_size.clamp(1, 20_000),
             batch_size: settings.batch_size.clamp(1, 100),
@@ -76,6 +79,7 @@ impl BusinessCentralClient {
                 tenant: settings.tenant,
                 client_id: settings.client_id,
                 client_secret: settings.client_secret,
+                roots: roots.into(),
                 concurrency: settings.concurrency,
                 ca_pem: settings.ca_pem,
             })?,
@@ -117,6 +121,11 @@ impl BusinessCentralClient {
     /// Address of something from its whole beginning.
     pub(crate) fn absolute(&self, route: Route, relative: &str) -> String {
         format!("{}{}/{relative}", self.url, route.root())
+    }
+
+    /// Whether a stored link leads into this API, at its address of today.
+    pub(crate) fn leads_into(&self, route: Route, link: &str) -> bool {
+        ApiRoot::parse(&self.absolute(route, "")).is_ok_and(|root| root.own(link).is_some())
     }
 
     /// Sends a request and gives the answer if it is a success.

@@ -131,7 +131,7 @@ impl BusinessCentralClient {
             if !part.is_success() {
                 return Err(self.explain(reader.route, part_error(Side::BusinessCentral, &part)));
             }
-            if let Some(next) = records_of(reader, &part.body, &mut records)? {
+            if let Some(next) = self.records_of(reader, &part.body, &mut records)? {
                 self.follow(reader, next, &mut records).await?;
             }
         }
@@ -150,7 +150,7 @@ impl BusinessCentralClient {
         let mut next = Some(url);
         while let Some(url) = next {
             let reply = self.read_page(reader, url.clone()).await?;
-            next = records_of(reader, &reply.json(), records)?;
+            next = self.records_of(reader, &reply.json(), records)?;
             let size = self.sizes.allowed(&reader.table.name, Load::Page, full);
             if let Some(objection) = count.objection(&url, next.as_deref(), size, full) {
                 return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", objection));
@@ -179,18 +179,19 @@ impl BusinessCentralClient {
             }
         }
     }
-}
 
-/// Reads the entities of a page and gives the link to the next.
-pub(crate) fn records_of(
-    reader: &EntityReader<'_>,
-    page: &Json,
-    records: &mut Vec<Record>,
-) -> Result<Option<String>, SystemError> {
-    for entity in entities(page)? {
-        if let Json::Object(entity) = entity {
-            records.push(reader.read(entity)?);
+    /// Reads the entities of a page and gives the link to the next.
+    pub(crate) fn records_of(
+        &self,
+        reader: &EntityReader<'_>,
+        page: &Json,
+        records: &mut Vec<Record>,
+    ) -> Result<Option<String>, SystemError> {
+        for entity in entities(page)? {
+            if let Json::Object(entity) = entity {
+                records.push(reader.read(entity)?);
+            }
         }
+        self.identity.link(page, "@odata.nextLink")
     }
-    Ok(page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned))
 }

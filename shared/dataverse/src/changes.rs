@@ -8,7 +8,6 @@ use couplet_model::system::{
     ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind, earlier,
 };
 use couplet_model::table::Side;
-use couplet_odata::address::same_origin;
 use couplet_odata::literal::instant_text;
 use couplet_odata::query::{Query, all_of};
 use couplet_odata::{Reply, error_of};
@@ -106,7 +105,7 @@ impl DataverseClient {
         mut feed: Feed,
         first: bool,
     ) -> Result<ChangePage, SystemError> {
-        if !same_origin(link, &self.api) {
+        if !self.identity.is_own(link) {
             // A link of another address, as after the environment was renamed. Our token is for this one alone.
             tracing::debug!(table = query.table.name, "a link of the change feed leads to another address");
             return self.begin_again(query, reader, &feed).await;
@@ -174,9 +173,12 @@ impl DataverseClient {
             replace_halves(&mut changes, &incomplete, whole);
         }
         let note = feed.note(&query.table.name);
-        let next = match page.get("@odata.nextLink").and_then(Json::as_str) {
-            Some(link) => NextPage::More(feed.pack(link)),
-            None => NextPage::Done(feed.cursor(page.get("@odata.deltaLink").and_then(Json::as_str), query.look_back)),
+        let next = match self.identity.link(page, "@odata.nextLink")? {
+            Some(link) => NextPage::More(feed.pack(&link)),
+            None => {
+                let link = self.identity.link(page, "@odata.deltaLink")?;
+                NextPage::Done(feed.cursor(link.as_deref(), query.look_back))
+            }
         };
         Ok(ChangePage { changes, next, note })
     }

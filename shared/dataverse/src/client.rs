@@ -79,6 +79,7 @@ impl DataverseClient {
                 tenant: settings.tenant,
                 client_id: settings.client_id,
                 client_secret: settings.client_secret,
+                roots: vec![format!("{url}{API}")],
                 concurrency: settings.concurrency,
                 ca_pem: settings.ca_pem,
             })?,

@@ -117,7 +117,7 @@ impl DataverseClient {
             if !part.is_success() {
                 return Err(part_error(Side::Dataverse, &part));
             }
-            if let Some(next) = rows_of(reader, &part.body, &mut records)? {
+            if let Some(next) = self.rows_of(reader, &part.body, &mut records)? {
                 self.follow(reader, next, &mut records).await?;
             }
         }
@@ -134,7 +134,7 @@ impl DataverseClient {
             if !reply.is_success() {
                 return Err(error_of(Side::Dataverse, &reply));
             }
-            next = rows_of(reader, &reply.json(), records)?;
+            next = self.rows_of(reader, &reply.json(), records)?;
             let size = self.sizes.allowed(reader.table_name(), Load::Page, full);
             if let Some(objection) = count.objection(&url, next.as_deref(), size, full) {
                 return Err(SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", objection));
@@ -182,16 +182,21 @@ impl DataverseClient {
             None => size,
         }
     }
-}
 
-/// Reads the rows of a page and gives the link to the next.
-fn rows_of(reader: &RowReader<'_>, page: &Json, records: &mut Vec<Record>) -> Result<Option<String>, SystemError> {
-    for row in rows(page)? {
-        if let Json::Object(row) = row {
-            records.push(reader.read(row)?.record);
+    /// Reads the rows of a page and gives the link to the next.
+    fn rows_of(
+        &self,
+        reader: &RowReader<'_>,
+        page: &Json,
+        records: &mut Vec<Record>,
+    ) -> Result<Option<String>, SystemError> {
+        for row in rows(page)? {
+            if let Json::Object(row) = row {
+                records.push(reader.read(row)?.record);
+            }
         }
+        self.identity.link(page, "@odata.nextLink")
     }
-    Ok(page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned))
 }
 
 /// The rows of a page.

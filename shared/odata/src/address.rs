@@ -1,36 +1,119 @@
-//! Addresses: whether a link that was stored earlier leads to the service our token is for.
+//! Addresses: the root of an API, and whether a link that a server or a store gave stays under it. Our token goes nowhere
+//! else.
 
-/// Whether two addresses have the same scheme, host and port, whatever their case. A token is never sent anywhere else.
-pub fn same_origin(a: &str, b: &str) -> bool {
-    matches!((origin(a), origin(b)), (Some(a), Some(b)) if a.eq_ignore_ascii_case(b))
+use reqwest::Url;
+use serde_json::Value as Json;
+
+/// An address that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not an address of an API")]
+pub struct NoAddress(String);
+
+/// The root of one API, such as `https://contoso.crm.dynamics.com/api/data/v9.2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiRoot {
+    url: Url,
+    /// Its path in small letters, without a slash at its end.
+    path: String,
 }
 
-fn origin(url: &str) -> Option<&str> {
-    let host = url.find("://")? + 3;
-    let length = url[host..].find(['/', '?', '#']).unwrap_or(url.len() - host);
-    (length > 0).then(|| &url[..host + length])
+impl ApiRoot {
+    /// Reads the root from the settings.
+    ///
+    /// # Errors
+    /// When the text is not an `http` or `https` address of a host.
+    pub fn parse(text: &str) -> Result<Self, NoAddress> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url = url.ok_or_else(|| NoAddress(text.escape_debug().to_string()))?;
+        let path = url.path().trim_end_matches('/').to_ascii_lowercase();
+        Ok(Self { url, path })
+    }
+
+    /// The link as an address, if it has the scheme, the host and the port of this root and a path under its own. Both
+    /// services take paths whatever their case.
+    pub fn own(&self, link: &str) -> Option<Url> {
+        let link = Url::parse(link).ok()?;
+        let same_origin = link.scheme() == self.url.scheme()
+            && link.host() == self.url.host()
+            && link.port_or_known_default() == self.url.port_or_known_default();
+        let without_user = link.username().is_empty() && link.password().is_none();
+        let path = link.path().to_ascii_lowercase();
+        let below = path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (same_origin && without_user && below).then_some(link)
+    }
+}
+
+impl std::fmt::Display for ApiRoot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&place_of(self.url.as_str()))
+    }
+}
+
+/// The link with that name in an answer.
+pub(crate) fn link_in<'a>(page: &'a Json, name: &str) -> Option<&'a str> {
+    page.get(name).and_then(Json::as_str)
+}
+
+/// Where a link leads, fit for messages and logs: without user and query, which may hold secrets and values of records.
+pub fn place_of(link: &str) -> String {
+    match Url::parse(link) {
+        Ok(url) if url.has_host() => {
+            format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'))
+        }
+        _ => "no address".to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::same_origin;
+    use super::*;
 
     #[test]
-    fn f13_a_stored_link_is_ours_only_at_our_own_address() {
-        let ours = "https://contoso.crm.dynamics.com/api/data/v9.2";
+    fn f27_a_link_is_ours_only_under_our_own_root() {
+        let root = ApiRoot::parse("https://contoso.crm.dynamics.com/api/data/v9.2").expect("a root");
         for (link, is_ours) in [
             ("https://contoso.crm.dynamics.com/api/data/v9.2/accounts?$deltatoken=1", true),
-            ("https://CONTOSO.crm.dynamics.com/accounts", true),
-            ("https://contoso.crm.dynamics.com?x", true),
+            ("https://CONTOSO.crm.dynamics.com/API/data/v9.2/accounts", true),
+            ("https://contoso.crm.dynamics.com:443/api/data/v9.2/accounts", true),
+            ("https://contoso.crm.dynamics.com/api/data/v9.2?x", true),
+            ("https://contoso.crm.dynamics.com/api/data/v9.20/accounts", false),
+            ("https://contoso.crm.dynamics.com/api/data/v9.2/../v9.1/accounts", false),
+            ("https://contoso.crm.dynamics.com/api/data/v9.2/%2e%2e/v9.1/accounts", false),
+            ("https://contoso.crm.dynamics.com/accounts", false),
+            ("https://contoso.crm.dynamics.com", false),
             ("https://former.crm.dynamics.com/api/data/v9.2/accounts?$deltatoken=1", false),
             ("https://contoso.crm.dynamics.com.example/api/data/v9.2/accounts", false),
             ("https://contoso.crm.dynamics.com:8443/api/data/v9.2/accounts", false),
             ("https://contoso.crm.dynamics.com@example.org/api/data/v9.2/accounts", false),
+            ("https://example.org\\@contoso.crm.dynamics.com/api/data/v9.2/accounts", false),
+            ("https://user:word@contoso.crm.dynamics.com/api/data/v9.2/accounts", false),
             ("http://contoso.crm.dynamics.com/api/data/v9.2/accounts", false),
+            ("ftp://contoso.crm.dynamics.com/api/data/v9.2/accounts", false),
+            ("//contoso.crm.dynamics.com/api/data/v9.2/accounts", false),
             ("/api/data/v9.2/accounts", false),
             ("", false),
         ] {
-            assert_eq!(same_origin(link, ours), is_ours, "{link}");
+            assert_eq!(root.own(link).is_some(), is_ours, "{link}");
+        }
+    }
+
+    #[test]
+    fn f27_a_root_is_an_address_of_a_host() {
+        for text in ["", "contoso.crm.dynamics.com", "ftp://contoso/", "https://", "file:///etc", "data:text/plain,x"] {
+            assert!(ApiRoot::parse(text).is_err(), "{text}");
+        }
+        let root = ApiRoot::parse("https://contoso.example/").expect("a root");
+        assert!(root.own("https://contoso.example/anything").is_some());
+    }
+
+    #[test]
+    fn f27_a_place_holds_neither_user_nor_query() {
+        for (link, place) in [
+            ("https://u:p@h.test:8443/a/b?$filter=name eq 'Jo'#x", "https://h.test:8443/a/b"),
+            ("https://h.test/a\u{1b}[31m", "https://h.test/a%1B[31m"),
+            ("nonsense", "no address"),
+        ] {
+            assert_eq!(place_of(link), place);
         }
     }
 }

@@ -10,11 +10,12 @@ use bytes::{Bytes, BytesMut};
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, Response, Url};
 use serde_json::Value as Json;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
+use crate::address::{ApiRoot, NoAddress, link_in, place_of};
 use crate::client_secret::ClientSecret;
 use crate::content::read_json;
 use crate::correlation::{self, current_run};
@@ -55,6 +56,8 @@ pub struct IdentitySettings {
     pub client_secret: ClientSecret,
     /// Scope of the token.
     pub scope: String,
+    /// Addresses under which the token is sent, and nowhere else.
+    pub roots: Vec<String>,
     /// Requests that may be under way at once.
     pub concurrency: usize,
     /// Certificates of a private authority, in PEM, trusted beside the public ones.
@@ -66,6 +69,7 @@ pub struct Identity {
     side: Side,
     client: Client,
     source: TokenSource,
+    roots: Vec<ApiRoot>,
     token: AsyncMutex<Option<Token>>,
     pause: Mutex<Pause>,
     gate: Semaphore,
@@ -112,7 +116,7 @@ impl Identity {
     /// Opens the way; sends nothing yet.
     ///
     /// # Errors
-    /// When the certificates cannot be read.
+    /// When the certificates cannot be read, or a root is not an address.
     pub fn new(settings: IdentitySettings) -> Result<Self, SystemError> {
         let side = settings.side;
         let refuse = |error: reqwest::Error| {
@@ -132,7 +136,9 @@ impl Identity {
             builder = builder.tls_certs_merge(certificates);
         }
         let authority = settings.authority.trim_end_matches('/');
+        let roots: Result<Vec<ApiRoot>, NoAddress> = settings.roots.iter().map(|root| ApiRoot::parse(root)).collect();
         Ok(Self {
+            roots: roots.map_err(|error| SystemError::new(side, SystemErrorKind::Protocol, "", error.to_string()))?,
             side,
             client: builder.build().map_err(refuse)?,
             source: TokenSource {
@@ -204,14 +210,15 @@ impl Identity {
     /// out; transient faults are repeated as far as the request allows.
     ///
     /// # Errors
-    /// When there is no token, no answer, or no time left.
+    /// When the address is not under a root of ours, there is no token, no answer, or no time left.
     pub async fn send(&self, request: &Request) -> Result<Reply, SystemError> {
+        let url = self.own(&request.url).ok_or_else(|| self.leads_away("an address", &request.url))?;
         let patience = self.patience();
         let mut faults = 0;
         let mut renewed = false;
         loop {
             let token = self.token(patience).await?;
-            let attempt = self.attempt(request, &token, patience).await?;
+            let attempt = self.attempt(request, &url, &token, patience).await?;
             let reply = match attempt {
                 Attempt::Answered(reply) => reply,
                 Attempt::Unsent(error) => {
@@ -270,12 +277,49 @@ impl Identity {
         }
     }
 
+    /// The link with that name in an answer, such as the one to the next page.
+    ///
+    /// # Errors
+    /// When it leads out of our roots: our token is for them alone.
+    pub fn link(&self, page: &Json, name: &str) -> Result<Option<String>, SystemError> {
+        match link_in(page, name) {
+            Some(link) if self.own(link).is_none() => Err(self.leads_away(name, link)),
+            link => Ok(link.map(str::to_owned)),
+        }
+    }
+
+    /// Whether a link that was stored earlier still leads to where our token is for.
+    pub fn is_own(&self, link: &str) -> bool {
+        self.own(link).is_some()
+    }
+
+    fn own(&self, link: &str) -> Option<Url> {
+        self.roots.iter().find_map(|root| root.own(link))
+    }
+
+    fn leads_away(&self, what: &str, link: &str) -> SystemError {
+        let roots: Vec<String> = self.roots.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "{what} leads to {} and not under {}, the address in the settings; nothing was sent there. If the service \
+             has another address by now, set the new one",
+            place_of(link),
+            roots.join(" or ")
+        );
+        self.error(SystemErrorKind::Protocol, &message)
+    }
+
     fn patience(&self) -> Instant {
         locked(&self.deadline).unwrap_or_else(|| Instant::now() + DEFAULT_PATIENCE)
     }
 
     /// One attempt through the pause and the gate.
-    async fn attempt(&self, request: &Request, token: &Token, patience: Instant) -> Result<Attempt, SystemError> {
+    async fn attempt(
+        &self,
+        request: &Request,
+        url: &Url,
+        token: &Token,
+        patience: Instant,
+    ) -> Result<Attempt, SystemError> {
         let _permit = loop {
             self.wait_out_pause(patience).await?;
             let permit = self.gate.acquire().await.map_err(|_| self.error(SystemErrorKind::Unreachable, "closed"))?;
@@ -291,7 +335,7 @@ impl Identity {
         let time = if request.divisible { left * 2 / 3 } else { left }.min(LONGEST_ATTEMPT);
         let mut builder = self
             .client
-            .request(request.method.clone(), &request.url)
+            .request(request.method.clone(), url.clone())
             .headers(standing_headers())
             .header(AUTHORIZATION, token.header.clone())
             .timeout(time);
@@ -411,6 +455,7 @@ mod tests {
             client_id: "app".into(),
             client_secret: "hunter2".into(),
             scope: "s".into(),
+            roots: vec!["http://127.0.0.1:1".into()],
             concurrency: 1,
             ca_pem,
         }

@@ -27,6 +27,7 @@ fn identity_with(url: &str, concurrency: usize, client_secret: ClientSecret) -> 
         client_id: "app".into(),
         client_secret,
         scope: "scope".into(),
+        roots: vec![url.to_owned()],
         concurrency,
         ca_pem: None,
     };

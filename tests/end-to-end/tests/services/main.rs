@@ -28,3 +28,4 @@ mod f23_no_answer_of_the_service;
 mod f24_pauses;
 mod f25_waiting_records;
 mod f26_bounds;
+mod f27_links_that_lead_away;
