@@ -3,15 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::QueueAttributeName;
 use couplet_runtime::{Cloud, Settings, wiring};
 use couplet_store::StoreError;
 
 use crate::dynamodb::{EmbeddedDynamoDb, OpenError};
 use crate::kept_messages::{KeptMessages, KeptMessagesError};
 use crate::recovery::{InterruptedRun, Messages, recover};
-use crate::sqs::{CreateQueueError, EmbeddedSqs, QueueSettings, QueueWithDeadLetters};
+use crate::sqs::{CountError, CreateQueueError, EmbeddedSqs, QueueDepth, QueueSettings, QueueWithDeadLetters};
 use crate::storage::StorageTrouble;
 
 /// Name of the records queue.
@@ -40,8 +38,8 @@ pub enum EmbeddedCloudError {
     #[error(transparent)]
     Messages(#[from] KeptMessagesError),
     /// Counting messages.
-    #[error("the embedded queue cannot be asked: {0}")]
-    Count(String),
+    #[error(transparent)]
+    Count(#[from] CountError),
 }
 
 /// The services of one installation.
@@ -65,15 +63,6 @@ pub struct Left {
     pub records: u64,
     /// Whether messages of earlier processes were kept at all.
     pub messages: Messages,
-}
-
-/// Messages in the queues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueDepth {
-    /// To be processed: visible, under way, or coming back later.
-    pub open: u64,
-    /// Given up.
-    pub dead: u64,
 }
 
 impl EmbeddedCloud {
@@ -174,29 +163,10 @@ impl EmbeddedCloud {
     pub async fn depth(&self) -> Result<QueueDepth, EmbeddedCloudError> {
         let mut depth = QueueDepth::default();
         for queue in [&self.records, &self.tasks] {
-            depth.open += self.messages(&queue.url).await?;
-            depth.dead += self.messages(&queue.dead_letter_url).await?;
+            let of_queue = self.sqs.depth(queue).await?;
+            depth.open += of_queue.open;
+            depth.dead += of_queue.dead;
         }
         Ok(depth)
-    }
-
-    async fn messages(&self, url: &str) -> Result<u64, EmbeddedCloudError> {
-        let counts = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
-        let answer = self
-            .sqs
-            .client()
-            .get_queue_attributes()
-            .queue_url(url)
-            .set_attribute_names(Some(counts.to_vec()))
-            .send()
-            .await
-            .map_err(|error| EmbeddedCloudError::Count(DisplayErrorContext(&error).to_string()))?;
-        let attributes = answer.attributes();
-        let count = |name| attributes.and_then(|all| all.get(name)).and_then(|text| text.parse::<u64>().ok());
-        Ok(counts.iter().filter_map(count).sum())
     }
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::refusals::{Refusal, UNKNOWN_OPERATION, unreadable};
 use crate::storage::StorageTrouble;
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
@@ -103,7 +104,15 @@ impl EmbeddedDynamoDb {
     pub fn answer(&self, operation: &str, body: &[u8]) -> (u16, String) {
         match run(&self.database, operation, body) {
             Ok(body) => (200, body),
-            Err(error) => match self.trouble_of(&error) {
+            Err(Refusal::UnknownOperation) => (
+                400,
+                json!({
+                    "__type": UNKNOWN_OPERATION,
+                    "message": format!("the embedded DynamoDB does not answer {operation:?}"),
+                })
+                .to_string(),
+            ),
+            Err(Refusal::Engine(error)) => match self.trouble_of(&error) {
                 // As a refusal, which nobody repeats: an internal error would be tried again for a minute.
                 Some(trouble) => (400, json!({ "__type": STORAGE_FAILURE, "message": trouble }).to_string()),
                 None => (error.status_code(), error.to_json()),
@@ -174,8 +183,8 @@ fn answer(database: &EmbeddedDynamoDb, request: &HttpRequest) -> Result<HttpResp
     Ok(response)
 }
 
-fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
-    match operation {
+fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, Refusal> {
+    let answer = match operation {
         "CreateTable" => write(&database.create_table(read(body)?)?),
         "DescribeTable" => write(&database.describe_table(read(body)?)?),
         "ListTables" => write(&database.list_tables(read(body)?)?),
@@ -198,19 +207,13 @@ fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, Dyno
             request.client_request_token = None;
             write(&database.transact_write_items(request)?)
         }
-        other => Err(DynoxideError::ValidationException(format!("the embedded DynamoDB does not answer {other:?}"))),
-    }
+        _ => return Err(Refusal::UnknownOperation),
+    };
+    Ok(answer?)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
-    serde_json::from_slice(body).map_err(|error| {
-        let text = error.to_string();
-        // The engine marks a request that is well-formed but not allowed while it is being read.
-        match text.strip_prefix("VALIDATION:") {
-            Some(reason) => DynoxideError::ValidationException(reason.to_owned()),
-            None => DynoxideError::SerializationException(text),
-        }
-    })
+    serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))
 }
 
 fn write<T: Serialize>(answer: &T) -> Result<String, DynoxideError> {

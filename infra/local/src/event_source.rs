@@ -12,7 +12,8 @@ use couplet_runtime::{Application, Held, HeldBack, handlers};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 
-use crate::cloud::{EmbeddedCloud, EmbeddedCloudError, QueueDepth};
+use crate::cloud::{EmbeddedCloud, EmbeddedCloudError};
+use crate::sqs::QueueDepth;
 
 /// Messages one receive or delete request handles; the service takes no more.
 const REQUEST_MESSAGES: usize = 10;

@@ -22,6 +22,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::queue_ledger::queue_name;
+
 const TABLE: &str = "couplet-messages";
 const QUEUE: &str = "pk";
 const ORDER: &str = "sk";
@@ -212,9 +214,13 @@ impl KeptMessages {
         for chunk in writes.chunks(ITEMS_PER_WRITE) {
             let mut left = chunk.to_vec();
             while !left.is_empty() {
+                let asked = left.len();
                 let answer = self.database.batch_write_item().request_items(TABLE, left).send().await;
                 let answer = answer.map_err(KeptMessagesError::of)?;
                 left = answer.unprocessed_items.and_then(|mut tables| tables.remove(TABLE)).unwrap_or_default();
+                if left.len() == asked {
+                    return Err(KeptMessagesError(format!("{asked} messages stayed unwritten")));
+                }
             }
         }
         Ok(())
@@ -276,11 +282,6 @@ async fn create_table(database: &aws_sdk_dynamodb::Client) -> Result<(), KeptMes
             .attribute_definitions(attribute.build().map_err(KeptMessagesError::of)?);
     }
     request.send().await.map(|_| ()).map_err(KeptMessagesError::of)
-}
-
-/// The queue's name: what is behind the last slash of its address.
-fn queue_name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, KeptMessagesError> {

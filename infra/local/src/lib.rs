@@ -11,8 +11,10 @@ pub mod dynamodb;
 #[cfg(feature = "handlers")]
 pub mod event_source;
 pub mod kept_messages;
+mod queue_ledger;
 #[cfg(feature = "handlers")]
 pub mod recovery;
+mod refusals;
 #[cfg(feature = "handlers")]
 pub mod scheduler;
 pub mod sqs;

@@ -13,6 +13,11 @@ use tokio::time::MissedTickBehavior;
 
 /// Time between the first starts of two jobs, so that a job's dependencies have found their changes before it.
 const STEP: Duration = Duration::from_secs(10);
+/// After so many steps the first starts are back at the same second of a minute. All periods are whole minutes, so two
+/// timers at one second of the minute would start at the same instant every now and then.
+const STEPS_PER_MINUTE: u32 = 6;
+/// How far such a timer keeps aside of the one before it; enough for sixty timers.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// When one job starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ pub struct Timer {
 /// The timers of these jobs: each after all it depends on, those left out that cannot run yet.
 pub fn timers(plans: &[JobPlan]) -> Vec<Timer> {
     let ready = plans.iter().filter(|plan| plan.ready.is_ok());
-    let firsts = (0_u32..).map(|position| STEP * position);
+    let firsts = (0_u32..).map(|position| STEP * position + ASIDE * (position / STEPS_PER_MINUTE));
     ready
         .zip(firsts)
         .map(|(plan, first)| Timer {
@@ -103,5 +108,16 @@ mod tests {
             timers.iter().map(seconds).collect::<Vec<_>>(),
             [("CURRENCY".to_owned(), 0, 1800), ("CUSTOMER".to_owned(), 10, 900)]
         );
+    }
+
+    #[test]
+    fn f35_no_two_timers_start_at_the_same_instant() {
+        let plans: Vec<JobPlan> = (0..40).map(|n| plan(&n.to_string(), [1, 5, 7, 30][n % 4], true)).collect();
+        let timers = timers(&plans);
+        assert!(timers.is_sorted_by(|one, next| next.first - one.first >= STEP));
+        let mut seconds: Vec<u64> = timers.iter().map(|timer| timer.first.as_secs() % 60).collect();
+        seconds.sort_unstable();
+        seconds.dedup();
+        assert_eq!(seconds.len(), 40, "every period is a whole number of minutes");
     }
 }

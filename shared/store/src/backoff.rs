@@ -25,6 +25,15 @@ impl Backoff {
         tokio::time::sleep(pause).await;
         true
     }
+
+    /// As [`Backoff::pause`], after an answer that left some of what it was asked undone. One that did a part of it is no
+    /// throttling (an answer has a size limit): the attempts count from anew.
+    pub async fn pause_for_rest(&mut self, asked: usize, left: usize) -> bool {
+        if left < asked {
+            self.pauses = 0;
+        }
+        self.pause().await
+    }
 }
 
 /// How long to wait before a further attempt, the first being 1; `None` after the last. The chance takes up to half of

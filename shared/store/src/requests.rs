@@ -99,6 +99,7 @@ impl Store {
         let mut left: Vec<Item> = keys.iter().map(Key::attributes).collect();
         let mut backoff = Backoff::default();
         while !left.is_empty() {
+            let asked = left.len();
             let wanted = KeysAndAttributes::builder()
                 .set_keys(Some(std::mem::take(&mut left)))
                 .consistent_read(true)
@@ -111,7 +112,7 @@ impl Store {
             if let Some(unread) = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&*self.table)) {
                 left = unread.keys;
             }
-            if !left.is_empty() && !backoff.pause().await {
+            if !left.is_empty() && !backoff.pause_for_rest(asked, left.len()).await {
                 return Err(StoreError::Throttled(format!("{} keys stayed unread", left.len())));
             }
         }
@@ -149,6 +150,7 @@ impl Store {
     async fn overwrite_chunk(&self, mut left: Vec<WriteRequest>) -> Result<(), StoreError> {
         let mut backoff = Backoff::default();
         loop {
+            let asked = left.len();
             let answer = patiently(|| self.client.batch_write_item().request_items(&*self.table, left.clone()).send())
                 .await
                 .map_err(|error| self.failed(&error))?;
@@ -156,7 +158,7 @@ impl Store {
             if left.is_empty() {
                 return Ok(());
             }
-            if !backoff.pause().await {
+            if !backoff.pause_for_rest(asked, left.len()).await {
                 return Err(StoreError::Throttled(format!("{} items stayed unwritten", left.len())));
             }
         }

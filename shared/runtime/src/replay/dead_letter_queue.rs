@@ -125,9 +125,11 @@ impl DeadLetterQueue {
         sent.map_err(|error| self.failed("cannot be sent back", error.0))
     }
 
-    /// Removes letters from the queue.
-    pub async fn remove(&self, receipts: &[&str]) -> Result<(), ReplayError> {
+    /// Removes letters from the queue, by the receipt they were last taken with: the service promises nothing for older
+    /// ones.
+    pub async fn remove(&self, letters: &[&Letter]) -> Result<(), ReplayError> {
         let failed = |reason| self.failed("cannot be removed", reason);
+        let receipts: Vec<&str> = letters.iter().map(|letter| self.newest_receipt(letter)).collect();
         for chunk in receipts.chunks(BATCH_MESSAGES) {
             let mut left = Vec::with_capacity(chunk.len());
             for (index, receipt) in chunk.iter().enumerate() {
@@ -147,6 +149,10 @@ impl DeadLetterQueue {
             }
         }
         Ok(())
+    }
+
+    fn newest_receipt<'a>(&'a self, letter: &'a Letter) -> &'a str {
+        self.held.get(&letter.message_id).map_or(letter.receipt.as_str(), String::as_str)
     }
 
     /// Forgets a letter that was removed.

@@ -264,8 +264,8 @@ impl Work<'_> {
                 })
                 .collect();
             self.engine.count_as_synchronized(&messages).await?;
-            let receipts: Vec<&str> = chunk.iter().map(|index| letters[*index].receipt.as_str()).collect();
-            dead.remove(&receipts).await?;
+            let settled: Vec<&Letter> = chunk.iter().map(|index| &letters[*index]).collect();
+            dead.remove(&settled).await?;
             done.extend(chunk);
         }
         Ok(())
@@ -297,10 +297,10 @@ impl Work<'_> {
                 return Err(Stopped::Interrupted);
             }
             let (indexes, bodies): (Vec<usize>, Vec<String>) = request.into_iter().unzip();
-            let receipts: Vec<&str> = indexes.iter().map(|index| letters[*index].receipt.as_str()).collect();
+            let moved: Vec<&Letter> = indexes.iter().map(|index| &letters[*index]).collect();
             let sent = async {
                 dead.send_home(bodies).await?;
-                dead.remove(&receipts).await
+                dead.remove(&moved).await
             };
             // One that was sent and not removed comes again with the next replay, which changes nothing.
             sent.await.map(|()| indexes).map_err(|error| {

@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use couplet_local::EmbeddedDynamoDb;
 use couplet_model::{RetryClass, Side};
-use couplet_store::{CommitResult, Retention, Store, StoreError};
+use couplet_store::{CommitResult, DeadLetter, Retention, Store, StoreError};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::builders::*;
@@ -118,6 +119,26 @@ async fn keys_left_unread_are_asked_again() {
     let read = store.couplings_by_id(COMPANY, &items(), Side::BusinessCentral, &[bc(1)]).await.unwrap();
     assert_eq!(read[&bc(1)], coupling);
     assert_eq!(faltering.calls("BatchGetItem"), 3);
+}
+
+#[tokio::test]
+async fn f35_answers_that_do_a_part_of_it_each_time_are_no_throttling() {
+    let (store, faltering) = faltering_store().await;
+    let key = |n: usize| json!({"pk": {"S": "p"}, "sk": {"S": n.to_string()}});
+    // One key less with every answer, more answers than there are attempts.
+    for left in (1..=14).rev() {
+        let keys: Vec<_> = (0..left).map(key).collect();
+        let unread = json!({"Responses": {}, "UnprocessedKeys": {"couplet": {"Keys": keys, "ConsistentRead": true}}});
+        faltering.next("BatchGetItem", 200, &unread);
+        let requests: Vec<_> = keys.iter().map(|key| json!({"DeleteRequest": {"Key": key}})).collect();
+        faltering.next("BatchWriteItem", 200, &json!({"UnprocessedItems": {"couplet": requests}}));
+    }
+    let ids: Vec<_> = (0..15).map(bc).collect();
+    store.couplings_by_id(COMPANY, &items(), Side::BusinessCentral, &ids).await.unwrap();
+    assert_eq!(faltering.calls("BatchGetItem"), 15);
+    let died = |n: usize| DeadLetter { message_id: n.to_string(), reason: "gone".to_owned(), at: Timestamp::now() };
+    store.note_dead_letters(COMPANY, &(0..15).map(died).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(faltering.calls("BatchWriteItem"), 15);
 }
 
 #[tokio::test]

@@ -94,18 +94,8 @@ impl Bench {
     }
 
     /// Dead letters of both queues, hidden ones included.
-    ///
-    /// Counted by taking them: the embedded queue's own number leaves out messages that were taken and let go.
     pub async fn dead(&self) -> u64 {
-        let mut dead = 0;
-        for url in self.dead_letter_urls() {
-            let request = self.services().sqs.get_queue_attributes().queue_url(&url);
-            let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
-            let answer = request.attribute_names(hidden.clone()).send().await.expect("the queue answers");
-            let hidden = answer.attributes().and_then(|all| all.get(&hidden)).expect("a number");
-            dead += hidden.parse::<u64>().expect("a number") + self.visible(&url).await.len() as u64;
-        }
-        dead
+        self.cloud.depth().await.expect("the queue answers").dead
     }
 
     pub async fn run_of(&self, run: RunId) -> Run {

@@ -39,6 +39,17 @@ async fn dead_letters_come_home_exactly_once_and_their_run_finishes() {
 }
 
 #[tokio::test]
+async fn f35_letters_that_were_taken_again_meanwhile_are_removed_by_their_newest_receipt() {
+    let bench = Bench::start().await;
+    bench.rename_and_let_die(&bench.items()[..3], "Renamed").await;
+    // Hidden for no time at all: every look takes them all again, as a round longer than five minutes does.
+    let pace = Pace { round: 10, hidden: Duration::ZERO, ..PACE };
+    let report = bench.replay_at(&bench.services(), &everything(), pace).await;
+    assert_eq!((fates(&report), report.stopped), (vec![(Fate::Moved, 3)], None));
+    assert_eq!((bench.open().await, bench.dead().await), (3, 0));
+}
+
+#[tokio::test]
 async fn a_rehearsal_shows_everything_and_changes_nothing() {
     let bench = Bench::start().await;
     bench.rename_and_let_die(&bench.items()[..6], "Renamed").await;
