@@ -110,9 +110,8 @@ impl Messages {
         match operation {
             "DeleteMessage" if !self.is_newest(text(request, "ReceiptHandle")) => TakenOut::Everything(Vec::new()),
             "DeleteMessageBatch" => {
-                let (new, old): (Vec<Value>, Vec<Value>) = list(request, "Entries")
-                    .cloned()
-                    .partition(|entry| self.is_newest(text(entry, "ReceiptHandle")));
+                let (new, old): (Vec<Value>, Vec<Value>) =
+                    list(request, "Entries").cloned().partition(|entry| self.is_newest(text(entry, "ReceiptHandle")));
                 let ids = old.iter().map(|entry| text(entry, "Id").to_owned()).collect::<Vec<String>>();
                 match (ids.is_empty(), new.is_empty()) {
                     (true, _) => TakenOut::Nothing,

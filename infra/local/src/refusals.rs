@@ -94,7 +94,11 @@ mod tests {
             ("unknown variant `X`, expected `S` at line 1 column 9", VALIDATION, "unknown variant `X`, expected `S`"),
             ("invalid type: null, expected a map at line 1 column 9", VALIDATION, "invalid type: null, expected a map"),
             ("expected string for S at line 1 column 9", SERIALIZATION, "expected string for S at line 1 column 9"),
-            ("EOF while parsing a value at line 1 column 0", SERIALIZATION, "EOF while parsing a value at line 1 column 0"),
+            (
+                "EOF while parsing a value at line 1 column 0",
+                SERIALIZATION,
+                "EOF while parsing a value at line 1 column 0",
+            ),
         ] {
             let refusal = unreadable(text);
             assert_eq!((refusal.error_type(), refusal.to_string().as_str()), (class, message), "{text}");
@@ -123,11 +127,19 @@ mod tests {
             ("two types", "PutItem", item(json!({"S": "a", "N": "1"})), VALIDATION),
             ("no type", "PutItem", item(json!({})), VALIDATION),
             ("an empty set", "PutItem", item(json!({"SS": []})), VALIDATION),
-            ("a table that is none", "GetItem", json!({"TableName": "nowhere", "Key": key}),
-                "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"),
-            ("a table that is there", "CreateTable", table,
-                "com.amazonaws.dynamodb.v20120810#ResourceInUseException"),
-            ("a flag that is none", "GetItem", json!({"TableName": "things", "Key": key, "ConsistentRead": [1]}), SERIALIZATION),
+            (
+                "a table that is none",
+                "GetItem",
+                json!({"TableName": "nowhere", "Key": key}),
+                "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+            ),
+            ("a table that is there", "CreateTable", table, "com.amazonaws.dynamodb.v20120810#ResourceInUseException"),
+            (
+                "a flag that is none",
+                "GetItem",
+                json!({"TableName": "things", "Key": key, "ConsistentRead": [1]}),
+                SERIALIZATION,
+            ),
             ("another operation", "CreateBackup", json!({"TableName": "things", "BackupName": "b"}), UNKNOWN_OPERATION),
         ] {
             let (status, answer) = database.answer(operation, request.to_string().as_bytes());
