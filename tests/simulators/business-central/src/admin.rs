@@ -157,6 +157,7 @@ struct FaultRequest {
     accept_all_texts: Option<bool>,
     companion_installed: Option<bool>,
     clock_skew_seconds: Option<i64>,
+    advance_clock_seconds: Option<u64>,
     webhook_delay_milliseconds: Option<u64>,
     random: Option<RandomFaults>,
     notifications: Option<NotificationFaults>,
@@ -297,6 +298,9 @@ impl FaultRequest {
         }
         if let Some(seconds) = self.clock_skew_seconds {
             faults.set_clock_skew(SignedDuration::from_secs(seconds));
+        }
+        if let Some(seconds) = self.advance_clock_seconds {
+            faults.advance_clock(Duration::from_secs(seconds));
         }
         if let Some(milliseconds) = self.webhook_delay_milliseconds {
             faults.set_webhook_delay(Duration::from_millis(milliseconds));

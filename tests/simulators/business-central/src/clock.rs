@@ -40,6 +40,12 @@ impl Clock {
         self.skew_milliseconds.store(milliseconds, Ordering::SeqCst);
     }
 
+    pub(crate) fn advance(&self, milliseconds: i64) {
+        let _ = self
+            .skew_milliseconds
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |skew| Some(skew.saturating_add(milliseconds)));
+    }
+
     pub(crate) fn skew_milliseconds(&self) -> i64 {
         self.skew_milliseconds.load(Ordering::SeqCst)
     }

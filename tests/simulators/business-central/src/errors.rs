@@ -70,7 +70,7 @@ impl ApiError {
             "Application_StringExceededLength",
             format!(
                 "The length of the string is {}, but it must be less than or equal to {limit} characters. Value: {text}",
-                text.chars().count()
+                text.encode_utf16().count()
             ),
         )
     }

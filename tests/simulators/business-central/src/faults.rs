@@ -266,6 +266,11 @@ impl Faults {
         self.clock.set_skew(skew);
     }
 
+    /// Moves the clock of the service forward from where it stands, so that tests need not wait.
+    pub fn advance_clock(&self, by: Duration) {
+        self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+
     /// Lets requests fail at random from a seed; `None` ends it.
     pub fn set_random(&self, random: Option<RandomFaults>) {
         let mut state = self.state();

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use anyhow::Context as _;
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize, Latency, Limits};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -53,7 +55,20 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        // One line, whatever RUST_BACKTRACE says: what is wrong is the caller's to mend.
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "business-central-simulator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    // From here on, not only when it serves: who is told to end at once ends in order as well.
+    let mut ends = Ends::listen()?;
     tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let demo = arguments.demo.then(|| DemoSize {
@@ -76,7 +91,7 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
     if let Some(faults) = &arguments.faults {
-        simulator.set_faults(faults)?;
+        simulator.set_faults(faults).context("--faults is not what POST /_simulator/faults takes")?;
     }
     let (tenant, client, secret) = simulator.credentials();
     let authority = simulator.authority();
@@ -106,7 +121,45 @@ async fn main() -> anyhow::Result<()> {
     )?;
     out.flush()?;
     drop(out);
-    tokio::signal::ctrl_c().await?;
+    ends.next().await?;
     simulator.stop().await;
     Ok(())
+}
+
+/// Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct Ends {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Ends {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> std::io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Ok(())
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Ends;
+
+#[cfg(not(unix))]
+impl Ends {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> std::io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }

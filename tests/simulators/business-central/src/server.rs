@@ -170,15 +170,7 @@ impl Server {
         let number = self.log.arrived();
         let (started, at) = (Instant::now(), self.api.reading().clock.now());
         let executed = self.execute_request(parts, segments, body).await;
-        let path = match segments {
-            [tenant, environment, rest @ ..]
-                if *tenant == self.options.tenant && *environment == self.options.environment =>
-            {
-                rest.join("/")
-            }
-            [environment, rest @ ..] if *environment == self.options.environment => rest.join("/"),
-            other => other.join("/"),
-        };
+        let path = self.below_environment(segments).unwrap_or(segments).join("/");
         self.log.answered(RequestLogEntry {
             number,
             at,
@@ -280,17 +272,25 @@ impl Server {
         executed
     }
 
+    /// What follows the environment, whose name and tenant the service compares without regard to case.
+    fn below_environment<'a>(&self, segments: &'a [&'a str]) -> Option<&'a [&'a str]> {
+        let is_tenant = |text: &str| text.eq_ignore_ascii_case(&self.options.tenant);
+        let is_environment = |text: &str| {
+            let text = percent_decode_str(text).decode_utf8_lossy();
+            text.to_lowercase() == self.options.environment.to_lowercase()
+        };
+        match segments {
+            [tenant, environment, rest @ ..] if is_tenant(tenant) && is_environment(environment) => Some(rest),
+            [environment, rest @ ..] if is_environment(environment) => Some(rest),
+            _ => None,
+        }
+    }
+
     /// The route and the path below it.
     fn route(&self, segments: &[&str], uri: &str) -> Result<(Route, String), ApiError> {
-        let below = match segments {
-            [tenant, environment, rest @ ..]
-                if *tenant == self.options.tenant && *environment == self.options.environment =>
-            {
-                rest
-            }
-            [environment, rest @ ..] if *environment == self.options.environment => rest,
-            _ => return Err(ApiError::new(404, "NoEnvironment", "Environment does not exist.")),
-        };
+        let below = self
+            .below_environment(segments)
+            .ok_or_else(|| ApiError::new(404, "NoEnvironment", "Environment does not exist."))?;
         match below {
             ["api", "v2.0", path @ ..] => Ok((Route::Standard, path.join("/"))),
             ["api", "couplet", "sync", "v1.0", path @ ..] if self.api.faults.companion_installed() => {

@@ -1,8 +1,11 @@
 //! The simulator as a program: starts, says how to reach it, and serves until interrupted.
 #![allow(clippy::print_stdout)]
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser;
 use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize, Latency, ServiceLimits};
 use uuid::Uuid;
@@ -56,7 +59,20 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        // One line, whatever RUST_BACKTRACE says: what is wrong is the caller's to mend.
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "dataverse-simulator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    // From here on, not only when it serves: who is told to end at once ends in order as well.
+    let mut ends = Ends::listen()?;
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
     let arguments = Arguments::parse();
     let defaults = DataverseOptions::default();
@@ -81,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
     if let Some(faults) = &arguments.faults {
-        simulator.set_faults(faults)?;
+        simulator.set_faults(faults).context("--faults is not what POST /_simulator/faults takes")?;
     }
     let (tenant, client, secret) = simulator.credentials();
     let (url, authority) = (simulator.url(), simulator.authority());
@@ -92,7 +108,45 @@ async fn main() -> anyhow::Result<()> {
         "TOKEN=$(curl -s{trust} {authority}/{tenant}/oauth2/v2.0/token -d grant_type=client_credentials -d client_id={client} -d client_secret={secret} -d scope={url}/.default | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
     );
     println!("curl -s{trust} -H \"Authorization: Bearer $TOKEN\" {url}/api/data/v9.2/WhoAmI");
-    tokio::signal::ctrl_c().await?;
+    ends.next().await?;
     simulator.stop().await;
     Ok(())
+}
+
+/// Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct Ends {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Ends {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> std::io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Ok(())
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Ends;
+
+#[cfg(not(unix))]
+impl Ends {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> std::io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }

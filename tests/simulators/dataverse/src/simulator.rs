@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context as _;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -42,11 +43,18 @@ impl DataverseSimulator {
         let mut store = Store::new(Arc::new(schema));
         let fixed = crate::demo::fixed(options.seed);
         match options.state_file.as_ref().filter(|file| file.exists()) {
-            Some(file) => store.load(&serde_json::from_slice::<SavedState>(&std::fs::read(file)?)?)?,
+            Some(file) => {
+                let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+                let saved: SavedState = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} is not a saved organization", file.display()))?;
+                store.load(&saved)?;
+            }
             None => crate::demo::fill(&mut store, &options, fixed, jiff::Timestamp::now().as_second())?,
         }
         let (sender, events) = mpsc::unbounded_channel();
-        let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+        let listener = TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .with_context(|| format!("cannot listen on port {} of 127.0.0.1", options.port))?;
         let identity = if options.https { Some(crate::tls::identity()?) } else { None };
         let (acceptor, authority_pem) =
             identity.map_or((None, None), |identity| (Some(identity.acceptor), Some(identity.authority_pem)));

@@ -62,17 +62,14 @@ pub(crate) fn before_write(
         }
         "Unit Group" if before.is_none() => {
             let number = row.cells[at(table, "sourceNo")].as_text().to_owned();
-            let (kind, owner) = if row.cells[at(table, "sourceType")].as_enum() == 0 {
-                ("ITEM", "Item")
-            } else {
-                ("RESOURCE", "Resource")
-            };
+            let source_type = row.cells[at(table, "sourceType")].as_enum();
+            let owner = if source_type == 0 { "Item" } else { "Resource" };
             let owner = store
                 .by_code(schema().known(owner), &number)
                 .ok_or_else(|| ApiError::no_such_relation("Source No.", "Unit Group", &number, owner))?;
             let id = owner.id;
             row.cells[at(table, "sourceId")] = Cell::Guid(id);
-            row.cells[at(table, "code")] = Cell::text(format!("{kind} {number} UOM GR"));
+            row.cells[at(table, "code")] = Cell::text(group_code(source_type, &number));
         }
         "Contact" => {
             // A company is its own company; a person's company name follows the company.
@@ -207,16 +204,68 @@ fn rename(store: &mut Store, table: TableId, before: &Row) -> Result<(), ApiErro
             .collect();
         for position in references {
             let followers: Vec<Row> = store.rows(other).filter(|row| row.cells[position] == old).cloned().collect();
-            for mut row in followers {
-                row.cells[position] = new.clone();
-                // A rename changes other rows in the database without running their triggers; their timestamps do move.
-                row.modified = store.clock.now();
-                row.version = store.next_version();
-                store.replace(other, row).map_err(|_| ApiError::same_key(schema().table(other).caption(), ""))?;
+            for row in followers {
+                follow(store, other, row, &[(position, new.clone())])?;
             }
         }
     }
+    for (follower, property, kind) in conditional_references(&schema().table(table).name) {
+        let other = schema().known(follower);
+        let (position, kind) = (at(other, property), kind.map(|(name, value)| (at(other, name), value)));
+        let refers =
+            |row: &&Row| row.cells[position] == old && kind.is_none_or(|(at, value)| row.cells[at].as_enum() == value);
+        let followers: Vec<Row> = store.rows(other).filter(refers).cloned().collect();
+        for row in followers {
+            let mut changed = vec![(position, new.clone())];
+            if is(other, "Unit Group") {
+                changed.push((
+                    at(other, "code"),
+                    Cell::text(group_code(row.cells[at(other, "sourceType")].as_enum(), new.as_text())),
+                ));
+            }
+            follow(store, other, row, &changed)?;
+        }
+    }
     Ok(())
+}
+
+/// A rename changes other rows in the database without running their triggers; their timestamps do move.
+fn follow(store: &mut Store, table: TableId, mut row: Row, changed: &[(usize, Cell)]) -> Result<(), ApiError> {
+    for (position, value) in changed {
+        row.cells[*position] = value.clone();
+    }
+    row.modified = store.clock.now();
+    row.version = store.next_version();
+    store.replace(table, row).map_err(|_| ApiError::same_key(schema().table(table).caption(), ""))
+}
+
+/// A table, its property, and the property and value that say what that refers to.
+type ConditionalReference = (&'static str, &'static str, Option<(&'static str, u8)>);
+
+/// Where a number of this table stands without being always one of this table.
+fn conditional_references(table: &str) -> &'static [ConditionalReference] {
+    match table {
+        "Item" => &[
+            ("Unit Group", "sourceNo", Some(("sourceType", 0))),
+            ("Sales Line", "lineObjectNumber", Some(("lineType", 2))),
+            ("Sales Line (Quote)", "lineObjectNumber", Some(("lineType", 2))),
+            ("Sales Invoice Line", "lineObjectNumber", Some(("lineType", 2))),
+        ],
+        "Resource" => &[
+            ("Unit Group", "sourceNo", Some(("sourceType", 1))),
+            ("Sales Line", "lineObjectNumber", Some(("lineType", 3))),
+            ("Sales Line (Quote)", "lineObjectNumber", Some(("lineType", 3))),
+            ("Sales Invoice Line", "lineObjectNumber", Some(("lineType", 3))),
+        ],
+        "Contact" => &[("Contact", "companyNumber", None)],
+        _ => &[],
+    }
+}
+
+/// The computed code of a unit group.
+fn group_code(source_type: u8, number: &str) -> String {
+    let kind = if source_type == 0 { "ITEM" } else { "RESOURCE" };
+    format!("{kind} {number} UOM GR")
 }
 
 /// Posts the difference between the wanted and the present inventory.

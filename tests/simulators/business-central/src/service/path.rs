@@ -19,6 +19,7 @@ pub(crate) enum Target {
     Batch,
     EntityDefinitions,
     Companies,
+    CompanyCount,
     Company,
     Subscriptions(Option<String>),
     Collection { table: TableId, parent: Option<Parent> },
@@ -47,6 +48,11 @@ pub(crate) fn resolve(store: &Store, operation: &Operation, uri: &str) -> Result
             }
             _ => {}
         }
+    }
+    if let [companies, count] = segments.as_slice()
+        && (companies.name.as_str(), &companies.key, count.name.as_str()) == ("companies", &None, "$count")
+    {
+        return Ok(Target::CompanyCount);
     }
     if first.name == "companies" {
         let key = first.key.as_deref().ok_or_else(|| ApiError::no_segment(&segments[1].name))?;

@@ -38,9 +38,14 @@ pub(crate) fn read(
         }
         Target::Companies => {
             let root = context.root(operation.route);
-            let body = json!({"@odata.context": format!("{root}/$metadata#companies"), "value": [company(store)]});
+            let mut body = json!({"@odata.context": format!("{root}/$metadata#companies"), "value": [company(store)]});
+            let options = filter_pairs(&operation.query);
+            if options.iter().any(|(name, value)| name == "$count" && value == "true") {
+                body["@odata.count"] = 1.into();
+            }
             Ok(Answer::json(200, body.to_string().into_bytes()))
         }
+        Target::CompanyCount => Ok(count(1)),
         Target::Company => {
             let mut body =
                 json!({"@odata.context": format!("{}/$metadata#companies/$entity", context.root(operation.route))});
@@ -53,10 +58,7 @@ pub(crate) fn read(
         Target::Count { table, parent } => {
             let query = Query::parse(&operation.query, *table, operation.route, context.switches.wildcards_in_filters)?;
             check_lines(operation.route, *table, &query, *parent)?;
-            let mut answer = Answer::empty(200);
-            answer.headers = vec![("content-type", "text/plain".into()), ("odata-version", "4.0".into())];
-            answer.body = selection::count(store, *table, &query, *parent).to_string().into_bytes();
-            Ok(answer)
+            Ok(count(selection::count(store, *table, &query, *parent)))
         }
         Target::Entity { table, id } => {
             let query = Query::parse(&operation.query, *table, operation.route, context.switches.wildcards_in_filters)?;
@@ -73,6 +75,14 @@ pub(crate) fn read(
         }
         Target::Subscriptions(_) => Err(ApiError::no_segment("subscriptions")),
     }
+}
+
+/// A number of records as text, which the service begins with a byte-order mark.
+fn count(records: usize) -> Answer {
+    let mut answer = Answer::empty(200);
+    answer.headers = vec![("content-type", "text/plain".into()), ("odata-version", "4.0".into())];
+    answer.body = format!("\u{feff}{records}").into_bytes();
+    answer
 }
 
 /// A record, if the page of the route shows it.
@@ -113,7 +123,7 @@ fn company(store: &Store) -> serde_json::Value {
     let name = &store.company.name;
     json!({
         "id": store.company.id,
-        "systemVersion": "28.0.0.0",
+        "systemVersion": "29.0.0.0",
         "timestamp": 1,
         "name": name,
         "displayName": name,
