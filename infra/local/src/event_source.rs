@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+};
 use couplet_runtime::{Application, Held, HeldBack, handlers};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
@@ -233,6 +235,7 @@ impl EventSource {
             .queue_url(self.url(door))
             .max_number_of_messages(i32::try_from(count).unwrap_or(1))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_attribute_names("All")
             .send()
             .await;
         match answer {
@@ -269,5 +272,14 @@ fn incoming(message: Message) -> SqsMessage {
     incoming.body = message.body;
     let attributes = message.attributes.unwrap_or_default();
     incoming.attributes = attributes.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect();
+    let attributes = message.message_attributes.unwrap_or_default();
+    incoming.message_attributes = attributes.into_iter().map(|(name, value)| (name, attribute(value))).collect();
     incoming
+}
+
+fn attribute(value: MessageAttributeValue) -> SqsMessageAttribute {
+    let mut attribute = SqsMessageAttribute::default();
+    attribute.data_type = Some(value.data_type);
+    attribute.string_value = value.string_value;
+    attribute
 }

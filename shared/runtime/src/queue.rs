@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use couplet_engine::{QueueError, RecordsQueue, TasksQueue};
 use couplet_model::message::RecordMessage;
 use couplet_model::task::TaskMessage;
@@ -21,6 +21,9 @@ pub(crate) const CONCURRENCY: usize = 8;
 /// Attempts for the messages of one request that the service did not take.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Attribute of a message that was sent anew: how often it has waited so far. It is no part of the body, which earlier
+/// versions have to understand.
+pub(crate) const WAITS: &str = "waits";
 
 /// Sends records to the queue of one URL.
 #[derive(Clone, Debug)]
@@ -74,15 +77,24 @@ impl TasksQueue for SqsTasksQueue {
 /// # Errors
 /// When the service refuses one of them, or goes on leaving some behind; the others may have been sent.
 pub(crate) async fn send_request(client: &Client, url: &str, bodies: Vec<String>) -> Result<(), QueueError> {
-    send_later(client, url, bodies.into_iter().map(|body| (body, 0)).collect()).await
+    send_later(client, url, bodies.into_iter().map(|body| Later { body, delay_seconds: 0, waits: 0 }).collect()).await
 }
 
-/// Sends the bodies of one request, each to be delivered after so many seconds; as [`send_request`].
+/// A message to be delivered later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Later {
+    pub body: String,
+    pub delay_seconds: i32,
+    /// How often it has waited, this time included.
+    pub waits: u32,
+}
+
+/// Sends the messages of one request, each to be delivered in its time; as [`send_request`].
 ///
 /// # Errors
 /// As [`send_request`].
-pub(crate) async fn send_later(client: &Client, url: &str, bodies: Vec<(String, i32)>) -> Result<(), QueueError> {
-    let mut left = entries(bodies)?;
+pub(crate) async fn send_later(client: &Client, url: &str, messages: Vec<Later>) -> Result<(), QueueError> {
+    let mut left = entries(messages)?;
     for attempt in 1..=ATTEMPTS {
         let answer = client
             .send_message_batch()
@@ -105,19 +117,24 @@ pub(crate) async fn send_later(client: &Client, url: &str, bodies: Vec<(String, 
     Err(QueueError(format!("{} were left behind {ATTEMPTS} times", left.len())))
 }
 
-fn entries(batch: Vec<(String, i32)>) -> Result<Vec<SendMessageBatchRequestEntry>, QueueError> {
+fn entries(batch: Vec<Later>) -> Result<Vec<SendMessageBatchRequestEntry>, QueueError> {
     batch
         .into_iter()
         .enumerate()
-        .map(|(index, (body, delay_seconds))| {
-            SendMessageBatchRequestEntry::builder()
+        .map(|(index, Later { body, delay_seconds, waits })| {
+            let entry = SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
                 .message_body(body)
-                .set_delay_seconds((delay_seconds > 0).then_some(delay_seconds))
-                .build()
-                .map_err(|error| QueueError(error.to_string()))
+                .set_delay_seconds((delay_seconds > 0).then_some(delay_seconds));
+            let entry = if waits > 0 { entry.message_attributes(WAITS, number(waits)?) } else { entry };
+            entry.build().map_err(|error| QueueError(error.to_string()))
         })
         .collect()
+}
+
+fn number(value: u32) -> Result<MessageAttributeValue, QueueError> {
+    let attribute = MessageAttributeValue::builder().data_type("Number").string_value(value.to_string());
+    attribute.build().map_err(|error| QueueError(error.to_string()))
 }
 
 /// Message bodies in requests of at most ten messages and 256 KB. A message that is too large by its snapshot, or whose

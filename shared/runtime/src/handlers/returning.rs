@@ -3,7 +3,8 @@
 //! A message whose attempt failed is *returned*: it stays the same message, its delivery counts, and after the last one
 //! the queue gives it up. A message that found another worker at its record or run is *postponed*: nothing was tried, so
 //! it is sent anew, to be delivered when that worker must be done, and the one that was delivered is done with. Its
-//! deliveries are counted from the beginning, and no number of waits can make it a dead letter.
+//! deliveries are counted from the beginning. Its waits are counted too, so that no loop is without end: a message that has
+//! waited for weeks is returned like one whose attempt failed.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use couplet_store::DeadLetter;
 use jiff::Timestamp;
 
 use crate::aws_failure::in_one_line;
-use crate::queue::{in_requests, send_later};
+use crate::queue::{Later, WAITS, in_requests, send_later};
 use crate::wiring::{Application, Retries};
 
 /// Longest pause before a message comes back; the service allows 12 hours, a person waits less gladly.
@@ -22,6 +23,9 @@ const LONGEST_RETRY: Duration = Duration::from_secs(900);
 const LONGEST_ASKED: Duration = Duration::from_secs(11 * 3600);
 /// Messages in one request to change their visibility; the service takes no more.
 const VISIBILITY_BATCH: usize = 10;
+/// Waits after which a message is returned instead: at the five minutes of an outage, more than 17 days. Lambda's own
+/// detection of loops is switched off for the functions that send messages to themselves.
+const MOST_WAITS: u32 = 5000;
 /// What a postponed message waits longer than it must: the clocks of two machines differ by less.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
@@ -31,15 +35,19 @@ pub(super) struct Envelope {
     pub message_id: String,
     pub receipt_handle: Option<String>,
     pub receive_count: u32,
+    /// How often it was sent anew, to wait, before this delivery.
+    pub waits: u32,
 }
 
 impl Envelope {
     pub fn of(message: &SqsMessage) -> Self {
         let receive_count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+        let waits = message.message_attributes.get(WAITS).and_then(|waits| waits.string_value.as_ref()?.parse().ok());
         Self {
             message_id: message.message_id.clone().unwrap_or_default(),
             receipt_handle: message.receipt_handle.clone(),
             receive_count: receive_count.unwrap_or(1),
+            waits: waits.unwrap_or(0),
         }
     }
 }
@@ -83,9 +91,30 @@ pub(super) struct Postponed {
 }
 
 impl Postponed {
-    /// Lets a message wait until another worker must be done.
-    pub fn new(envelope: Envelope, body: String, reason: String, after: Duration) -> Self {
-        Self { envelope, body, reason, pause: after.saturating_add(CLOCKS_DIFFER).min(LONGEST_RETRY) }
+    /// Lets a message wait until another worker must be done. One that has waited too often is returned instead, with
+    /// the same pause: from now on its deliveries are attempts.
+    pub fn or_returned(
+        retries: Retries,
+        envelope: Envelope,
+        body: String,
+        reason: String,
+        after: Duration,
+    ) -> Result<Self, Returned> {
+        let pause = after.saturating_add(CLOCKS_DIFFER).min(LONGEST_RETRY);
+        if envelope.waits >= MOST_WAITS {
+            let reason = format!("{reason}; it has waited {} times and is no longer waited for", envelope.waits);
+            return Err(Returned::new(retries, envelope, reason, Some(pause)));
+        }
+        Ok(Self { envelope, body, reason, pause })
+    }
+
+    /// What is sent.
+    fn later(&self) -> Later {
+        Later {
+            body: self.body.clone(),
+            delay_seconds: whole_seconds(self.pause),
+            waits: self.envelope.waits.saturating_add(1),
+        }
     }
 }
 
@@ -107,8 +136,8 @@ fn back_off(receive_count: u32, first: Duration) -> Duration {
 pub(super) async fn postpone(application: &Application, queue_url: &str, postponed: Vec<Postponed>) -> Vec<Returned> {
     let mut left = Vec::new();
     for request in in_requests(postponed, |message| message.body.len()) {
-        let bodies = request.iter().map(|message| (message.body.clone(), whole_seconds(message.pause))).collect();
-        if let Err(error) = send_later(&application.cloud.sqs, queue_url, bodies).await {
+        let messages = request.iter().map(Postponed::later).collect();
+        if let Err(error) = send_later(&application.cloud.sqs, queue_url, messages).await {
             tracing::warn!(messages = request.len(), "messages that wait could not be sent anew: {error}");
             left.extend(request);
         } else if let Some(held_back) = &application.held_back {
@@ -190,10 +219,40 @@ mod tests {
     use super::*;
 
     const FIRST: Duration = Duration::from_secs(30);
+    const RETRIES: Retries = Retries { first: FIRST, max_receives: 5 };
 
     fn returned(receive_count: u32, after: Option<Duration>) -> Returned {
-        let envelope = Envelope { message_id: "m".to_owned(), receipt_handle: None, receive_count };
-        Returned::new(Retries { first: FIRST, max_receives: 5 }, envelope, "down".to_owned(), after)
+        Returned::new(RETRIES, envelope(receive_count, 0), "down".to_owned(), after)
+    }
+
+    fn envelope(receive_count: u32, waits: u32) -> Envelope {
+        Envelope { message_id: "m".to_owned(), receipt_handle: None, receive_count, waits }
+    }
+
+    #[test]
+    fn f32_a_message_that_goes_round_without_end_is_given_up_in_the_end() {
+        let delivered = |receive_count, waits| {
+            let after = Duration::from_secs(300);
+            Postponed::or_returned(RETRIES, envelope(receive_count, waits), "body".to_owned(), "down".to_owned(), after)
+        };
+        assert_eq!(delivered(5, 0).expect("waits").later().waits, 1);
+        assert_eq!(delivered(1, MOST_WAITS - 1).expect("waits for the last time").later().waits, MOST_WAITS);
+        let returned = delivered(1, MOST_WAITS).expect_err("no more");
+        assert_eq!((returned.pause.as_secs(), returned.is_given_up), (301, false));
+        assert_eq!(returned.reason, "down; it has waited 5000 times and is no longer waited for");
+        assert!(delivered(5, MOST_WAITS).expect_err("no more").is_given_up);
+        assert!(Duration::from_secs(300) * MOST_WAITS > Duration::from_hours(14 * 24), "an outage of two weeks is waited for");
+    }
+
+    #[test]
+    fn f32_the_waits_of_a_message_are_read_from_its_attribute() {
+        let read = |attributes: &str| {
+            let text = format!(r#"{{"messageId": "m", "messageAttributes": {{{attributes}}}}}"#);
+            Envelope::of(&serde_json::from_str::<SqsMessage>(&text).expect("a message")).waits
+        };
+        assert_eq!(read(""), 0);
+        assert_eq!(read(r#""waits": {"stringValue": "17", "dataType": "Number"}"#), 17);
+        assert_eq!(read(r#""waits": {"stringValue": "many", "dataType": "String"}"#), 0);
     }
 
     #[test]
@@ -217,10 +276,10 @@ mod tests {
 
     #[test]
     fn f24_a_message_that_waits_comes_only_when_the_other_worker_must_be_done() {
-        let envelope = Envelope { message_id: "m".to_owned(), receipt_handle: None, receive_count: 5 };
         let wait = |milliseconds| {
             let after = Duration::from_millis(milliseconds);
-            whole_seconds(Postponed::new(envelope.clone(), String::new(), String::new(), after).pause)
+            let waiting = Postponed::or_returned(RETRIES, envelope(5, 0), String::new(), String::new(), after);
+            whole_seconds(waiting.expect("waits").pause)
         };
         // By a clock that is up to a second ahead of the other worker's.
         assert_eq!([wait(0), wait(200), wait(178_400)], [1, 2, 180]);

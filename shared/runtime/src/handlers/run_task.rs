@@ -49,7 +49,12 @@ pub async fn run_task(application: &Application, event: SqsEvent, deadline: Opti
                 Err(NotDone::Failed(reason, after)) => {
                     returned.push(Returned::new(application.retries, envelope, reason, after));
                 }
-                Err(NotDone::Held(reason, after)) => waiting.push(Postponed::new(envelope, body, reason, after)),
+                Err(NotDone::Held(reason, after)) => {
+                    match Postponed::or_returned(application.retries, envelope, body, reason, after) {
+                        Ok(postponed) => waiting.push(postponed),
+                        Err(message) => returned.push(message),
+                    }
+                }
             }
         }
         let queue_url = &application.cloud.tasks_queue_url;

@@ -103,7 +103,10 @@ fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, retries: Retries
                 Some(Disposition::Postpone { reason, after }) => match later(record) {
                     Ok(body) => {
                         let envelope = message.envelope.clone();
-                        judged.waiting.push(Postponed::new(envelope, body, reason, after));
+                        match Postponed::or_returned(retries, envelope, body, reason, after) {
+                            Ok(waiting) => judged.waiting.push(waiting),
+                            Err(message) => judged.back.push(Back { message, record: Some(record) }),
+                        }
                         continue;
                     }
                     Err(problem) => (Some(record), format!("{reason}; it cannot be sent anew: {problem}"), Some(after)),

@@ -18,12 +18,12 @@ use couplet_runtime::{Application, Settings};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-const COMPANY: CompanyId = CompanyId(Uuid::from_u128(1));
+pub(crate) const COMPANY: CompanyId = CompanyId(Uuid::from_u128(1));
 /// Long enough for five receives of a message that comes back at once, and shorter than the shortest wait.
 const A_MOMENT: Duration = Duration::from_millis(600);
 
 /// Settings that lead to no system at all.
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let credentials = || Credentials {
         authority: "http://127.0.0.1:1".to_owned(),
         tenant: "tenant".to_owned(),
@@ -107,7 +107,7 @@ async fn a_task_whose_run_is_being_worked_waits_and_is_never_given_up() {
         .acquire_lease(COMPANY, "CUSTOMER", run, Timestamp::now(), lease)
         .await
         .expect("the lease is free");
-    let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, leg: 1 });
+    let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, leg: 2 });
     let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company: COMPANY, task }).expect("JSON");
     let services = cloud.services();
     let send = services.sqs.send_message().queue_url(services.tasks_queue_url);

@@ -29,3 +29,5 @@ mod f24_pauses;
 mod f25_waiting_records;
 mod f26_bounds;
 mod f27_links_that_lead_away;
+mod f32_loops;
+mod f33_failing_runs;
