@@ -154,10 +154,16 @@ pub(super) fn answer(
         }
         Err(error) => {
             tracing::error!(retry = ?error.retry_class(), "run failed: {error}");
-            application.metrics.tell(("Job", job), &[Metric::count("FailedRuns", 1)], &[]);
+            application.metrics.tell(("Job", job), &failed(), &[]);
             Err(error)
         }
     }
+}
+
+/// What a run that failed tells. Without the zero its period would hold no number of `SuccessfulRuns`, and the alarm would
+/// go on with those of earlier periods.
+fn failed() -> [Metric; 2] {
+    [Metric::count("SuccessfulRuns", 0), Metric::count("FailedRuns", 1)]
 }
 
 #[cfg(test)]
