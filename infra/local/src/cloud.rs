@@ -16,8 +16,10 @@ use crate::storage::StorageTrouble;
 const RECORDS: &str = "couplet-records";
 /// Name of the tasks queue.
 const TASKS: &str = "couplet-tasks";
-/// As in the deployed stack: longer than a batch may take.
-const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(180);
+/// As in the deployed stack with its defaults: six times what a batch may take there, and as long as one may be gathered.
+const RECORDS_VISIBILITY: Duration = Duration::from_secs(2100);
+/// As in the deployed stack: six times what a task may take there.
+const TASKS_VISIBILITY: Duration = Duration::from_secs(5400);
 
 /// The embedded cloud could not be opened, or one of its services failed.
 #[derive(Debug, thiserror::Error)]
@@ -101,9 +103,9 @@ impl EmbeddedCloud {
         dynamodb.remove_expired()?;
         let sqs = kept.as_ref().map_or_else(EmbeddedSqs::start, EmbeddedSqs::keeping);
         let queue_settings =
-            QueueSettings { visibility_timeout: VISIBILITY_TIMEOUT, max_receive_count: settings.cloud.max_receives };
-        let records = sqs.create_queue(RECORDS, queue_settings).await?;
-        let tasks = sqs.create_queue(TASKS, queue_settings).await?;
+            |visibility_timeout| QueueSettings { visibility_timeout, max_receive_count: settings.cloud.max_receives };
+        let records = sqs.create_queue(RECORDS, queue_settings(RECORDS_VISIBILITY)).await?;
+        let tasks = sqs.create_queue(TASKS, queue_settings(TASKS_VISIBILITY)).await?;
         let mut left = Left { records: 0, messages: Messages::Lost };
         if let Some(messages) = &kept {
             left.records = sqs.send_again(messages, RECORDS, &records).await?;
@@ -168,5 +170,31 @@ impl EmbeddedCloud {
             depth.dead += of_queue.dead;
         }
         Ok(depth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+    /// The part of the template that begins with a line and ends before the next of the same depth.
+    fn block<'a>(of: &'a str, head: &str) -> &'a str {
+        let depth = head.len() - head.trim_start().len();
+        let start = of.find(&format!("\n{head}\n")).expect("in the template") + head.len() + 2;
+        let is_over = |line: &str| !line.trim().is_empty() && line.len() - line.trim_start().len() <= depth;
+        let length: usize = of[start..].split_inclusive('\n').take_while(|line| !is_over(line)).map(str::len).sum();
+        &of[start..start + length]
+    }
+
+    #[test]
+    fn f34_messages_are_hidden_for_as_long_as_in_the_deployed_stack() {
+        let timeout = block(TEMPLATE, "  RecordsTimeout:");
+        let default = timeout.lines().find_map(|line| line.trim().strip_prefix("Default: ")).expect("a default");
+        let records = format!("{default}: {{Seconds: {}}}", RECORDS_VISIBILITY.as_secs());
+        assert!(block(TEMPLATE, "  Visibility:").contains(&records), "the template has no {records}");
+        let tasks = format!("VisibilityTimeout: {}\n", TASKS_VISIBILITY.as_secs());
+        assert!(block(TEMPLATE, "  TasksQueue:").contains(&tasks), "the template has no {tasks}");
     }
 }
