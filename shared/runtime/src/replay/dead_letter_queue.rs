@@ -182,10 +182,33 @@ impl DeadLetterQueue {
     }
 
     fn failed(&self, what: &'static str, reason: String) -> ReplayError {
-        ReplayError::Queue { queue: self.queue, what, reason }
+        ReplayError::Queue { queue: self.queue, what, reason: with_remedy(reason) }
+    }
+}
+
+/// What the service said; when it does not let us in, with what to do.
+fn with_remedy(reason: String) -> String {
+    if reason.contains("AccessDenied") {
+        format!(
+            "{reason}; replay with the role that the stack's parameter ReplayRoleArn names, which needs the actions listed in docs/operations.md, Looking from outside"
+        )
+    } else {
+        reason
     }
 }
 
 fn seconds(time: Duration) -> i32 {
     i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f30_a_refusal_of_the_queue_names_who_may_replay() {
+        let said = with_remedy("AccessDenied: with an explicit deny in a resource-based policy".to_owned());
+        assert!(said.contains("resource-based policy; ") && said.contains("ReplayRoleArn"), "{said}");
+        assert_eq!(with_remedy("no connection".to_owned()), "no connection");
+    }
 }
