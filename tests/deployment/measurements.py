@@ -19,6 +19,9 @@ ZIP_MB = 12
 GLIBC = 34
 BATCH = 1000
 BATCH_MEMORY_MB = 128
+# The most that a page of the widest table may take: the least memory a timer's function can be given, without a reserve.
+PAGE = 20_000
+PAGE_MEMORY_MB = 320
 # A function may take this many times as long to start as one that does nothing but create both AWS clients.
 START_FACTOR = 2.5
 STARTS = 15
@@ -97,6 +100,14 @@ class Measurements:
         equal(answer, {"batchItemFailures": []}, "the answer to the batch")
         return seconds
 
+    def page(self, event, changed):
+        """Lets run-job read pages of another world, with some of its variables changed; gives its answer and the memory."""
+        variables = self._variables("RunJob") | changed
+        with Environment(self._binary("RunJob"), variables, self.folder / "page.log") as environment:
+            answer, seconds = environment.invoke(event, 600)
+            self.memory["RunJob"] = environment.peak_memory()
+        return answer, seconds
+
     def report(self):
         """The numbers as a table."""
         print(f"{'function':22} {'zip MB':>8} {'start ms':>9} {'x bare':>7} {'peak MB':>8}")
@@ -107,7 +118,7 @@ class Measurements:
             factor = self.starts[name] / self.starts["bare"]
             memory = self.memory.get(name, float("nan"))
             print(f"{FUNCTIONS.get(name, name):22} {size} {self.starts[name]:9.1f} {factor:7.2f} {memory:8.1f}")
-        print(f"sync-record's peak is that of a batch of {BATCH} records; the others' that of their start")
+        print(f"sync-record's peak is that of a batch of {BATCH} records, run-job's of a page of {PAGE}; others' of their start")
 
 
 def record(message, queue_arn):

@@ -73,7 +73,7 @@ class Process:
 class Emulator(Process):
     """The emulator, with its IAM switched on: what a policy does not allow is refused."""
 
-    def __init__(self, program, folder):
+    def __init__(self, python, folder):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         environment = {
@@ -91,7 +91,7 @@ class Emulator(Process):
             "SFTP_ENABLED": "false",
             "TMPDIR": str(folder),
         }
-        super().__init__("emulator", [program], folder, environment)
+        super().__init__("emulator", [python, str(Path(__file__).with_name("emulator.py"))], folder, environment)
         wait_until("the emulator answers", self._answers, 60)
 
     def _answers(self):

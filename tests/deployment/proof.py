@@ -11,6 +11,7 @@ from pathlib import Path
 import deploying
 import operating
 import outage
+import queues
 import synchronizing
 import telemetry
 from checks import Checks, Failed
@@ -34,6 +35,7 @@ def prove(checks, world):
     checks.step("timers carry changes both ways, and stock", synchronizing.timers_carry_changes_both_ways, world)
     checks.step("the alarms are there and tell somebody", deploying.the_alarms, world)
     checks.step("timers can be switched off", deploying.timers_can_be_switched_off, world)
+    checks.step("f30 the queues are open to those who need them, over TLS", queues.only_those_who_need_it, world)
     checks.step("the operator sees jobs and couplings", operating.the_operator_sees_jobs_and_couplings, world)
     checks.step(
         "the operator runs a job and finds what failed", operating.the_operator_runs_a_job_and_finds_what_failed, world
@@ -46,6 +48,7 @@ def prove(checks, world):
         checks.step("a replay brings everything home exactly once", outage.its_replay, world, caught)
     checks.step("running functions go on with a rotated secret", operating.a_rotated_secret, world)
     checks.step("a batch of a thousand records stays within its memory", synchronizing.a_full_batch, world)
+    checks.step("f34 the largest page of the widest table fits into a timer's memory", synchronizing.a_full_page, world)
     checks.step("packages are small", world.measurements.package_sizes)
     checks.step("packages run on Lambda's C library", world.measurements.c_library)
     checks.step("functions start quickly", world.measurements.start_times)
@@ -54,10 +57,12 @@ def prove(checks, world):
         telemetry.every_line_can_be_read, world,
     )  # fmt: skip
     checks.step("metrics are told as CloudWatch takes them", telemetry.the_metrics, world)
+    checks.step("f33 a run that failed says that none ended well", telemetry.failed_runs, world)
     checks.step("a run can be followed from its timer to its records", telemetry.a_run_can_be_followed, world)
     table = checks.step("deleting the stack keeps the table", deploying.deleting_the_stack_keeps_the_table, world)
     if table:
         checks.step("a new stack goes on with the table", deploying.a_new_stack_goes_on_with_the_table, world, table)
+        checks.step("f30 the replay role sends and takes", queues.the_replay_role_does, world)
     print()
     world.measurements.report()
 

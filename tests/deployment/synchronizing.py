@@ -3,7 +3,7 @@
 import concurrent.futures
 
 from checks import equal, expect, wait_until
-from measurements import BATCH, BATCH_MEMORY_MB
+from measurements import BATCH, BATCH_MEMORY_MB, PAGE, PAGE_MEMORY_MB
 from telemetry import fields
 from world import ACCOUNTS, CUSTOMERS, ITEMS, JOBS
 
@@ -98,3 +98,15 @@ def a_full_batch(world):
     world.stack.process_records(True)
     peak = world.measurements.memory["SyncRecord"]
     expect(peak < BATCH_MEMORY_MB, f"the batch needed {peak:.1f} MB, over {BATCH_MEMORY_MB} MB")
+
+
+def a_full_page(world):
+    """A run whose feed fills the largest page needs no more memory than the least a timer's function can have."""
+    changed = world.another_company(PAGE)
+    answer, seconds = world.measurements.page({"job": "CUSTOMER", "trigger": "manual"}, changed)
+    equal((answer["outcome"], answer["enqueued"]), ("done", 0), "the run that reads, and couples nothing")
+    judged = answer["judged"]["ignored"]
+    expect(judged >= PAGE, f"only {judged} of {PAGE} customers were read")
+    peak = world.measurements.memory["RunJob"]
+    print(f"        {judged} records took {seconds:.1f} s and {peak:.0f} MB")
+    expect(peak < PAGE_MEMORY_MB, f"the page needed {peak:.1f} MB, over {PAGE_MEMORY_MB} MB")

@@ -96,6 +96,18 @@ def the_metrics(world):
         expect(not unknown, f"metrics by {dimension} that no document knows: {unknown}")
 
 
+def failed_runs(world):
+    """A run that failed tells a zero beside its failure, or the alarm would go on with numbers of earlier periods."""
+    failed = [
+        line
+        for function in ("run-job", "refresh-availability", "run-task")
+        for text in world.stack.log_lines(function)
+        if not PLATFORM.match(text) and "FailedRuns" in (line := _object(text))
+    ]
+    expect(failed, "no run failed")
+    equal([line for line in failed if line.get("SuccessfulRuns") != 0], [], "failures without a zero")
+
+
 def _expect_numbers(name, value):
     values = value if isinstance(value, list) else [value]
     expect(0 < len(values) <= MOST, f"the metric {name} has {len(values)} values in one line")

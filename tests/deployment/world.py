@@ -25,7 +25,7 @@ class World:
     """Everything there is, while the proof lasts."""
 
     def __init__(self, project, tools, folder, programs, bare):
-        self.emulator = Emulator(str(tools / "emulator" / "bin" / "ministack"), folder)
+        self.emulator = Emulator(str(tools / "emulator" / "bin" / "python"), folder)
         self.processes = [self.emulator]
         arguments = ["--demo", "--items", str(ITEMS), "--customers", str(CUSTOMERS)]
         business_central = Simulator("business-central", str(programs / "business-central-simulator"), arguments, folder)
@@ -36,6 +36,9 @@ class World:
         self.processes.append(dataverse)
         self.dataverse = Dataverse(dataverse.facts)
         self.secrets = {self.business_central.secret, self.dataverse.secret}
+        self.start_business_central = lambda name, *arguments: Simulator(
+            name, str(programs / "business-central-simulator"), ["--demo", *arguments], folder
+        )
         self.stack = Stack(str(tools / "venv" / "bin" / "sam"), project, self.emulator.url)
         self.couplet = Command(str(programs / "couplet"), self.stack.environment)
         self.comparison = Comparison(project, self.business_central, self.dataverse)
@@ -54,6 +57,30 @@ class World:
         printed = self.stack.deploy(self.parameters)
         print(f"        sam deploy took {time.monotonic() - started:.1f} s")
         return printed
+
+    def another_company(self, customers):
+        """A company of its own with so many customers and a table of its own; gives the variables that lead there."""
+        started = self.start_business_central("large-business-central", "--items", "1", "--customers", str(customers))
+        self.processes.append(started)
+        large = BusinessCentral(started.facts)
+        self.secrets.add(large.secret)
+        secret = self.stack.client("secretsmanager").create_secret(Name="large", SecretString=large.secret)
+        keys = [("pk", "HASH"), ("sk", "RANGE")]
+        self.stack.dynamodb.create_table(
+            TableName="large",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        )
+        return {
+            "COUPLET_COMPANY": large.company,
+            "COUPLET_BUSINESS_CENTRAL_URL": large.url,
+            "COUPLET_BUSINESS_CENTRAL_TENANT": large.tenant,
+            "COUPLET_BUSINESS_CENTRAL_CLIENT_ID": large.client,
+            "COUPLET_BUSINESS_CENTRAL_CLIENT_SECRET_ARN": secret["ARN"],
+            "COUPLET_BUSINESS_CENTRAL_AUTHORITY": large.authority,
+            "COUPLET_CLOUD_TABLE": "large",
+        }
 
     # -- What must hold
 
