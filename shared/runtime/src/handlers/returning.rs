@@ -241,7 +241,10 @@ mod tests {
         assert_eq!((returned.pause.as_secs(), returned.is_given_up), (301, false));
         assert_eq!(returned.reason, "down; it has waited 5000 times and is no longer waited for");
         assert!(delivered(5, MOST_WAITS).expect_err("no more").is_given_up);
-        assert!(Duration::from_secs(300) * MOST_WAITS > Duration::from_hours(14 * 24), "an outage of two weeks is waited for");
+        assert!(
+            Duration::from_secs(300) * MOST_WAITS > Duration::from_hours(14 * 24),
+            "an outage of two weeks is waited for"
+        );
     }
 
     #[test]

@@ -51,7 +51,8 @@ async fn f32_a_message_that_waits_carries_how_often_it_has_waited() {
     let services = cloud.services();
     let mut received = Vec::new();
     for _ in 0..100 {
-        let request = services.sqs.receive_message().queue_url(&services.tasks_queue_url).message_attribute_names("All");
+        let request =
+            services.sqs.receive_message().queue_url(&services.tasks_queue_url).message_attribute_names("All");
         received = request.send().await.expect("the queue answers").messages.unwrap_or_default();
         if !received.is_empty() {
             break;
