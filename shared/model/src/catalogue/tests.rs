@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::message::Direction;
 use crate::switches::{Ownership, SalesOrders};
-use crate::table::Side;
+use crate::table::{Access, FieldType, Side};
 use crate::value::Value;
 
 fn catalogue() -> Catalogue {
@@ -230,6 +230,66 @@ fn c_116_a_two_way_row_of_a_one_way_mapping_travels_one_way() {
     let row = mapping.fields.iter().find(|field| field.direction == MappingDirection::Bidirectional).unwrap().clone();
     assert!(!mapping.is_both_ways(&row));
     assert_eq!(mapping.directions().collect::<Vec<_>>(), [Direction::ToDataverse]);
+}
+
+/// In the source, the only row of two option mappings points from Dataverse although their tables point to it. The option engine looks at
+/// the table alone, so that the code travels to Dataverse; the catalogue says what happens.
+#[test]
+fn f36_every_row_of_a_one_way_mapping_travels_the_way_of_its_table() {
+    let catalogue = catalogue();
+    for name in ["SHIPMENT METHOD", "SHIPPING AGENT", "PAYMENT TERMS"] {
+        let mapping = catalogue.active_mapping(name, &person()).unwrap();
+        assert_eq!(mapping.directions().collect::<Vec<_>>(), [Direction::ToDataverse], "{name}");
+        let rows: Vec<_> = mapping.fields.iter().map(|row| (row.direction, mapping.is_both_ways(row))).collect();
+        assert_eq!(rows, [(MappingDirection::ToDataverse, false)], "{name}");
+    }
+}
+
+#[test]
+fn f36_choices_of_both_systems_have_the_values_of_the_published_tables() {
+    let catalogue = catalogue();
+    let values = |table: &str, column: &str| match &catalogue
+        .business_central_table(table)
+        .unwrap()
+        .column(column)
+        .unwrap()
+        .field
+    {
+        FieldType::Enum { values } => values.clone(),
+        other => panic!("{table}.{column} is {other:?}"),
+    };
+    assert_eq!(
+        values("Sales Invoice Header", "status"),
+        [" ", "Draft", "In Review", "Open", "Paid", "Canceled", "Corrective"]
+    );
+    assert_eq!(values("Sales Line", "type").last().map(String::as_str), Some("Allocation Account"));
+    assert_eq!(values("Price List Line", "assetType").first().map(String::as_str), Some(" "));
+    // The trailing blank is the source's.
+    assert_eq!(values("Sales Header (Quote)", "status").last().map(String::as_str), Some("Expired "));
+    let label = |table: &str, column: &str, value: i64| {
+        catalogue.dataverse_table(table).unwrap().column(column).unwrap().options[&value].clone()
+    };
+    assert_eq!(label("quote", "statuscode", 1), "In Progress");
+    assert_eq!(label("account", "paymenttermscode", 2), "2% 10, Net 30");
+}
+
+#[test]
+fn f36_columns_of_dataverse_have_the_lengths_and_the_access_of_the_entity_references() {
+    let catalogue = catalogue();
+    let column = |table: &str, name: &str| catalogue.dataverse_table(table).unwrap().column(name).unwrap().clone();
+    for table in ["salesorder", "invoice", "opportunity", "quote"] {
+        assert_eq!(column(table, "name").field, FieldType::Text { length: 300 }, "{table}");
+    }
+    for table in ["salesorderdetail", "invoicedetail", "quotedetail"] {
+        assert_eq!(column(table, "productdescription").field, FieldType::Text { length: 500 }, "{table}");
+        assert_eq!(column(table, "transactioncurrencyid").access, Access::Insert, "{table}");
+    }
+    assert_eq!(column("annotation", "subject").field, FieldType::Text { length: 500 });
+    assert_eq!(column("annotation", "objectid").access, Access::Full);
+    assert_eq!(column("product", "statecode").access, Access::Full);
+    assert_eq!(column("role", "businessunitid").access, Access::Insert);
+    let FieldType::Lookup { targets } = column("annotation", "objectid").field.clone() else { panic!("no lookup") };
+    assert!(["account", "contact"].iter().all(|table| targets.iter().any(|target| target == table)), "{targets:?}");
 }
 
 #[test]
