@@ -135,6 +135,9 @@ pub struct Behaviour {
     pub retired_products_reactivate: bool,
     /// New products are Active instead of Draft (an organization setting).
     pub products_start_active: bool,
+    /// A `statecode` sent with a new product takes effect. The definitions say that the column is valid for create; that it is ignored, and
+    /// the product is a draft, is what the actions around publishing suggest.
+    pub product_state_on_create: bool,
     /// The unit group of a product may change. The documents say no.
     pub unit_groups_changeable: bool,
     /// Submitted and invoiced orders take no changes but of state. The built-in integration writes to them.
@@ -160,6 +163,7 @@ impl Default for Behaviour {
             published_products_editable: true,
             retired_products_reactivate: true,
             products_start_active: false,
+            product_state_on_create: false,
             unit_groups_changeable: false,
             submitted_orders_read_only: false,
             active_quotes_read_only: true,

@@ -93,23 +93,26 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
     if path.starts_with("/_simulator") {
         return Ok(crate::admin::serve(server, request).await);
     }
-    if let Some(resource) = resource(&path) {
-        return web_api(server, request, resource).await;
+    let base = called(&server.world, &request);
+    if let Some((version, resource)) = resource(&path) {
+        return web_api(server, request, &base, &version, resource).await;
     }
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
         [tenant, "oauth2", .., "token"] => {
             let tenant = (*tenant).to_owned();
+            let authorization = header(&request, &http::header::AUTHORIZATION);
             let body = axum::body::to_bytes(Body::new(request.into_body()), LARGEST_BODY).await.unwrap_or_default();
-            let (status, value) = server.tokens.issue(&server.world, &tenant, &String::from_utf8_lossy(&body));
+            let (status, value) =
+                server.tokens.issue(&server.world, &tenant, &String::from_utf8_lossy(&body), authorization.as_deref());
             Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
         }
         ["common", "discovery", "instance"] => {
-            let value = crate::token::instances(&server.world);
+            let value = crate::token::instances(&server.world, &base);
             Ok(plain(200, "application/json; charset=utf-8", value.to_string().into_bytes()))
         }
         [tenant, "v2.0", ".well-known", "openid-configuration"] => {
-            let (status, value) = crate::token::discovery(&server.world, tenant);
+            let (status, value) = crate::token::discovery(&server.world, &base, tenant);
             Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
         }
         _ => Ok(plain(
@@ -131,14 +134,35 @@ fn dated(mut response: Response<Body>, now: i64) -> Response<Body> {
     response
 }
 
-/// The part of the path behind `/api/data/v9.x/`.
-fn resource(path: &str) -> Option<String> {
-    let rest = path.strip_prefix("/api/data/v9.").or_else(|| path.strip_prefix("/api/data/v8."))?;
-    let (version, resource) = rest.split_once('/').unwrap_or((rest, ""));
-    version.bytes().all(|byte| byte.is_ascii_digit()).then(|| resource.to_owned())
+/// A header as text.
+fn header<B>(request: &Request<B>, name: &http::header::HeaderName) -> Option<String> {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-async fn web_api(server: &Server, request: Request<Incoming>, path: String) -> Result<Response<Body>, Cut> {
+/// Scheme and host as the client called them: what its links must lead back to. A host that is none is answered with the simulator's own.
+fn called<B>(world: &World, request: &Request<B>) -> String {
+    let host = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let host = host.or_else(|| header(request, &http::header::HOST));
+    let valid = |host: &String| host.parse::<http::uri::Authority>().is_ok_and(|parsed| !parsed.as_str().contains('@'));
+    let scheme = world.url().split_once("://").map_or("http", |(scheme, _)| scheme);
+    host.filter(valid).map_or_else(|| world.url().to_owned(), |host| format!("{scheme}://{host}"))
+}
+
+/// Version and resource: the parts of the path behind `/api/data/`.
+fn resource(path: &str) -> Option<(String, String)> {
+    let rest = path.strip_prefix("/api/data/")?;
+    let (version, resource) = rest.split_once('/').unwrap_or((rest, ""));
+    let minor = version.strip_prefix("v9.").or_else(|| version.strip_prefix("v8."))?;
+    minor.bytes().all(|byte| byte.is_ascii_digit()).then(|| (version.to_owned(), resource.to_owned()))
+}
+
+async fn web_api(
+    server: &Server,
+    request: Request<Incoming>,
+    base: &str,
+    version: &str,
+    path: String,
+) -> Result<Response<Body>, Cut> {
     let world = &server.world;
     let (parts, incoming) = request.into_parts();
     let started = Instant::now();
@@ -153,7 +177,7 @@ async fn web_api(server: &Server, request: Request<Incoming>, path: String) -> R
     let body = axum::body::to_bytes(Body::new(incoming), LARGEST_BODY).await;
     if let Err(refusal) = server.tokens.check(world, authorization) {
         log(401, 0);
-        return Ok(unauthorized(world, refusal));
+        return Ok(unauthorized(world, base, refusal));
     }
     let Ok(body) = body else {
         log(413, 0);
@@ -173,6 +197,7 @@ async fn web_api(server: &Server, request: Request<Incoming>, path: String) -> R
         .collect();
     let mut request = ApiRequest {
         verb,
+        root: format!("{base}/api/data/{version}"),
         resource: format!("{path}{query}"),
         headers,
         body: body.to_vec(),
@@ -220,16 +245,15 @@ fn delay(latency: Latency, work: Work) -> Duration {
         + rows(latency.thousand_rows_read, work.reads) / 1000
 }
 
-fn unauthorized(world: &World, refusal: Refusal) -> Response<Body> {
+fn unauthorized(world: &World, base: &str, refusal: Refusal) -> Response<Body> {
     let error = match refusal {
         Refusal::Missing => ApiError::new(401, "0x80044302", "The request is not authenticated."),
         Refusal::Unknown => ApiError::new(401, "0x80041d52", "The OAuth token is not valid."),
         Refusal::Expired => ApiError::new(401, "0x80041d52", "The OAuth token has expired"),
     };
     let challenge = format!(
-        "Bearer authorization_uri=https://login.microsoftonline.com/{}/oauth2/authorize, resource_id={}/",
-        world.fixed.tenant,
-        world.url()
+        "Bearer authorization_uri=https://login.microsoftonline.com/{}/oauth2/authorize, resource_id={base}/",
+        world.fixed.tenant
     );
     answer(ApiResponse::error(&error, false).with("WWW-Authenticate", challenge))
 }

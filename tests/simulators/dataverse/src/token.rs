@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -36,14 +36,27 @@ pub enum Refusal {
 }
 
 impl Tokens {
-    /// Answers a token request: status and body.
+    /// Answers a token request: status and body. The client may say who it is in the form or by HTTP Basic.
     #[must_use]
-    pub fn issue(&self, world: &World, tenant: &str, body: &str) -> (u16, Value) {
-        let form: HashMap<String, String> = body
+    pub fn issue(&self, world: &World, tenant: &str, body: &str, authorization: Option<&str>) -> (u16, Value) {
+        let mut form: HashMap<String, String> = body
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .map(|(name, value)| (crate::wire::path::decode(name, true), crate::wire::path::decode(value, true)))
             .collect();
+        if let Some((client, secret)) = authorization.and_then(basic) {
+            let twice = form.contains_key("client_secret") || form.contains_key("client_assertion");
+            if twice || form.get("client_id").is_some_and(|named| *named != client) {
+                return refused(
+                    400,
+                    "invalid_request",
+                    90_023,
+                    "The request says in its header and in its body who the client is. One of them is to be used.",
+                );
+            }
+            form.insert("client_id".to_owned(), client);
+            form.insert("client_secret".to_owned(), secret);
+        }
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         let fixed = world.fixed;
         if tenant != fixed.tenant.to_string() {
@@ -124,6 +137,17 @@ impl Tokens {
     }
 }
 
+/// Client id and secret of an `Authorization: Basic` header: both are encoded as in a form before they are joined (RFC 6749, 2.3.1).
+fn basic(authorization: &str) -> Option<(String, String)> {
+    let (scheme, credentials) = authorization.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (client, secret) = decoded.split_once(':')?;
+    Some((crate::wire::path::decode(client, true), crate::wire::path::decode(secret, true)))
+}
+
 fn assertion_names(assertion: &str, client: Uuid) -> bool {
     let parts: Vec<&str> = assertion.split('.').collect();
     let [_, claims, _] = parts.as_slice() else {
@@ -154,11 +178,11 @@ fn unknown_tenant(tenant: &str) -> (u16, Value) {
 
 /// Answers `GET {tenant}/v2.0/.well-known/openid-configuration`: where tokens are to be had.
 #[must_use]
-pub fn discovery(world: &World, tenant: &str) -> (u16, Value) {
+pub fn discovery(world: &World, base: &str, tenant: &str) -> (u16, Value) {
     if tenant != world.fixed.tenant.to_string() {
         return unknown_tenant(tenant);
     }
-    let at = format!("{}/{tenant}", world.url());
+    let at = format!("{base}/{tenant}");
     (
         200,
         json!({
@@ -178,9 +202,9 @@ pub fn discovery(world: &World, tenant: &str) -> (u16, Value) {
 
 /// Answers `GET common/discovery/instance`: which names stand for the same identity platform.
 #[must_use]
-pub fn instances(world: &World) -> Value {
+pub fn instances(world: &World, base: &str) -> Value {
     json!({
-        "tenant_discovery_endpoint": format!("{}/{}/v2.0/.well-known/openid-configuration", world.url(), world.fixed.tenant),
+        "tenant_discovery_endpoint": format!("{base}/{}/v2.0/.well-known/openid-configuration", world.fixed.tenant),
         "api-version": "1.1",
         "metadata": [{
             "preferred_network": "login.microsoftonline.com",

@@ -32,8 +32,13 @@ fn product(number: &str, group: &str, unit: &str) -> Value {
 async fn a_unit_group_brings_its_base_unit() {
     let client = Client::start(DataverseOptions::default()).await;
     let (group, _) = unit_group(&client, "NAV BOX", "BOX").await;
-    let nested = client.get(&format!("uomschedules({group})?$select=name&$expand=unit_of_measurement_schedule_units_of_measurement($select=name,quantity)")).await.json();
-    assert_eq!(nested["unit_of_measurement_schedule_units_of_measurement"][0]["quantity"].to_string(), "1");
+    let nested = client
+        .get(&format!(
+            "uomschedules({group})?$select=name&$expand=unit_of_measure_schedule_conversions($select=name,quantity)"
+        ))
+        .await
+        .json();
+    assert_eq!(nested["unit_of_measure_schedule_conversions"][0]["quantity"].to_string(), "1");
 }
 
 #[tokio::test]

@@ -458,6 +458,9 @@ async fn rows_and_delta_links_survive_in_the_state_file() {
             .as_str()
             .unwrap()
             .to_owned();
+    for contact in client.get("contacts?$select=contactid").await.json()["value"].as_array().unwrap() {
+        client.delete(&format!("contacts({})", contact["contactid"].as_str().unwrap())).await;
+    }
     client.delete(&format!("accounts({account})")).await;
     client.simulator.clone().stop().await;
     let again = Client::start(options).await;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::body::{self, Surroundings};
-use super::{Context, keys, merge};
+use super::{Context, keys, merge, unsupported};
 use crate::rules::{self, documents, states};
 use crate::schema::Kind;
 use crate::store::{Cell, guid};
@@ -12,18 +12,6 @@ use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::request::{ApiResponse, Verb, Work};
 use crate::wire::rows::RowWriter;
 use crate::write::{Changes, Session};
-
-/// Actions of the service that clients of Sales know, and that are refused by name here.
-const REFUSED: [&str; 8] = [
-    "GenerateQuoteFromOpportunity",
-    "GenerateSalesOrderFromOpportunity",
-    "GenerateInvoiceFromOpportunity",
-    "WinOpportunity",
-    "LoseOpportunity",
-    "CloneProduct",
-    "ImportSolution",
-    "ExecuteWorkflow",
-];
 
 /// Answers an action; `None` when the request is none.
 pub(crate) fn post(context: &Context<'_>, session: &mut Session<'_>) -> ApiResult<Option<ApiResponse>> {
@@ -69,10 +57,12 @@ pub(crate) fn post(context: &Context<'_>, session: &mut Session<'_>) -> ApiResul
         "CalculatePrice" => action.calculate(session),
         "BulkDelete" => action.bulk_delete(session),
         "Merge" => merge::merge(context, &action.parameters, session),
-        other if REFUSED.contains(&other) => Err(ApiError::not_supported(&format!("The action {other}"))),
         "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple" | "DeleteMultiple" => return Ok(None),
-        other if bound.is_some() => Err(ApiError::unknown_segment(&format!("Microsoft.Dynamics.CRM.{other}"))),
-        _ => return Ok(None),
+        other => match unsupported::action(other) {
+            Some(refusal) => Err(refusal),
+            None if bound.is_some() => Err(ApiError::unknown_segment(&format!("Microsoft.Dynamics.CRM.{other}"))),
+            None => return Ok(None),
+        },
     };
     answered.map(|mut response| {
         response.rows = response.rows.max(1);

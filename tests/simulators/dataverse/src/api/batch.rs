@@ -286,7 +286,7 @@ fn inner_request(context: &Context<'_>, part: &Part) -> ApiResult<ApiRequest> {
     if resource.starts_with("$batch") {
         return Err(ApiError::odata("A batch cannot contain another batch."));
     }
-    Ok(ApiRequest { verb, resource, headers, body: body.concat(), caller: context.request.caller })
+    Ok(ApiRequest { verb, root: context.api(), resource, headers, body: body.concat(), caller: context.request.caller })
 }
 
 /// The resource of a full URL, a path from the root, or a relative path.

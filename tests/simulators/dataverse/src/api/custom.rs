@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::schema::{Choice, ChoiceRole, Column, Kind, Table, plain, plural};
+use crate::schema::{Choice, ChoiceRole, Column, Kind, Required, Table, plain, plural};
 use crate::wire::error::{ApiError, ApiResult};
 
 /// Columns that every table of a customizer has.
@@ -22,14 +22,8 @@ const STANDARD: [&str; 13] = [
     "statuscode:status",
 ];
 
-/// The name has the shape of a customizer's: `prefix_Name`, and is not of a managed solution.
-pub(crate) fn made_here(schema_name: &str) -> bool {
-    schema_name.contains('_')
-        && !["bcbi_", "nav_", "cdm_", "msdyn_"].iter().any(|prefix| schema_name.starts_with(prefix))
-}
-
 /// The text of a label.
-fn label(value: Option<&Value>) -> Option<String> {
+pub(crate) fn label(value: Option<&Value>) -> Option<String> {
     let value = value?;
     value
         .pointer("/LocalizedLabels/0/Label")
@@ -63,12 +57,14 @@ pub(crate) fn table(body: &Value) -> ApiResult<Table> {
         let mut owner = plain("ownerid:>systemuser");
         owner.kind = Kind::Lookup(vec!["systemuser".to_owned(), "team".to_owned()]);
         owner.navigation = vec![("principal".to_owned(), "ownerid".to_owned())];
-        owner.required = true;
+        owner.required = Required::System;
         columns.push(owner);
     }
     let mut table = Table::empty(&name, &schema_name, &plural(&name));
     table.display_name = label(body.get("DisplayName")).unwrap_or_else(|| schema_name.clone());
     table.owned = owned;
+    table.notes = body.get("HasNotes") == Some(&Value::Bool(true));
+    table.activities = body.get("HasActivities") == Some(&Value::Bool(true));
     table.columns = columns;
     table.index();
     let attributes = body.get("Attributes").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -127,6 +123,9 @@ pub(crate) fn column(body: &Value, table: &Table) -> ApiResult<Column> {
     };
     let mut column = plain(&format!("{name}:text"));
     column.kind = kind;
+    column.made_here = true;
+    column.required =
+        body.pointer("/RequiredLevel/Value").and_then(Value::as_str).map(Required::of_level).unwrap_or_default();
     column.display_name = label(body.get("DisplayName")).unwrap_or_else(|| schema_name.clone());
     column.schema_name = schema_name;
     Ok(column)
@@ -166,7 +165,7 @@ pub(crate) fn hide(column: &mut Column) {
     column.exposed = false;
     column.creatable = false;
     column.updatable = false;
-    column.required = false;
+    column.required = Required::Nobody;
     column.navigation.clear();
     column.kind = Kind::BigInteger;
 }

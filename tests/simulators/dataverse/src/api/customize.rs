@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::definitions::find_table;
-use super::{Context, custom};
-use crate::schema::{AlternateKey, Kind, NAMESPACE, Schema, Table};
+use super::{Context, custom, describe};
+use crate::schema::{AlternateKey, Collection, Kind, NAMESPACE, Schema, Table};
 use crate::store::{Store, guid};
 use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::path::KeyText;
@@ -32,7 +32,14 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
         }
         (Verb::Post, ["EntityDefinitions"]) => {
             let id = create_table(&mut schema, &body)?;
-            created(context, &format!("EntityDefinitions({id})"))
+            let made = schema.living().find(|table| table.metadata_id() == id).map(|table| describe::entity(table));
+            created(context, &format!("EntityDefinitions({id})"), "EntityDefinitions", made)
+        }
+        (Verb::Put, ["EntityDefinitions"]) => {
+            let at = table_at(&schema, segments[0].key.as_ref())?;
+            let changed = update_table(&mut schema, at, &body)?;
+            let path = format!("EntityDefinitions({})", changed.metadata_id());
+            written(context, 200, &path, "EntityDefinitions", Some(describe::entity(&changed)))
         }
         (Verb::Delete, ["EntityDefinitions"]) => {
             let at = table_at(&schema, segments[0].key.as_ref())?;
@@ -48,8 +55,10 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
                 (Verb::Post, "Attributes") => {
                     let column = custom::column(&body, &table)?;
                     let id = table.column_metadata_id(&column);
+                    let made = describe::attribute(&schema, &table, &column);
                     table.columns.push(column);
-                    created(context, &format!("EntityDefinitions({})/Attributes({id})", table.metadata_id()))
+                    let path = format!("EntityDefinitions({})/Attributes", table.metadata_id());
+                    created(context, &format!("{path}({id})"), &path, Some(made))
                 }
                 (Verb::Put | Verb::Patch, "Attributes") => {
                     let column = column_at(&table, key)?;
@@ -63,7 +72,9 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
                 }
                 (Verb::Post, "Keys") => {
                     let id = create_key(&mut table, &body, &store, at)?;
-                    created(context, &format!("EntityDefinitions({})/Keys({id})", table.metadata_id()))
+                    let made = table.keys.iter().find(|key| key.id == id).map(|key| describe::key(&table, key));
+                    let path = format!("EntityDefinitions({})/Keys", table.metadata_id());
+                    created(context, &format!("{path}({id})"), &path, made)
                 }
                 (Verb::Delete, "Keys") => {
                     let before = table.keys.len();
@@ -81,7 +92,13 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
         }
         (Verb::Post, ["RelationshipDefinitions"]) => {
             let id = create_lookup(&mut schema, &body)?;
-            created(context, &format!("RelationshipDefinitions({id})"))
+            schema.index();
+            let made = schema
+                .collections()
+                .into_iter()
+                .find(|collection| id_of(collection) == id)
+                .map(|collection| describe::one_to_many(&schema, collection));
+            created(context, &format!("RelationshipDefinitions({id})"), "RelationshipDefinitions", made)
         }
         (Verb::Delete, ["RelationshipDefinitions"]) => {
             delete_lookup(&mut schema, segments[0].key.as_ref())?;
@@ -95,8 +112,32 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
     Ok(response)
 }
 
-fn created(context: &Context<'_>, path: &str) -> ApiResponse {
-    ApiResponse::no_content().with("OData-EntityId", format!("{}/{path}", context.api()))
+/// The answer to a new definition: where it is, and with `return=representation` what it is.
+fn created(context: &Context<'_>, path: &str, collection: &str, made: Option<Value>) -> ApiResponse {
+    written(context, 201, path, collection, made)
+}
+
+/// The answer to a new or changed definition.
+fn written(context: &Context<'_>, status: u16, path: &str, collection: &str, made: Option<Value>) -> ApiResponse {
+    let address = format!("{}/{path}", context.api());
+    let response = match made {
+        Some(Value::Object(made)) if context.prefer.representation => {
+            let mut answer = serde_json::Map::new();
+            answer.insert(
+                "@odata.context".to_owned(),
+                json!(format!("{}/$metadata#{collection}/$entity", context.api())),
+            );
+            answer.extend(made);
+            ApiResponse::value(status, &Value::Object(answer)).with("Preference-Applied", "return=representation")
+        }
+        _ => ApiResponse::no_content(),
+    };
+    response.with("OData-EntityId", address)
+}
+
+/// Metadata id of a one-to-many relationship.
+fn id_of(collection: &Collection) -> Uuid {
+    describe::relationship_id(&collection.to, &collection.column, &collection.from)
 }
 
 fn invalid(text: &str) -> ApiError {
@@ -119,13 +160,55 @@ fn create_table(schema: &mut Schema, body: &Value) -> ApiResult<Uuid> {
         ));
     }
     let id = table.metadata_id();
+    if table.notes {
+        attach_notes(schema, &table.name, true);
+    }
     schema.tables.push(Arc::new(table));
     Ok(id)
 }
 
+/// Takes over what a customizer may change of a table: its label, and that rows carry notes and activities, which stays once it is so.
+fn update_table(schema: &mut Schema, at: usize, body: &Value) -> ApiResult<Arc<Table>> {
+    let mut table = (**schema.table(at)).clone();
+    if let Some(text) = custom::label(body.get("DisplayName")) {
+        table.display_name = text;
+    }
+    for (name, had) in [("HasNotes", &mut table.notes), ("HasActivities", &mut table.activities)] {
+        match body.get(name).and_then(Value::as_bool) {
+            Some(false) if *had => return Err(invalid(&format!("{name} cannot be switched off again."))),
+            Some(wanted) => *had = wanted,
+            None => {}
+        }
+    }
+    if table.notes && !schema.table(at).notes {
+        attach_notes(schema, &table.name, true);
+    }
+    let table = Arc::new(table);
+    schema.tables[at] = Arc::clone(&table);
+    Ok(table)
+}
+
+/// Lets notes point at the rows of a table, or no longer.
+fn attach_notes(schema: &mut Schema, name: &str, on: bool) {
+    let Some(at) = schema.position("annotation") else { return };
+    let mut notes = (**schema.table(at)).clone();
+    let Some(column) = notes.column("objectid") else { return };
+    let column = &mut notes.columns[column];
+    if let Kind::Lookup(targets) = &mut column.kind {
+        targets.retain(|target| target != name);
+        column.navigation.retain(|(target, _)| target != name);
+        if on {
+            targets.push(name.to_owned());
+            column.navigation.push((name.to_owned(), format!("objectid_{name}")));
+        }
+    }
+    notes.index();
+    schema.tables[at] = Arc::new(notes);
+}
+
 fn delete_table(schema: &mut Schema, at: usize) -> ApiResult<()> {
     let table = schema.table(at);
-    if !custom::made_here(&table.schema_name) {
+    if !table.made_here() {
         return Err(ApiError::new(
             400,
             "0x80048026",
@@ -134,11 +217,13 @@ fn delete_table(schema: &mut Schema, at: usize) -> ApiResult<()> {
     }
     // The place stays, because rows refer to tables by position.
     let mut gone = (**table).clone();
+    let name = gone.name.clone();
     gone.name = String::new();
     gone.set = String::new();
     gone.columns.iter_mut().for_each(custom::hide);
     gone.index();
     schema.tables[at] = Arc::new(gone);
+    attach_notes(schema, &name, false);
     Ok(())
 }
 
@@ -155,7 +240,7 @@ fn column_at(table: &Table, key: Option<&KeyText>) -> ApiResult<usize> {
 
 fn remove_column(table: &mut Table, at: usize) -> ApiResult<()> {
     let column = &table.columns[at];
-    if !custom::made_here(&column.schema_name) || at == table.id || Some(at) == table.primary_name {
+    if !column.made_here || at == table.id || Some(at) == table.primary_name {
         return Err(ApiError::new(
             400,
             "0x8004f01f",
@@ -242,7 +327,7 @@ fn create_lookup(schema: &mut Schema, body: &Value) -> ApiResult<Uuid> {
     column.property = format!("_{}_value", column.name);
     column.navigation = vec![(referenced.clone(), column.schema_name.clone())];
     column.relationship = body.get("SchemaName").and_then(Value::as_str).map(str::to_owned);
-    let id = super::describe::relationship_id(&referencing, &column.name, &referenced);
+    let id = describe::relationship_id(&referencing, &column.name, &referenced);
     table.columns.push(column);
     table.index();
     schema.tables[at] = Arc::new(table);
@@ -255,11 +340,17 @@ fn delete_lookup(schema: &mut Schema, key: Option<&KeyText>) -> ApiResult<()> {
         Some(KeyText::Unreadable(text)) => guid(text),
         _ => None,
     };
+    let named = match key {
+        Some(KeyText::Named(pairs)) => {
+            pairs.iter().find(|(name, _)| name == "SchemaName").map(|(_, value)| &value.text)
+        }
+        _ => None,
+    };
     let found = schema
         .collections()
         .into_iter()
         .find(|collection| {
-            Some(super::describe::relationship_id(&collection.to, &collection.column, &collection.from)) == wanted
+            Some(id_of(collection)) == wanted || named.is_some_and(|name| name == collection.schema_name())
         })
         .cloned();
     let collection = found.ok_or_else(|| ApiError::new(404, "0x80040217", "The relationship does not exist."))?;

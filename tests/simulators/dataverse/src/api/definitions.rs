@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::metadata_names::MetadataType;
 use super::{Context, describe, metadata_query};
 use crate::schema::{Schema, Table};
 use crate::store::guid;
@@ -28,15 +29,15 @@ fn tables(context: &Context<'_>, schema: &Schema) -> ApiResult<ApiResponse> {
         if segments.len() > 1 {
             return Err(ApiError::unknown_segment(&segments[1].name));
         }
-        let all = schema.living().map(|table| entity(context, schema, table)).collect();
-        return metadata_query::list(context, "EntityDefinitions", all);
+        let all = schema.living().map(|table| entity(context, schema, table)).collect::<ApiResult<_>>()?;
+        return metadata_query::list(context, "EntityDefinitions", TABLE, all);
     };
     let table = find_table(schema, key)?;
     let name = &table.name;
     match &segments[1..] {
-        [] => metadata_query::one(context, "EntityDefinitions", entity(context, schema, table)),
+        [] => metadata_query::one(context, "EntityDefinitions", TABLE, entity(context, schema, table)?),
         [cast] if cast.name.starts_with("Microsoft.Dynamics.CRM.") => {
-            metadata_query::one(context, "EntityDefinitions", entity(context, schema, table))
+            metadata_query::one(context, "EntityDefinitions", TABLE, entity(context, schema, table)?)
         }
         [part, rest @ ..] => {
             let path = format!("EntityDefinitions('{name}')/{}", part.name);
@@ -63,9 +64,9 @@ fn tables(context: &Context<'_>, schema: &Schema) -> ApiResult<ApiResponse> {
                     .filter(|relation| relation.navigation_from(name).is_some())
                     .map(describe::many_to_many)
                     .collect(),
-                other => return property(context, &entity(context, schema, table), other),
+                other => return property(context, &entity(context, schema, table)?, other),
             };
-            part_of(context, &path, items, part, rest)
+            part_of(context, &path, kind_of(&part.name), items, part, rest)
         }
     }
 }
@@ -87,6 +88,7 @@ fn property(context: &Context<'_>, entity: &Value, name: &str) -> ApiResult<ApiR
 fn part_of(
     context: &Context<'_>,
     path: &str,
+    kind: MetadataType<'_>,
     mut items: Vec<Value>,
     part: &Segment,
     rest: &[Segment],
@@ -118,11 +120,12 @@ fn part_of(
     }
     let context_path =
         cast.as_ref().map_or_else(|| path.to_owned(), |kind| format!("{path}/Microsoft.Dynamics.CRM.{kind}"));
+    let kind = cast.as_deref().map_or(kind, MetadataType);
     let Some(key) = &part.key else {
         if let Some(segment) = rest.first() {
             return Err(ApiError::unknown_segment(&segment.name));
         }
-        return metadata_query::list(context, &context_path, items);
+        return metadata_query::list(context, &context_path, kind, items);
     };
     let found = items.into_iter().find(|item| named_by(item, key)).ok_or_else(|| {
         ApiError::new(
@@ -132,7 +135,7 @@ fn part_of(
         )
     })?;
     match rest {
-        [] => metadata_query::one(context, &context_path, found),
+        [] => metadata_query::one(context, &context_path, kind, found),
         [property_name] => property(context, &found, &property_name.name),
         [_, other, ..] => Err(ApiError::unknown_segment(&other.name)),
     }
@@ -176,13 +179,13 @@ pub(crate) fn find_table<'a>(schema: &'a Schema, key: &KeyText) -> ApiResult<&'a
     }
 }
 
-fn entity(context: &Context<'_>, schema: &Schema, table: &Table) -> Value {
+fn entity(context: &Context<'_>, schema: &Schema, table: &Table) -> ApiResult<Value> {
     let mut value = describe::entity(table);
     let Some(expand) = context.target.option("$expand") else {
-        return value;
+        return Ok(value);
     };
     let Value::Object(map) = &mut value else {
-        return value;
+        return Ok(value);
     };
     for part in crate::query::options::outside_parentheses(expand, ',') {
         let (name, inner) =
@@ -208,28 +211,44 @@ fn entity(context: &Context<'_>, schema: &Schema, table: &Table) -> Value {
                 .filter(|relation| relation.navigation_from(&table.name).is_some())
                 .map(describe::many_to_many)
                 .collect(),
-            _ => continue,
+            other => return Err(ApiError::unknown_property(other, "Microsoft.Dynamics.CRM.EntityMetadata")),
         };
         let options: Vec<(String, String)> = inner
             .split(';')
             .filter_map(|option| option.split_once('='))
             .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
             .collect();
-        map.insert(name.to_owned(), Value::Array(metadata_query::narrowed(items, &options).unwrap_or_default()));
+        let narrowed = metadata_query::narrowed(kind_of(name), items, &options)?;
+        map.insert(name.to_owned(), Value::Array(narrowed));
     }
-    value
+    Ok(value)
+}
+
+/// The definition of a table.
+const TABLE: MetadataType<'static> = MetadataType("EntityMetadata");
+
+/// The type of the members of a collection in a table's definition.
+fn kind_of(collection: &str) -> MetadataType<'static> {
+    MetadataType(match collection {
+        "Attributes" => "AttributeMetadata",
+        "Keys" => "EntityKeyMetadata",
+        "ManyToManyRelationships" => "ManyToManyRelationshipMetadata",
+        _ => "OneToManyRelationshipMetadata",
+    })
 }
 
 fn relationships(context: &Context<'_>, schema: &Schema, first: &Segment, rest: &[Segment]) -> ApiResult<ApiResponse> {
     let mut items: Vec<Value> =
         schema.collections().into_iter().map(|collection| describe::one_to_many(schema, collection)).collect();
     items.extend(schema.many_to_many.iter().map(describe::many_to_many));
-    part_of(context, "RelationshipDefinitions", items, first, rest)
+    part_of(context, "RelationshipDefinitions", MetadataType("RelationshipMetadataBase"), items, first, rest)
 }
 
 fn global_options(context: &Context<'_>, first: &Segment) -> ApiResult<ApiResponse> {
     match &first.key {
-        None => metadata_query::list(context, "GlobalOptionSetDefinitions", Vec::new()),
+        None => {
+            metadata_query::list(context, "GlobalOptionSetDefinitions", MetadataType("OptionSetMetadata"), Vec::new())
+        }
         Some(KeyText::Named(pairs)) => {
             let name = pairs.first().map_or("", |(_, value)| value.text.as_str());
             Err(ApiError::new(404, "0x80040217", format!("Could not find an optionset with the name {name}.")))

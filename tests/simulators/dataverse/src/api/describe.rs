@@ -25,7 +25,7 @@ pub(crate) fn entity(table: &Table) -> Value {
         "SchemaName": table.schema_name,
         "EntitySetName": table.set,
         "LogicalCollectionName": table.set,
-        "CollectionSchemaName": table.set,
+        "CollectionSchemaName": collection_schema_name(table),
         "PrimaryIdAttribute": column_name(table.id),
         "PrimaryNameAttribute": table.primary_name.map(column_name),
         "PrimaryImageAttribute": null,
@@ -34,8 +34,10 @@ pub(crate) fn entity(table: &Table) -> Value {
         "CanChangeTrackingBeEnabled": managed(true, "canchangetrackingbeenabled"),
         "IsOptimisticConcurrencyEnabled": table.optimistic_concurrency,
         "IsCustomEntity": table.custom,
-        "IsManaged": !table.custom || !table.name.starts_with("new_"),
+        "IsManaged": !table.made_here(),
         "IsIntersect": table.intersect,
+        "HasNotes": table.notes,
+        "HasActivities": table.activities,
         "IsActivity": false,
         "IsPrivate": false,
         "IsLogicalEntity": false,
@@ -49,6 +51,17 @@ pub(crate) fn entity(table: &Table) -> Value {
         "Description": label(""),
         "HasChanged": null
     })
+}
+
+/// The plural of the schema name.
+fn collection_schema_name(table: &Table) -> String {
+    let ending = table.set.strip_prefix(table.name.as_str()).unwrap_or("s");
+    match table.name.strip_suffix('y') {
+        Some(_) if table.set.ends_with("ies") => {
+            format!("{}ies", &table.schema_name[..table.schema_name.len() - 1])
+        }
+        _ => format!("{}{ending}", table.schema_name),
+    }
 }
 
 fn attribute_type(table: &Table, column: &Column, at_id: bool) -> (&'static str, &'static str, String) {
@@ -105,9 +118,9 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
     put("AttributeOf", Value::Null);
     put("IsPrimaryId", json!(is_id));
     put("IsPrimaryName", json!(is_name));
-    put("IsCustomAttribute", json!(crate::schema::custom_table(&column.name)));
+    put("IsCustomAttribute", json!(column.made_here || crate::schema::custom_table(&column.name)));
     put("IsLogical", json!(false));
-    put("IsManaged", json!(true));
+    put("IsManaged", json!(!column.made_here));
     put("IsValidForCreate", json!(column.creatable));
     put("IsValidForUpdate", json!(column.updatable));
     put("IsValidForRead", json!(true));
@@ -119,7 +132,7 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
     put("CanBeSecuredForUpdate", json!(securable));
     put(
         "RequiredLevel",
-        json!({"Value": if column.required { "SystemRequired" } else { "None" }, "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"}),
+        json!({"Value": if is_id { "SystemRequired" } else { column.required.level() }, "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"}),
     );
     put("DisplayName", label(&column.display_name));
     put("Description", label(""));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, unsupported};
 use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::request::ApiResponse;
 
@@ -18,7 +18,11 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
         {
             return attribute_privileges(context).map(Some);
         }
-        _ => return Ok(None),
+        [.., last] => {
+            let name = last.name.strip_prefix("Microsoft.Dynamics.CRM.");
+            return name.and_then(unsupported::function).map_or(Ok(None), Err);
+        }
+        [] => return Ok(None),
     };
     let name = segment.name.trim_start_matches("Microsoft.Dynamics.CRM.");
     let fixed = context.world.fixed;
@@ -65,8 +69,11 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
             }
             json!({"@odata.context": context_url("RetrieveTotalRecordCountResponse"), "EntityRecordCountCollection": {"Count": names.len(), "IsReadOnly": false, "Keys": names, "Values": counts}})
         }
+        "RetrieveAvailableLanguages" => {
+            json!({"@odata.context": context_url("RetrieveAvailableLanguagesResponse"), "LocaleIds": [1033]})
+        }
         "RetrieveMetadataChanges" => return metadata_changes(context).map(Some),
-        _ => return Ok(None),
+        other => return unsupported::function(other).map_or(Ok(None), Err),
     };
     Ok(Some(ApiResponse::value(200, &value)))
 }

@@ -37,8 +37,7 @@ pub(crate) fn answer(context: &Context<'_>, store: &Store, joined: &Joined, page
         tuples(context, store, joined, page, &mut out)
     };
     if page.total || context.prefer.annotates("Microsoft.Dynamics.CRM.totalrecordcount") {
-        let shown = if page.total { i64::try_from(total.min(LARGEST_PAGE)).unwrap_or(-1) } else { -1 };
-        out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.totalrecordcount\":{shown},\"@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded\":{}", total > LARGEST_PAGE).as_bytes());
+        super::read::totals(&mut out, page.total.then_some(total));
     }
     if page.cookies && context.prefer.annotates("Microsoft.Dynamics.CRM.morerecords") {
         out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.morerecords\":{more}").as_bytes());

@@ -16,7 +16,9 @@ pub(crate) fn fill(store: &mut Store) {
     let schema = std::sync::Arc::clone(&store.schema);
     for message in MESSAGES {
         let id = message_id(message);
-        store.put(messages, named_row(schema.table(messages), id, &[("name", Cell::text(message))]));
+        let row = named_row(schema.table(messages), id, &[("name", Cell::text(message))]);
+        let row = stamped(store, schema.table(messages), row);
+        store.put(messages, row);
     }
     complete(store);
 }
@@ -34,6 +36,7 @@ pub(crate) fn complete(store: &mut Store) {
             let missing = store.get(filters, filter_id(message, &table.name)).is_none();
             if missing && (table.bulk || !message.ends_with("Multiple")) {
                 let row = filter_row(&schema, filters, messages, table, message);
+                let row = stamped(store, schema.table(filters), row);
                 store.put(filters, row);
             }
         }
@@ -66,6 +69,21 @@ pub(crate) fn filter_row(
             ("sdkmessageid", Cell::Lookup { table: messages, id: message_id(message) }),
         ],
     )
+}
+
+/// The platform's own rows are as old as the organization, and of whoever made it.
+fn stamped(store: &Store, table: &Table, mut row: Row) -> Row {
+    let organization = store.schema.position("organization").and_then(|at| {
+        let definition = store.schema.table(at);
+        store.rows(at).after(None).next().map(|row| (std::sync::Arc::clone(definition), std::sync::Arc::clone(row)))
+    });
+    if let Some((definition, organization)) = organization {
+        for name in ["createdon", "modifiedon", "createdby", "modifiedby"] {
+            let value = crate::rules::get(&definition, &organization, name);
+            crate::rules::set(table, &mut row, name, value);
+        }
+    }
+    row
 }
 
 fn filter_id(message: &str, table: &str) -> Uuid {

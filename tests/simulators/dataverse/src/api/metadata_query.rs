@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::Context;
+use super::metadata_names::MetadataType;
 use crate::query::filter::{self, Comparison, Expression, Operand, TextMatch, literal_text};
 use crate::query::lexer::Literal;
 use crate::wire::error::{ApiError, ApiResult};
@@ -15,8 +16,13 @@ use crate::wire::request::ApiResponse;
 const ALWAYS: [&str; 3] = ["@odata.type", "MetadataId", "OptionSet"];
 
 /// A collection of metadata. Never paged.
-pub(crate) fn list(context: &Context<'_>, path: &str, items: Vec<Value>) -> ApiResult<ApiResponse> {
-    let items = narrowed(items, &context.target.query)?;
+pub(crate) fn list(
+    context: &Context<'_>,
+    path: &str,
+    kind: MetadataType<'_>,
+    items: Vec<Value>,
+) -> ApiResult<ApiResponse> {
+    let items = narrowed(kind, items, &context.target.query)?;
     let select = context.target.option("$select").map(|select| format!("({select})")).unwrap_or_default();
     let rows = items.len();
     let mut answer = Map::new();
@@ -31,10 +37,10 @@ pub(crate) fn list(context: &Context<'_>, path: &str, items: Vec<Value>) -> ApiR
 }
 
 /// One piece of metadata.
-pub(crate) fn one(context: &Context<'_>, path: &str, item: Value) -> ApiResult<ApiResponse> {
+pub(crate) fn one(context: &Context<'_>, path: &str, kind: MetadataType<'_>, item: Value) -> ApiResult<ApiResponse> {
     let mut options = context.target.query.clone();
     options.retain(|(name, _)| name != "$filter");
-    let item = narrowed(vec![item], &options)?.pop().unwrap_or(Value::Null);
+    let item = narrowed(kind, vec![item], &options)?.pop().unwrap_or(Value::Null);
     let mut answer = Map::new();
     answer.insert("@odata.context".to_owned(), json!(format!("{}/$metadata#{path}/$entity", context.api())));
     if let Value::Object(map) = item {
@@ -43,8 +49,13 @@ pub(crate) fn one(context: &Context<'_>, path: &str, item: Value) -> ApiResult<A
     Ok(ApiResponse::value(200, &Value::Object(answer)))
 }
 
-/// Applies query options.
-pub(crate) fn narrowed(mut items: Vec<Value>, options: &[(String, String)]) -> ApiResult<Vec<Value>> {
+/// Applies query options; a name that the type does not have is refused.
+pub(crate) fn narrowed(
+    kind: MetadataType<'_>,
+    mut items: Vec<Value>,
+    options: &[(String, String)],
+) -> ApiResult<Vec<Value>> {
+    kind.check_options(options, &items)?;
     let option = |name: &str| options.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if let Some(text) = option("$filter") {
         let aliases: HashMap<String, String> =

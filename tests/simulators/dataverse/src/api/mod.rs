@@ -18,11 +18,13 @@ mod keys;
 mod links;
 mod merge;
 pub(crate) mod messages;
+mod metadata_names;
 mod metadata_query;
 mod option_sets;
 mod read;
 mod related;
 mod sql;
+mod unsupported;
 mod write;
 
 use uuid::Uuid;
@@ -52,9 +54,9 @@ impl<'a> Context<'a> {
         Self { world, request, target: Target::parse(&request.resource), prefer: request.prefer(), references }
     }
 
-    /// Root of the Web API.
+    /// Root of the Web API, as the client called it.
     pub fn api(&self) -> String {
-        self.world.api()
+        self.request.root.clone()
     }
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn collection(
     let cookie = context.target.option("$skiptoken").map(Cookie::parse).transpose()?;
     let total = query
         .count
-        .then(|| matching(store, table, query.filter.as_ref(), within.clone(), None).take(LARGEST_PAGE).count());
+        .then(|| matching(store, table, query.filter.as_ref(), within.clone(), None).take(LARGEST_PAGE + 1).count());
     let after = cookie.as_ref().map(|cookie| cookie.last);
     let (page, more) = if query.order.is_empty() {
         let mut page: Vec<&Row> = matching(store, table, query.filter.as_ref(), within, after).take(size + 1).collect();
@@ -156,10 +156,10 @@ pub(crate) fn collection(
     out.extend_from_slice(b"{\"@odata.context\":");
     rows::text(&mut out, &context_url(context, here, &query, ""));
     if let Some(total) = total {
-        out.extend_from_slice(format!(",\"@odata.count\":{total}").as_bytes());
-        if context.prefer.annotates("Microsoft.Dynamics.CRM.totalrecordcount") {
-            out.extend_from_slice(format!(",\"@Microsoft.Dynamics.CRM.totalrecordcount\":{total},\"@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded\":{}", total >= LARGEST_PAGE).as_bytes());
-        }
+        out.extend_from_slice(format!(",\"@odata.count\":{}", total.min(LARGEST_PAGE)).as_bytes());
+    }
+    if context.prefer.annotates("Microsoft.Dynamics.CRM.totalrecordcount") {
+        totals(&mut out, total);
     }
     out.extend_from_slice(b",\"value\":[");
     let writer = RowWriter::new(store, &context.prefer);
@@ -179,6 +179,18 @@ pub(crate) fn collection(
     response.rows = page.len();
     response.work = Work { reads: page.len(), ..Work::default() };
     Ok(response)
+}
+
+/// The total as annotations. `None`: nobody counted, which is -1 and exceeds no limit.
+pub(crate) fn totals(out: &mut Vec<u8>, total: Option<usize>) {
+    let shown = total.map_or_else(|| "-1".to_owned(), |total| total.min(LARGEST_PAGE).to_string());
+    let exceeded = total.is_some_and(|total| total > LARGEST_PAGE);
+    out.extend_from_slice(
+        format!(
+            ",\"@Microsoft.Dynamics.CRM.totalrecordcount\":{shown},\"@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded\":{exceeded}"
+        )
+        .as_bytes(),
+    );
 }
 
 /// `Preference-Applied`.

@@ -97,8 +97,27 @@ impl Planter<'_> {
         self.plant(
             "businessunit",
             fixed.business_unit,
-            &[("name", Cell::text("simulator")), ("organizationid", organization)],
+            &[
+                ("name", Cell::text("simulator")),
+                ("description", Cell::text("The root of the organization")),
+                ("isdisabled", Cell::Bool(false)),
+                ("organizationid", organization),
+            ],
         );
+        let publisher = Uuid::new_v5(&NAMESPACE, b"publisher dynamics365");
+        self.plant(
+            "publisher",
+            publisher,
+            &[
+                ("uniquename", Cell::text("dynamics365businesscentral")),
+                ("friendlyname", Cell::text("Dynamics 365 Business Central")),
+                ("description", Cell::text("Publishes the solutions that Business Central brings.")),
+                ("customizationprefix", Cell::text("bcbi")),
+                ("customizationoptionvalueprefix", Cell::Int(72_700)),
+                ("isreadonly", Cell::Bool(true)),
+            ],
+        );
+        let publisher = self.link("publisher", publisher);
         for (unique, friendly, version) in [
             ("bcbi_CdsBaseIntegration", "Business Central Base Integration", "25.0.0.0"),
             ("MicrosoftDynamicsNavIntegration", "Business Central Sales Integration", "25.0.0.0"),
@@ -107,6 +126,9 @@ impl Planter<'_> {
             let values = [
                 ("uniquename", Cell::text(unique)),
                 ("friendlyname", Cell::text(friendly)),
+                ("description", Cell::text(&format!("{friendly}, release {version}"))),
+                ("publisherid", publisher.clone()),
+                ("isvisible", Cell::Bool(true)),
                 ("version", Cell::text(version)),
                 ("ismanaged", Cell::Bool(true)),
                 ("installedon", Cell::Time(self.past)),

@@ -7,7 +7,7 @@ use super::lexer::Literal;
 use super::members::members;
 use super::predicate::{Path, Predicate, Side};
 use crate::schema::{Kind, Schema};
-use crate::store::{Cell, Key, day, edm, guid, seconds};
+use crate::store::{Cell, Key, day, day_only, edm, guid, instant, seconds};
 use crate::wire::error::{ApiError, ApiResult};
 
 /// Resolves a path of property names.
@@ -297,8 +297,9 @@ fn cell_for(kind: &Kind, literal: &Literal) -> Option<Option<Cell>> {
         (Kind::Boolean, Literal::Bool(value)) => Cell::Bool(*value),
         (Kind::Guid | Kind::Lookup(_), Literal::Guid(id)) => Cell::Guid(*id),
         (Kind::Guid | Kind::Lookup(_), Literal::Text(text)) => Cell::Guid(guid(text)?),
-        (Kind::DateTime, Literal::Time(text) | Literal::Text(text)) => Cell::Time(seconds(text)?),
-        (Kind::DateOnly, Literal::Time(text) | Literal::Text(text)) => Cell::Day(day(text)?),
+        (Kind::DateTime, Literal::Time(text) | Literal::Text(text)) => Cell::Time(instant(text)?),
+        // A day is not compared with an instant.
+        (Kind::DateOnly, Literal::Time(text) | Literal::Text(text)) => Cell::Day(day_only(text)?),
         _ => return None,
     }))
 }
@@ -307,13 +308,11 @@ fn cell_for(kind: &Kind, literal: &Literal) -> Option<Option<Cell>> {
 #[must_use]
 pub fn text_cell(kind: &Kind, text: &str) -> Option<Cell> {
     let literal = match kind {
-        Kind::Text(_)
-        | Kind::Memo(_)
-        | Kind::EntityName
-        | Kind::Guid
-        | Kind::Lookup(_)
-        | Kind::DateTime
-        | Kind::DateOnly => Literal::Text(text.to_owned()),
+        Kind::DateTime => return seconds(text).map(Cell::Time),
+        Kind::DateOnly => return day(text).map(Cell::Day),
+        Kind::Text(_) | Kind::Memo(_) | Kind::EntityName | Kind::Guid | Kind::Lookup(_) => {
+            Literal::Text(text.to_owned())
+        }
         Kind::Boolean => Literal::Bool(matches!(text, "true" | "1")),
         _ => Literal::Number(crate::store::decimal(text)?),
     };

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use crate::store::{decimal, guid, seconds};
+use crate::store::{decimal, guid, instant};
 
 /// A literal value in a filter.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,7 +112,6 @@ pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
             '=' => single(&mut at, Token::Equals),
             ':' => single(&mut at, Token::Colon),
             '\'' => Token::Literal(Literal::Text(quoted(&characters, &mut at, '\'', text)?)),
-            '"' => Token::Literal(Literal::Text(quoted(&characters, &mut at, '"', text)?)),
             '[' => Token::List(list(&characters, &mut at, text)?),
             character if word_character(character) => word(&characters, &mut at, text)?,
             character => {
@@ -214,7 +213,7 @@ fn bare_literal(word: &str) -> Option<Literal> {
     if !word.starts_with(|first: char| first.is_ascii_digit() || first == '-' || first == '+') {
         return None;
     }
-    if word.len() >= 10 && word.as_bytes().get(4) == Some(&b'-') && seconds(word).is_some() {
+    if word.len() >= 10 && word.as_bytes().get(4) == Some(&b'-') && instant(word).is_some() {
         return Some(Literal::Time(word.to_owned()));
     }
     decimal(word).map(Literal::Number)

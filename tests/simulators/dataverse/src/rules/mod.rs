@@ -28,7 +28,7 @@ pub fn before_create(session: &mut Session<'_>, table: &Table, row: &mut Row, se
         "productpricelevel" => prices::before_create_item(session, table, row, sent),
         "quote" | "salesorder" | "invoice" | "opportunity" => documents::before_create(session, table, row),
         "quotedetail" | "salesorderdetail" | "invoicedetail" => documents::before_create_line(session, table, row),
-        "contact" => {
+        "contact" | "systemuser" => {
             full_name(table, row);
             Ok(())
         }
@@ -44,13 +44,7 @@ pub fn before_create(session: &mut Session<'_>, table: &Table, row: &mut Row, se
         }
         "annotation" => {
             defaults(table, row, &[("isdocument", Cell::Bool(false)), ("objecttypecode", Cell::text("none"))]);
-            let owner = get(table, row, "objectid").and_then(|cell| match cell {
-                Cell::Lookup { table, .. } => Some(session.store.schema.table(table).name.clone()),
-                _ => None,
-            });
-            if let Some(owner) = owner {
-                set(table, row, "objecttypecode", Some(Cell::text(&owner)));
-            }
+            note_target(session, table, row);
             if get(table, row, "filesize").is_none() {
                 set(table, row, "filesize", Some(Cell::Int(0)));
             }
@@ -106,6 +100,15 @@ pub fn before_update(
         }
         "quotedetail" | "salesorderdetail" | "invoicedetail" => documents::before_update_line(session, table, row),
         "contact" => {
+            full_name(table, row);
+            Ok(())
+        }
+        "annotation" => {
+            note_target(session, table, row);
+            Ok(())
+        }
+        // A user without these parts keeps the name that the directory gave.
+        "systemuser" if changed(table, sent, &["firstname", "lastname"]) => {
             full_name(table, row);
             Ok(())
         }
@@ -204,6 +207,19 @@ pub fn state(table: &Table, row: &Row) -> i64 {
         Some(Cell::Int(state)) => state,
         _ => 0,
     }
+}
+
+/// The type code of a note follows from what the note is about.
+fn note_target(session: &Session<'_>, table: &Table, row: &mut Row) {
+    if let Some(Cell::Lookup { table: target, .. }) = get(table, row, "objectid") {
+        let name = session.store.schema.table(target).name.clone();
+        set(table, row, "objecttypecode", Some(Cell::text(&name)));
+    }
+}
+
+/// One of these columns was sent.
+fn changed(table: &Table, sent: &Changes, names: &[&str]) -> bool {
+    sent.iter().any(|(at, _)| names.contains(&table.columns[*at].name.as_str()))
 }
 
 fn full_name(table: &Table, row: &mut Row) {

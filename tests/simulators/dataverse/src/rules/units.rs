@@ -9,12 +9,12 @@ use crate::store::{Cell, Row};
 use crate::wire::error::{ApiError, ApiResult};
 use crate::write::Session;
 
-/// A group needs its name and the name of its base unit.
+/// A group needs its name.
 pub fn before_create_group(table: &Table, row: &Row) -> ApiResult<()> {
-    require(table, row, &["name", "baseuomname"])
+    require(table, row, &["name"])
 }
 
-/// The base unit of a new group: quantity 1.
+/// The base unit of a new group: quantity 1. A group without the name of one has none, because that name is not required.
 pub fn create_base_unit(session: &mut Session<'_>, groups: usize, group: Uuid) -> ApiResult<()> {
     let units = session.position("uom")?;
     let unit_table = session.table(units);
@@ -22,6 +22,9 @@ pub fn create_base_unit(session: &mut Session<'_>, groups: usize, group: Uuid) -
     let Some(row) = session.store.get(groups, group).cloned() else {
         return Ok(());
     };
+    if get(&group_table, &row, "baseuomname").is_none() {
+        return Ok(());
+    }
     let mut changes = Vec::new();
     let mut put = |name: &str, value: Option<Cell>| {
         if let Some(column) = unit_table.column(name) {
@@ -41,10 +44,7 @@ pub fn create_base_unit(session: &mut Session<'_>, groups: usize, group: Uuid) -
 /// A unit belongs to a group and has a quantity; without a base unit it refers to the group's own.
 pub fn before_create_unit(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
     require(table, row, &["name", "uomscheduleid", "quantity"])?;
-    let quantity = get(table, row, "quantity").and_then(|cell| cell.number()).unwrap_or_default();
-    if quantity <= Decimal::ZERO {
-        return Err(ApiError::refused("0x80043b0f", "The quantity of a unit must be greater than zero."));
-    }
+    some_quantity(table, row)?;
     if matches!(get(table, row, "isschedulebaseuom"), Some(Cell::Bool(true))) {
         return Ok(());
     }
@@ -65,6 +65,15 @@ pub fn before_create_unit(session: &Session<'_>, table: &Table, row: &mut Row) -
     Ok(())
 }
 
+/// A unit is some of its base unit. That is the platform's rule; the column itself is required by the application only.
+fn some_quantity(table: &Table, row: &Row) -> ApiResult<()> {
+    let quantity = get(table, row, "quantity").and_then(|cell| cell.number()).unwrap_or_default();
+    if quantity <= Decimal::ZERO {
+        return Err(ApiError::refused("0x80043b0f", "The quantity of a unit must be greater than zero."));
+    }
+    Ok(())
+}
+
 /// The base unit keeps its quantity.
 pub fn before_update_unit(table: &Table, before: &Row, row: &Row) -> ApiResult<()> {
     let base = matches!(get(table, before, "isschedulebaseuom"), Some(Cell::Bool(true)));
@@ -78,7 +87,7 @@ pub fn before_update_unit(table: &Table, before: &Row, row: &Row) -> ApiResult<(
             "The quantity of the base unit of a unit group cannot be changed.",
         ));
     }
-    Ok(())
+    some_quantity(table, row)
 }
 
 /// The base unit goes only with its group.

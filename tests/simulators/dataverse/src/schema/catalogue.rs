@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::forms;
-use super::naming::{custom_table, display_name, plural, schema_name, type_code};
+use super::naming::{column_schema_name, custom_table, display_name, plural, schema_name, type_code};
 use super::system::plain;
-use super::{Choice, ChoiceRole, Column, CustomNavigation, Kind, Table};
+use super::{Choice, ChoiceRole, Column, CustomNavigation, Kind, Required, Table};
 
 const DATA: &str = include_str!("../../../../../shared/model/catalogue/tables/dataverse.json");
 
@@ -70,14 +70,14 @@ fn from_file(
     for column in table.columns {
         columns.push(column_from_file(column, &table.name, &lookups, names, custom_navigation, entity_names_exposed)?);
     }
-    for extra in extra_columns(&table.name) {
+    let intersect = matches!(table.name.as_str(), "teamroles" | "teammembership" | "systemuserroles");
+    for extra in extra_columns(&table.name, intersect) {
         if !columns.iter().any(|column| column.name == extra.name) {
             columns.push(extra);
         }
     }
     let position = |name: &str| columns.iter().position(|column| column.name == name);
     let id = position(&table.id).ok_or_else(|| anyhow::anyhow!("table {} lacks its id column", table.name))?;
-    let intersect = matches!(table.name.as_str(), "teamroles" | "teammembership" | "systemuserroles");
     let system = matches!(table.name.as_str(), "organization" | "businessunit" | "systemuser" | "role" | "team");
     let mut made = Table {
         set: table.entity_set.unwrap_or_else(|| plural(&table.name)),
@@ -92,6 +92,8 @@ fn from_file(
         change_tracking: !intersect,
         optimistic_concurrency: !intersect,
         custom: custom_table(&table.name),
+        notes: NOTES.contains(&table.name.as_str()),
+        activities: ACTIVITIES.contains(&table.name.as_str()),
         intersect,
         owned: columns.iter().any(|column| column.name == "ownerid" && column.creatable),
         type_code: type_code(&table.name, at),
@@ -152,14 +154,15 @@ fn column_from_file(
     let navigation = navigation(&column.name, &kind, column.navigation.as_ref(), custom_navigation);
     let paired = column.name.strip_suffix("type").is_some_and(|lookup| lookups.iter().any(|name| name == lookup));
     Ok(Column {
-        schema_name: schema_name(&column.name),
+        schema_name: column_schema_name(table, &column.name),
         property: if matches!(kind, Kind::Lookup(_)) { format!("_{}_value", column.name) } else { column.name.clone() },
         creatable: matches!(access, "all" | "insert"),
         updatable: matches!(access, "all" | "modify"),
         exposed: !(paired && matches!(kind, Kind::EntityName)) || entity_names_exposed,
         navigation,
         required: required(table, &column.name),
-        display_name: schema_name(&column.name),
+        made_here: false,
+        display_name: column_schema_name(table, &column.name),
         relationship: None,
         shown_as_day: column.date_only && matches!(kind, Kind::DateTime) && column.name != "overriddencreatedon",
         ignored_clearings: crate::schema::IgnoredClearings::default(),
@@ -181,9 +184,8 @@ fn choice(
     };
     let mut made = Vec::new();
     for (value, label) in options.unwrap_or_default() {
-        // The data file writes the label of this one with a semicolon, because the source of the file separates options by commas.
-        let label = label.as_str().unwrap_or_default().replace("2% 10; Net 30", "2% 10, Net 30");
-        made.push((value.parse().map_err(|_| anyhow::anyhow!("option {value} of {name} is not a number"))?, label));
+        let value = value.parse().map_err(|_| anyhow::anyhow!("option {value} of {name} is not a number"))?;
+        made.push((value, label.as_str().unwrap_or_default().to_owned()));
     }
     Ok(Choice { role, options: made })
 }
@@ -214,32 +216,44 @@ fn navigation(
     }
 }
 
-/// Columns that the service demands: they can never be set to null. Business-required columns are not enforced by the service.
-fn required(table: &str, column: &str) -> bool {
-    matches!(
-        (table, column),
-        ("uomschedule", "name" | "baseuomname")
-            | ("uom", "name" | "quantity" | "uomscheduleid")
-            | (
-                "transactioncurrency",
-                "currencyname" | "isocurrencycode" | "exchangerate" | "currencysymbol" | "currencyprecision"
-            )
-            | ("product", "defaultuomid" | "defaultuomscheduleid" | "quantitydecimal")
-            | ("pricelevel", "name" | "transactioncurrencyid")
-            | (
-                "productpricelevel",
-                "pricelevelid" | "productid" | "uomid" | "quantitysellingcode" | "pricingmethodcode"
-            )
-            | ("salesorderdetail", "salesorderid")
-            | ("quotedetail", "quoteid")
-            | ("invoicedetail", "invoiceid")
-            | ("annotation", "objecttypecode")
-            | (_, "ownerid" | "statecode")
-    )
+/// Who demands a value, as the entity references say. What the application requires, forms demand; the Web API does not.
+fn required(table: &str, column: &str) -> Required {
+    match (table, column) {
+        ("uomschedule" | "pricelevel", "name")
+        | ("uom", "name" | "uomscheduleid")
+        | (
+            "transactioncurrency",
+            "currencyname" | "isocurrencycode" | "exchangerate" | "currencysymbol" | "currencyprecision",
+        )
+        | ("product", "productnumber")
+        | ("productpricelevel", "pricelevelid" | "productid")
+        | ("salesorderdetail", "salesorderid")
+        | ("quotedetail", "quoteid")
+        | ("invoicedetail", "invoiceid")
+        | (_, "ownerid" | "statecode") => Required::System,
+        ("account", "name")
+        | ("contact", "lastname")
+        | ("opportunity", "customerid")
+        | ("uom", "quantity")
+        | ("product", "defaultuomid" | "defaultuomscheduleid" | "quantitydecimal")
+        | ("pricelevel", "transactioncurrencyid")
+        | ("productpricelevel", "uomid" | "quantitysellingcode" | "pricingmethodcode") => Required::Application,
+        _ => Required::Nobody,
+    }
 }
 
-fn extra_columns(table: &str) -> Vec<Column> {
-    let made: &[&str] = match table {
+/// Tables whose rows can carry notes: the targets of `annotation.objectid`.
+const NOTES: [&str; 7] = ["account", "contact", "invoice", "opportunity", "product", "quote", "salesorder"];
+
+/// Tables that activities can be about.
+const ACTIVITIES: [&str; 6] = ["account", "contact", "invoice", "opportunity", "quote", "salesorder"];
+
+/// Columns that every table has, except those that only tie two tables together.
+const ORDINARY: [&str; 5] =
+    ["createdon:time", "modifiedon:time", "createdby:>systemuser", "modifiedby:>systemuser", "versionnumber:bigint"];
+
+fn extra_columns(table: &str, intersect: bool) -> Vec<Column> {
+    let own: &[&str] = match table {
         "systemuser" => &[
             "applicationid:guid",
             "azureactivedirectoryobjectid:guid",
@@ -248,17 +262,15 @@ fn extra_columns(table: &str) -> Vec<Column> {
             "isintegrationuser:bool",
             "isdisabled:bool",
         ],
-        "organization" => &[
-            "expirechangetrackingindays:int",
-            "friendlyname:text",
-            "createproductswithoutparentinactivestate:bool",
-            "versionnumber:bigint",
-            "createdon:time",
-            "modifiedon:time",
-        ],
-        "bcbi_company" | "role" | "businessunit" | "teamroles" => &["versionnumber:bigint"],
-        "annotation" => &["createdby:>systemuser", "modifiedby:>systemuser", "ownerid:>systemuser"],
-        _ => &["versionnumber:bigint"],
+        "organization" => {
+            &["expirechangetrackingindays:int", "friendlyname:text", "createproductswithoutparentinactivestate:bool"]
+        }
+        "businessunit" => {
+            &["description:memo", "divisionname:text", "emailaddress:text", "websiteurl:text", "isdisabled:bool"]
+        }
+        "annotation" => &["ownerid:>systemuser"],
+        _ => &[],
     };
-    made.iter().map(|text| plain(text)).collect()
+    let ordinary: &[&str] = if intersect { &["versionnumber:bigint"] } else { &ORDINARY };
+    own.iter().chain(ordinary).map(|text| plain(text)).collect()
 }

@@ -6,6 +6,7 @@ mod naming;
 mod relationships;
 mod security;
 mod system;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,6 +86,42 @@ pub struct IgnoredClearings {
     pub reference: bool,
 }
 
+/// Who demands a value of a column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Required {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// The definitions advise it.
+    Recommended,
+    /// Forms demand it, the Web API does not.
+    Application,
+    /// The platform: the value cannot be set to null.
+    System,
+}
+
+impl Required {
+    /// The name in the definitions.
+    #[must_use]
+    pub fn level(self) -> &'static str {
+        match self {
+            Self::Nobody => "None",
+            Self::Recommended => "Recommended",
+            Self::Application => "ApplicationRequired",
+            Self::System => "SystemRequired",
+        }
+    }
+
+    /// Reads a name of the definitions.
+    #[must_use]
+    pub fn of_level(level: &str) -> Self {
+        [Self::Recommended, Self::Application, Self::System]
+            .into_iter()
+            .find(|required| required.level() == level)
+            .unwrap_or_default()
+    }
+}
+
 /// One column of a table.
 #[derive(Debug, Clone)]
 pub struct Column {
@@ -104,8 +141,10 @@ pub struct Column {
     pub exposed: bool,
     /// Navigation property per target table (lookups only).
     pub navigation: Vec<(String, String)>,
-    /// The value cannot be set to null.
-    pub required: bool,
+    /// Who demands a value.
+    pub required: Required,
+    /// A customizer made the column while the simulator ran.
+    pub made_here: bool,
     /// Display name.
     pub display_name: String,
     /// Schema name of the relationship behind a customizer's lookup.
@@ -157,6 +196,10 @@ pub struct Table {
     pub optimistic_concurrency: bool,
     /// Made by a customizer.
     pub custom: bool,
+    /// Notes can be attached to its rows.
+    pub notes: bool,
+    /// Activities can be about its rows.
+    pub activities: bool,
     /// The rows only tie two tables together.
     pub intersect: bool,
     /// Rows are owned by users and teams.
@@ -186,6 +229,8 @@ impl Table {
             change_tracking: true,
             optimistic_concurrency: true,
             custom: true,
+            notes: false,
+            activities: false,
             intersect: false,
             owned: true,
             type_code: 10_500,
@@ -240,6 +285,12 @@ impl Table {
     #[must_use]
     pub fn navigation(&self, name: &str) -> Option<(usize, &str)> {
         self.by_navigation.get(name).map(|(at, target)| (*at, target.as_str()))
+    }
+
+    /// A customizer made the table while the simulator ran: none of its solution, no table of the platform.
+    #[must_use]
+    pub fn made_here(&self) -> bool {
+        self.custom && !["bcbi_", "nav_", "cdm_", "msdyn_"].iter().any(|prefix| self.name.starts_with(prefix))
     }
 
     /// Metadata id of the table.

@@ -1,5 +1,7 @@
 //! Names that Dataverse derives from other names: plural entity sets, schema names, navigation properties of custom lookups.
 
+use super::words::capitalized;
+
 /// The entity set name Dataverse gives to a table by default.
 #[must_use]
 pub fn plural(name: &str) -> String {
@@ -21,26 +23,48 @@ pub fn custom_table(name: &str) -> bool {
     ["bcbi_", "nav_", "cdm_", "msdyn_", "new_", "cr_", "couplet_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Schema names of the columns that the Business Central solutions and the common data model publish.
-const PUBLISHED: [(&str, &str); 5] = [
-    ("bcbi_companyid", "bcbi_CompanyId"),
-    ("bcbi_defaultowningteam", "bcbi_DefaultOwningTeam"),
-    ("nav_accountstatisticsid", "nav_AccountStatisticsId"),
-    ("cdm_defaultowningteam", "cdm_DefaultOwningTeam"),
-    ("bcbi_company", "bcbi_Company"),
+/// Schema names that are not the capitalized words of the logical name: those of the Business Central solutions and the common data model,
+/// and those of the platform that follow no rule. (table, logical name, schema name); no table means every table.
+const PUBLISHED: [(&str, &str, &str); 17] = [
+    ("", "bcbi_companyid", "bcbi_CompanyId"),
+    ("", "bcbi_defaultowningteam", "bcbi_DefaultOwningTeam"),
+    ("", "nav_accountstatisticsid", "nav_AccountStatisticsId"),
+    ("", "cdm_defaultowningteam", "cdm_DefaultOwningTeam"),
+    ("", "bcbi_company", "bcbi_Company"),
+    ("account", "ftpsiteurl", "FtpSiteURL"),
+    ("account", "websiteurl", "WebSiteURL"),
+    ("", "donotbulkemail", "DoNotBulkEMail"),
+    ("", "donotemail", "DoNotEMail"),
+    ("", "emailaddress1", "EMailAddress1"),
+    ("", "emailaddress2", "EMailAddress2"),
+    ("", "emailaddress3", "EMailAddress3"),
+    ("", "internalemailaddress", "InternalEMailAddress"),
+    ("", "mobilealertemail", "MobileAlertEMail"),
+    ("", "personalemailaddress", "PersonalEMailAddress"),
+    ("team", "emailaddress", "EMailAddress"),
+    ("product", "vendorid", "VendorID"),
 ];
 
-/// Schema name of a column or table.
+/// Schema name of a table.
 #[must_use]
 pub fn schema_name(name: &str) -> String {
-    if let Some((_, published)) = PUBLISHED.iter().find(|(logical, _)| *logical == name) {
+    column_schema_name("", name)
+}
+
+/// Schema name of a column.
+#[must_use]
+pub fn column_schema_name(table: &str, name: &str) -> String {
+    let published = PUBLISHED.iter().find(|(of, logical, _)| *logical == name && (of.is_empty() || *of == table));
+    if let Some((.., published)) = published {
         return (*published).to_owned();
     }
     if custom_table(name) {
         return name.to_owned();
     }
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    capitalized(name).unwrap_or_else(|| {
+        let mut letters = name.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    })
 }
 
 /// Object type codes of the tables that have a fixed one; custom tables get numbers above 10,000.

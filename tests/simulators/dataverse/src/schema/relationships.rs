@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::naming::schema_name;
 use super::{Kind, Table};
 
 /// What happens to the referencing rows when the referenced row is deleted.
@@ -95,8 +96,8 @@ pub fn many_to_many() -> Vec<ManyToMany> {
 
 /// Names that the real organization uses for its collections: (referencing table, lookup, referenced table, name, delete).
 const KNOWN: [(&str, &str, &str, &str, Delete); 29] = [
-    ("contact", "parentcustomerid", "account", "contact_customer_accounts", Delete::Cascade),
-    ("contact", "parentcustomerid", "contact", "contact_customer_contacts", Delete::Cascade),
+    ("contact", "parentcustomerid", "account", "contact_customer_accounts", Delete::RemoveLink),
+    ("contact", "parentcustomerid", "contact", "contact_customer_contacts", Delete::RemoveLink),
     ("account", "parentaccountid", "account", "account_parent_account", Delete::RemoveLink),
     ("account", "primarycontactid", "contact", "account_primary_contact", Delete::RemoveLink),
     ("opportunity", "customerid", "account", "opportunity_customer_accounts", Delete::Cascade),
@@ -104,25 +105,25 @@ const KNOWN: [(&str, &str, &str, &str, Delete); 29] = [
     ("opportunity", "parentaccountid", "account", "opportunity_parent_account", Delete::RemoveLink),
     ("quote", "customerid", "account", "quote_customer_accounts", Delete::Cascade),
     ("quote", "customerid", "contact", "quote_customer_contacts", Delete::Cascade),
-    ("quote", "opportunityid", "opportunity", "opportunity_quotes", Delete::RemoveLink),
-    ("salesorder", "customerid", "account", "order_customer_accounts", Delete::Cascade),
-    ("salesorder", "customerid", "contact", "order_customer_contacts", Delete::Cascade),
-    ("salesorder", "opportunityid", "opportunity", "opportunity_sales_orders", Delete::RemoveLink),
-    ("salesorder", "quoteid", "quote", "quote_orders", Delete::RemoveLink),
-    ("invoice", "customerid", "account", "invoice_customer_accounts", Delete::Cascade),
-    ("invoice", "customerid", "contact", "invoice_customer_contacts", Delete::Cascade),
-    ("invoice", "salesorderid", "salesorder", "order_invoices", Delete::RemoveLink),
+    ("quote", "opportunityid", "opportunity", "opportunity_quotes", Delete::Cascade),
+    ("salesorder", "customerid", "account", "order_customer_accounts", Delete::Restrict),
+    ("salesorder", "customerid", "contact", "order_customer_contacts", Delete::Restrict),
+    ("salesorder", "opportunityid", "opportunity", "opportunity_sales_orders", Delete::Restrict),
+    ("salesorder", "quoteid", "quote", "quote_orders", Delete::Restrict),
+    ("invoice", "customerid", "account", "invoice_customer_accounts", Delete::Restrict),
+    ("invoice", "customerid", "contact", "invoice_customer_contacts", Delete::Restrict),
+    ("invoice", "salesorderid", "salesorder", "order_invoices", Delete::Restrict),
     ("quotedetail", "quoteid", "quote", "quote_details", Delete::Cascade),
     ("salesorderdetail", "salesorderid", "salesorder", "order_details", Delete::Cascade),
     ("invoicedetail", "invoiceid", "invoice", "invoice_details", Delete::Cascade),
-    ("productpricelevel", "pricelevelid", "pricelevel", "price_level_product_price_levels", Delete::Cascade),
+    ("productpricelevel", "pricelevelid", "pricelevel", "price_level_product_price_levels", Delete::Restrict),
     ("productpricelevel", "productid", "product", "product_price_levels", Delete::Cascade),
-    ("productpricelevel", "uomid", "uom", "unit_of_measurement_product_price_level", Delete::Restrict),
-    ("uom", "uomscheduleid", "uomschedule", "unit_of_measurement_schedule_units_of_measurement", Delete::Cascade),
-    ("uom", "baseuom", "uom", "unit_of_measurement_base_unit", Delete::Restrict),
+    ("productpricelevel", "uomid", "uom", "unit_of_measurement_product_price_levels", Delete::Restrict),
+    ("uom", "uomscheduleid", "uomschedule", "unit_of_measure_schedule_conversions", Delete::Cascade),
+    ("uom", "baseuom", "uom", "unit_of_measurement_base_unit", Delete::Cascade),
     ("product", "defaultuomscheduleid", "uomschedule", "unit_of_measurement_schedule_products", Delete::Restrict),
     ("product", "defaultuomid", "uom", "unit_of_measurement_products", Delete::Restrict),
-    ("product", "pricelevelid", "pricelevel", "price_level_products", Delete::RemoveLink),
+    ("product", "pricelevelid", "pricelevel", "price_level_products", Delete::Restrict),
     ("salesorderdetail", "productid", "product", "product_order_details", Delete::Restrict),
 ];
 
@@ -181,8 +182,9 @@ fn generic_name(table: &str, column: &str, target: &str) -> String {
         "owningbusinessunit" => format!("business_unit_{table}s"),
         "ownerid" => format!("owner_{table}s_{target}"),
         "transactioncurrencyid" => format!("transactioncurrency_{table}"),
-        "objectid" => format!("{}_Annotations", capitalized(target)),
-        "regardingobjectid" => format!("{target}_{}s", capitalized(table)),
+        "objectid" if target == "product" => "Product_Annotations".to_owned(),
+        "objectid" => format!("{}_Annotation", schema_name(target)),
+        "regardingobjectid" => format!("{target}_{}s", schema_name(table)),
         _ => format!("{target}_{table}_{column}"),
     }
 }
@@ -195,9 +197,4 @@ fn generic_delete(table: &str, column: &str) -> Delete {
         "productid" => Delete::Restrict,
         _ => Delete::RemoveLink,
     }
-}
-
-fn capitalized(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -8,10 +8,11 @@ use super::{Choice, ChoiceRole, Column, Kind, Table};
 /// One table per paragraph: logical name, set, id and primary name, then columns as `name:type`; types are short words, `>table` is a lookup.
 const TABLES: &str = "
 sdkmessage sdkmessages sdkmessageid name
-name:text
+name:text categoryname:text isactive:bool isprivate:bool template:bool autotransact:bool workflowsdkstepenabled:bool
 
 sdkmessagefilter sdkmessagefilters sdkmessagefilterid name
-name:text primaryobjecttypecode:name secondaryobjecttypecode:name sdkmessageid:>sdkmessage
+name:text primaryobjecttypecode:name secondaryobjecttypecode:name sdkmessageid:>sdkmessage availability:int
+iscustomprocessingstepallowed:bool isvisible:bool workflowsdkstepenabled:bool
 
 serviceendpoint serviceendpoints serviceendpointid name
 name:text description:text url:memo contract:int authtype:int authvalue:memo connectionmode:int userclaim:int
@@ -24,7 +25,8 @@ eventhandler:>serviceendpoint statecode:state statuscode:status
 
 asyncoperation asyncoperations asyncoperationid name
 name:text operationtype:int message:memo friendlymessage:text errorcode:int owningextensionid:>sdkmessageprocessingstep
-retrycount:int statecode:int statuscode:int completedon:time
+retrycount:int statecode:int statuscode:int completedon:time startedon:time postponeuntil:time messagename:text
+primaryentitytype:name depth:int correlationid:guid
 
 quoteclose quotecloses activityid subject
 subject:text description:memo actualend:time quotenumber:text revision:int quoteid:>quote statecode:int statuscode:int
@@ -33,10 +35,12 @@ orderclose ordercloses activityid subject
 subject:text description:memo actualend:time ordernumber:text revision:int salesorderid:>salesorder statecode:int statuscode:int
 
 solution solutions solutionid friendlyname
-uniquename:text friendlyname:text version:text ismanaged:bool installedon:time isvisible:bool
+uniquename:text friendlyname:text description:memo version:text ismanaged:bool installedon:time isvisible:bool
+publisherid:>publisher
 
 publisher publishers publisherid friendlyname
-uniquename:text friendlyname:text customizationprefix:text
+uniquename:text friendlyname:text description:memo customizationprefix:text customizationoptionvalueprefix:int
+emailaddress:text supportingwebsiteurl:text isreadonly:bool
 ";
 
 /// Logical names of the system tables.
@@ -92,6 +96,8 @@ fn system(name: &str, set: &str, id: &str, primary_name: &str, columns: &[&str],
         change_tracking: false,
         optimistic_concurrency: true,
         custom: false,
+        notes: false,
+        activities: false,
         intersect: false,
         owned: false,
         type_code: type_code(name, at + 200),
@@ -140,7 +146,8 @@ pub fn plain(text: &str) -> Column {
         updatable: !server_set,
         exposed: true,
         navigation,
-        required: false,
+        required: crate::schema::Required::default(),
+        made_here: false,
         display_name: schema_name(name),
         relationship: None,
         shown_as_day: false,

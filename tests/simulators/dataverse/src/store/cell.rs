@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
-use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
 use uuid::Uuid;
@@ -98,12 +97,9 @@ impl Cell {
         let cell = match (kind, value) {
             (_, Value::Null) => return Ok(None),
             (Kind::Text(_) | Kind::Memo(_) | Kind::EntityName, Value::String(text)) => Self::text(text),
+            // 5.0 is a decimal: the service does not convert it.
             (Kind::Integer | Kind::Choice(_), Value::Number(number)) => {
-                let number = decimal(&number.to_string()).ok_or_else(wrong)?;
-                if !number.fract().is_zero() {
-                    return Err(wrong());
-                }
-                Self::Int(i64::from(number.to_i32().ok_or_else(wrong)?))
+                Self::Int(i64::from(number.to_string().parse::<i32>().map_err(|_| wrong())?))
             }
             (Kind::BigInteger, Value::Number(number)) => Self::Int(number.to_string().parse().map_err(|_| wrong())?),
             (Kind::Decimal | Kind::Money, Value::Number(number)) => {
@@ -111,7 +107,7 @@ impl Cell {
             }
             (Kind::Double, Value::Number(number)) => Self::Double(number.to_string().parse().map_err(|_| wrong())?),
             (Kind::Boolean, Value::Bool(value)) => Self::Bool(*value),
-            (Kind::DateTime, Value::String(text)) => Self::Time(seconds(text).ok_or_else(wrong)?),
+            (Kind::DateTime, Value::String(text)) => Self::Time(instant(text).ok_or_else(wrong)?),
             // A time is no day: the service refuses it.
             (Kind::DateOnly, Value::String(text)) => Self::Day(day_only(text).ok_or_else(wrong)?),
             (Kind::Guid | Kind::Lookup(_), Value::String(text)) => Self::Guid(guid(text).ok_or_else(wrong)?),
@@ -202,20 +198,29 @@ pub fn guid(text: &str) -> Option<Uuid> {
     (bare.len() == 36).then(|| Uuid::try_parse(bare).ok()).flatten()
 }
 
-/// Seconds since 1970 from a date-time text. A bare day is midnight UTC, a time without an offset is UTC.
+/// Seconds since 1970 from the text that a body or a filter has for an instant: a time needs its offset, a bare day is midnight UTC. The
+/// service's OData library takes both, and nothing else.
 #[must_use]
-pub fn seconds(text: &str) -> Option<i64> {
+pub fn instant(text: &str) -> Option<i64> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time.as_second());
     }
-    if let Some(day) = day_only(text) {
-        return day.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_second());
+    day_only(text)?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_second())
+}
+
+/// The same for the values of query functions and FetchXML, which are read by the platform: a time without an offset is the user's, here UTC.
+#[must_use]
+pub fn seconds(text: &str) -> Option<i64> {
+    if let Some(seconds) = instant(text) {
+        return Some(seconds);
     }
     let local: jiff::civil::DateTime = text.parse().ok()?;
     local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_second())
 }
 
-fn day_only(text: &str) -> Option<Date> {
+/// A bare day.
+#[must_use]
+pub fn day_only(text: &str) -> Option<Date> {
     (text.len() == 10).then(|| text.parse().ok()).flatten()
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-pub use cell::{Cell, Key, compare, day, decimal, edm, guid, seconds, text_equal};
+pub use cell::{Cell, Key, compare, day, day_only, decimal, edm, guid, instant, seconds, text_equal};
 pub use saved::SavedState;
 pub use table::{Row, TableRows};
 

@@ -53,7 +53,9 @@ impl Verb {
 pub struct ApiRequest {
     /// Verb.
     pub verb: Verb,
-    /// Resource and query below `/api/data/v9.2/`, percent-encoded.
+    /// Root of the Web API as the client called it: scheme, host and version. Links in the answer begin with it.
+    pub root: String,
+    /// Resource and query below the root, percent-encoded.
     pub resource: String,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,

@@ -148,7 +148,8 @@ impl Session<'_> {
         self.consequence(|session| rules::after_create(session, at, &table, id))?;
         // A person's form or an import sets the state in a second step; so does the platform for imported rows.
         let wanted: Changes = changes.into_iter().filter(|(column, _)| state_role(&table, *column).is_some()).collect();
-        if self.unrestricted && !wanted.is_empty() {
+        let stated = self.unrestricted || (self.behaviour.product_state_on_create && table.name == "product");
+        if stated && !wanted.is_empty() {
             self.consequence(|session| session.update(at, id, wanted))?;
         }
         Ok(id)
@@ -171,7 +172,7 @@ impl Session<'_> {
             {
                 continue;
             }
-            if value.is_none() && definition.required {
+            if value.is_none() && definition.required == crate::schema::Required::System {
                 return Err(ApiError::required(&definition.name, &table.name));
             }
             row.set(*column, value.clone());
