@@ -86,10 +86,10 @@ def query_functions_expansions_and_fetch_xml_find_rows(dynamics):
     account = asked(dynamics, "accounts", select=["name"]).post(data={"name": "Parent"}).data
     bound = f"/accounts({account['accountid']})"
     for first in ["Ada", "Grace"]:
-        person = {"firstname": first, "lastname": "Child", "parentcustomerid_account@odata.bind": bound}
+        person = {"firstname": first, "lastname": "Descendant", "parentcustomerid_account@odata.bind": bound}
         asked(dynamics, "contacts").post(data=person)
     inside = asked(
-        dynamics, "contacts", select=["firstname"], filter=[ftr.in_("firstname", ["Ada", "Nobody"]), ftr.eq("lastname", "Child")]
+        dynamics, "contacts", select=["firstname"], filter=[ftr.in_("firstname", ["Ada", "Nobody"]), ftr.eq("lastname", "Descendant")]
     )
     equal([row["firstname"] for row in inside.get().data], ["Ada"])
     expanded = asked(
@@ -106,7 +106,7 @@ def query_functions_expansions_and_fetch_xml_find_rows(dynamics):
         .add_entity(name="contact")
         .add_attribute(name="firstname")
         .filter(type_="and")
-        .add_condition(attribute="lastname", operator="eq", value="Child")
+        .add_condition(attribute="lastname", operator="eq", value="Descendant")
         .build()
     )
     equal(len(asked(dynamics, "contacts", fetch_xml=fetch).get().data), 2)
