@@ -21,6 +21,8 @@ permissionset 50132 "Couplet Sync"
         tabledata "Opportunity Entry" = R,
         tabledata "Sales Header" = RIMD,
         tabledata "Sales Line" = RIMD,
+        tabledata "Sales Header Archive" = R,
+        tabledata "Sales Line Archive" = R,
         tabledata "General Ledger Setup" = R,
         tabledata "Country/Region" = R,
         tabledata "Item Ledger Entry" = R,

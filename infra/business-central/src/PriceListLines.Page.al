@@ -27,6 +27,10 @@ page 50112 "Couplet Price List Lines"
                 {
                     Caption = 'Price List Code';
                 }
+                field(assetType; Rec."Asset Type")
+                {
+                    Caption = 'Asset Type';
+                }
                 field(assetNo; Rec."Asset No.")
                 {
                     Caption = 'Asset No';
@@ -55,10 +59,6 @@ page 50112 "Couplet Price List Lines"
                 field(amountType; Rec."Amount Type")
                 {
                     Caption = 'Amount Type';
-                }
-                field(assetType; Rec."Asset Type")
-                {
-                    Caption = 'Asset Type';
                 }
                 field(minimumQuantity; Rec."Minimum Quantity")
                 {

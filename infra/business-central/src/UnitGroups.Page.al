@@ -1,4 +1,4 @@
-// Unit Group records for synchronization.
+// Unit Group records for synchronization. Business Central keeps them itself, one for each item and resource.
 page 50104 "Couplet Unit Groups"
 {
     PageType = API;
@@ -11,6 +11,10 @@ page 50104 "Couplet Unit Groups"
     SourceTable = "Unit Group";
     ODataKeyFields = SystemId;
     DelayedInsert = true;
+    InsertAllowed = false;
+    ModifyAllowed = false;
+    DeleteAllowed = false;
+    Editable = false;
     Extensible = false;
 
     layout
@@ -22,6 +26,7 @@ page 50104 "Couplet Unit Groups"
                 field(id; Rec.SystemId)
                 {
                     Caption = 'Id';
+                    Editable = false;
                 }
                 field(sourceNo; Rec."Source No.")
                 {
@@ -51,11 +56,4 @@ page 50104 "Couplet Unit Groups"
             }
         }
     }
-
-    trigger OnInsertRecord(BelowxRec: Boolean): Boolean
-    begin
-        // The caller chooses the id, so that a repeated request meets the record of the first one.
-        Rec.Insert(true, not IsNullGuid(Rec.SystemId));
-        exit(false);
-    end;
 }

@@ -202,6 +202,7 @@ struct SwitchesRequest {
     id_is_read_only: bool,
     companion_takes_ids: bool,
     validates_before_insert: bool,
+    sequence_is_refused: bool,
 }
 
 impl Default for SwitchesRequest {
@@ -213,6 +214,7 @@ impl Default for SwitchesRequest {
             id_is_read_only,
             companion_takes_ids,
             validates_before_insert,
+            sequence_is_refused,
         } = Switches::default();
         Self {
             wildcards_in_filters,
@@ -221,6 +223,7 @@ impl Default for SwitchesRequest {
             id_is_read_only,
             companion_takes_ids,
             validates_before_insert,
+            sequence_is_refused,
         }
     }
 }
@@ -234,6 +237,7 @@ impl From<SwitchesRequest> for Switches {
             id_is_read_only: request.id_is_read_only,
             companion_takes_ids: request.companion_takes_ids,
             validates_before_insert: request.validates_before_insert,
+            sequence_is_refused: request.sequence_is_refused,
         }
     }
 }

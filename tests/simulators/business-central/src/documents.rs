@@ -3,9 +3,11 @@
 mod actions;
 mod headers;
 mod lines;
+mod posted_ids;
 mod totals;
 
 pub(crate) use actions::{act, actions, pay};
+pub(crate) use posted_ids::{id_behind, shown_id, translate};
 
 use uuid::Uuid;
 

@@ -82,6 +82,8 @@ pub struct Switches {
     /// Companion pages run the table's validations before the insert, so that those which need the inserted record fail,
     /// unless the page defers them.
     pub validates_before_insert: bool,
+    /// API v2.0 refuses `sequence` in a new line, as release 22 did; the server numbers lines.
+    pub sequence_is_refused: bool,
 }
 
 impl Default for Switches {
@@ -93,6 +95,7 @@ impl Default for Switches {
             id_is_read_only: true,
             companion_takes_ids: true,
             validates_before_insert: true,
+            sequence_is_refused: true,
         }
     }
 }

@@ -162,6 +162,85 @@ fn f01_new_records_get_what_the_templates_of_the_company_hold() {
 }
 
 #[test]
+fn f36_pages_that_create_take_the_key_of_what_they_create_or_get_it_from_the_server() {
+    // Number series, lines that count themselves, and what the address of the order says.
+    let given_by_the_server = ["documentType", "documentNo", "lineNo"];
+    for table in companion_tables().iter().filter(|table| table["companion"]["insert"] == true) {
+        let set = table["companion"]["entity_set"].as_str().unwrap();
+        let (fields, source) = page(set);
+        if source.contains("InsertAllowed = false") {
+            continue;
+        }
+        let key = table["primary_key"].as_array().unwrap().iter().map(|field| field.as_str().unwrap());
+        for field in key {
+            let (name, shown) = fields
+                .iter()
+                .find(|(_, shown)| shown.bound_to.trim_start_matches("Rec.").trim_matches('"') == field)
+                .unwrap_or_else(|| panic!("{set} shows no {field}"));
+            let from_series = name == "number" && set == "salesOrders";
+            assert!(shown.editable || from_series || given_by_the_server.contains(&name.as_str()), "{name} of {set}");
+        }
+    }
+}
+
+#[test]
+fn f36_pages_take_the_kind_of_an_object_before_its_number() {
+    for (set, kind, number) in
+        [("salesOrderLines", "type", "lineObjectNumber"), ("priceListLines", "assetType", "assetNo")]
+    {
+        let (_, source) = page(set);
+        let at = |name: &str| source.find(&format!("field({name};")).unwrap();
+        assert!(at(kind) < at(number), "{set} validates {number} while {kind} is blank");
+    }
+    assert!(page("salesOrderLines").1.contains("AutoSplitKey = true;"), "or every line would be line 0");
+}
+
+#[test]
+fn f36_the_bill_to_address_of_orders_is_open_although_the_standard_api_locks_it() {
+    let (fields, _) = page("salesOrders");
+    let address: Vec<&String> =
+        fields.keys().filter(|name| name.starts_with("billTo") && *name != "billToName").collect();
+    assert_eq!(address.len(), 6);
+    assert!(address.iter().all(|name| fields[*name].editable), "{address:?}");
+}
+
+#[test]
+fn f36_the_permission_set_covers_what_pages_and_their_flow_fields_read() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../infra/business-central");
+    let set = std::fs::read_to_string(folder.join("src/CoupletSync.PermissionSet.al")).unwrap();
+    let mut tables: BTreeSet<String> = companion_tables()
+        .iter()
+        .map(|table| page(table["companion"]["entity_set"].as_str().unwrap()).1)
+        .map(|source| property(&source, "SourceTable").unwrap().trim_matches('"').to_owned())
+        .collect();
+    // Read by flow fields, by the currency's translation, and by the archives of API v2.0.
+    let beside = [
+        "Opportunity Entry",
+        "Item Ledger Entry",
+        "Res. Capacity Entry",
+        "Sales Invoice Line",
+        "Sales Shipment Header",
+        "General Ledger Setup",
+        "Sales Header Archive",
+        "Sales Line Archive",
+    ];
+    tables.extend(beside.map(str::to_owned));
+    let granted = |table: &String| {
+        [format!("tabledata {table} = R"), format!("tabledata \"{table}\" = R")].iter().any(|line| set.contains(line))
+    };
+    assert_eq!(tables.iter().filter(|table| !granted(table)).collect::<Vec<_>>(), Vec::<&String>::new());
+
+    let app: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("app.json")).unwrap()).unwrap();
+    let catalogue: Value = serde_json::from_str(CATALOGUE).unwrap();
+    let names_archives = catalogue["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|table| table["standard"]["entity_set"] == "salesOrderArchives");
+    assert!(names_archives && app["application"] == "29.0.0.0", "archives are in API v2.0 from application 29.0 on");
+}
+
+#[test]
 fn the_app_file_reserves_the_object_numbers_it_uses() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../infra/business-central");
     let app: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("app.json")).unwrap()).unwrap();

@@ -184,3 +184,42 @@ async fn a_quote_becomes_an_order() {
     assert_eq!(number(&order.body["totalAmountExcludingTax"]), 10.0, "{}", order.text);
     assert!(client.simulator.rows("Sales Header (Quote)").is_empty());
 }
+
+#[tokio::test]
+async fn f36_an_invoice_posted_from_a_draft_has_another_id_on_the_companion_page() {
+    let client = Client::demo().await;
+    let customer = client.get(&client.standard("customers?$top=1")).await.values()[0].clone();
+    let item = client.get(&client.standard("items?$filter=blocked eq false&$top=1")).await.values()[0].clone();
+    let lines = json!([{"itemId": item["id"], "quantity": 1}]);
+    let draft = json!({"customerId": customer["id"], "salesInvoiceLines": lines});
+    let draft = client.post(&client.standard("salesInvoices"), draft).await.id();
+    let post = client.standard(&format!("salesInvoices({draft})/Microsoft.NAV.post"));
+    assert_eq!(client.post(&post, json!({})).await.status.as_u16(), 204);
+    let invoice = client.get(&client.standard(&format!("salesInvoices({draft})"))).await;
+    assert_eq!(invoice.id(), draft, "API v2.0 keeps the id of the draft");
+
+    let number = invoice.body["number"].as_str().unwrap();
+    let posted = client.get(&client.companion(&format!("salesInvoices?$filter=number eq '{number}'"))).await;
+    let posted = posted.values()[0]["id"].as_str().unwrap().to_owned();
+    assert_ne!(posted, draft);
+    assert_eq!(client.get(&client.companion(&format!("salesInvoices({posted})"))).await.body["number"], number);
+    assert_eq!(client.get(&client.companion(&format!("salesInvoices({draft})"))).await.status.as_u16(), 404);
+    for (id, found) in [(&posted, 1), (&draft, 0)] {
+        let filtered = client.get(&client.companion(&format!("salesInvoices?$filter=id eq {id}"))).await;
+        assert_eq!(filtered.values().len(), found, "{id}");
+    }
+    // Lines by the other id are none, without an error.
+    for (id, found) in [(&draft, 1), (&posted, 0)] {
+        let lines = client.get(&client.standard(&format!("salesInvoiceLines?$filter=documentId eq {id}"))).await;
+        assert_eq!((lines.status.as_u16(), lines.values().len()), (200, found), "{id}");
+    }
+
+    // What an order became had no draft.
+    let order = json!({"customerId": customer["id"], "salesOrderLines": lines});
+    let order = client.post(&client.standard("salesOrders"), order).await.id();
+    let ship = client.standard(&format!("salesOrders({order})/Microsoft.NAV.shipAndInvoice"));
+    client.post(&ship, json!({})).await;
+    let invoice = client.get(&client.standard(&format!("salesInvoices?$filter=orderId eq {order}"))).await;
+    let id = invoice.values()[0]["id"].as_str().unwrap();
+    assert_eq!(client.get(&client.companion(&format!("salesInvoices({id})"))).await.status.as_u16(), 200);
+}

@@ -120,5 +120,29 @@ async fn f01_what_a_page_shows_read_only_is_refused_there_and_taken_elsewhere() 
         assert_eq!(refusal(&refused), (400, "BadRequest_InvalidOperation"), "{body}");
     }
     let groups: Value = json!({"sourceNo": item["number"]});
-    assert_eq!(client.post(&client.companion("unitGroups"), groups).await.code(), "BadRequest_InvalidOperation");
+    let refused = client.post(&client.companion("unitGroups"), groups).await;
+    assert_eq!(refusal(&refused), (405, "BadRequest_MethodNotAllowed"), "they come with their item or resource");
+}
+
+#[tokio::test]
+async fn f36_the_server_numbers_the_lines_of_a_document() {
+    let client = Client::demo().await;
+    let customer = client.get(&client.standard("customers?$top=1")).await.values()[0].clone();
+    let item = client.get(&client.standard("items?$filter=blocked eq false&$top=1")).await.values()[0].clone();
+    let order = client.post(&client.standard("salesOrders"), json!({"customerId": customer["id"]})).await;
+    let lines = client.standard(&format!("salesOrders({})/salesOrderLines", order.id()));
+    let numbered = json!({"itemId": item["id"], "quantity": 1, "sequence": 20_000});
+    let refused = client.post(&lines, numbered.clone()).await;
+    assert_eq!(refusal(&refused), (400, "Application_DialogException"), "{}", refused.text);
+    assert!(refused.text.contains("SystemId"), "in the words that were reported: {}", refused.text);
+    let deep = json!({"customerId": customer["id"], "salesOrderLines": [numbered]});
+    assert_eq!(refusal(&client.post(&client.standard("salesOrders"), deep).await).0, 400);
+    for expected in [10_000, 20_000] {
+        let line = client.post(&lines, json!({"itemId": item["id"], "quantity": 1})).await;
+        assert_eq!(line.body["sequence"], expected);
+    }
+    let looser = Switches { sequence_is_refused: false, ..Switches::default() };
+    client.simulator.faults().set_switches(looser);
+    let taken = client.post(&lines, json!({"itemId": item["id"], "quantity": 1, "sequence": 35_000})).await;
+    assert_eq!(taken.body["sequence"], 35_000);
 }

@@ -101,6 +101,23 @@ impl Filter {
         }
     }
 
+    /// Replaces the ids that a property is compared with.
+    pub(crate) fn replace_ids(&mut self, at: usize, by: &dyn Fn(uuid::Uuid) -> uuid::Uuid) {
+        let replace = |value: &mut Cell| {
+            if let Cell::Guid(id) = value {
+                *id = by(*id);
+            }
+        };
+        match self {
+            Filter::All(parts) | Filter::Any(parts) => parts.iter_mut().for_each(|part| part.replace_ids(at, by)),
+            Filter::Compare(Operand::Property(property), _, value) if *property == at => replace(value),
+            Filter::OneOf(Operand::Property(property), values) if *property == at => {
+                values.iter_mut().for_each(replace);
+            }
+            _ => {}
+        }
+    }
+
     fn properties(&self, into: &mut BTreeSet<usize>) {
         match self {
             Filter::All(parts) | Filter::Any(parts) => parts.iter().for_each(|part| part.properties(into)),

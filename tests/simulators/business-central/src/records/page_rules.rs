@@ -29,6 +29,9 @@ pub(crate) fn check_create(
     if incoming.id.is_some() && !takes_id && switches.id_is_read_only {
         return Err(ApiError::read_only("id"));
     }
+    if route == Route::Standard && switches.sequence_is_refused && numbers_its_line(table, incoming) {
+        return Err(ApiError::dialog("You cannot change the value of the SystemId field."));
+    }
     // The pages of API v2.0 defer such validations themselves.
     if route == Route::Companion && switches.validates_before_insert {
         let early = incoming.values.iter().find(|(at, value)| {
@@ -41,6 +44,15 @@ pub(crate) fn check_create(
         }
     }
     numbering::check_given(store, table, None, &incoming.values)
+}
+
+/// Whether a new line of a document carries its own number.
+fn numbers_its_line(table: TableId, incoming: &Incoming) -> bool {
+    let definition = schema().table(table);
+    definition.position("documentId").is_some()
+        && definition
+            .position("sequence")
+            .is_some_and(|at| incoming.values.iter().any(|(given, value)| *given == at && !value.is_blank()))
 }
 
 /// Checks a change that comes through a page.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::Operation;
 use crate::cell;
+use crate::documents;
 use crate::errors::ApiError;
 use crate::navigation::{self, Link};
 use crate::query::selection::Parent;
@@ -95,7 +96,7 @@ fn below_company(store: &Store, route: Route, segments: &[Segment], uri: &str) -
     let [first, rest @ ..] = segments else { return Err(ApiError::no_route(uri)) };
     let table = schema().entity_set(route, &first.name).ok_or_else(|| ApiError::no_segment(&first.name))?;
     let mut target = match &first.key {
-        Some(key) => Target::Entity { table, id: key_id(key, uri)? },
+        Some(key) => Target::Entity { table, id: documents::id_behind(store, table, route, key_id(key, uri)?)? },
         None => Target::Collection { table, parent: None },
     };
     for segment in rest {

@@ -56,7 +56,7 @@ pub(crate) fn read(
         }
         Target::Collection { table, parent } => collection(store, context, operation, *table, *parent),
         Target::Count { table, parent } => {
-            let query = Query::parse(&operation.query, *table, operation.route, context.switches.wildcards_in_filters)?;
+            let query = asked(store, context, operation, *table)?;
             check_lines(operation.route, *table, &query, *parent)?;
             Ok(count(selection::count(store, *table, &query, *parent)))
         }
@@ -75,6 +75,15 @@ pub(crate) fn read(
         }
         Target::Subscriptions(_) => Err(ApiError::no_segment("subscriptions")),
     }
+}
+
+/// What the query of an operation asks of a collection.
+fn asked(store: &Store, context: &Context, operation: &Operation, table: TableId) -> Result<Query, ApiError> {
+    let mut query = Query::parse(&operation.query, table, operation.route, context.switches.wildcards_in_filters)?;
+    if let Some(filter) = &mut query.filter {
+        documents::translate(store, table, operation.route, filter);
+    }
+    Ok(query)
 }
 
 /// A number of records as text, which the service begins with a byte-order mark.
@@ -142,7 +151,7 @@ fn collection(
     table: TableId,
     parent: Option<Parent>,
 ) -> Result<Answer, ApiError> {
-    let query = Query::parse(&operation.query, table, operation.route, context.switches.wildcards_in_filters)?;
+    let query = asked(store, context, operation, table)?;
     check_lines(operation.route, table, &query, parent)?;
     let preferred = operation.preference("odata.maxpagesize").or_else(|| operation.preference("maxpagesize"));
     let page_size = match &preferred {

@@ -1,10 +1,11 @@
 //! Records as JSON.
 
-use crate::cell::write_json_text;
+use crate::cell::{Cell, write_json_text};
+use crate::documents;
 use crate::etag;
 use crate::navigation::{self, Link};
 use crate::query::{Expand, Query};
-use crate::schema::{Route, TableId, schema};
+use crate::schema::{Route, Source, TableId, schema};
 use crate::store::{Row, Store};
 
 /// Appends one record; `context` goes first if given.
@@ -34,7 +35,11 @@ pub(crate) fn entity(
         out.extend_from_slice(b",\"");
         out.extend_from_slice(property.name.as_bytes());
         out.extend_from_slice(b"\":");
-        store.cell(table, row, at).write_json(&property.kind, out);
+        let cell = match property.source {
+            Source::Id => Cell::Guid(documents::shown_id(table, route, row)),
+            _ => store.cell(table, row, at),
+        };
+        cell.write_json(&property.kind, out);
     }
     for part in &query.expand {
         expanded(out, store, route, row, part);
