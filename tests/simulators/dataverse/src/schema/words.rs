@@ -1,6 +1,6 @@
 //! The words of which the platform makes its names: logical names run them together, schema names capitalize them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Words in the spelling that schema names give them.
@@ -38,8 +38,8 @@ Web WebSite Weight Will Windows With Without Workflow Yammer Yomi You Zone
 const LONGEST: usize = 16;
 
 /// Words by their spelling in lower case, and as schema names write them.
-fn words() -> &'static std::collections::HashMap<String, &'static str> {
-    static KNOWN: OnceLock<std::collections::HashMap<String, &'static str>> = OnceLock::new();
+fn words() -> &'static HashMap<String, &'static str> {
+    static KNOWN: OnceLock<HashMap<String, &'static str>> = OnceLock::new();
     KNOWN.get_or_init(|| WORDS.split_whitespace().map(|word| (word.to_lowercase(), word)).collect())
 }
 
@@ -76,4 +76,26 @@ fn split(text: &str, dead_ends: &mut HashSet<usize>) -> Option<Vec<&'static str>
     }
     dead_ends.insert(text.len());
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::capitalized;
+    use crate::schema::{CustomNavigation, Schema, custom_table};
+
+    #[test]
+    fn f36_every_name_of_the_platform_is_made_of_known_words() {
+        let schema = Schema::sales(CustomNavigation::default(), true).expect("the schema data are readable");
+        let own = |name: &&str| !custom_table(name);
+        for table in schema.living().filter(|table| own(&table.name.as_str())) {
+            let columns = table.living_columns().map(|column| column.name.as_str());
+            for name in columns.chain([table.name.as_str()]).filter(own) {
+                let made = capitalized(name).unwrap_or_else(|| panic!("{}: no words make {name}", table.name));
+                assert_eq!(made.to_lowercase(), name);
+            }
+        }
+        assert_eq!(capitalized("primarycontactid").as_deref(), Some("PrimaryContactId"));
+        assert_eq!(capitalized("address1_line1").as_deref(), Some("Address1_Line1"));
+        assert_eq!(capitalized("xyzzy"), None);
+    }
 }

@@ -88,6 +88,16 @@ impl ApiError {
         Self::new(404, "0x80060891", format!("A record with the specified key values does not exist in {table} entity"))
     }
 
+    /// Rows that must stay point at the row that was to go.
+    #[must_use]
+    pub fn associated() -> Self {
+        Self::new(
+            405,
+            "0x80040227",
+            "The object you tried to delete is associated with another object and cannot be deleted.",
+        )
+    }
+
     /// The primary key is taken.
     #[must_use]
     pub fn duplicate() -> Self {

@@ -52,15 +52,7 @@ impl Session<'_> {
                 match collection.delete {
                     Delete::Cascade => self.consequence(|session| session.delete(referencing, other))?,
                     Delete::Restrict => {
-                        return Err(ApiError::new(
-                            405,
-                            "0x80048d02",
-                            format!(
-                                "The {} cannot be deleted because it is associated with another record of type {}.",
-                                table.display_name,
-                                schema.table(referencing).display_name
-                            ),
-                        ));
+                        return Err(ApiError::associated());
                     }
                     Delete::RemoveLink => self.unlink(referencing, other, column),
                 }
