@@ -25,7 +25,7 @@ pub fn custom_table(name: &str) -> bool {
 
 /// Schema names that are not the capitalized words of the logical name: those of the Business Central solutions and the common data model,
 /// and those of the platform that follow no rule. (table, logical name, schema name); no table means every table.
-const PUBLISHED: [(&str, &str, &str); 17] = [
+const PUBLISHED: [(&str, &str, &str); 18] = [
     ("", "bcbi_companyid", "bcbi_CompanyId"),
     ("", "bcbi_defaultowningteam", "bcbi_DefaultOwningTeam"),
     ("", "nav_accountstatisticsid", "nav_AccountStatisticsId"),
@@ -43,6 +43,7 @@ const PUBLISHED: [(&str, &str, &str); 17] = [
     ("", "personalemailaddress", "PersonalEMailAddress"),
     ("team", "emailaddress", "EMailAddress"),
     ("product", "vendorid", "VendorID"),
+    ("systemuser", "windowsliveid", "WindowsLiveID"),
 ];
 
 /// Schema name of a table.

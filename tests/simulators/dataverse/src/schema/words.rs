@@ -5,33 +5,33 @@ use std::sync::OnceLock;
 
 /// Words in the spelling that schema names give them.
 const WORDS: &str = "
-Access Account Accounts Active Activity Actual Address Admin Administrator Aging Alert Amount Anniversary Annotation
-Annual Application Appointment Approval Approved Assistant Association Async Attributes Auth Auto Availability Azure
-Backoffice Backordered Base Begin Behalf Bill Birth Body Box Budget Bulk Bundle Business By CAL Calculated Call
-Callback Campaign Cancelled Cap Capture Category Change Changes Children Childrens City Claim Classification Close
-Closed Code Comments Communication Company Competitors Complete Completed Component Composite Configuration Confirm
-Connection Contact Contacts Contract Control Conversion Copied Correlation Cost Count Country County Create Created
-Credit Currency Current Custom Customer Customization Date Day Days Deals Debrief Decimal Decision Default Delete
-Delivered Delivery Department Deployment Depth Description Detail Develop Directory Disabled Discount Display Division
-Do Document Domain Due Education Effective Email Employee Employees Enabled End Endpoint Entity Error Estimated
-Evaluate Event Exchange Expand Expire Expires Extended Extension External Family Fax Feedback File Filter Filtering
-Filters Final First Fit Followup Format Free Freight Friendly From Ftp Fulfilled Full Gender Government Hand Handler
-Has Hi Hierarchy Hold Home ID Id Identifier Identify Image Import In Income Incoming Industry Initial Installed
-Integration Interest Internal Invite Invocation Invoice Is ISO Item Job Kit Lang Language Last Latitude Lead Less
-Level License Licensed Limit Line Live Lo Locked Longitude Mail Maker Managed Manager Manual Market Master Meeting
-Membership Merged Message Method Middle Mime MM Mobile Mode Modified Name Names Namespace Need Nick Not Note Number
-O365 Object Of Office Offset On Open Operation Opportunity Option Or Order Organization Oriented Originating Outgoing
-Outstanding Overridden Overwrite Owner Ownership Owning Pager Pain Parent Part Participates Passport Path Payment Per
-Percentage Personal Phone Photo Points Policy Populated Post Postal Postpone Postponed Precision Preferred Prefix
-Present Price Pricing Primaries Primary Priority Private Probability Process Processing Product Products Profile
-Property Proposal Proposed Prospect Province Publisher Purchase Pursuit Qualification Qualify Quantity Quote Rank Rate
-Rating Read Reason Regarding Rep Request Requestor Resolve Retry Revenue Review Revision Role Roles Root Rounding
-Router Rule Sales Salutation Save Saved Schedule Sdk Secondary Selling Send Sequence Service Set Setup Share
-SharePoint Shares Ship Shipped Shipping SIC Site Situation Size Skills Solution SOP Source Spouses Stage Standard
-Start Started State Status Step Stock Structure Subject Submit Suffix Supplier Supported Supporting Symbol Sync System
-Tax Team Telephone Template Terms Territory Text Thank Ticker Time Timeframe Title To Total Tracking Transaction
-Traversed Type Unique Unit Until UoM Up UPS Url Us Used User Users UTC Valid Value Vendor Version Views Visible Volume
-Web WebSite Weight Will Windows With Without Workflow Yammer Yomi You Zone
+Access Account Accounts Active Activity Actual Address Admin Administrator Aging Alert Allowed Amount Anniversary
+Annotation Annual Application Appointment Approval Approved Assistant Association Async Attributes Auth Auto
+Availability Azure Backoffice Backordered Base Begin Behalf Bill Birth Body Box Budget Bulk Bundle Business By CAL
+Calculated Call Callback Campaign Cancelled Cap Capture Category Change Changes Children Childrens City Claim
+Classification Close Closed Code Comments Communication Company Competitors Complete Completed Component Composite
+Configuration Confirm Connection Contact Contacts Contract Control Conversion Copied Correlation Cost Count Country
+County Create Created Credit Currency Current Custom Customer Customization Date Day Days Deals Debrief Decimal
+Decision Default Delete Delivered Delivery Department Deployment Depth Description Detail Develop Directory Disabled
+Discount Display Division Do Document Domain Due Education Effective Email Employee Employees Enabled End Endpoint
+Entity Error Estimated Evaluate Event Exchange Expand Expire Expires Extended Extension External Family Fax Feedback
+File Filter Filtering Filters Final First Fit Followup Format Free Freight Friendly From Ftp Fulfilled Full Gender
+Government Hand Handler Has Hi Hierarchy Hold Home Id Identifier Identify Image Import In Income Incoming Industry
+Initial Installed Integration Interest Internal Invite Invocation Invoice Is ISO Item Job Kit Lang Language Last
+Latitude Lead Less Level License Licensed Limit Line Live Lo Locked Longitude Mail Maker Managed Manager Manual Market
+Master Meeting Membership Merged Message Method Middle Mime MM Mobile Mode Modified Name Names Namespace Need Nick Not
+Note Number O365 Object Of Office Offset On Only Open Operation Opportunity Option Or Order Organization Oriented
+Originating Outgoing Outstanding Overridden Overwrite Owner Ownership Owning Pager Pain Parent Part Participates
+Passport Path Payment Per Percentage Personal Phone Photo Points Policy Populated Post Postal Postpone Postponed
+Precision Preferred Prefix Present Price Pricing Primaries Primary Priority Private Probability Process Processing
+Product Products Profile Property Proposal Proposed Prospect Province Publisher Purchase Pursuit Qualification Qualify
+Quantity Quote Rank Rate Rating Read Reason Regarding Rep Request Requestor Resolve Retry Revenue Review Revision Role
+Roles Root Rounding Router Rule Sales Salutation Save Saved Schedule Sdk Secondary Selling Send Sequence Service Set
+Setup Share SharePoint Shares Ship Shipped Shipping SIC Site Situation Size Skills Solution SOP Source Spouses Stage
+Standard Start Started State Status Step Stock Structure Subject Submit Suffix Supplier Supported Supporting Symbol
+Sync System Tax Team Telephone Template Terms Territory Text Thank Ticker Time Timeframe Title To Total Tracking
+Transact Transaction Traversed Type Unique Unit Until UoM Up UPS Url Us Used User Users UTC Valid Value Vendor Version
+Views Visible Volume Web WebSite Weight Will Windows With Without Workflow Yammer Yomi You Zone
 ";
 
 /// Letters of the longest word.
