@@ -14,6 +14,7 @@ use crate::landscape::Landscape;
 use crate::partners::KnownPartners;
 use crate::ports::{Checkpoints, Clock, RecordsQueue, TasksQueue};
 use crate::rules;
+use crate::trust::KnownRuns;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -109,6 +110,8 @@ pub struct Engine {
     active: Arc<Vec<ActiveMapping>>,
     /// Ids of tables that were searched for partners.
     pub(crate) partners: Arc<KnownPartners>,
+    /// Runs that the store was seen to know.
+    pub(crate) runs: Arc<KnownRuns>,
     /// Set when this process has seen that the store belongs to whom the settings lead to.
     pub(crate) owner_is_confirmed: Arc<AtomicBool>,
 }
@@ -123,6 +126,7 @@ impl Engine {
             landscape: Arc::new(landscape),
             active: Arc::new(active),
             partners: Arc::default(),
+            runs: Arc::default(),
             owner_is_confirmed: Arc::default(),
         }
     }

@@ -26,6 +26,7 @@ mod retry;
 mod rules;
 mod run;
 mod transferring;
+mod trust;
 mod waiting;
 
 pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};

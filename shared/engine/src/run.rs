@@ -236,7 +236,7 @@ impl Engine {
     }
 
     /// The job of that name, and what it does.
-    fn work_of(&self, job: &str) -> Result<(String, Work), EngineError> {
+    pub(crate) fn work_of(&self, job: &str) -> Result<(String, Work), EngineError> {
         if job.eq_ignore_ascii_case(ITEM_AVAILABILITY) {
             return Ok((ITEM_AVAILABILITY.to_owned(), self.item_availability()?));
         }

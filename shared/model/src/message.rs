@@ -135,3 +135,11 @@ pub struct RecordMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayId>,
 }
+
+impl RecordMessage {
+    /// The message as anybody might have sent it: to read a record again and to treat it as any other.
+    #[must_use]
+    pub fn as_ordinary(self) -> Self {
+        Self { treatment: Treatment::default(), snapshot: None, ..self }
+    }
+}

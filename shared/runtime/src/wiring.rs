@@ -172,11 +172,16 @@ pub fn catalogue(settings: &Settings) -> Result<Arc<Catalogue>, CatalogueError> 
     Ok(Arc::new(catalogue))
 }
 
+/// Days for which runs are kept at least: longer than a queue keeps a message, which is believed as long as its run is known.
+const LEAST_DAYS_OF_RUNS: u32 = 15;
+
 /// The store the settings name.
 pub fn store(settings: &Settings, dynamodb: aws_sdk_dynamodb::Client) -> Store {
     let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
-    let retention =
-        Retention { runs: days(settings.retention.runs_days), errors: days(settings.retention.errors_days) };
+    let retention = Retention {
+        runs: days(settings.retention.runs_days.max(LEAST_DAYS_OF_RUNS)),
+        errors: days(settings.retention.errors_days),
+    };
     Store::new(dynamodb, &settings.cloud.table, retention)
 }
 

@@ -294,6 +294,20 @@ impl Store {
         Ok(())
     }
 
+    /// Those of some runs, each with its job, that there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn existing_runs(
+        &self,
+        company: CompanyId,
+        runs: Vec<(String, RunId)>,
+    ) -> Result<Vec<(String, RunId)>, StoreError> {
+        let found = self.read_many(runs.iter().map(|(job, run)| keys::run(company, job, *run))).await?;
+        let exists = |(job, run): &(String, RunId)| found.contains_key(&keys::run(company, job, *run));
+        Ok(runs.into_iter().filter(exists).collect())
+    }
+
     /// A run.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ use crate::error::EngineError;
 use crate::halt::Standing;
 use crate::ports::{BatchReport, Delivery, Disposition, GroupReport};
 use crate::rules::{self, Followed, MappingRules, PreparedRules};
+use crate::trust::distrust;
 
 /// How long a message stays away after a failure of the set-up: long enough for a person to act before it is given up.
 const SET_UP_PAUSE: Duration = Duration::from_secs(60);
@@ -202,7 +203,8 @@ impl<E: Into<EngineError>> From<E> for Stop {
     }
 }
 
-type GroupKey = (MappingName, Direction, String, RunId);
+/// What the messages of a batch are grouped by.
+pub(crate) type GroupKey = (MappingName, Direction, String, RunId);
 
 impl Engine {
     /// Applies delivered messages; one disposition per delivery, in order. Never fails as a whole: what could not be
@@ -235,7 +237,21 @@ impl Engine {
             let key = (message.mapping.clone(), message.direction, message.job.clone(), message.run);
             groups.entry(key).or_default().push((place, delivery));
         }
-        for ((name, direction, job, run), deliveries) in groups {
+        let trusted = match self.trusted(groups.keys()).await {
+            Ok(trusted) => trusted,
+            Err(error) => {
+                let after = pause_of(error.retry_class(), 1);
+                for (place, _) in groups.into_values().flatten() {
+                    dispositions[place] = Disposition::Return { reason: error.to_string(), after };
+                }
+                return BatchReport { dispositions, groups: reports };
+            }
+        };
+        for (key, mut deliveries) in groups {
+            if !trusted.contains(&key) {
+                distrust(&key, &mut deliveries);
+            }
+            let (name, direction, job, run) = key;
             let known = self.mapping(name.as_str()).map(|mapping| (mapping, rules::of(mapping)));
             let (mapping, rules) = match known {
                 Some((mapping, Ok(rules))) => (mapping, rules),

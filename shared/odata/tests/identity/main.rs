@@ -20,7 +20,12 @@ fn identity(url: &str, concurrency: usize) -> Arc<Identity> {
 }
 
 fn identity_with(url: &str, concurrency: usize, client_secret: ClientSecret) -> Arc<Identity> {
-    let settings = IdentitySettings {
+    let identity = Identity::new(settings(url, concurrency, client_secret)).unwrap();
+    Arc::new(identity.with_largest_body(LARGEST_BODY))
+}
+
+fn settings(url: &str, concurrency: usize, client_secret: ClientSecret) -> IdentitySettings {
+    IdentitySettings {
         side: Side::Dataverse,
         authority: url.to_owned(),
         tenant: "tenant".into(),
@@ -30,8 +35,7 @@ fn identity_with(url: &str, concurrency: usize, client_secret: ClientSecret) -> 
         roots: vec![url.to_owned()],
         concurrency,
         ca_pem: None,
-    };
-    Arc::new(Identity::new(settings).unwrap().with_largest_body(LARGEST_BODY))
+    }
 }
 
 /// Longest answer taken here, in bytes.
@@ -197,11 +201,24 @@ async fn a_fault_that_stays_is_given_back_after_a_few_attempts() {
 }
 
 #[tokio::test]
+async fn f27_an_address_outside_the_settings_is_never_asked() {
+    let (server, url) = Server::start(&[]).await;
+    let (elsewhere, other) = Server::start(&[]).await;
+    let error = identity(&url, 1).send(&read(&other)).await.unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Protocol);
+    assert!(error.message.contains(&other) && error.message.contains("nothing was sent"), "{error}");
+    assert_eq!((server.seen(), elsewhere.seen(), elsewhere.tokens(), server.tokens()), (0, 0, 0, 0));
+}
+
+#[tokio::test]
 async fn a_system_that_is_not_there_is_unreachable_and_costs_no_request() {
     let (_, url) = Server::start(&[]).await;
-    let identity = identity(&url, 1);
+    let gone = "http://127.0.0.1:9";
+    let identity =
+        Identity::new(IdentitySettings { roots: vec![gone.to_owned()], ..settings(&url, 1, "hunter2".into()) });
+    let identity = identity.unwrap();
     identity.set_deadline(Some(Instant::now() + Duration::from_secs(2)));
-    let error = identity.send(&read("http://127.0.0.1:9")).await.unwrap_err();
+    let error = identity.send(&read(gone)).await.unwrap_err();
     assert_eq!((error.kind, identity.requests()), (SystemErrorKind::Unreachable, 0));
 }
 

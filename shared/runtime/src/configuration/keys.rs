@@ -107,7 +107,11 @@ pub const KEYS: &[Key] = &[
         "pause before a record that failed technically is tried again, 1 to 900",
         "30",
     ),
-    optional("retention.runs_days", "days for which runs are kept", "30"),
+    optional(
+        "retention.runs_days",
+        "days for which runs are kept; 15 at least, because messages are believed as long as their run is",
+        "30",
+    ),
     optional("retention.errors_days", "days for which errors are kept", "30"),
     optional("limits.lease_minutes", "how long a run that died blocks its job, 1 to 60", "15"),
     optional("limits.snapshot_minutes", "age from which a record is read again before it is written, 0 to 60", "5"),

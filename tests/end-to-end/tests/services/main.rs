@@ -31,3 +31,4 @@ mod f26_bounds;
 mod f27_links_that_lead_away;
 mod f32_loops;
 mod f33_failing_runs;
+mod f30_forged_messages;

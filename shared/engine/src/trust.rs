@@ -1,0 +1,82 @@
+//! Which messages are believed: those of a run that the store knows, of a job that synchronizes their mapping. Whoever else
+//! can send to the queue can ask for a record to be looked at, and for nothing more.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use couplet_model::RunId;
+use tracing::warn;
+
+use crate::batch::GroupKey;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::ports::Delivery;
+
+/// Runs remembered by a process; with more, it asks for them again.
+const MOST_KNOWN: usize = 1000;
+
+/// Runs that the store was seen to know, each with its job: a run outlives every message of it.
+#[derive(Default)]
+pub(crate) struct KnownRuns(Mutex<HashSet<(String, RunId)>>);
+
+impl KnownRuns {
+    /// Those of these runs that were not seen yet.
+    fn unseen(&self, runs: HashSet<(String, RunId)>) -> Vec<(String, RunId)> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.into_iter().filter(|run| !seen.contains(run)).collect()
+    }
+
+    fn saw(&self, runs: Vec<(String, RunId)>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() + runs.len() > MOST_KNOWN {
+            seen.clear();
+        }
+        seen.extend(runs);
+    }
+}
+
+impl Engine {
+    /// Those of some groups of messages whose snapshots and treatments are believed. Costs one bulk read of the store for
+    /// all runs that this process has not met.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn trusted(
+        &self,
+        groups: impl Iterator<Item = &GroupKey>,
+    ) -> Result<HashSet<GroupKey>, EngineError> {
+        let possible: Vec<&GroupKey> = groups.filter(|group| self.is_possible(group)).collect();
+        let of = |(_, _, job, run): &GroupKey| (job.clone(), *run);
+        let unseen = self.runs.unseen(possible.iter().map(|group| of(group)).collect());
+        let asked: HashSet<(String, RunId)> = unseen.iter().cloned().collect();
+        let mut known = HashSet::new();
+        if !unseen.is_empty() {
+            let existing = self.store().existing_runs(self.company(), unseen).await?;
+            known.extend(existing.iter().cloned());
+            self.runs.saw(existing);
+        }
+        let is_known = |group: &&&GroupKey| {
+            let run = of(group);
+            known.contains(&run) || !asked.contains(&run)
+        };
+        Ok(possible.iter().filter(is_known).map(|group| (*group).clone()).collect())
+    }
+
+    /// Whether the job is one whose runs enqueue records of the mapping.
+    fn is_possible(&self, (mapping, _, job, _): &GroupKey) -> bool {
+        self.work_of(job).is_ok_and(|(name, work)| name == *job && work.mapping.name == *mapping)
+    }
+}
+
+/// Takes from messages what is not believed: they are read again and treated as any other.
+pub(crate) fn distrust((mapping, _, _, run): &GroupKey, deliveries: &mut [(usize, Delivery)]) {
+    let mut changed = 0_usize;
+    for (_, delivery) in deliveries.iter_mut() {
+        let ordinary = delivery.message.clone().as_ordinary();
+        changed += usize::from(ordinary != delivery.message);
+        delivery.message = ordinary;
+    }
+    if changed > 0 {
+        warn!(%mapping, %run, records = changed, "messages of a run that the store does not know: their records are read again");
+    }
+}
