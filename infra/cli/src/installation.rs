@@ -31,6 +31,9 @@ pub fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
         Some(file) => Sources::of_file(file, true, &environment)?,
         None => Sources::of_file(Path::new(FILE_NAME), false, &environment)?,
     };
+    for warning in sources.warnings() {
+        output::note(&format!("couplet: {warning}"));
+    }
     Ok(Settings::from_sources(&sources)?)
 }
 

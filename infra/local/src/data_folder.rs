@@ -1,6 +1,7 @@
 //! The folder in which the embedded cloud keeps its data, for one process at a time.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const DATABASE: &str = "couplet.db";
@@ -41,8 +42,12 @@ impl DataFolder {
     pub fn take(path: &Path) -> Result<Self, DataFolderError> {
         let unusable =
             |error: std::io::Error| DataFolderError::Unusable { path: path.to_owned(), problem: error.to_string() };
-        std::fs::create_dir_all(path).map_err(unusable)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(unusable)?;
+        create(path).map_err(unusable)?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(path.join(LOCK)).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataFolderError::Taken { path: path.to_owned() }),
@@ -62,9 +67,66 @@ impl DataFolder {
     }
 }
 
+/// Creates the folder, if it is not there, for its owner alone: couplings, failures and messages hold values of records.
+fn create(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Takes from a database, and from what stands beside it while it is open, the rights of all but its owner.
+///
+/// # Errors
+/// When the rights cannot be changed.
+#[cfg(unix)]
+pub(crate) fn keep_private(database: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(ending);
+        let file = Path::new(&name);
+        if file.is_file() {
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
+}
+
+/// Other systems keep rights elsewhere.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub(crate) fn keep_private(_database: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn f29_the_data_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("couplet-folder-{}", uuid::Uuid::new_v4())).join("data");
+        let folder = DataFolder::take(&path).expect("a new folder");
+        let database = crate::dynamodb::EmbeddedDynamoDb::open(&folder.database()).expect("a database");
+        let store = couplet_store::Store::new(database.client(), "couplet", couplet_store::Retention::default());
+        store.create_table_if_absent().await.expect("the table is created");
+        let mode = |file: &Path| std::fs::metadata(file).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        let files: Vec<PathBuf> =
+            std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        assert!(files.len() >= 2, "{files:?}");
+        for file in files {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        drop(database);
+        std::fs::remove_dir_all(path.parent().expect("ours")).expect("the folder is ours");
+    }
 
     #[test]
     fn a_folder_is_taken_by_one_at_a_time() {

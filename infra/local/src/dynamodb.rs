@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::data_folder::keep_private;
 use crate::refusals::{Refusal, UNKNOWN_OPERATION, unreadable};
 use crate::storage::StorageTrouble;
 
@@ -84,6 +85,8 @@ impl EmbeddedDynamoDb {
         // With a write-ahead log, `synchronous = NORMAL` keeps every commit through a crash of the process and the
         // file intact through a loss of power, without a flush per transaction.
         database.disable_bulk_loading().map_err(|error| OpenError::of(path, &error))?;
+        // Whoever may read the file and not change its rights, as one that only looks, reads it as it is.
+        let _ = keep_private(path);
         let file = File { path: path.to_owned(), trouble: OnceLock::new() };
         Ok(Self { database, file: Some(Arc::new(file)) })
     }

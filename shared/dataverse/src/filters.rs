@@ -84,8 +84,10 @@ fn list_texts(name: &str, wire: &str, values: &[Value]) -> Vec<String> {
             continue;
         }
         match value {
-            // Quotes inside the list of a function have no settled form.
-            Value::Text(plain) if plain.contains(['\'', '"', '\\']) => chained.push(text),
+            // Quotes and control characters inside the list of a function have no settled form.
+            Value::Text(plain) if plain.contains(['\'', '"', '\\']) || plain.chars().any(char::is_control) => {
+                chained.push(text);
+            }
             Value::Text(plain) => listed.push((format!("\"{plain}\""), text)),
             _ => listed.push((format!("\"{text}\""), text)),
         }

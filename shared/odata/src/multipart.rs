@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::content::{read_json, text_with_marks};
-use crate::request::{BatchPart, Operation};
+use crate::request::{BatchPart, Operation, plain_value};
 
 /// How deep change sets may nest; the protocol allows one level.
 const DEEPEST: usize = 3;
@@ -50,7 +50,7 @@ fn body_with(boundary: &str, operations: &[Operation]) -> String {
         );
         text.push_str("Accept: application/json\r\n");
         for (name, value) in &operation.headers {
-            let _ = write!(text, "{name}: {value}\r\n");
+            let _ = write!(text, "{name}: {}\r\n", plain_value(value));
         }
         match &operation.body {
             Some(body) => {
@@ -205,6 +205,14 @@ mod tests {
              --b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n\
              GET /api/data/v9.2/accounts HTTP/1.1\r\nAccept: application/json\r\n\r\n\r\n--b--\r\n"
         );
+    }
+
+    #[test]
+    fn f29_a_line_break_in_a_header_begins_no_other_header() {
+        let operations =
+            [Operation::new(Method::DELETE, "/a(1)").header("If-Match", "W/\"7\"\r\nX-Other: 1\r\n\r\nPATCH")];
+        let body = body_with("b", &operations);
+        assert!(body.contains("If-Match: W/\"7\"X-Other: 1PATCH\r\n\r\n"), "{body}");
     }
 
     const ANSWER: &str = "--batchresponse_G\r\nContent-Type: application/http\r\n\

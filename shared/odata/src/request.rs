@@ -1,5 +1,7 @@
 //! What is sent and what comes back: one request, one reply, one operation of a batch and its part of the answer.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -81,6 +83,16 @@ impl Request {
     pub fn content(mut self, media_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         self.body = Some((media_type.into(), body.into()));
         self
+    }
+}
+
+/// A header's value without control characters: neither HTTP nor a part of a batch takes them, and a line break would begin
+/// another header. What a service gives as an etag has none; one that had matches nothing any more.
+pub(crate) fn plain_value(value: &str) -> Cow<'_, str> {
+    if value.chars().any(char::is_control) {
+        Cow::Owned(value.chars().filter(|letter| !letter.is_control()).collect())
+    } else {
+        Cow::Borrowed(value)
     }
 }
 

@@ -138,7 +138,10 @@ async fn start() -> Result<Arc<Application>, Error> {
 
 async fn wire(environment: Environment) -> Result<Application, Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let sources = Sources::of_environment(&environment)?;
+    let sources = Sources::of_environment(&environment);
+    for warning in sources.warnings() {
+        tracing::warn!("{warning}");
+    }
     let settings = Settings::from_sources(&sources)?;
     let cloud = Cloud::aws(&settings, &sources, &aws)?;
     Ok(Application::new(&settings, cloud)?)

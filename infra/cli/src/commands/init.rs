@@ -1,6 +1,6 @@
 //! `couplet init`: a commented example of the settings file.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub fn init(file: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCo
         (None, None) => Path::new(FILE_NAME),
     };
     let place = file.display();
-    match File::create_new(file) {
+    match create(file) {
         Ok(mut created) => {
             created.write_all(example().as_bytes()).with_context(|| format!("{place} cannot be written"))?
         }
@@ -34,6 +34,15 @@ pub fn init(file: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCo
     }
     output::note(&format!("{place} is written; fill in the settings without a # before them, then run couplet check"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates the file, for its owner alone: a secret may be written into it.
+fn create(file: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
 }
 
 /// Every setting with what it is; those that may be left out, and secrets, behind a `#`.
@@ -55,6 +64,19 @@ fn example() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn f29_the_settings_file_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("couplet-init-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let file = folder.join(FILE_NAME);
+        init(Some(&file), None).expect("written");
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    }
 
     #[test]
     fn the_example_is_a_settings_file_that_lacks_only_the_secret() {

@@ -5,6 +5,7 @@ use aws_sdk_lambda::Client;
 use couplet_runtime::configuration::{Environment, KEYS, Settings, Sources};
 
 use super::Stack;
+use crate::output;
 
 /// The function whose environment is read; every function has the settings that are needed for looking.
 const FUNCTION: &str = "run-job";
@@ -46,7 +47,10 @@ fn from_function(variables: Environment) -> anyhow::Result<(Settings, Sources)> 
             environment.insert(key.variable(), NO_SECRET.to_owned());
         }
     }
-    let sources = Sources::of_environment(&environment)?;
+    let sources = Sources::of_environment(&environment);
+    for warning in sources.warnings() {
+        output::note(&format!("the stack: {warning}"));
+    }
     Ok((Settings::from_sources(&sources)?, sources))
 }
 
@@ -74,11 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_a_newer_version_is_named() {
+    fn a_setting_of_a_newer_version_is_named_and_ignored() {
         let mut variables = variables();
         variables.insert("COUPLET_SWITCHES_TELEPATHY".to_owned(), "true".to_owned());
-        let error = from_function(variables).expect_err("unknown").to_string();
-        assert!(error.contains("COUPLET_SWITCHES_TELEPATHY"), "{error}");
+        let (_, sources) = from_function(variables).expect("the others are known");
+        let [warning] = sources.warnings() else { panic!("{:?}", sources.warnings()) };
+        assert!(warning.contains("COUPLET_SWITCHES_TELEPATHY"), "{warning}");
     }
 
     #[test]

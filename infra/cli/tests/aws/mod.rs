@@ -84,7 +84,7 @@ impl Aws {
         let records = aws.create_queue("records").await;
         let tasks = aws.create_queue("tasks").await;
         let environment = environment(business_central, dataverse, &records, &tasks);
-        let sources = Sources::of_environment(&environment).expect("settings");
+        let sources = Sources::of_environment(&environment);
         let settings = Settings::from_sources(&sources).expect("settings");
         let cloud = Cloud {
             dynamodb: aws.dynamodb(),

@@ -1,5 +1,6 @@
 //! The settings of one installation, from a file and the environment into types that cannot be wrong.
 
+mod addresses;
 mod error;
 mod keys;
 mod secret_setting;

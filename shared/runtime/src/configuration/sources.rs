@@ -27,23 +27,21 @@ pub struct Sources {
     found: BTreeMap<&'static str, Found>,
     arns: BTreeMap<&'static str, Found>,
     file: Option<PathBuf>,
+    warnings: Vec<String>,
 }
 
 impl Sources {
     /// Reads the environment alone, as a function does.
-    ///
-    /// # Errors
-    /// When a variable with our prefix is no setting.
-    pub fn of_environment(environment: &Environment) -> Result<Self, ConfigurationError> {
+    pub fn of_environment(environment: &Environment) -> Self {
         let mut sources = Self::default();
-        sources.read_environment(environment)?;
-        Ok(sources)
+        sources.read_environment(environment);
+        sources
     }
 
     /// Reads a file, then the environment. A file that is not there counts as empty unless it `must_exist`.
     ///
     /// # Errors
-    /// When the file cannot be read, or anything in it or in the environment is no setting.
+    /// When the file cannot be read, or anything in it is no setting.
     pub fn of_file(path: &Path, must_exist: bool, environment: &Environment) -> Result<Self, ConfigurationError> {
         let mut sources = Self { file: Some(path.to_owned()), ..Self::default() };
         let refuse = |problem: String| ConfigurationError::File { path: path.to_owned(), problem };
@@ -51,6 +49,10 @@ impl Sources {
             Ok(text) => {
                 let table: toml::Table = text.parse().map_err(|error| refuse(damage(&text, &error)))?;
                 sources.read_table(path, "", &table)?;
+                let holds_secret = KEYS.iter().any(|key| key.secret && sources.found.contains_key(key.name));
+                if holds_secret {
+                    sources.warnings.extend(open_to_others(path));
+                }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -58,8 +60,13 @@ impl Sources {
             }
             Err(error) => return Err(refuse(format!("cannot be read: {error}"))),
         }
-        sources.read_environment(environment)?;
+        sources.read_environment(environment);
         Ok(sources)
+    }
+
+    /// What works and should be looked at all the same, in words for the operator.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// A setting, if it was found.
@@ -77,7 +84,7 @@ impl Sources {
         self.file.as_ref().map_or_else(|| "the function's environment".to_owned(), |path| path.display().to_string())
     }
 
-    fn read_environment(&mut self, environment: &Environment) -> Result<(), ConfigurationError> {
+    fn read_environment(&mut self, environment: &Environment) {
         let ours = environment.iter().filter(|(name, _)| name.starts_with("COUPLET_"));
         for (name, text) in ours.filter(|(name, _)| !OTHER_VARIABLES.contains(&name.as_str())) {
             let from = || format!("the environment variable {name}");
@@ -93,18 +100,18 @@ impl Sources {
             let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
                 let arns = KEYS.iter().filter(|key| key.secret).map(Key::arn_variable);
                 let variables: Vec<String> = KEYS.iter().map(Key::variable).chain(arns).collect();
-                return Err(ConfigurationError::Unknown {
-                    name: name.clone(),
-                    from: "the environment".to_owned(),
-                    nearest: nearest(name, variables.iter().map(String::as_str)).map(str::to_owned),
-                });
+                // It may belong to another tool, or to a newer version.
+                let near = nearest(name, variables.iter().map(String::as_str));
+                let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                let name = name.escape_debug();
+                self.warnings.push(format!("the environment variable {name} is no setting and is ignored{near}"));
+                continue;
             };
             // A variable set to nothing is how a shell or a template leaves a setting out.
             if !text.trim().is_empty() {
                 self.found.insert(key.name, Found { text: text.trim().to_owned(), from: from() });
             }
         }
-        Ok(())
     }
 
     fn read_table(&mut self, path: &Path, section: &str, table: &toml::Table) -> Result<(), ConfigurationError> {
@@ -133,6 +140,27 @@ impl Sources {
         }
         Ok(())
     }
+}
+
+/// A warning if others than its owner can read the file.
+#[cfg(unix)]
+fn open_to_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o077 != 0).then(|| {
+        let file = path.display();
+        format!(
+            "{file} holds a secret and can be read by others (mode {:03o}): chmod 600 {file}, or set the secret in the \
+             environment",
+            mode & 0o777
+        )
+    })
+}
+
+/// Other systems keep rights elsewhere.
+#[cfg(not(unix))]
+fn open_to_others(_path: &Path) -> Option<String> {
+    None
 }
 
 /// Line and reason, without the excerpt of the file: it might hold a secret.

@@ -38,6 +38,52 @@ fn problem(text: &str, variables: &[(&str, &str)]) -> String {
     problem
 }
 
+/// The one warning about these variables.
+fn warning(variables: &[(&str, &str)]) -> String {
+    let sources = Sources::of_environment(&environment(variables));
+    let [warning] = sources.warnings() else { panic!("{:?}", sources.warnings()) };
+    assert!(!warning.contains('\n'), "one line: {warning}");
+    warning.clone()
+}
+
+#[test]
+fn f29_a_variable_of_another_tool_is_ignored_with_a_warning() {
+    let other = ("COUPLET_SHOP_TOKEN", "s3cret");
+    read(FILE, &[SECRET, other]).expect("it is none of our settings");
+    let warning = warning(&[other]);
+    assert!(warning.contains("COUPLET_SHOP_TOKEN is no setting and is ignored"), "{warning}");
+    assert!(!warning.contains("s3cret"), "{warning}");
+    assert_eq!(Sources::of_environment(&environment(&[("COUPLETS", "1"), SECRET])).warnings(), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn f29_a_file_with_a_secret_that_others_can_read_gives_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("couplet-settings-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join(FILE_NAME);
+    let with_secret = FILE.replace("[entra]", "[entra]\nclient_secret = \"hunter2\"");
+    for (text, mode, warns) in [
+        (with_secret.as_str(), 0o644, true),
+        (&with_secret, 0o640, true),
+        (&with_secret, 0o602, true),
+        (&with_secret, 0o600, false),
+        (&with_secret, 0o400, false),
+        (FILE, 0o644, false),
+    ] {
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, text).expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        let sources = Sources::of_file(&path, true, &Environment::new()).expect("readable");
+        assert_eq!(sources.warnings().len(), usize::from(warns), "{mode:o}: {:?}", sources.warnings());
+        if let [warning] = sources.warnings() {
+            assert!(warning.contains("chmod 600") && !warning.contains("hunter2"), "{warning}");
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+}
+
 const SECRET: (&str, &str) = ("COUPLET_ENTRA_CLIENT_SECRET", "hunter2");
 
 #[test]
@@ -117,11 +163,11 @@ fn a_secret_put_in_place_of_its_arn_is_refused_and_not_shown() {
 
 #[test]
 fn only_secrets_are_given_by_an_arn_and_only_in_the_environment() {
-    let variable = problem(FILE, &[SECRET, ("COUPLET_ENTRA_CLIENT_ID_ARN", "arn:id")]);
-    assert!(variable.contains("there is no setting COUPLET_ENTRA_CLIENT_ID_ARN"), "{variable}");
+    let variable = warning(&[("COUPLET_ENTRA_CLIENT_ID_ARN", "arn:id")]);
+    assert!(variable.contains("COUPLET_ENTRA_CLIENT_ID_ARN is no setting"), "{variable}");
     let in_file = problem(&FILE.replace("[entra]", "[entra]\nclient_secret_arn = \"arn:entra\""), &[SECRET]);
     assert!(in_file.contains("there is no setting entra.client_secret_arn"), "{in_file}");
-    let misspelt = problem(FILE, &[("COUPLET_ENTRA_CLIENT_SECRET_ARM", "arn:entra")]);
+    let misspelt = warning(&[("COUPLET_ENTRA_CLIENT_SECRET_ARM", "arn:entra")]);
     assert!(misspelt.contains("did you mean COUPLET_ENTRA_CLIENT_SECRET_ARN?"), "{misspelt}");
 }
 
@@ -145,7 +191,7 @@ fn a_wrong_setting_is_named_with_its_place_and_an_example() {
 fn a_misspelt_setting_gets_the_nearest_name() {
     let with_typo = FILE.replace("ownership", "ownersip");
     assert!(problem(&with_typo, &[SECRET]).contains("did you mean switches.ownership?"));
-    let variable = problem(FILE, &[SECRET, ("COUPLET_DATAVERSE_ULR", "https://x.example")]);
+    let variable = warning(&[("COUPLET_DATAVERSE_ULR", "https://x.example")]);
     assert!(variable.contains("did you mean COUPLET_DATAVERSE_URL?"), "{variable}");
 }
 

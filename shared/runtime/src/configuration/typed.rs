@@ -6,6 +6,7 @@ use std::str::FromStr;
 use couplet_model::ids::CompanyId;
 use couplet_model::switches::{Ownership, SalesOrders, Switches};
 
+use super::addresses;
 use super::error::ConfigurationError;
 use super::keys::{Key, key};
 use super::secret_setting::{SecretPlace, SecretSetting};
@@ -145,14 +146,11 @@ impl Settings {
             reader.required("company", |text| CompanyId::from_str(text).map_err(|_| "not an id".to_owned()))?;
         let business_central_credentials = reader.credentials("business_central")?;
         let environment = reader.required("business_central.environment", plain)?;
-        let host = reader
-            .optional("business_central.url", address)?
-            .unwrap_or_else(|| "https://api.businesscentral.dynamics.com".to_owned());
-        // An address may name the environment itself, as one copied from the admin centre does.
-        let url = if host.ends_with(&format!("/{environment}")) {
-            host
-        } else {
-            format!("{host}/v2.0/{}/{environment}", business_central_credentials.tenant)
+        let tenant = &business_central_credentials.tenant;
+        let address = |text: &str| addresses::environment(text, tenant, &environment);
+        let url = match reader.optional("business_central.url", address)? {
+            Some(url) => url,
+            None => reader.usual("business_central.url", "https://api.businesscentral.dynamics.com", address)?,
         };
         let (defaults, cloud, limits) = (Switches::default(), CloudSection::default(), Limits::default());
         Ok(Self {
@@ -168,7 +166,7 @@ impl Settings {
                 ca_file: reader.optional("business_central.ca_file", path)?,
             },
             dataverse: DataverseSection {
-                url: reader.required("dataverse.url", address)?,
+                url: reader.required("dataverse.url", addresses::host_alone)?,
                 credentials: reader.credentials("dataverse")?,
                 concurrency: reader.number("dataverse.concurrency", 1, 50, 8)? as usize,
                 page_size: reader.number("dataverse.page_size", 1, 5_000, 5_000)?,
@@ -190,8 +188,8 @@ impl Settings {
             },
             cloud: CloudSection {
                 table: reader.optional("cloud.table", plain)?.unwrap_or(cloud.table),
-                queue_url: reader.optional("cloud.queue_url", queue_address)?,
-                tasks_queue_url: reader.optional("cloud.tasks_queue_url", queue_address)?,
+                queue_url: reader.optional("cloud.queue_url", addresses::queue)?,
+                tasks_queue_url: reader.optional("cloud.tasks_queue_url", addresses::queue)?,
                 max_receives: reader.number("cloud.max_receives", 1, 1000, cloud.max_receives)?,
                 first_retry_seconds: reader.number("cloud.first_retry_seconds", 1, 900, cloud.first_retry_seconds)?,
             },
@@ -228,6 +226,17 @@ impl Reader<'_> {
                 Err(ConfigurationError::Wrong { key, problem, from: from.clone() })
             }
         }
+    }
+
+    /// What a setting is that was left out.
+    fn usual<T>(
+        &self,
+        name: &'static str,
+        text: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigurationError> {
+        let from = "what it is if it is left out".to_owned();
+        parse(text).map_err(|problem| ConfigurationError::Wrong { key: declared(name), problem, from })
     }
 
     fn required<T>(
@@ -278,9 +287,9 @@ impl Reader<'_> {
             Some(text) => Ok(text),
             None => self.required(shared, plain),
         };
-        let authority = match self.optional(authority, address)? {
+        let authority = match self.optional(authority, addresses::host_alone)? {
             Some(authority) => Some(authority),
-            None => self.optional("entra.authority", address)?,
+            None => self.optional("entra.authority", addresses::host_alone)?,
         };
         Ok(Credentials {
             tenant: either(tenant, "entra.tenant")?,
@@ -333,22 +342,5 @@ fn sales_orders(text: &str) -> Result<SalesOrders, String> {
         "legacy" => Ok(SalesOrders::Legacy),
         "bidirectional" => Ok(SalesOrders::Bidirectional),
         _ => Err("none of off, legacy, bidirectional".to_owned()),
-    }
-}
-
-/// The address of a queue; an emulator's may be anywhere and without encryption.
-fn queue_address(text: &str) -> Result<String, String> {
-    if text.contains("://") { Ok(text.to_owned()) } else { Err("not an address".to_owned()) }
-}
-
-/// An address, without a slash at its end. Without encryption only on this machine: a token travels with every request.
-fn address(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    let host = |rest: &str| rest.split(['/', ':']).next().unwrap_or_default().to_owned();
-    match text.split_once("://") {
-        Some(("https", rest)) if !host(rest).is_empty() => Ok(text.to_owned()),
-        Some(("http", rest)) if matches!(host(rest).as_str(), "127.0.0.1" | "localhost") => Ok(text.to_owned()),
-        Some(("http", _)) => Err("not encrypted; use https".to_owned()),
-        _ => Err("not an address".to_owned()),
     }
 }

@@ -1,0 +1,159 @@
+//! Addresses of the settings: parsed as the HTTP client parses them, encrypted unless they lead to this machine, and with
+//! nothing in them that does not belong there.
+
+use url::{Host, Url};
+
+/// An address as it is used: scheme, host, port if it is no usual one, and the path without a slash at its end.
+fn text_of(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'))
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// An address to which a token or a secret is sent.
+fn parsed(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "not an address".to_owned())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("not an address".to_owned());
+    }
+    if url.scheme() == "http" && !is_this_machine(&url) {
+        return Err("not encrypted; use https".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address with a user in it; leave out what stands before the @".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("an address with a query; set {}", text_of(&url)));
+    }
+    Ok(url)
+}
+
+/// The address of a service that is a host alone: the Dataverse environment, or what gives tokens.
+pub(super) fn host_alone(text: &str) -> Result<String, String> {
+    let url = parsed(text)?;
+    let host = url.origin().ascii_serialization();
+    match url.path().trim_end_matches('/') {
+        "" => Ok(host),
+        path => Err(format!("an address with the path {path}, which does not belong there; set {host}")),
+    }
+}
+
+/// The address of an environment of Business Central, from the host alone, the host with the version of its API, or the
+/// whole address of the environment as the admin centre shows it.
+pub(super) fn environment(text: &str, tenant: &str, environment: &str) -> Result<String, String> {
+    let url = parsed(text)?;
+    let path = url.path().trim_end_matches('/');
+    if path.is_empty() || path.eq_ignore_ascii_case("/v2.0") {
+        let mut whole = url.clone();
+        if let Ok(mut segments) = whole.path_segments_mut() {
+            segments.clear().extend(["v2.0", tenant, environment]);
+        }
+        return Ok(text_of(&whole));
+    }
+    // What follows the environment, such as /api/v2.0, is added to every request anyhow.
+    let upto_api = path.to_ascii_lowercase().find("/api/").map_or(path, |at| &path[..at]);
+    let mut ending = url.clone();
+    ending.set_path(upto_api);
+    let last = ending.path().rsplit('/').next().unwrap_or_default().to_owned();
+    let mut named = url.clone();
+    named.set_path("");
+    if let Ok(mut segments) = named.path_segments_mut() {
+        segments.push(environment);
+    }
+    if last.eq_ignore_ascii_case(named.path().trim_start_matches('/')) {
+        return Ok(text_of(&ending));
+    }
+    Err(format!(
+        "an address with the path {path}, which does not belong there; set {}, or the address up to and including the \
+         environment {environment}",
+        url.origin().ascii_serialization()
+    ))
+}
+
+/// The address of a queue; an emulator's may be anywhere and without encryption.
+pub(super) fn queue(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => Ok(text.to_owned()),
+        _ => Err("not an address".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f29_an_address_is_encrypted_has_no_user_and_nothing_behind_its_host() {
+        for (text, expected) in [
+            ("https://contoso.crm4.dynamics.com", Ok("https://contoso.crm4.dynamics.com")),
+            ("https://contoso.crm4.dynamics.com/", Ok("https://contoso.crm4.dynamics.com")),
+            ("HTTPS://Contoso.crm4.dynamics.com:443//", Ok("https://contoso.crm4.dynamics.com")),
+            ("https://contoso.example:8443", Ok("https://contoso.example:8443")),
+            ("http://127.0.0.1:8080", Ok("http://127.0.0.1:8080")),
+            ("http://127.9.9.9:8080", Ok("http://127.9.9.9:8080")),
+            ("http://[::1]:8080", Ok("http://[::1]:8080")),
+            ("http://localhost:8080", Ok("http://localhost:8080")),
+            ("http://contoso.example", Err("not encrypted")),
+            ("http://127.0.0.1.example.org", Err("not encrypted")),
+            ("http://localhost.example.org", Err("not encrypted")),
+            ("http://127.0.0.1@example.org", Err("not encrypted")),
+            ("https://user:word@contoso.example", Err("with a user in it")),
+            ("https://user@contoso.example", Err("with a user in it")),
+            (
+                "https://contoso.example/myOrg",
+                Err("path /myOrg, which does not belong there; set https://contoso.example"),
+            ),
+            ("https://contoso.example/api/data/v9.2", Err("set https://contoso.example")),
+            ("https://contoso.example/main.aspx?appid=1", Err("with a query")),
+            ("https://contoso.example/#x", Err("with a query")),
+            ("ftp://contoso.example", Err("not an address")),
+            ("contoso.example", Err("not an address")),
+            ("https://", Err("not an address")),
+            ("https://con toso.example", Err("not an address")),
+        ] {
+            let read = host_alone(text);
+            match expected {
+                Ok(address) => assert_eq!(read.as_deref(), Ok(address), "{text}"),
+                Err(part) => assert!(read.as_ref().is_err_and(|problem| problem.contains(part)), "{text}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn f29_business_central_is_named_by_its_host_or_up_to_its_environment() {
+        let whole = "https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production";
+        for (text, expected) in [
+            ("https://api.businesscentral.dynamics.com", Ok(whole)),
+            ("https://api.businesscentral.dynamics.com/", Ok(whole)),
+            ("https://api.businesscentral.dynamics.com/v2.0", Ok(whole)),
+            (
+                "https://api.businesscentral.dynamics.com/V2.0/",
+                Ok("https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production"),
+            ),
+            (whole, Ok(whole)),
+            (
+                "https://api.businesscentral.dynamics.com/v2.0/Production",
+                Ok("https://api.businesscentral.dynamics.com/v2.0/Production"),
+            ),
+            ("https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production/api/v2.0", Ok(whole)),
+            ("https://erp.example:7048/production", Ok("https://erp.example:7048/production")),
+            ("https://erp.example/BC", Err("path /BC, which does not belong there; set https://erp.example, or")),
+            ("http://erp.example/Production", Err("not encrypted")),
+        ] {
+            let read = environment(text, "contoso.com", "Production");
+            match expected {
+                Ok(address) => assert_eq!(read.as_deref(), Ok(address), "{text}"),
+                Err(part) => assert!(read.as_ref().is_err_and(|problem| problem.contains(part)), "{text}: {read:?}"),
+            }
+        }
+        let spaced = environment("https://erp.example", "contoso.com", "My Sandbox");
+        assert_eq!(spaced.as_deref(), Ok("https://erp.example/v2.0/contoso.com/My%20Sandbox"));
+    }
+}
