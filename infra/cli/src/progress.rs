@@ -29,7 +29,7 @@ impl Progress {
     pub fn show(&self, what: &str) {
         self.bar.set_length(0);
         self.bar.set_position(0);
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(output::plain(what).into_owned());
     }
 
     /// How far a step of that length is.

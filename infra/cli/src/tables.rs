@@ -2,6 +2,8 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
+use crate::output;
+
 /// An empty table with this head.
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
@@ -19,5 +21,6 @@ pub fn number(value: impl ToString) -> Cell {
 
 /// A text.
 pub fn text(value: impl ToString) -> Cell {
-    Cell::new(value)
+    // Before the widths are counted; a cell is one line.
+    Cell::new(output::plain(&value.to_string()).replace('\n', " "))
 }

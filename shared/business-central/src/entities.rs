@@ -104,7 +104,7 @@ fn modified_of(table: &Table, entity: &Map<String, Json>) -> Option<Timestamp> {
 
 fn without_id(table: &Table) -> SystemError {
     let message = format!("a record of {} has no id in column {}", table.name, table.id_column);
-    SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message)
+    SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", couplet_model::Said::safe(message))
 }
 
 #[cfg(test)]

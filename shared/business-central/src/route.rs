@@ -1,5 +1,6 @@
 //! The two APIs a table can be reached through, and versions that remember through which one they were read.
 
+use couplet_model::Said;
 use couplet_model::record::Version;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
@@ -43,7 +44,7 @@ impl Route {
                  on in the settings",
                 table.name
             );
-            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
+            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message)));
         }
         let hidden = columns.iter().find(|name| {
             ***name != *table.id_column
@@ -52,7 +53,7 @@ impl Route {
         });
         if let Some(hidden) = hidden {
             let message = format!("the companion API does not show column {hidden} of table {}", table.name);
-            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
+            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message)));
         }
         Ok(Self::Companion)
     }
@@ -62,8 +63,9 @@ impl Route {
     /// # Errors
     /// When there is none, or it does not show these columns.
     pub fn for_ids(table: &Table, columns: &[&str], companion: bool) -> Result<Self, SystemError> {
-        let wrong =
-            |message: String| Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message));
+        let wrong = |message: String| {
+            Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message)))
+        };
         if !companion || !table.companion_takes_id {
             return wrong(format!("table {} takes no id for a new record without the companion app", table.name));
         }
@@ -83,7 +85,7 @@ impl Route {
         };
         set.ok_or_else(|| {
             let message = format!("no API of Business Central shows table {} with these columns", table.name);
-            SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message)
+            SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message))
         })
     }
 
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn f01_an_older_companion_app_that_refuses_the_id_is_a_fault_of_the_set_up() {
-        let refused = |message: &str| {
+        let refused = |message: &'static str| {
             SystemError::new(Side::BusinessCentral, SystemErrorKind::Refused, "BadRequest_InvalidOperation", message)
         };
         let explained = Route::Companion.explain_id(&table(), refused("Control 'id' is read-only."));
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn f20_a_missing_address_of_the_companion_means_a_missing_app_or_an_update() {
-        let error = |kind, code: &str| SystemError::new(Side::BusinessCentral, kind, code, "No HTTP resource");
+        let error = |kind, code: &'static str| SystemError::new(Side::BusinessCentral, kind, code, "No HTTP resource");
         let missing = error(SystemErrorKind::Protocol, "BadRequest_NotFound");
         for answered in [false, true] {
             let explained = Route::Companion.explain(missing.clone(), answered);

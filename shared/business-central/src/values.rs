@@ -1,5 +1,6 @@
 //! Values in the forms of Business Central: never null, blanks by type, options as XML-style names.
 
+use couplet_model::Said;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Access, FieldType, Side, Table};
@@ -102,7 +103,7 @@ pub(crate) fn body(table: &Table, values: &Values, purpose: Purpose) -> Result<M
 
 pub(crate) fn no_column(table: &Table, name: &str) -> SystemError {
     let message = format!("the catalogue knows no column {name} of table {}", table.name);
-    SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message)
+    SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message))
 }
 
 #[cfg(test)]

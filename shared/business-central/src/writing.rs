@@ -416,7 +416,7 @@ fn has_number(table: &Table, item: &Prepared) -> bool {
     number_column(table).is_some_and(|name| item.body.contains_key(name))
 }
 
-fn failure(kind: SystemErrorKind, message: &str) -> SystemError {
+fn failure(kind: SystemErrorKind, message: &'static str) -> SystemError {
     SystemError::new(Side::BusinessCentral, kind, "", message)
 }
 

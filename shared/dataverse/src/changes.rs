@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn only_a_refusal_that_speaks_of_tracking_means_a_table_without_it() {
-        let error = |kind, text: &str| SystemError::new(Side::Dataverse, kind, "0x80060888", text);
+        let error = |kind, text: &'static str| SystemError::new(Side::Dataverse, kind, "0x80060888", text);
         assert!(refuses_tracking(&error(SystemErrorKind::Protocol, "Change tracking is not enabled for entity 'x'.")));
         assert!(refuses_tracking(&error(SystemErrorKind::Refused, "ChangeTrackingEnabled is false")));
         assert!(!refuses_tracking(&error(SystemErrorKind::Protocol, "Could not find a property named 'x'.")));

@@ -97,7 +97,8 @@ impl DataverseClient {
                     note = Some(format!(
                         "The definitions of {} in Dataverse cannot be read ({}): columns that are secured, or rounded to fewer \
                          digits than usual, are not known.",
-                        table.name, error.message
+                        table.name,
+                        error.for_log()
                     ));
                 }
             }
@@ -130,7 +131,7 @@ impl DataverseClient {
                 return Err(error);
             }
             Err(error) => {
-                tracing::debug!(%error, "the rights in secured columns cannot be read");
+                tracing::debug!(error = error.for_log(), "the rights in secured columns cannot be read");
                 Json::Null
             }
         };

@@ -15,8 +15,9 @@ fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
     json.get(name).and_then(Json::as_str)
 }
 
+/// An error that names tables and columns only.
 fn protocol(message: impl Into<String>) -> SystemError {
-    SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message)
+    SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", couplet_model::Said::safe(message))
 }
 
 impl DataverseClient {

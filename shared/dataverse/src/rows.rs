@@ -192,12 +192,12 @@ pub(crate) fn lookup_beside<'a>(table: &'a Table, name: &str) -> Option<&'a str>
 
 pub(crate) fn no_column(table: &Table, name: &str) -> SystemError {
     let message = format!("the catalogue knows no column {name} of table {}", table.name);
-    SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message)
+    SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", couplet_model::Said::safe(message))
 }
 
 fn without_id(table: &Table) -> SystemError {
     let message = format!("a row of {} has no id in column {}", table.name, table.id_column);
-    SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", message)
+    SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", couplet_model::Said::safe(message))
 }
 
 fn guid(json: &Json) -> Option<RecordId> {

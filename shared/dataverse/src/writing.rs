@@ -99,7 +99,7 @@ impl DataverseClient {
             .collect();
         if could_heal && !misnamed.is_empty() {
             if let Err(error) = self.heal_navigation(table).await {
-                tracing::debug!(table = table.name, %error, "the names of the lookups cannot be read");
+                tracing::debug!(table = table.name, error = error.for_log(), "the names of the lookups cannot be read");
             }
             self.write_some(table, &set, writes, &misnamed, &mut outcomes).await;
         }
@@ -264,7 +264,7 @@ pub(crate) fn unanswered() -> SystemError {
 mod tests {
     use super::*;
 
-    fn error(kind: SystemErrorKind, code: &str, message: &str) -> SystemError {
+    fn error(kind: SystemErrorKind, code: &str, message: &'static str) -> SystemError {
         SystemError::new(Side::Dataverse, kind, code, message)
     }
 

@@ -1,7 +1,7 @@
 //! Why a use case could not do its work as a whole.
 
 use couplet_model::catalogue::UnknownMapping;
-use couplet_model::{RetryClass, SystemError};
+use couplet_model::{RetryClass, Said, SystemError};
 use couplet_store::StoreError;
 
 use crate::ports::QueueError;
@@ -32,6 +32,9 @@ pub enum EngineError {
     /// The set-up of one of the systems does not allow the work.
     #[error("{0}")]
     SetUp(String),
+    /// Values of the set-up, such as exchange rates, do not allow the work.
+    #[error("{0}")]
+    Values(String),
     /// The store belongs to another company or organization than the settings lead to.
     #[error("{0}")]
     SomebodyElses(String),
@@ -50,11 +53,29 @@ impl EngineError {
             Self::NotThereYet { .. }
             | Self::UnknownMapping(_)
             | Self::SetUp(_)
+            | Self::Values(_)
             | Self::SomebodyElses(_)
             | Self::Halted(_) => RetryClass::Configuration,
             Self::System(error) => error.retry_class(),
             Self::Store(error) => error.retry_class(),
             Self::Queue(_) | Self::LeaseLost(_) => RetryClass::RetryNow,
         }
+    }
+
+    /// What a log may repeat: no values of records.
+    pub fn for_log(&self) -> String {
+        match self {
+            Self::System(error) => error.for_log(),
+            Self::Store(error) => error.for_log(),
+            Self::Values(_) => "values of the set-up do not allow the work; couplet jobs shows which".to_owned(),
+            error => error.to_string(),
+        }
+    }
+}
+
+/// For the store whole, for a log as far as that may be.
+impl From<&EngineError> for Said {
+    fn from(error: &EngineError) -> Self {
+        Self::split(error.to_string(), error.for_log())
     }
 }

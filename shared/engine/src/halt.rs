@@ -144,7 +144,7 @@ impl Engine {
     /// Notes on a run that its records found the reason to stop.
     pub(crate) async fn fail_halted_run(&self, job: &str, run: RunId, error: &EngineError) {
         if let Err(unnoted) = self.store().fail_run(self.company(), job, run, self.now(), error.to_string()).await {
-            tracing::warn!(job, run = %run, error = %unnoted, "the stopped run could not be noted");
+            tracing::warn!(job, run = %run, error = unnoted.for_log(), "the stopped run could not be noted");
         }
     }
 }

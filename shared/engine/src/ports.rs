@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use couplet_model::message::Direction;
 use couplet_model::task::TaskMessage;
-use couplet_model::{Counters, MappingName, RecordMessage, RunId};
+use couplet_model::{Counters, MappingName, RecordMessage, RunId, Said};
 use jiff::{SignedDuration, Timestamp};
 
 /// The records queue, as the engine sees it.
@@ -74,15 +74,15 @@ pub enum Disposition {
     Done,
     /// It must come back.
     Return {
-        /// Why, for the log.
-        reason: String,
+        /// Why: whole for the store, and as far as a log may repeat it.
+        reason: Said,
         /// Not before this long; `None` leaves it to the queue's own back-off.
         after: Option<Duration>,
     },
     /// Nothing was tried, because another worker is at it: it must come again then, and this delivery was no attempt.
     Postpone {
-        /// Who is waited for, for the log.
-        reason: String,
+        /// Who is waited for.
+        reason: Said,
         /// Not before this long.
         after: Duration,
     },
@@ -90,7 +90,7 @@ pub enum Disposition {
 
 impl Disposition {
     /// Come back after the queue's own back-off.
-    pub fn again(reason: impl Into<String>) -> Self {
+    pub fn again(reason: impl Into<Said>) -> Self {
         Self::Return { reason: reason.into(), after: None }
     }
 }

@@ -14,6 +14,7 @@ use crate::facts::{Sight, TableFacts};
 use crate::filter::Filter;
 use crate::ids::RecordId;
 use crate::record::{Change, Record, Values, Version};
+use crate::said::Said;
 use crate::seen::Seen;
 use crate::table::{Side, Table};
 
@@ -260,14 +261,48 @@ pub struct SystemError {
     pub kind: SystemErrorKind,
     /// The system's error code, empty when it gave none.
     pub code: String,
-    /// What the system said, or what went wrong, for the operator. Holds no secret.
+    /// What the system said, or what went wrong, for the operator. Holds no secret; may hold values of records.
     pub message: String,
+    /// Whether the message holds no value of a record, so that a log may repeat it.
+    pub may_be_logged: bool,
 }
 
 impl SystemError {
     /// A failure of this kind.
-    pub fn new(side: Side, kind: SystemErrorKind, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { side, kind, code: code.into(), message: message.into() }
+    pub fn new(side: Side, kind: SystemErrorKind, code: impl Into<String>, message: impl Into<Said>) -> Self {
+        let message = message.into();
+        let may_be_logged = message.may_be_logged();
+        Self { side, kind, code: code.into(), message: message.into_text(), may_be_logged }
+    }
+
+    /// What a log may repeat: system, kind and code, and the message if it holds no value of a record.
+    pub fn for_log(&self) -> String {
+        match (self.may_be_logged, self.code.as_str()) {
+            (true, _) => self.to_string(),
+            (false, "") => self.phrase(),
+            (false, code) => format!("{} (code {code})", self.phrase()),
+        }
+    }
+
+    /// Which system failed how.
+    fn phrase(&self) -> String {
+        let side = self.side;
+        match &self.kind {
+            SystemErrorKind::Unreachable => format!("{side} cannot be reached"),
+            SystemErrorKind::Timeout => format!("{side} did not answer in time"),
+            SystemErrorKind::Throttled(pause) => format!("{side} asks for a pause of {} s", pause.as_secs()),
+            SystemErrorKind::Transient => format!("{side} failed for the moment"),
+            SystemErrorKind::NoSecret { .. } => format!("cannot sign in to {side}"),
+            SystemErrorKind::Unauthorized => format!("{side} refused the token"),
+            SystemErrorKind::Outage => format!("{side} does not answer as it should"),
+            SystemErrorKind::TooLarge => format!("too much for {side} at once"),
+            SystemErrorKind::Forbidden => format!("{side} denies access"),
+            SystemErrorKind::NotFound => format!("not found in {side}"),
+            SystemErrorKind::VersionConflict => format!("changed in {side} meanwhile"),
+            SystemErrorKind::Duplicate => format!("already in {side}"),
+            SystemErrorKind::Refused => format!("{side} refused the values"),
+            SystemErrorKind::Protocol => format!("unexpected answer of {side}"),
+        }
     }
 
     /// What to do with it.
@@ -294,24 +329,17 @@ impl SystemError {
 
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = self.side;
-        match &self.kind {
-            SystemErrorKind::Unreachable => write!(f, "{side} cannot be reached: {}", self.message),
-            SystemErrorKind::Timeout => write!(f, "{side} did not answer in time: {}", self.message),
-            SystemErrorKind::Throttled(pause) => {
-                write!(f, "{side} asks for a pause of {} s: {}", pause.as_secs(), self.message)
-            }
-            SystemErrorKind::Transient => write!(f, "{side} failed for the moment: {}", self.message),
-            SystemErrorKind::NoSecret { .. } => write!(f, "cannot sign in to {side}: {}", self.message),
-            SystemErrorKind::Unauthorized => write!(f, "{side} refused the token: {}", self.message),
-            SystemErrorKind::Outage => write!(f, "{side} does not answer as it should: {}", self.message),
-            SystemErrorKind::TooLarge => write!(f, "too much for {side} at once: {}", self.message),
-            SystemErrorKind::Forbidden => write!(f, "{side} denies access: {}", self.message),
-            SystemErrorKind::NotFound => write!(f, "not found in {side}: {}", self.message),
-            SystemErrorKind::VersionConflict => write!(f, "changed in {side} meanwhile: {}", self.message),
-            SystemErrorKind::Duplicate => write!(f, "already in {side}: {}", self.message),
-            SystemErrorKind::Refused => write!(f, "{side} refused the values: {}", self.message),
-            SystemErrorKind::Protocol => write!(f, "unexpected answer of {side}: {}", self.message),
+        write!(f, "{}: {}", self.phrase(), self.message)
+    }
+}
+
+/// For the store whole, for a log as far as that may be.
+impl From<&SystemError> for Said {
+    fn from(error: &SystemError) -> Self {
+        if error.may_be_logged {
+            Self::safe(error.to_string())
+        } else {
+            Self::split(error.to_string(), error.for_log())
         }
     }
 }
@@ -384,6 +412,17 @@ mod tests {
 
     fn link(token: &str) -> Position {
         Position::DeltaLink(format!("https://h/api/data/v9.2/accounts?$select=name&$deltatoken={token}"))
+    }
+
+    #[test]
+    fn f28_a_log_repeats_what_the_code_says_and_not_what_the_service_said() {
+        let kind = SystemErrorKind::Refused;
+        let said = SystemError::new(Side::Dataverse, kind.clone(), "0x80040203", "Jo is no name".to_owned());
+        assert_eq!(said.for_log(), "Dataverse refused the values (code 0x80040203)");
+        assert_eq!(said.to_string(), "Dataverse refused the values: Jo is no name");
+        let ours = SystemError::new(Side::Dataverse, kind, "", "the answer is no list");
+        assert_eq!(ours.for_log(), "Dataverse refused the values: the answer is no list");
+        assert_eq!((Said::from(&said).for_log(), Said::from(&said).may_be_logged()), (&*said.for_log(), false));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use couplet_model::Said;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use serde_json::Value as Json;
@@ -93,12 +94,14 @@ pub fn kind_of(status: u16, code: &str, retry_after: Option<Duration>) -> System
 
 /// The error an unsuccessful answer stands for.
 pub fn error_of(side: Side, reply: &Reply) -> SystemError {
-    let (code, message) = code_and_message(&reply.content).unwrap_or_else(|| (String::new(), plain(reply)));
+    let said = code_and_message(&reply.content).map(|(code, text)| (code, Said::from(text)));
+    let (code, message) = said.unwrap_or_else(|| (String::new(), plain(reply)));
     if reply.status == 401 {
         // It was sent twice, the second time with a token given just then: it is not the secret that is wrong.
-        let message = format!(
-            "it refuses a token that was given just now ({message}); that passes when the service is out of order, and \
-             otherwise the application has to be registered there again"
+        const REMEDY: &str = "that passes when the service is out of order, and otherwise the application has to be registered there again";
+        let message = Said::split(
+            format!("it refuses a token that was given just now ({message}); {REMEDY}"),
+            format!("it refuses a token that was given just now; {REMEDY}"),
         );
         return SystemError::new(side, SystemErrorKind::Outage, code, message);
     }
@@ -112,7 +115,8 @@ pub fn part_error(side: Side, part: &BatchPart) -> SystemError {
     if answer.is_none() && !says_enough && !is_marked_part(&part.headers, &part.body) {
         return unmarked(side, part.status);
     }
-    let (code, message) = answer.unwrap_or_else(|| (String::new(), format!("HTTP status {}", part.status)));
+    let said = answer.map(|(code, text)| (code, Said::from(text)));
+    let (code, message) = said.unwrap_or_else(|| (String::new(), Said::safe(format!("HTTP status {}", part.status))));
     SystemError::new(side, kind_of(part.status, &code, part.retry_after()), code, message)
 }
 
@@ -122,7 +126,7 @@ pub fn unmarked(side: Side, status: u16) -> SystemError {
         "a part of a batch was answered by something on the way, such as a gateway (status {status}); whether anything \
          was written is not known"
     );
-    SystemError::new(side, SystemErrorKind::Outage, "", message)
+    SystemError::new(side, SystemErrorKind::Outage, "", Said::safe(message))
 }
 
 /// Code and message of an OData error body, or of the token endpoint's.
@@ -148,13 +152,13 @@ fn without_correlation(message: &str) -> &str {
     message.split("CorrelationId:").next().unwrap_or(message).trim_end()
 }
 
-fn plain(reply: &Reply) -> String {
+fn plain(reply: &Reply) -> Said {
     let text = String::from_utf8_lossy(&reply.body);
     let text = text.trim();
     if text.is_empty() || text.starts_with('<') {
-        format!("HTTP status {} without an error body", reply.status)
+        Said::safe(format!("HTTP status {} without an error body", reply.status))
     } else {
-        format!("HTTP status {}: {}", reply.status, shorten(text))
+        Said::split(format!("HTTP status {}: {}", reply.status, shorten(text)), format!("HTTP status {}", reply.status))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use couplet_model::Said;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -21,7 +22,7 @@ use crate::content::read_json;
 use crate::correlation::{self, current_run};
 use crate::mark::foreign;
 use crate::pause::{Pause, back_off};
-use crate::request::{Repeat, Reply, Request};
+use crate::request::{Repeat, Reply, Request, plain_value};
 use crate::token::{Token, TokenSource};
 use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_headers};
 
@@ -120,7 +121,12 @@ impl Identity {
     pub fn new(settings: IdentitySettings) -> Result<Self, SystemError> {
         let side = settings.side;
         let refuse = |error: reqwest::Error| {
-            SystemError::new(side, SystemErrorKind::Protocol, "", format!("cannot set up HTTPS: {}", causes(&error)))
+            SystemError::new(
+                side,
+                SystemErrorKind::Protocol,
+                "",
+                Said::safe(format!("cannot set up HTTPS: {}", causes(&error))),
+            )
         };
         let mut builder = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -138,7 +144,9 @@ impl Identity {
         let authority = settings.authority.trim_end_matches('/');
         let roots: Result<Vec<ApiRoot>, NoAddress> = settings.roots.iter().map(|root| ApiRoot::parse(root)).collect();
         Ok(Self {
-            roots: roots.map_err(|error| SystemError::new(side, SystemErrorKind::Protocol, "", error.to_string()))?,
+            roots: roots.map_err(|error| {
+                SystemError::new(side, SystemErrorKind::Protocol, "", Said::safe(error.to_string()))
+            })?,
             side,
             client: builder.build().map_err(refuse)?,
             source: TokenSource {
@@ -340,7 +348,7 @@ impl Identity {
             .header(AUTHORIZATION, token.header.clone())
             .timeout(time);
         for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
+            builder = builder.header(*name, plain_value(value).as_ref());
         }
         if let Some(run) = current_run() {
             builder = builder.header(correlation::HEADER, run.to_string());
@@ -416,8 +424,9 @@ impl Identity {
         self.rest(wait, patience).await.map_err(|_| error)
     }
 
+    /// An error in words of our own, which hold no value of a record.
     fn error(&self, kind: SystemErrorKind, message: &str) -> SystemError {
-        SystemError::new(self.side, kind, "", message)
+        SystemError::new(self.side, kind, "", Said::safe(message))
     }
 
     /// A connection that broke, or was given this long. Running out of a few seconds says nothing about the request.

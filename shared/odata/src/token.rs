@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use couplet_model::Said;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use reqwest::header::HeaderValue;
@@ -79,7 +80,7 @@ fn foreign(side: Side, status: u16) -> SystemError {
         "something on the way answered instead of the token endpoint (status {status}), such as a gateway; if that \
          stays, see whether the authority in the settings is right"
     );
-    SystemError::new(side, SystemErrorKind::Outage, "", message)
+    SystemError::new(side, SystemErrorKind::Outage, "", Said::safe(message))
 }
 
 fn refusal(side: Side, reply: &Reply) -> SystemError {
@@ -98,7 +99,8 @@ fn refusal(side: Side, reply: &Reply) -> SystemError {
         "" => format!("the token endpoint answered with status {status}"),
         text => format!("no token for the application: {text}"),
     };
-    SystemError::new(side, kind, code, message)
+    // Nobody's record is known there.
+    SystemError::new(side, kind, code, Said::safe(message))
 }
 
 #[cfg(test)]

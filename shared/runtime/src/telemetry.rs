@@ -1,13 +1,17 @@
 //! Logs: one flat JSON object per line on AWS, plain lines on standard error for a person. `docs/logging.md` says what
 //! is in them; no personal data and no secret ever is.
 
+use std::io::Write;
+
 use json_subscriber::JsonLayer;
-use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::SystemTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Variable that says what is logged, such as `info,couplet_engine=debug`.
 pub const VARIABLE: &str = "COUPLET_LOG";
@@ -15,6 +19,8 @@ pub const VARIABLE: &str = "COUPLET_LOG";
 /// Where the Lambda runtime logs the error of an invocation that failed, and a panic: the handler has logged the error
 /// where it was handled, and [`log_panics`] the panic.
 const SAID_ALREADY: &str = "lambda_runtime::layers::panic=off";
+/// What the targets of our own lines begin with.
+const OURS: [&str; 1] = ["couplet"];
 
 /// Logs JSON to standard output, as the functions do.
 pub fn to_standard_output() {
@@ -52,19 +58,39 @@ where
         .with_target("target")
         .with_flattened_event()
         .with_top_level_flattened_span_list();
-    tracing_subscriber::registry().with(filter).with(layer)
+    tracing_subscriber::registry().with(filter).with(layer.with_filter(filter_fn(is_ours_or_important)))
+}
+
+/// What libraries say below `info` may hold headers and bodies of requests, and so secrets and values of records.
+fn is_ours_or_important(line: &Metadata<'_>) -> bool {
+    let libraries = LevelFilter::INFO;
+    *line.level() <= libraries || OURS.iter().any(|start| line.target().starts_with(start))
+}
+
+/// Every line a subscriber is asked for, as the functions write them, to a writer of one's own.
+pub fn lines_to<W>(wanted: &str, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    flat_json(EnvFilter::new(wanted), writer)
 }
 
 /// Logs lines to standard error, if the variable asks for it.
 pub fn to_standard_error_if_asked() {
     if let Ok(filter) = EnvFilter::try_from_env(VARIABLE) {
-        let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).try_init();
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = lines.with_filter(filter_fn(is_ours_or_important));
+        let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        // Its message may hold values of records; nobody to tell that nobody listens.
+        let _ = writeln!(std::io::stderr().lock(), "couplet panicked at {place}; please report that with what you did");
+    }));
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use serde_json::Value;
@@ -104,6 +130,21 @@ mod tests {
         let lines = kept.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("something else"));
+    }
+
+    #[test]
+    fn f28_libraries_are_not_asked_for_their_requests() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        tracing::subscriber::with_default(lines_to("trace", move || writer.clone()), || {
+            tracing::debug!(target: "hyper::proto", "a body");
+            tracing::trace!(target: "aws_smithy_runtime::client", "a header");
+            tracing::warn!(target: "hyper::proto", "a warning");
+            tracing::debug!(target: "couplet_odata::identity", "ours");
+        });
+        let lines = kept.lines().join("\n");
+        assert!(lines.contains("a warning") && lines.contains("ours"), "{lines}");
+        assert!(!lines.contains("a body") && !lines.contains("a header"), "{lines}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What can go wrong with the store, and what to do about it.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use couplet_model::RetryClass;
+use couplet_model::{RetryClass, Said};
 
 /// A failed call of the store.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,21 @@ impl StoreError {
         }
     }
 
+    /// What a log may repeat: not the names of records, nor what was to be stored.
+    pub fn for_log(&self) -> String {
+        match self {
+            Self::Stale { .. } => "an item of the store was changed by somebody else meanwhile".to_owned(),
+            Self::TooLarge { bytes, .. } => format!("an item of {bytes} bytes is too large for the store"),
+            Self::Corrupt { .. } => "an item cannot be read from the store".to_owned(),
+            // The code; the message may repeat what was sent.
+            Self::Refused(text) => {
+                let code = text.split_once(": ").map_or("", |(code, _)| code);
+                format!("DynamoDB refused the request {code}").trim_end().to_owned()
+            }
+            error => error.to_string(),
+        }
+    }
+
     pub(crate) fn corrupt(what: impl Into<String>, reason: &(impl ToString + ?Sized)) -> Self {
         Self::Corrupt { what: what.into(), reason: reason.to_string() }
     }
@@ -105,6 +120,13 @@ impl StoreError {
             | "MissingAuthenticationTokenException" => Self::AccessDenied(text),
             _ => Self::Refused(text),
         }
+    }
+}
+
+/// For the store whole, for a log as far as that may be.
+impl From<&StoreError> for Said {
+    fn from(error: &StoreError) -> Self {
+        Self::split(error.to_string(), error.for_log())
     }
 }
 

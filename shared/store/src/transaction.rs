@@ -160,7 +160,7 @@ impl Store {
             match cause(reasons, cancelled.message().unwrap_or_default()) {
                 Cause::Conditions => return Ok(verdicts(groups, reasons)),
                 Cause::Passing(last) => {
-                    tracing::debug!(reason = %last, "transaction cancelled, trying again");
+                    tracing::debug!(reason = last.for_log(), "transaction cancelled, trying again");
                     if !backoff.pause().await {
                         return Err(last);
                     }

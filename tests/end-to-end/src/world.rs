@@ -166,6 +166,15 @@ impl World {
         build_engine(&self.parts, &self.business_central, &self.dataverse, direct, queues, options)
     }
 
+    /// Another engine on a store of its own, with the queue of this world.
+    #[must_use]
+    pub fn another_engine_on(&self, store: Store, options: EngineOptions) -> Engine {
+        let queues = (Arc::clone(&self.queue), Arc::clone(&self.tasks));
+        let direct = (self.business_central.url(), self.dataverse.url());
+        let parts = Parts { store, ..self.parts.clone() };
+        build_engine(&parts, &self.business_central, &self.dataverse, direct, queues, options)
+    }
+
     /// Another engine on the same store and queue, that reaches the systems through proxies.
     #[must_use]
     pub fn engine_through(&self, business_central: &Proxy, dataverse: &Proxy, options: EngineOptions) -> Engine {

@@ -7,7 +7,7 @@ use couplet_model::decision::Decision;
 use couplet_model::message::Treatment;
 use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote, Need};
 use couplet_model::table::Side;
-use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, RecordMessage};
+use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, RecordMessage, Said};
 use couplet_store::{Commit, CommitResult, ErrorRecord, Failure, FailureChange, FailureKind, Wait};
 use jiff::Timestamp;
 
@@ -64,7 +64,7 @@ impl Batch<'_> {
             Ok(results) => results,
             Err(error) => {
                 // What was stored of it comes out as stale when it is processed again; nothing is lost.
-                let reason = error.to_string();
+                let reason = Said::from(&error);
                 for index in places {
                     self.entries[index].end = Some(End::Returned { reason: reason.clone(), after: None });
                 }
@@ -73,7 +73,7 @@ impl Batch<'_> {
         };
         for (index, result) in places.into_iter().zip(results) {
             if result == CommitResult::Stale {
-                let reason = "another worker changed this pair meanwhile".to_owned();
+                let reason = "another worker changed this pair meanwhile".into();
                 self.entries[index].end = Some(End::Returned { reason, after: None });
             }
         }

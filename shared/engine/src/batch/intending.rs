@@ -149,7 +149,9 @@ impl Batch<'_> {
             if let Some(until) = held_until(coupling, now, engine.asking()) {
                 let wait = until.duration_since(now).unsigned_abs();
                 entry.postpone(
-                    format!("another worker is about to couple this record, until {until} at the latest"),
+                    couplet_model::Said::safe(format!(
+                        "another worker is about to couple this record, until {until} at the latest"
+                    )),
                     wait,
                 );
                 continue;

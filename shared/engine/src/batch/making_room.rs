@@ -80,7 +80,7 @@ impl Batch<'_> {
             let side = self.direction.destination();
             for result in self.engine.system(side).write(self.mapping.table(side), &writes).await {
                 if let Err(error) = result {
-                    tracing::debug!(mapping = %self.mapping.name, error = %error, "a holder kept its key for now");
+                    tracing::debug!(mapping = %self.mapping.name, error = error.for_log(), "a holder kept its key for now");
                 }
             }
         }
@@ -90,12 +90,20 @@ impl Batch<'_> {
             let entry = &mut self.entries[index];
             let problem = match holder {
                 Holder::Leaving(_) => {
-                    entry.give_back(format!("another {table} gives up {value} first"), Some(Duration::ZERO));
+                    let reason = couplet_model::Said::split(
+                        format!("another {table} gives up {value} first"),
+                        format!("another {table} gives up the key first"),
+                    );
+                    entry.give_back(reason, Some(Duration::ZERO));
                     continue;
                 }
                 // It was given up between the two looks.
                 Holder::Nobody if entry.receive_count <= 1 => {
-                    entry.give_back(format!("another {table} has just given up {value}"), Some(Duration::ZERO));
+                    let reason = couplet_model::Said::split(
+                        format!("another {table} has just given up {value}"),
+                        format!("another {table} has just given up the key"),
+                    );
+                    entry.give_back(reason, Some(Duration::ZERO));
                     continue;
                 }
                 Holder::Nobody => {

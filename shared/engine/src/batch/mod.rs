@@ -24,7 +24,7 @@ use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
 use couplet_model::outcome::{FieldNote, Need};
 use couplet_model::own_writes::Agreement;
 use couplet_model::{
-    ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId,
+    ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId, Said,
 };
 use couplet_odata::correlation::in_the_name_of;
 use jiff::{SignedDuration, Timestamp};
@@ -91,12 +91,12 @@ struct Entry {
 enum End {
     Settled(Outcome),
     Returned {
-        reason: String,
+        reason: Said,
         after: Option<Duration>,
     },
     /// Another worker is at the record.
     Postponed {
-        reason: String,
+        reason: Said,
         after: Duration,
     },
 }
@@ -152,13 +152,13 @@ impl Entry {
         self.end.get_or_insert(End::Settled(outcome));
     }
 
-    fn give_back(&mut self, reason: impl Into<String>, after: Option<Duration>) {
+    fn give_back(&mut self, reason: impl Into<Said>, after: Option<Duration>) {
         self.end.get_or_insert(End::Returned { reason: reason.into(), after });
     }
 
     /// Gives a message back for a failure of this class. What the service asked to wait for, and an outage, are no
     /// attempts of the record: it waits as long as it must, and an alarm tells of the outage.
-    fn give_back_for(&mut self, class: RetryClass, reason: String) {
+    fn give_back_for(&mut self, class: RetryClass, reason: impl Into<Said>) {
         match class {
             RetryClass::Outage => {
                 self.is_held_by_outage = self.is_open();
@@ -169,7 +169,7 @@ impl Entry {
         }
     }
 
-    fn postpone(&mut self, reason: impl Into<String>, after: Duration) {
+    fn postpone(&mut self, reason: impl Into<Said>, after: Duration) {
         self.end.get_or_insert(End::Postponed { reason: reason.into(), after });
     }
 }
@@ -216,7 +216,7 @@ impl Engine {
             Ok(standing) => standing,
             Err(error) => {
                 let after = error_pause(&error).or_else(|| pause_of(error.retry_class(), 1));
-                let reason = error.to_string();
+                let reason = Said::from(&error);
                 dispositions.fill(Disposition::Return { reason, after });
                 return BatchReport { dispositions, groups: reports };
             }
@@ -231,7 +231,7 @@ impl Engine {
                     message.company,
                     self.company()
                 );
-                dispositions[place] = Disposition::Return { reason, after: Some(SET_UP_PAUSE) };
+                dispositions[place] = Disposition::Return { reason: Said::safe(reason), after: Some(SET_UP_PAUSE) };
                 continue;
             }
             let key = (message.mapping.clone(), message.direction, message.job.clone(), message.run);
@@ -242,7 +242,7 @@ impl Engine {
             Err(error) => {
                 let after = pause_of(error.retry_class(), 1);
                 for (place, _) in groups.into_values().flatten() {
-                    dispositions[place] = Disposition::Return { reason: error.to_string(), after };
+                    dispositions[place] = Disposition::Return { reason: (&error).into(), after };
                 }
                 return BatchReport { dispositions, groups: reports };
             }
@@ -287,7 +287,7 @@ impl Engine {
 
 fn refuse(dispositions: &mut [Disposition], deliveries: &[(usize, Delivery)], reason: &str) {
     for (place, _) in deliveries {
-        dispositions[*place] = Disposition::Return { reason: reason.to_owned(), after: Some(SET_UP_PAUSE) };
+        dispositions[*place] = Disposition::Return { reason: Said::safe(reason), after: Some(SET_UP_PAUSE) };
     }
 }
 
@@ -320,7 +320,7 @@ impl Batch<'_> {
             Err(Stop::Died) => {
                 // A dead worker deletes no message, whatever it had done before.
                 for entry in &mut self.entries {
-                    entry.end = Some(End::Returned { reason: "the worker died".to_owned(), after: None });
+                    entry.end = Some(End::Returned { reason: "the worker died".into(), after: None });
                 }
                 return;
             }
@@ -329,8 +329,8 @@ impl Batch<'_> {
                 let class = error.retry_class();
                 for entry in self.open_mut() {
                     match halted {
-                        Some(pause) => entry.give_back(error.to_string(), Some(pause)),
-                        None => entry.give_back_for(class, error.to_string()),
+                        Some(pause) => entry.give_back(&error, Some(pause)),
+                        None => entry.give_back_for(class, &error),
                     }
                 }
             }

@@ -94,7 +94,10 @@ impl Batch<'_> {
         entry.coupling = Some(stored);
         // The values of the former record bind nobody: the source wins, as when two records are coupled anew (R50).
         entry.adopted = true;
-        tracing::info!(mapping = %mapping.name, record = %entry.record(), "{note}");
+        tracing::info!(
+            mapping = %mapping.name, record = %entry.record(),
+            "its partner in {side} was made again, and its coupling moved to the new one"
+        );
         engine.store().add_remark(engine.company(), &self.job, self.run, &note).await?;
         Ok(true)
     }

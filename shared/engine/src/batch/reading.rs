@@ -33,7 +33,8 @@ impl Batch<'_> {
             let Some(coupling) = &entry.coupling else { continue };
             if let Some(until) = held_until(coupling, now, engine.asking()) {
                 let wait = until.duration_since(now).unsigned_abs();
-                entry.postpone(format!("another worker is writing this pair, until {until} at the latest"), wait);
+                let reason = format!("another worker is writing this pair, until {until} at the latest");
+                entry.postpone(couplet_model::Said::safe(reason), wait);
             } else if coupling.reserved_by() == Some(self.direction.reverse()) {
                 let partner = coupling.id(self.direction.destination());
                 entry.settle(Outcome::Waiting(Need {

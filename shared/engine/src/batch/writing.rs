@@ -133,7 +133,7 @@ impl Batch<'_> {
         let engine = self.engine;
         let given_up = engine.store().claim(engine.company(), &self.mapping.name, &couplings).await;
         if let Err(error) = given_up {
-            debug!(mapping = %self.mapping.name, error = %error, "claims could not be given up and will end by themselves");
+            debug!(mapping = %self.mapping.name, error = error.for_log(), "claims could not be given up and will end by themselves");
         }
     }
 
@@ -260,7 +260,7 @@ pub(super) fn end_with(entry: &mut Entry, error: &SystemError, table: &str, hint
             entry.settle(Outcome::Failed(DataFailure::new(message)));
         }
         // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
-        class => entry.give_back_for(class, error.to_string()),
+        class => entry.give_back_for(class, error),
     }
 }
 

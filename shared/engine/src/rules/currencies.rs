@@ -119,7 +119,7 @@ impl PreparedRules for Prepared {
 pub(crate) async fn exchange_rate(engine: &Engine, code: &str) -> Result<Decimal, EngineError> {
     let base = engine.base_currency().await?.iso_code.clone();
     let rates = read_rates(engine, BTreeSet::from([code.to_owned()])).await?;
-    rates.between(&base, code).map_err(|failure| EngineError::SetUp(failure.message))
+    rates.between(&base, code).map_err(|failure| EngineError::Values(failure.message))
 }
 
 /// The rates in force of some currencies, of the base currency, and of those that their rates lead to.

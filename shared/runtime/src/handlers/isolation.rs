@@ -37,7 +37,7 @@ where
             }
         }
     }
-    let panicked = || Disposition::Return { reason: "its synchronization panicked".to_owned(), after: None };
+    let panicked = || Disposition::Return { reason: "its synchronization panicked".into(), after: None };
     dispositions.into_iter().map(|disposition| disposition.unwrap_or_else(panicked)).collect()
 }
 

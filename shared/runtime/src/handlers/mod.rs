@@ -1,6 +1,7 @@
 //! What the functions do, the same on AWS and on the embedded cloud.
 
 mod isolation;
+mod reading;
 mod refresh_availability;
 mod returning;
 mod run_job;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use couplet_model::Said;
 use couplet_store::DeadLetter;
 use jiff::Timestamp;
 
@@ -57,7 +58,7 @@ impl Envelope {
 pub(super) struct Returned {
     pub envelope: Envelope,
     /// Why.
-    pub reason: String,
+    pub reason: Said,
     /// Until it comes again.
     pub pause: Duration,
     /// Whether it does not: the queue moves it to the dead letters.
@@ -66,7 +67,7 @@ pub(super) struct Returned {
 
 impl Returned {
     /// Gives a message back, after a pause that was asked for, or one that doubles with every attempt.
-    pub fn new(retries: Retries, envelope: Envelope, reason: String, after: Option<Duration>) -> Self {
+    pub fn new(retries: Retries, envelope: Envelope, reason: impl Into<Said>, after: Option<Duration>) -> Self {
         let is_given_up = envelope.receive_count >= retries.max_receives;
         let pause = match after {
             // The queue sees that its receives are used up only when it would deliver it again.
@@ -74,7 +75,7 @@ impl Returned {
             Some(after) => after.min(LONGEST_ASKED),
             None => back_off(envelope.receive_count, retries.first).min(LONGEST_RETRY),
         };
-        Self { envelope, reason, pause, is_given_up }
+        Self { envelope, reason: reason.into(), pause, is_given_up }
     }
 }
 
@@ -85,7 +86,7 @@ pub(super) struct Postponed {
     /// What is to be delivered later.
     pub body: String,
     /// Who is waited for.
-    pub reason: String,
+    pub reason: Said,
     /// Until it is delivered.
     pub pause: Duration,
 }
@@ -97,12 +98,14 @@ impl Postponed {
         retries: Retries,
         envelope: Envelope,
         body: String,
-        reason: String,
+        reason: impl Into<Said>,
         after: Duration,
     ) -> Result<Self, Returned> {
+        let reason = reason.into();
         let pause = after.saturating_add(CLOCKS_DIFFER).min(LONGEST_RETRY);
         if envelope.waits >= MOST_WAITS {
-            let reason = format!("{reason}; it has waited {} times and is no longer waited for", envelope.waits);
+            let waits = format!("; it has waited {} times and is no longer waited for", envelope.waits);
+            let reason = reason.followed_by(&waits);
             return Err(Returned::new(retries, envelope, reason, Some(pause)));
         }
         Ok(Self { envelope, body, reason, pause })
@@ -176,7 +179,7 @@ async fn note_dead_letters(application: &Application, returned: &[Returned]) {
         .filter(|message| message.is_given_up)
         .map(|message| DeadLetter {
             message_id: message.envelope.message_id.clone(),
-            reason: message.reason.clone(),
+            reason: message.reason.to_string(),
             at: now,
         })
         .collect();
@@ -185,7 +188,11 @@ async fn note_dead_letters(application: &Application, returned: &[Returned]) {
     }
     let engine = &application.engine;
     if let Err(error) = engine.store().note_dead_letters(engine.company(), &letters).await {
-        tracing::warn!(messages = letters.len(), "why messages became dead letters could not be noted: {error}");
+        tracing::warn!(
+            messages = letters.len(),
+            "why messages became dead letters could not be noted: {}",
+            error.for_log()
+        );
     }
 }
 
@@ -222,7 +229,7 @@ mod tests {
     const RETRIES: Retries = Retries { first: FIRST, max_receives: 5 };
 
     fn returned(receive_count: u32, after: Option<Duration>) -> Returned {
-        Returned::new(RETRIES, envelope(receive_count, 0), "down".to_owned(), after)
+        Returned::new(RETRIES, envelope(receive_count, 0), "down", after)
     }
 
     fn envelope(receive_count: u32, waits: u32) -> Envelope {
@@ -233,7 +240,7 @@ mod tests {
     fn f32_a_message_that_goes_round_without_end_is_given_up_in_the_end() {
         let delivered = |receive_count, waits| {
             let after = Duration::from_secs(300);
-            Postponed::or_returned(RETRIES, envelope(receive_count, waits), "body".to_owned(), "down".to_owned(), after)
+            Postponed::or_returned(RETRIES, envelope(receive_count, waits), "body".to_owned(), "down", after)
         };
         assert_eq!(delivered(5, 0).expect("waits").later().waits, 1);
         assert_eq!(delivered(1, MOST_WAITS - 1).expect("waits for the last time").later().waits, MOST_WAITS);
@@ -281,7 +288,7 @@ mod tests {
     fn f24_a_message_that_waits_comes_only_when_the_other_worker_must_be_done() {
         let wait = |milliseconds| {
             let after = Duration::from_millis(milliseconds);
-            let waiting = Postponed::or_returned(RETRIES, envelope(5, 0), String::new(), String::new(), after);
+            let waiting = Postponed::or_returned(RETRIES, envelope(5, 0), String::new(), "held", after);
             whole_seconds(waiting.expect("waits").pause)
         };
         // By a clock that is up to a second ahead of the other worker's.

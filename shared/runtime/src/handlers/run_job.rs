@@ -153,7 +153,7 @@ pub(super) fn answer(
             Ok(answer)
         }
         Err(error) => {
-            tracing::error!(retry = ?error.retry_class(), "run failed: {error}");
+            tracing::error!(retry = ?error.retry_class(), "run failed: {}", error.for_log());
             application.metrics.tell(("Job", job), &failed(), &[]);
             Err(error)
         }

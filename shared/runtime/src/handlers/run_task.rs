@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use couplet_engine::{RunReport, RunStatus};
+use couplet_model::Said;
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use jiff::Timestamp;
 use tracing::Instrument;
 
+use super::reading::{cannot_be_read, unreadable};
 use super::returning::{Envelope, Postponed, Returned, give_back, postpone};
 use super::run_job::answer;
 use crate::wiring::Application;
@@ -18,9 +20,9 @@ const SET_UP_PAUSE: Duration = Duration::from_secs(60);
 /// Why a task was not done.
 enum NotDone {
     /// It failed, and has to come again; after this pause, if one is known.
-    Failed(String, Option<Duration>),
+    Failed(Said, Option<Duration>),
     /// Another worker is at it, for so long at most.
-    Held(String, Duration),
+    Held(Said, Duration),
 }
 
 /// Does the tasks of an event, one after the other. What is named in the answer goes back into the queue; everything
@@ -35,11 +37,12 @@ pub async fn run_task(application: &Application, event: SqsEvent, deadline: Opti
             let done = match parse(&body, application) {
                 Ok(task) => work(application, &task, deadline).await,
                 Err(problem) => {
-                    let reason = format!("the task cannot be read: {problem}");
+                    let reason = cannot_be_read("the task", &problem);
                     tracing::error!(
                         message_id = envelope.message_id,
                         receive_count = envelope.receive_count,
-                        "{reason}"
+                        "{}",
+                        reason.for_log()
                     );
                     Err(NotDone::Failed(reason, None))
                 }
@@ -65,13 +68,13 @@ pub async fn run_task(application: &Application, event: SqsEvent, deadline: Opti
     .await
 }
 
-fn parse(body: &str, application: &Application) -> Result<Task, String> {
-    let message: TaskMessage = serde_json::from_str(body).map_err(|error| error.to_string())?;
+fn parse(body: &str, application: &Application) -> Result<Task, Said> {
+    let message: TaskMessage = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
     let company = application.engine.company();
     if message.v != TASK_FORMAT {
-        Err(format!("its format {} is not {TASK_FORMAT}", message.v))
+        Err(Said::safe(format!("its format {} is not {TASK_FORMAT}", message.v)))
     } else if message.company != company {
-        Err(format!("it belongs to company {}; this function works for {company}", message.company))
+        Err(Said::safe(format!("it belongs to company {}; this function works for {company}", message.company)))
     } else {
         Ok(message.task)
     }
@@ -93,9 +96,9 @@ async fn work(application: &Application, task: &Task, deadline: Option<Instant>)
         let class = report.as_ref().err().map(couplet_engine::EngineError::retry_class);
         match (answer(application, &next.job, report), class) {
             (Err(error), Some(couplet_model::RetryClass::Configuration)) => {
-                Err(NotDone::Failed(error.to_string(), Some(SET_UP_PAUSE)))
+                Err(NotDone::Failed((&error).into(), Some(SET_UP_PAUSE)))
             }
-            (Err(error), _) => Err(NotDone::Failed(error.to_string(), None)),
+            (Err(error), _) => Err(NotDone::Failed((&error).into(), None)),
             (Ok(_), _) => Ok(()),
         }
     }
@@ -103,6 +106,9 @@ async fn work(application: &Application, task: &Task, deadline: Option<Instant>)
     .await
 }
 
-fn held(next: &Continuation, until: Timestamp) -> String {
-    format!("leg {} of the run {} of {} is being worked until {until} at the latest", next.leg, next.run, next.job)
+fn held(next: &Continuation, until: Timestamp) -> Said {
+    Said::safe(format!(
+        "leg {} of the run {} of {} is being worked until {until} at the latest",
+        next.leg, next.run, next.job
+    ))
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use couplet_engine::{Delivery, Disposition, GroupReport};
+use couplet_model::Said;
 use couplet_model::message::{MESSAGE_FORMAT, RecordMessage};
 use tracing::Instrument;
 
 use super::isolation::isolated;
+use super::reading::{cannot_be_read, unreadable};
 use super::returning::{Envelope, Postponed, Returned, give_back, postpone};
 use crate::metrics::{Metric, Metrics};
 use crate::wiring::{Application, Retries};
@@ -20,7 +22,7 @@ const NAMED_RECORDS: usize = 10;
 /// A message that was delivered.
 struct Incoming {
     envelope: Envelope,
-    body: Result<RecordMessage, String>,
+    body: Result<RecordMessage, Said>,
 }
 
 /// A record, or a message that is none, that goes back.
@@ -76,12 +78,12 @@ fn read(message: &SqsMessage) -> Incoming {
     Incoming { envelope: Envelope::of(message), body: parse(message.body.as_deref().unwrap_or_default()) }
 }
 
-fn parse(body: &str) -> Result<RecordMessage, String> {
-    let message: RecordMessage = serde_json::from_str(body).map_err(|error| error.to_string())?;
+fn parse(body: &str) -> Result<RecordMessage, Said> {
+    let message: RecordMessage = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
     if message.v == MESSAGE_FORMAT {
         Ok(message)
     } else {
-        Err(format!("its format {} is not {MESSAGE_FORMAT}", message.v))
+        Err(Said::safe(format!("its format {} is not {MESSAGE_FORMAT}", message.v)))
     }
 }
 
@@ -96,7 +98,7 @@ fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, retries: Retries
     let mut judged = Judged::default();
     for message in incoming {
         let (record, reason, after) = match &message.body {
-            Err(problem) => (None, format!("the message cannot be read: {problem}"), None),
+            Err(problem) => (None, cannot_be_read("the message", problem), None),
             Ok(record) => match dispositions.next() {
                 Some(Disposition::Done) => continue,
                 Some(Disposition::Return { reason, after }) => (Some(record), reason, after),
@@ -109,9 +111,9 @@ fn judge(incoming: &[Incoming], dispositions: Vec<Disposition>, retries: Retries
                         }
                         continue;
                     }
-                    Err(problem) => (Some(record), format!("{reason}; it cannot be sent anew: {problem}"), Some(after)),
+                    Err(_) => (Some(record), Said::from("it waits, and cannot be sent anew"), Some(after)),
                 },
-                None => (Some(record), "it was not answered for".to_owned(), None),
+                None => (Some(record), Said::from("it was not answered for"), None),
             },
         };
         let message = Returned::new(retries, message.envelope.clone(), reason, after);
@@ -130,7 +132,7 @@ fn later(record: &RecordMessage) -> Result<String, serde_json::Error> {
 fn log_waiting(waiting: &[Postponed]) {
     let mut groups: BTreeMap<&str, (usize, Duration)> = BTreeMap::new();
     for message in waiting {
-        let (records, pause) = groups.entry(&message.reason).or_default();
+        let (records, pause) = groups.entry(message.reason.for_log()).or_default();
         *records += 1;
         *pause = message.pause.max(*pause);
     }
@@ -144,12 +146,12 @@ fn log(back: &[Back<'_>]) {
     let mut groups: BTreeMap<(&str, bool, Option<String>), Vec<&Back<'_>>> = BTreeMap::new();
     for back in back {
         let run = back.record.map(|record| format!("{} {} {}", record.mapping, record.direction, record.run));
-        groups.entry((&back.message.reason, back.message.is_given_up, run)).or_default().push(back);
+        groups.entry((back.message.reason.for_log(), back.message.is_given_up, run)).or_default().push(back);
         if let Some(record) = back.record {
             tracing::debug!(
                 mapping = %record.mapping, direction = record.direction.as_str(), run = %record.run,
                 record = %record.record, message_id = back.message.envelope.message_id,
-                receive_count = back.message.envelope.receive_count, "record returned: {}", back.message.reason
+                receive_count = back.message.envelope.receive_count, "record returned: {}", back.message.reason.for_log()
             );
         }
     }
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn a_returned_record_comes_again_later_with_every_attempt() {
         let incoming = event();
-        let down = || Disposition::Return { reason: "Dataverse failed for the moment".to_owned(), after: None };
+        let down = || Disposition::Return { reason: "Dataverse failed for the moment".into(), after: None };
         let back = judge(&incoming, vec![down(), down()], RETRIES).back;
         let pauses: Vec<_> =
             back.iter().map(|back| (back.message.envelope.message_id.as_str(), back.message.pause.as_secs())).collect();
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn f24_a_record_that_waits_for_another_worker_is_sent_anew_without_its_snapshot() {
         let incoming = event();
-        let wait = || Disposition::Postpone { reason: "held".to_owned(), after: Duration::from_millis(178_400) };
+        let wait = || Disposition::Postpone { reason: "held".into(), after: Duration::from_millis(178_400) };
         let judged = judge(&incoming, vec![wait(), Disposition::Done], RETRIES);
         assert_eq!(judged.waiting.len(), 1);
         let sent: RecordMessage = serde_json::from_str(&judged.waiting[0].body).expect("a record message");

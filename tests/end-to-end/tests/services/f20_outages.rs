@@ -38,7 +38,7 @@ async fn deliver_in_vain(world: &World, engine: &couplet_engine::Engine) -> Vec<
                 Disposition::Return { .. } => world.queue.give_back(delivery),
                 Disposition::Postpone { reason, after } => {
                     assert!(after.as_secs() >= 60, "{after:?} is soon");
-                    reasons.push(reason);
+                    reasons.push(reason.to_string());
                     world.queue.postpone(delivery);
                 }
             }

@@ -29,6 +29,7 @@ mod f24_pauses;
 mod f25_waiting_records;
 mod f26_bounds;
 mod f27_links_that_lead_away;
+mod f28_values_in_logs;
+mod f30_forged_messages;
 mod f32_loops;
 mod f33_failing_runs;
-mod f30_forged_messages;
