@@ -44,6 +44,22 @@ fn a_misspelt_setting_gets_the_nearest_name() {
     assert!(line.contains("did you mean switches.ownership?"), "{line}");
 }
 
+#[cfg(unix)]
+#[test]
+fn f29_warnings_stop_nothing_and_addresses_that_lead_nowhere_do() {
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    workplace.let_others_read(true);
+    let ended = workplace.couplet_with(&["jobs"], &[("COUPLET_SHOP_TOKEN", "s3cret")]);
+    assert_eq!(ended.code, 0, "{}", ended.errors);
+    for part in ["couplet.toml holds a secret and can be read by others", "COUPLET_SHOP_TOKEN is no setting"] {
+        assert!(ended.errors.contains(part), "{part}: {}", ended.errors);
+    }
+    assert!(!ended.errors.contains("s3cret"), "{}", ended.errors);
+    let workplace = Workplace::with_settings("http://127.0.0.1:1/myOrg", "");
+    let line = workplace.couplet(&["jobs"]).failed_with_one_line();
+    assert!(line.contains("/myOrg, which does not belong there; set http://127.0.0.1:1"), "{line}");
+}
+
 #[test]
 fn an_unknown_name_gets_the_nearest_one() {
     let workplace = Workplace::with_settings("http://127.0.0.1:1", "");

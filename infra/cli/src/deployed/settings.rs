@@ -5,7 +5,6 @@ use aws_sdk_lambda::Client;
 use couplet_runtime::configuration::{Environment, KEYS, Settings, Sources};
 
 use super::Stack;
-use crate::output;
 
 /// The function whose environment is read; every function has the settings that are needed for looking.
 const FUNCTION: &str = "run-job";
@@ -48,8 +47,9 @@ fn from_function(variables: Environment) -> anyhow::Result<(Settings, Sources)> 
         }
     }
     let sources = Sources::of_environment(&environment);
-    for warning in sources.warnings() {
-        output::note(&format!("the stack: {warning}"));
+    // Nobody else's variables are there: a setting of another version may change what the others mean.
+    if let Some(name) = sources.unknown().first() {
+        bail!("this version has no setting {name}");
     }
     Ok((Settings::from_sources(&sources)?, sources))
 }
@@ -78,12 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_a_newer_version_is_named_and_ignored() {
+    fn a_setting_of_a_newer_version_is_named() {
         let mut variables = variables();
         variables.insert("COUPLET_SWITCHES_TELEPATHY".to_owned(), "true".to_owned());
-        let (_, sources) = from_function(variables).expect("the others are known");
-        let [warning] = sources.warnings() else { panic!("{:?}", sources.warnings()) };
-        assert!(warning.contains("COUPLET_SWITCHES_TELEPATHY"), "{warning}");
+        let error = from_function(variables).expect_err("unknown").to_string();
+        assert!(error.contains("COUPLET_SWITCHES_TELEPATHY"), "{error}");
     }
 
     #[test]

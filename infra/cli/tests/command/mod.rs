@@ -72,7 +72,7 @@ url = "{address}"
 
 {more}"#
         );
-        std::fs::write(workplace.path("couplet.toml"), settings).expect("a file");
+        workplace.write_settings(&settings);
         workplace
     }
 
@@ -92,8 +92,25 @@ url = "{address}"
             section(url.clone(), business_central.authority(), business_central.credentials()),
             section(dataverse.url(), dataverse.authority(), dataverse.credentials()),
         );
-        std::fs::write(workplace.path("couplet.toml"), settings).expect("a file");
+        workplace.write_settings(&settings);
         workplace
+    }
+
+    /// Writes the settings, which hold secrets, for their owner alone.
+    fn write_settings(&self, settings: &str) {
+        let file = self.path("couplet.toml");
+        std::fs::write(&file, settings).expect("a file");
+        self.let_others_read(false);
+    }
+
+    /// Whether others than their owner can read the settings.
+    pub fn let_others_read(&self, can: bool) {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::Permissions::from_mode(if can { 0o644 } else { 0o600 });
+            std::fs::set_permissions(self.path("couplet.toml"), mode).expect("ours");
+        }
     }
 
     /// A path in the folder.

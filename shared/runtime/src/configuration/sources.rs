@@ -28,6 +28,7 @@ pub struct Sources {
     arns: BTreeMap<&'static str, Found>,
     file: Option<PathBuf>,
     warnings: Vec<String>,
+    unknown: Vec<String>,
 }
 
 impl Sources {
@@ -62,6 +63,11 @@ impl Sources {
         }
         sources.read_environment(environment);
         Ok(sources)
+    }
+
+    /// Variables with our prefix that are no settings of this version.
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
     }
 
     /// What works and should be looked at all the same, in words for the operator.
@@ -103,6 +109,7 @@ impl Sources {
                 // It may belong to another tool, or to a newer version.
                 let near = nearest(name, variables.iter().map(String::as_str));
                 let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                self.unknown.push(name.clone());
                 let name = name.escape_debug();
                 self.warnings.push(format!("the environment variable {name} is no setting and is ignored{near}"));
                 continue;
