@@ -20,6 +20,7 @@ pub fn number(value: impl ToString) -> Cell {
 }
 
 /// A text.
+#[expect(clippy::needless_pass_by_value, reason = "callers give what they have, borrowed or not")]
 pub fn text(value: impl ToString) -> Cell {
     // Before the widths are counted; a cell is one line.
     Cell::new(output::plain(&value.to_string()).replace('\n', " "))

@@ -8,9 +8,9 @@ use std::ops::Deref;
 /// Words about a failure. Shown and compared by their whole text; [`Said::for_log`] is what a log may repeat.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Said {
-    text: String,
+    text: Box<str>,
     /// What a log repeats, if not the whole text.
-    logged: Option<String>,
+    logged: Option<Box<str>>,
 }
 
 /// What a log says of words that it may not repeat.
@@ -19,18 +19,19 @@ const KEPT: &str = "what it said is kept in the store";
 impl Said {
     /// Words that hold no value of a record: made of names, ids, numbers and times.
     pub fn safe(text: impl Into<String>) -> Self {
-        Self { text: text.into(), logged: None }
+        Self { text: text.into().into(), logged: None }
     }
 
     /// Words for the store, and other ones for a log.
     pub fn split(text: impl Into<String>, logged: impl Into<String>) -> Self {
-        Self { text: text.into(), logged: Some(logged.into()) }
+        Self { text: text.into().into(), logged: Some(logged.into().into()) }
     }
 
     /// The same with words behind it that hold no value of a record.
     #[must_use]
     pub fn followed_by(self, more: &str) -> Self {
-        Self { text: self.text + more, logged: self.logged.map(|logged| logged + more) }
+        let with = |text: Box<str>| (text.into_string() + more).into_boxed_str();
+        Self { text: with(self.text), logged: self.logged.map(with) }
     }
 
     /// What a log may repeat.
@@ -45,7 +46,7 @@ impl Said {
 
     /// All of it.
     pub fn into_text(self) -> String {
-        self.text
+        self.text.into_string()
     }
 }
 
@@ -79,19 +80,19 @@ impl Deref for Said {
 
 impl PartialEq<str> for Said {
     fn eq(&self, other: &str) -> bool {
-        self.text == other
+        &*self.text == other
     }
 }
 
 impl PartialEq<&str> for Said {
     fn eq(&self, other: &&str) -> bool {
-        self.text == *other
+        &*self.text == *other
     }
 }
 
 impl PartialEq<String> for Said {
     fn eq(&self, other: &String) -> bool {
-        self.text == *other
+        *self.text == **other
     }
 }
 
