@@ -79,9 +79,10 @@ pub enum Disposition {
         /// Not before this long; `None` leaves it to the queue's own back-off.
         after: Option<Duration>,
     },
-    /// Nothing was tried, because another worker is at it: it must come again then, and this delivery was no attempt.
+    /// Nothing was tried, because another worker is at it, a system does not answer, or all jobs stand still: it must come
+    /// again, and this delivery was no attempt.
     Postpone {
-        /// Who is waited for.
+        /// Who or what is waited for.
         reason: Said,
         /// Not before this long.
         after: Duration,

@@ -51,7 +51,7 @@ const OUTAGE_PAUSE: Duration = Duration::from_secs(300);
 /// its deliveries: a service that wants to be left alone for hours is an attempt that failed.
 const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(900);
 
-/// How long a message stays away while all jobs stand still: as long as a message may.
+/// How long a message stays away while all jobs stand still: as long as a queue keeps one away.
 const HALTED_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// One record of a batch on its way through the steps.
@@ -215,9 +215,11 @@ impl Engine {
         let standing = match self.standing_of_batch().await {
             Ok(standing) => standing,
             Err(error) => {
-                let after = error_pause(&error).or_else(|| pause_of(error.retry_class(), 1));
                 let reason = Said::from(&error);
-                dispositions.fill(Disposition::Return { reason, after });
+                dispositions.fill(match halted_pause(&error) {
+                    Some(after) => Disposition::Postpone { reason, after },
+                    None => Disposition::Return { reason, after: pause_of(error.retry_class(), 1) },
+                });
                 return BatchReport { dispositions, groups: reports };
             }
         };
@@ -325,11 +327,11 @@ impl Batch<'_> {
                 return;
             }
             Err(Stop::Failed(error)) => {
-                let halted = error_pause(&error);
+                let halted = halted_pause(&error);
                 let class = error.retry_class();
                 for entry in self.open_mut() {
                     match halted {
-                        Some(pause) => entry.give_back(&error, Some(pause)),
+                        Some(pause) => entry.postpone(&error, pause),
                         None => entry.give_back_for(class, &error),
                     }
                 }
@@ -433,8 +435,8 @@ impl Entry {
     }
 }
 
-/// How long a message stays away after an error of the whole batch, if not as after any of its class.
-fn error_pause(error: &EngineError) -> Option<Duration> {
+/// How long a message stays away if all jobs stand still. It is no attempt: a person may take days to choose how they go on.
+fn halted_pause(error: &EngineError) -> Option<Duration> {
     matches!(error, EngineError::Halted(_)).then_some(HALTED_PAUSE)
 }
 

@@ -1,10 +1,10 @@
 //! Messages that go back into their queue: when they come again, and what is kept of those that do not.
 //!
 //! A message whose attempt failed is *returned*: it stays the same message, its delivery counts, and after the last one
-//! the queue gives it up. A message that found another worker at its record or run is *postponed*: nothing was tried, so
-//! it is sent anew, to be delivered when that worker must be done, and the one that was delivered is done with. Its
-//! deliveries are counted from the beginning. Its waits are counted too, so that no loop is without end: a message that has
-//! waited for weeks is returned like one whose attempt failed.
+//! the queue gives it up. A message that found another worker at its record or run, a system that does not answer, or all
+//! jobs standing still, is *postponed*: nothing was tried, so it is sent anew, to be delivered after a pause, and the one
+//! that was delivered is done with. Its deliveries are counted from the beginning. Its waits are counted too, so that no
+//! loop is without end: a message that has waited for weeks is returned like one whose attempt failed.
 
 use std::time::{Duration, Instant};
 
