@@ -9,10 +9,10 @@ import botocore.exceptions
 from checks import equal, expect
 from processes import REGION
 
-STRANGER = "stranger"
+STRANGER, REPLAYING = "stranger", "replay-agent"
 EVERYTHING = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
-# A role that may replay, and the proof itself, which acts as the account's root user.
-REPLAY_ROLES = "arn:aws:iam::000000000000:ro*"
+# The role that may replay, and the proof itself, which acts as the account's root user: no other role of it ends so.
+REPLAY_ROLES = "arn:aws:iam::000000000000:ro*t"
 
 
 def _refused(call, **arguments):
@@ -25,17 +25,17 @@ def _refused(call, **arguments):
     return False
 
 
-def _stranger(world):
+def _acting_as(world, role):
     """SQS as a role sees it that is allowed everything by its own policies."""
     iam = world.stack.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     try:
-        arn = iam.create_role(RoleName=STRANGER, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     except iam.exceptions.EntityAlreadyExistsException:
-        arn = iam.get_role(RoleName=STRANGER)["Role"]["Arn"]
+        arn = iam.get_role(RoleName=role)["Role"]["Arn"]
     policy = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]})
-    iam.put_role_policy(RoleName=STRANGER, PolicyName="everything", PolicyDocument=policy)
+    iam.put_role_policy(RoleName=role, PolicyName="everything", PolicyDocument=policy)
     given = world.stack.client("sts").assume_role(RoleArn=arn, RoleSessionName="proof")["Credentials"]
     session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], REGION)
     patient = botocore.config.Config(retries={"total_max_attempts": 1})
@@ -55,7 +55,7 @@ def only_those_who_need_it(world):
     outputs = world.stack.outputs
     urls = {name: outputs[name] for name in outputs if name.endswith(("QueueUrl", "DeadLettersUrl"))}
     equal(len(urls), 5, "queues")
-    stranger, plain = _stranger(world), _without_tls(world)
+    stranger, plain = _acting_as(world, STRANGER), _without_tls(world)
     own = stranger.create_queue(QueueName="his-own")["QueueUrl"]
     stranger.send_message(QueueUrl=own, MessageBody="what his policies allow")
     before = {name: world.stack.depth(name) for name in urls}
@@ -71,8 +71,12 @@ def only_those_who_need_it(world):
 
 
 def the_replay_role_does(world):
-    """The role that the stack is told of sends and takes."""
-    stranger, url = _stranger(world), world.stack.outputs["RecordsDeadLettersUrl"]
-    stranger.send_message(QueueUrl=url, MessageBody="this is no message")
-    (message,) = stranger.receive_message(QueueUrl=url)["Messages"]
-    stranger.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    """The role that the stack is told of sends and takes, and no other does."""
+    stranger, replaying = _acting_as(world, STRANGER), _acting_as(world, REPLAYING)
+    url = world.stack.outputs["RecordsDeadLettersUrl"]
+    replaying.send_message(QueueUrl=url, MessageBody="this is no message")
+    expect(_refused(stranger.receive_message, QueueUrl=url), "a stranger may take messages beside the replay role")
+    (message,) = replaying.receive_message(QueueUrl=url)["Messages"]
+    replaying.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    records = world.stack.outputs["RecordsQueueUrl"]
+    expect(_refused(stranger.send_message, QueueUrl=records, MessageBody="forged"), "a stranger may send to the records")

@@ -9,7 +9,7 @@ use couplet_engine::{Engine, JobPlan};
 use couplet_local::{DataFolder, Drained, EmbeddedCloud, EventSource, EventSourceOptions, InterruptedRun};
 use couplet_model::catalogue::nearest;
 use couplet_model::ids::MappingName;
-use couplet_runtime::configuration::{Environment, FILE_NAME, Settings, Sources};
+use couplet_runtime::configuration::{FILE_NAME, Settings, Sources, environment_of_process};
 use couplet_runtime::{Application, Held, StartError, Systems, wiring};
 use tokio::sync::watch;
 
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// When a setting is missing or wrong.
 pub fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
-    let environment: Environment = std::env::vars().collect();
+    let environment = environment_of_process();
     let sources = match config {
         Some(file) => Sources::of_file(file, true, &environment)?,
         None => Sources::of_file(Path::new(FILE_NAME), false, &environment)?,
@@ -233,6 +233,13 @@ pub async fn enter(settings: &Settings, systems: &Systems) -> anyhow::Result<()>
 /// When there is none, with the nearest name; or when it cannot run yet.
 pub fn job(engine: &Engine, name: &str) -> anyhow::Result<JobPlan> {
     let plans = engine.jobs();
+    let is_asked_for = |other: &str| other.eq_ignore_ascii_case(name);
+    let exists = plans.iter().any(|plan| is_asked_for(&plan.name));
+    if !exists && engine.catalogue().mappings().iter().any(|mapping| is_asked_for(mapping.name.as_str())) {
+        bail!(
+            "{name} is not part of this installation: its settings under [switches] leave it out; couplet jobs lists what is"
+        );
+    }
     let names = plans.iter().map(|plan| plan.name.as_str());
     if let Some(near) = nearest(name, names) {
         match plans.iter().find(|plan| plan.name.eq_ignore_ascii_case(name)) {

@@ -51,7 +51,7 @@ fn f29_warnings_stop_nothing_and_addresses_that_lead_nowhere_do() {
     workplace.let_others_read(true);
     let ended = workplace.couplet_with(&["jobs"], &[("COUPLET_SHOP_TOKEN", "s3cret")]);
     assert_eq!(ended.code, 0, "{}", ended.errors);
-    for part in ["couplet.toml holds a secret and can be read by others", "COUPLET_SHOP_TOKEN is no setting"] {
+    for part in ["couplet.toml holds a secret and is open to others", "COUPLET_SHOP_TOKEN is no setting"] {
         assert!(ended.errors.contains(part), "{part}: {}", ended.errors);
     }
     assert!(!ended.errors.contains("s3cret"), "{}", ended.errors);
@@ -61,8 +61,36 @@ fn f29_warnings_stop_nothing_and_addresses_that_lead_nowhere_do() {
 }
 
 #[test]
+fn f29_a_password_in_an_address_is_not_repeated() {
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    let variables = [("COUPLET_DATAVERSE_URL", "http://somebody:s3cret@127.0.0.1:1/x@y")];
+    let ended = workplace.couplet_with(&["jobs"], &variables);
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.errors.contains("http://…@127.0.0.1:1") && ended.errors.contains("with a user in it"),
+        "{}",
+        ended.errors
+    );
+    assert!(!ended.errors.contains("s3cret") && !ended.errors.contains("somebody"), "{}", ended.errors);
+}
+
+#[cfg(unix)]
+#[test]
+fn f29_a_variable_of_another_tool_that_is_no_text_stops_nothing() {
+    use std::os::unix::ffi::OsStringExt;
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_couplet"));
+    let not_text = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
+    let output =
+        command.arg("jobs").env("SHOP_LOGO", not_text).current_dir(workplace.path(".")).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn an_unknown_name_gets_the_nearest_one() {
     let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
+    let line = workplace.couplet(&["run", "SALESPEOPLE"]).failed_with_one_line();
+    assert!(line.contains("SALESPEOPLE is not part of this installation"), "{line}");
     let line = workplace.couplet(&["couplings", "CUSTOMR"]).failed_with_one_line();
     assert!(line.contains("there is no mapping CUSTOMR; did you mean CUSTOMER?"), "{line}");
     let line = workplace.couplet(&["errors", "ITEMPRODUCT"]).failed_with_one_line();

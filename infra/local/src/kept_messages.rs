@@ -3,7 +3,7 @@
 //!
 //! The queues themselves are in memory. This stands between the SDK client and the queues, so that whoever sends,
 //! receives or deletes need not know of it. When a folder is opened again, what was left is sent once more; how often it
-//! had been received is forgotten, so that a dead letter gets new attempts.
+//! had been received, and how often it had waited, is forgotten, so that a dead letter gets new attempts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -99,7 +99,10 @@ impl Messages {
                     self.removed(text(entry, "ReceiptHandle"));
                 }
             }
-            "PurgeQueue" => self.known.retain(|_, message| message.queue != queue),
+            "PurgeQueue" => {
+                self.known.retain(|_, message| message.queue != queue);
+                self.by_receipt.retain(|_, id| self.known.contains_key(id));
+            }
             _ => {}
         }
     }

@@ -68,7 +68,14 @@ impl EngineError {
             Self::System(error) => error.for_log(),
             Self::Store(error) => error.for_log(),
             Self::Values(_) => "values of the set-up do not allow the work; couplet jobs shows which".to_owned(),
-            error => error.to_string(),
+            // Of our own words: names of mappings, jobs and settings, and what is to be done.
+            Self::NotThereYet { .. }
+            | Self::UnknownMapping(_)
+            | Self::SetUp(_)
+            | Self::SomebodyElses(_)
+            | Self::Halted(_)
+            | Self::Queue(_)
+            | Self::LeaseLost(_) => self.to_string(),
         }
     }
 }

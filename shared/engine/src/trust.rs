@@ -15,7 +15,7 @@ use crate::ports::Delivery;
 /// Runs remembered by a process; with more, it asks for them again.
 const MOST_KNOWN: usize = 1000;
 
-/// Runs that the store was seen to know, each with its job: a run outlives every message of it.
+/// Runs that the store was seen to know, each with its job.
 #[derive(Default)]
 pub(crate) struct KnownRuns(Mutex<HashSet<(String, RunId)>>);
 

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument;
 
-use crate::configuration::{Environment, Settings, Sources};
+use crate::configuration::{Environment, Settings, Sources, environment_of_process};
 use crate::handlers::{self, RunJobEvent};
 use crate::metrics::Metric;
 use crate::telemetry;
@@ -127,7 +127,7 @@ impl Traffic {
 
 async fn start() -> Result<Arc<Application>, Error> {
     telemetry::to_standard_output();
-    match wire(std::env::vars().collect()).await {
+    match wire(environment_of_process()).await {
         Ok(application) => Ok(Arc::new(application)),
         Err(error) => {
             tracing::error!("the function cannot start: {error}");

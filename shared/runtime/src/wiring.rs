@@ -172,8 +172,9 @@ pub fn catalogue(settings: &Settings) -> Result<Arc<Catalogue>, CatalogueError> 
     Ok(Arc::new(catalogue))
 }
 
-/// Days for which runs are kept at least: longer than a queue keeps a message, which is believed as long as its run is known.
-const LEAST_DAYS_OF_RUNS: u32 = 15;
+/// Days for which runs are kept at least. A message is believed as long as its run is known; it may wait through an outage for
+/// 17 days, lie among the dead letters for 14, and wait for 10 after its replay.
+const LEAST_DAYS_OF_RUNS: u32 = 45;
 
 /// The store the settings name.
 pub fn store(settings: &Settings, dynamodb: aws_sdk_dynamodb::Client) -> Store {

@@ -47,9 +47,11 @@ fn from_function(variables: Environment) -> anyhow::Result<(Settings, Sources)> 
         }
     }
     let sources = Sources::of_environment(&environment);
-    // Nobody else's variables are there: a setting of another version may change what the others mean.
+    // A setting of another version may change what the others mean; the function itself only warns of it.
     if let Some(name) = sources.unknown().first() {
-        bail!("this version has no setting {name}");
+        bail!(
+            "this version has no setting {name}; use the version that was deployed, or take the variable off the function if it is not Couplet's"
+        );
     }
     Ok((Settings::from_sources(&sources)?, sources))
 }

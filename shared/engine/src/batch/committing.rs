@@ -289,6 +289,21 @@ impl Batch<'_> {
                 }
             }
         }
+        // A field that stayed behind when the record was made holds what the system filled in: no user's change.
+        if let (Some(shown), Some(Decision::Create { .. })) = (shown, &entry.decision) {
+            for row in self.mapping.rows(self.direction) {
+                let column = match destination.side {
+                    Side::BusinessCentral => &row.business_central,
+                    Side::Dataverse => &row.dataverse,
+                };
+                if let Some(column) = column
+                    && next.base.get(destination.side, column).is_none()
+                    && let Some(shown) = shown.get(column.name.as_str())
+                {
+                    next.base.set(destination.side, &column.name, shown);
+                }
+            }
+        }
         let left: Vec<FieldNote> = entry.notes.iter().filter(|note| note.is_left).cloned().collect();
         next.set_result(self.direction, result((!left.is_empty()).then(|| FieldNote::joined(&left).message)));
         Some(next)

@@ -172,6 +172,54 @@ fn a_table_of_situations() {
 }
 
 #[test]
+fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
+    let mut known = Base::default();
+    known.set(crate::table::Side::BusinessCentral, "number", &Value::text("10000"));
+    let cases = [
+        ("a value beside a blank travels", "A", "", "write"),
+        ("a blank does not blank a value", "", "A", "unchanged"),
+        ("two values that differ are for a person", "A", "B", "conflict"),
+        ("two alike agree", "A", "A", "unchanged"),
+    ];
+    for direction in [Direction::ToDataverse, Direction::FromDataverse] {
+        let (from, to) = match direction {
+            Direction::ToDataverse => ("displayName", "name"),
+            Direction::FromDataverse => ("name", "displayName"),
+        };
+        let value = |text: &str| if text.is_empty() { Value::Null } else { Value::text(text) };
+        for (case, source, destination, expected) in cases {
+            let mut held = record(to, destination);
+            held.values.insert(to.into(), value(destination));
+            let mut read = record(from, source);
+            read.values.insert(from.into(), value(source));
+            let fields = [TransferredField {
+                source: Some(column(from)),
+                destination: column(to),
+                desired: value(source),
+                both_ways: true,
+                on_create_only: false,
+            }];
+            let situation = Situation {
+                direction,
+                source: &read,
+                destination: Some(&held),
+                creating: false,
+                base: &known,
+                force: false,
+                rule: ConflictRule::None,
+            };
+            let found = match decide(&situation, &fields) {
+                Decision::Create { .. } => "create",
+                Decision::Update { .. } => "write",
+                Decision::Unchanged { .. } => "unchanged",
+                Decision::Conflict(_) => "conflict",
+            };
+            assert_eq!(found, expected, "{case}, {direction:?}");
+        }
+    }
+}
+
+#[test]
 fn a_value_cut_on_its_way_is_not_fought_over() {
     let long = record("name", "a name that Business Central had to cut");
     let short = record("displayName", "a name that");

@@ -35,6 +35,16 @@ fn parsed(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// A text to show: what stands before the @ of an address may be a password.
+pub(super) fn without_user(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("//") else { return text.to_owned() };
+    let authority = rest.find(['/', '?', '#']).map_or(rest, |end| &rest[..end]);
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}//…{}", &rest[at..]),
+        None => text.to_owned(),
+    }
+}
+
 /// The address of a service that is a host alone: the Dataverse environment, or what gives tokens.
 pub(super) fn host_alone(text: &str) -> Result<String, String> {
     let url = parsed(text)?;

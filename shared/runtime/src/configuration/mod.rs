@@ -10,7 +10,7 @@ mod typed;
 pub use error::ConfigurationError;
 pub use keys::{KEYS, Key, QUEUE_URL, TASKS_QUEUE_URL};
 pub use secret_setting::{SecretPlace, SecretSetting};
-pub use sources::{Environment, Found, Sources};
+pub use sources::{Environment, Found, Sources, environment_of_process};
 pub use typed::{
     BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
 };

@@ -21,6 +21,13 @@ pub struct Found {
 /// The variables of the process, or of a test.
 pub type Environment = BTreeMap<String, String>;
 
+/// The environment variables of this process. Those of other tools may hold anything: what is no text is replaced in names
+/// and values instead of ending the process.
+pub fn environment_of_process() -> Environment {
+    let text = |raw: std::ffi::OsString| raw.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
 /// All settings found, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -149,7 +156,7 @@ impl Sources {
     }
 }
 
-/// A warning if others than its owner can read the file.
+/// A warning if the file is open to others than its owner.
 #[cfg(unix)]
 fn open_to_others(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
@@ -157,7 +164,7 @@ fn open_to_others(path: &Path) -> Option<String> {
     (mode & 0o077 != 0).then(|| {
         let file = path.display();
         format!(
-            "{file} holds a secret and can be read by others (mode {:03o}): chmod 600 {file}, or set the secret in the \
+            "{file} holds a secret and is open to others (mode {:03o}): chmod 600 {file}, or set the secret in the \
              environment",
             mode & 0o777
         )

@@ -222,7 +222,8 @@ impl Reader<'_> {
         match parse(text) {
             Ok(value) => Ok(Some(value)),
             Err(problem) => {
-                let problem = if key.secret { problem } else { format!("{text:?} is {problem}") };
+                let problem =
+                    if key.secret { problem } else { format!("{:?} is {problem}", addresses::without_user(text)) };
                 Err(ConfigurationError::Wrong { key, problem, from: from.clone() })
             }
         }

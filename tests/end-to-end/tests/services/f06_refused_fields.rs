@@ -68,6 +68,47 @@ async fn a_country_typed_in_sales_is_understood_and_an_unknown_one_keeps_nothing
     assert_eq!(customer(&world, id)["country"], json!("AT"));
 }
 
+/// A field that stays behind when its record is made: whoever changes it, or anything else, on either side, no conflict.
+#[tokio::test]
+async fn what_stayed_behind_when_a_record_was_made_keeps_nothing_else_back_either() {
+    let (world, _) = synchronized().await;
+    world.business_central.faults().refuse_text(business_central_simulator::Poison {
+        table: None,
+        property: None,
+        text: "REFUSED".into(),
+    });
+    let new = json!({"name": "Atlantis Ltd", "customertypecode": 3, "address1_country": "Atlantis", "telephone1": "REFUSED 1"});
+    let account_id = world.dataverse.create_as_user("account", new).expect("Sales takes any text");
+    let run = world.run("CUSTOMER", RunMode::Full).await;
+    assert_eq!((run.counters.inserted, run.counters.failed, run.counters.noted), (1, 0, 1));
+    let is_new = |row: &Map<String, Json>| row["displayName"] == json!("Atlantis Ltd");
+    let id = world.business_central_ids("Customer", |row| is_new(row))[0];
+
+    for mode in [RunMode::Modified, RunMode::Modified, RunMode::Full] {
+        let run = world.run("CUSTOMER", mode).await;
+        assert_eq!((run.counters.modified, run.to_dataverse.failed), (0, 0), "{mode:?} {run:#?}");
+        // The system refused the one field that was left to write without naming it: that is said of the record.
+        let failures = world.failures("CUSTOMER").await;
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(failures.iter().all(|failure| !failure.message.contains("EE11")), "{failures:?}");
+    }
+    assert_eq!(account(&world, account_id)["address1_country"], json!("Atlantis"));
+    assert_eq!(account(&world, account_id)["telephone1"], json!("REFUSED 1"));
+
+    // Another field travels, from either side.
+    world.business_central.update_as_user("Customer", id, json!({"faxNo": "+49 7"})).expect("taken");
+    world.run("CUSTOMER", RunMode::Modified).await;
+    assert_eq!(account(&world, account_id)["fax"], json!("+49 7"));
+    // And so do the corrections that the notes ask for.
+    let corrected = json!({"address1_country": "DE", "telephone1": "+49 8"});
+    world.dataverse.update_as_user("account", account_id, corrected).expect("taken");
+    let run = world.run("CUSTOMER", RunMode::Modified).await;
+    assert_eq!((run.counters.failed, run.counters.noted), (0, 0), "{run:#?}");
+    let row = customer(&world, id);
+    assert_eq!((&row["country"], &row["phoneNumber"]), (&json!("DE"), &json!("+49 8")));
+    assert!(world.failures("CUSTOMER").await.is_empty());
+}
+
 #[tokio::test]
 async fn the_address_stays_whole_when_only_its_country_changes() {
     let (world, pairs) = synchronized().await;

@@ -56,15 +56,17 @@ impl Lines {
     }
 }
 
-/// Writes the word into every text that a user may change.
-fn fill(world: &World) {
+/// Writes the word into every text that a user may change; how many took it.
+fn fill(world: &World) -> usize {
+    let mut taken = 0;
     for table in ["Customer", "Item", "Resource"] {
         for row in world.business_central.rows(table) {
             let id = row["id"].as_str().expect("an id").parse().expect("a GUID");
             for (name, value) in &row {
                 let is_free = value.is_string() && !["id", "number", "type", "blocked"].contains(&name.as_str());
                 if is_free {
-                    let _ = world.business_central.update_as_user(table, id, json!({ (name): WORD }));
+                    taken +=
+                        usize::from(world.business_central.update_as_user(table, id, json!({ (name): WORD })).is_ok());
                 }
             }
         }
@@ -74,11 +76,12 @@ fn fill(world: &World) {
             let id = row[&format!("{table}id")].as_str().expect("an id").parse().expect("a GUID");
             for (name, value) in &row {
                 if value.is_string() {
-                    let _ = world.dataverse.update_as_user(table, id, json!({ (name): WORD }));
+                    taken += usize::from(world.dataverse.update_as_user(table, id, json!({ (name): WORD })).is_ok());
                 }
             }
         }
     }
+    taken
 }
 
 struct Bench {
@@ -188,7 +191,8 @@ async fn f28_no_line_of_a_log_holds_what_records_hold() {
     let writer = lines.clone();
     let _guard = tracing::subscriber::set_default(telemetry::lines_to("trace", move || writer.clone()));
     let bench = Bench::start().await;
-    fill(&bench.world);
+    let taken = fill(&bench.world);
+    assert!(taken > 300, "the word stands in {taken} fields");
 
     // Changed on both sides: conflicts, or the rule of the field.
     for job in ["CUSTOMER", "ITEM-PRODUCT", "RESOURCE-PRODUCT"] {
@@ -264,7 +268,7 @@ async fn f28_a_panic_tells_its_place_and_not_its_message() {
     let options = EngineOptions { checkpoints: dies, ..EngineOptions::default() };
     // The engine on the same store; its messages come from the queue of the cloud.
     bench.application.engine = bench.world.another_engine_on(bench.application.engine.store().clone(), options);
-    fill(&bench.world);
+    assert!(fill(&bench.world) > 300);
     bench.find("CUSTOMER", RunMode::Modified).await.expect("the run works");
     let services = bench.cloud.services();
     for delivery in bench.world.queue.take(1000) {

@@ -47,7 +47,6 @@ async fn f30_a_message_of_an_unknown_run_neither_shows_nor_forces_nor_creates() 
     let before: Vec<_> = world.dataverse.rows("account");
     // A customer that nobody coupled: the mapping synchronizes only coupled ones.
     let new = world.business_central.create_as_user("Customer", json!({"displayName": "New"})).expect("taken");
-    // A user of Sales changed what only force overwrites without asking.
     for (job, run) in [("CUSTOMER", RunId::fresh()), ("CURRENCY", currencies), ("No job", RunId::fresh())] {
         for record in customers.iter().copied().chain([new]) {
             apply(&world, forged(&world, job, run, record)).await;

@@ -129,6 +129,21 @@ struct PaymentRequest {
     amount: serde_json::Number,
 }
 
+/// A clock is moved by a hundred years at most, so that every time it shows is one.
+fn within_a_century<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de> + Copy + Into<i128>,
+    D: serde::Deserializer<'de>,
+{
+    let seconds = Option::<T>::deserialize(deserializer)?;
+    match seconds {
+        Some(seconds) if seconds.into().unsigned_abs() > 100 * 365 * 86_400 => {
+            Err(serde::de::Error::custom("a clock is moved by a hundred years at most"))
+        }
+        seconds => Ok(seconds),
+    }
+}
+
 /// Sets faults from the body that `POST /_simulator/faults` takes.
 pub(crate) fn set_faults(faults: &Faults, body: &str) -> serde_json::Result<()> {
     serde_json::from_str::<FaultRequest>(body)?.apply(faults);
@@ -156,7 +171,9 @@ struct FaultRequest {
     refuse_text: Option<Poison>,
     accept_all_texts: Option<bool>,
     companion_installed: Option<bool>,
+    #[serde(default, deserialize_with = "within_a_century")]
     clock_skew_seconds: Option<i64>,
+    #[serde(default, deserialize_with = "within_a_century")]
     advance_clock_seconds: Option<u64>,
     webhook_delay_milliseconds: Option<u64>,
     random: Option<RandomFaults>,

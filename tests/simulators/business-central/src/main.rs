@@ -122,6 +122,7 @@ async fn run() -> anyhow::Result<()> {
     out.flush()?;
     drop(out);
     ends.next().await?;
+    simulator.save().context("the state is not saved")?;
     simulator.stop().await;
     Ok(())
 }

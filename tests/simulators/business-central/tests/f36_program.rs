@@ -63,6 +63,7 @@ fn f36_what_keeps_a_program_from_starting_is_one_line() {
         (["--port", port(&origin)], [port(&origin), "in use"]),
         (["--state", broken.to_str().unwrap()], ["broken.json", "not a saved company"]),
         (["--faults", "{\"nonsense\": 1}"], ["--faults", "nonsense"]),
+        (["--faults", "{\"clockSkewSeconds\": 9223372036854775807}"], ["--faults", "hundred years"]),
     ] {
         let refused = tried(&arguments);
         let text = String::from_utf8(refused.stderr).unwrap();
@@ -71,4 +72,16 @@ fn f36_what_keeps_a_program_from_starting_is_one_line() {
     }
     told(&first, "-TERM");
     assert!(first.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn f36_a_state_that_cannot_be_saved_is_said_and_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("gone").join("state.json");
+    let (child, _) = started(&["--state", state.to_str().unwrap()]);
+    told(&child, "-TERM");
+    let ended = child.wait_with_output().unwrap();
+    let text = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains("the state is not saved"), "{text}");
 }

@@ -34,10 +34,27 @@ struct FaultRequest {
     seed: Option<Seed>,
     expire_tokens: Option<bool>,
     expire_delta_links: Option<bool>,
+    #[serde(default, deserialize_with = "within_a_century")]
     clock_skew_seconds: Option<i64>,
+    #[serde(default, deserialize_with = "within_a_century")]
     advance_clock_seconds: Option<u64>,
     notifications: Option<NotificationFaults>,
     secure_column: Option<Securing>,
+}
+
+/// A clock is moved by a hundred years at most, so that every time it shows is one.
+fn within_a_century<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de> + Copy + Into<i128>,
+    D: serde::Deserializer<'de>,
+{
+    let seconds = Option::<T>::deserialize(deserializer)?;
+    match seconds {
+        Some(seconds) if seconds.into().unsigned_abs() > 100 * 365 * 86_400 => {
+            Err(serde::de::Error::custom("a clock is moved by a hundred years at most"))
+        }
+        seconds => Ok(seconds),
+    }
 }
 
 #[derive(Debug, Deserialize)]

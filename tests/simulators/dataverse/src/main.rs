@@ -90,7 +90,7 @@ async fn run() -> anyhow::Result<()> {
         base_currency: arguments.base_currency,
         https: arguments.https,
         certificate_file: arguments.https.then(|| arguments.certificate.clone()),
-        state_file: arguments.state,
+        state_file: arguments.state.clone(),
         latency: if arguments.latency { Latency::benchmark() } else { Latency::default() },
         limits: arguments.limits.then(ServiceLimits::default),
         ..defaults
@@ -109,6 +109,9 @@ async fn run() -> anyhow::Result<()> {
     );
     println!("curl -s{trust} -H \"Authorization: Bearer $TOKEN\" {url}/api/data/v9.2/WhoAmI");
     ends.next().await?;
+    if let Some(file) = &arguments.state {
+        simulator.save_state(file).with_context(|| format!("the state is not saved in {}", file.display()))?;
+    }
     simulator.stop().await;
     Ok(())
 }
