@@ -15,6 +15,8 @@ pub struct ApiRoot {
     url: Url,
     /// Its path in small letters, without a slash at its end.
     path: String,
+    /// Of Business Central: the path up to the version, and what follows the tenant.
+    around_tenant: Option<(String, String)>,
 }
 
 impl ApiRoot {
@@ -26,11 +28,13 @@ impl ApiRoot {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| NoAddress(text.escape_debug().to_string()))?;
         let path = url.path().trim_end_matches('/').to_ascii_lowercase();
-        Ok(Self { url, path })
+        let around_tenant = around_tenant(&path);
+        Ok(Self { url, path, around_tenant })
     }
 
     /// The link as an address, if it has the scheme, the host and the port of this root and a path under its own. Both
-    /// services take paths whatever their case.
+    /// services take paths whatever their case. Business Central knows a tenant by its id, by its domains and by the token
+    /// alone: its links may name it otherwise than the settings, or not at all, and the token is the same.
     pub fn own(&self, link: &str) -> Option<Url> {
         let link = Url::parse(link).ok()?;
         let same_origin = link.scheme() == self.url.scheme()
@@ -38,9 +42,29 @@ impl ApiRoot {
             && link.port_or_known_default() == self.url.port_or_known_default();
         let without_user = link.username().is_empty() && link.password().is_none();
         let path = link.path().to_ascii_lowercase();
-        let below = path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below = is_below(&path, &self.path)
+            || self.around_tenant.as_ref().is_some_and(|(before, after)| {
+                let rest = path.strip_prefix(before.as_str()).unwrap_or_default();
+                let behind_tenant = rest.strip_prefix('/').and_then(|rest| rest.find('/').map(|end| &rest[end..]));
+                is_below(rest, after) || behind_tenant.is_some_and(|rest| is_below(rest, after))
+            });
         (same_origin && without_user && below).then_some(link)
     }
+}
+
+fn is_below(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What stands before and behind the tenant in `/v2.0/<tenant>/<environment>/api/…`, with or without a tenant.
+fn around_tenant(path: &str) -> Option<(String, String)> {
+    let (before, rest) = path.split_once("/v2.0/")?;
+    let (names, route) = rest.split_once("/api/")?;
+    let environment = match names.split('/').collect::<Vec<_>>()[..] {
+        [environment] | [_, environment] => environment,
+        _ => return None,
+    };
+    Some((format!("{before}/v2.0"), format!("/{environment}/api/{route}")))
 }
 
 impl std::fmt::Display for ApiRoot {
@@ -94,6 +118,32 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(root.own(link).is_some(), is_ours, "{link}");
+        }
+    }
+
+    #[test]
+    fn f27_a_link_of_business_central_is_ours_however_it_names_the_tenant() {
+        let host = "https://api.businesscentral.dynamics.com";
+        for configured in ["/v2.0/contoso.com/Production", "/v2.0/Production"] {
+            let root = ApiRoot::parse(&format!("{host}{configured}/api/v2.0")).expect("a root");
+            for (path, is_ours) in [
+                ("/v2.0/contoso.com/Production/api/v2.0/companies(1)/items?$skiptoken=1", true),
+                ("/v2.0/Production/api/v2.0/companies(1)/items", true),
+                ("/v2.0/9d4c2f6e-0000-4000-8000-000000000001/production/api/v2.0/companies(1)/items", true),
+                ("/v2.0/contoso.com/Sandbox/api/v2.0/companies(1)/items", false),
+                ("/v2.0/Sandbox/api/v2.0/companies(1)/items", false),
+                ("/v2.0/contoso.com/Production/api/v2.00/companies(1)/items", false),
+                ("/v2.0/contoso.com/Production/api/couplet/integration/v1.0/companies(1)/items", false),
+                ("/v2.0/contoso.com/more/Production/api/v2.0/companies(1)/items", false),
+                ("/v2.0/contoso.com/../Sandbox/api/v2.0/companies(1)/items", false),
+                ("/v1.0/contoso.com/Production/api/v2.0/companies(1)/items", false),
+                ("/Production/api/v2.0/companies(1)/items", false),
+            ] {
+                assert_eq!(root.own(&format!("{host}{path}")).is_some(), is_ours, "{path} under {configured}");
+            }
+            let elsewhere =
+                "https://api.businesscentral.example/v2.0/contoso.com/Production/api/v2.0/companies(1)/items";
+            assert!(root.own(elsewhere).is_none());
         }
     }
 

@@ -157,6 +157,27 @@ async fn f27_a_stored_link_that_leads_away_is_a_lost_link() {
     elsewhere.assert_untouched("stored links");
 }
 
+#[tokio::test]
+async fn f27_pages_are_followed_however_business_central_names_the_tenant_in_its_links() {
+    let world = world().await;
+    let (erp, crm) = world.proxies().await;
+    let all = to_the_end(&clients(&world, erp.url(), crm.url(), None)[0], Resume::Everything).await.0;
+    let path = erp.url().strip_prefix(&origin(erp.url())).expect("below its origin").to_owned();
+    let tenant = path.split('/').nth(2).expect("/v2.0/<tenant>/<environment>").to_owned();
+    let named = format!("\"@odata.nextLink\":\"{}/v2.0/{tenant}/", origin(erp.url()));
+    let unnamed = named.replace(&format!("{tenant}/"), "");
+    let edited = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&edited);
+    let edit = Disturbance::edit(move |body| {
+        count.fetch_add(usize::from(body.contains(&named)), Ordering::SeqCst);
+        body.replace(&named, &unnamed)
+    });
+    erp.disturb(usize::MAX, edit, |_| true);
+    let found = to_the_end(&clients(&world, erp.url(), crm.url(), None)[0], Resume::Everything).await.0;
+    assert_eq!(found, all);
+    assert!(edited.load(Ordering::SeqCst) > 1, "several pages named no tenant");
+}
+
 async fn run(engine: &couplet_engine::Engine, job: &str) -> Result<(), EngineError> {
     let request = RunRequest { job: job.to_owned(), mode: RunMode::Full, trigger: Trigger::Manual, until: None };
     engine.run_job(&request).await.map(|_| ())
