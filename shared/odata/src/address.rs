@@ -45,11 +45,19 @@ impl ApiRoot {
         let below = is_below(&path, &self.path)
             || self.around_tenant.as_ref().is_some_and(|(before, after)| {
                 let rest = path.strip_prefix(before.as_str()).unwrap_or_default();
-                let behind_tenant = rest.strip_prefix('/').and_then(|rest| rest.find('/').map(|end| &rest[end..]));
+                let behind_tenant = rest.strip_prefix('/').and_then(|rest| {
+                    let (tenant, _) = rest.split_once('/')?;
+                    names_a_tenant(tenant).then(|| &rest[tenant.len()..])
+                });
                 is_below(rest, after) || behind_tenant.is_some_and(|rest| is_below(rest, after))
             });
         (same_origin && without_user && below).then_some(link)
     }
+}
+
+/// A tenant's id or domain. Anything else, such as an encoded slash, could mean another path to a gateway on the way.
+fn names_a_tenant(segment: &str) -> bool {
+    !segment.is_empty() && segment.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
 }
 
 fn is_below(path: &str, root: &str) -> bool {
@@ -137,6 +145,11 @@ mod tests {
                 ("/v2.0/contoso.com/more/Production/api/v2.0/companies(1)/items", false),
                 ("/v2.0/contoso.com/../Sandbox/api/v2.0/companies(1)/items", false),
                 ("/v1.0/contoso.com/Production/api/v2.0/companies(1)/items", false),
+                ("/v2.0//Production/api/v2.0/companies(1)/items", false),
+                ("/v2.0/a%2fb/Production/api/v2.0/companies(1)/items", false),
+                ("/v2.0/a%2F..%2FSandbox/Production/api/v2.0/companies(1)/items", false),
+                ("/v2.0/a%5cb/Production/api/v2.0/companies(1)/items", false),
+                ("/v2.0/../Production/api/v2.0/companies(1)/items", false),
                 ("/Production/api/v2.0/companies(1)/items", false),
             ] {
                 assert_eq!(root.own(&format!("{host}{path}")).is_some(), is_ours, "{path} under {configured}");
