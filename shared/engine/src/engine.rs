@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicBool;
 
 use couplet_model::catalogue::{ITEM_AVAILABILITY, MappingDirection};
 use couplet_model::table::Side;
-use couplet_model::{ActiveMapping, Catalogue, CompanyId, DataverseId, ProcessId, Switches, System};
+use couplet_model::{ActiveMapping, Catalogue, Clock, CompanyId, DataverseId, ProcessId, Switches, System};
 use couplet_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::claims::Asking;
 use crate::landscape::Landscape;
 use crate::partners::KnownPartners;
-use crate::ports::{Checkpoints, Clock, RecordsQueue, TasksQueue};
+use crate::ports::{Checkpoints, RecordsQueue, TasksQueue};
 use crate::rules;
 use crate::trust::KnownRuns;
 

@@ -33,7 +33,6 @@ pub use engine::{Engine, EngineOptions, EngineParts, JobPlan};
 pub use error::EngineError;
 pub use halt::Halt;
 pub use ports::{
-    BatchReport, Checkpoint, Checkpoints, Clock, Delivery, Disposition, GroupReport, QueueError, RecordsQueue,
-    TasksQueue,
+    BatchReport, Checkpoint, Checkpoints, Delivery, Disposition, GroupReport, QueueError, RecordsQueue, TasksQueue,
 };
 pub use run::{RunMode, RunReport, RunRequest, RunStatus};

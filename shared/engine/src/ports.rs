@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use couplet_model::message::Direction;
 use couplet_model::task::TaskMessage;
 use couplet_model::{Counters, MappingName, RecordMessage, RunId, Said};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 /// The records queue, as the engine sees it.
 #[async_trait]
@@ -133,27 +133,5 @@ impl Checkpoints {
 impl fmt::Debug for Checkpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Checkpoints(asked)" } else { "Checkpoints(none)" })
-    }
-}
-
-/// Where the engine takes the time from; a test may have a clock of its own.
-#[derive(Clone, Default)]
-pub struct Clock(Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>);
-
-impl Clock {
-    /// A clock that asks this function.
-    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(now)))
-    }
-
-    /// What time it is.
-    pub fn now(&self) -> Timestamp {
-        self.0.as_ref().map_or_else(Timestamp::now, |now| now())
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Clock(asked)" } else { "Clock(this machine)" })
     }
 }

@@ -2,6 +2,7 @@
 //! when a record is unchanged, modified or in conflict, and the port [`system::System`] both systems are reached through.
 
 pub mod catalogue;
+pub mod clock;
 pub mod comparing;
 pub mod coupling;
 pub mod decision;
@@ -24,6 +25,7 @@ pub mod transfer;
 pub mod value;
 
 pub use catalogue::{ActiveMapping, Catalogue, CatalogueError};
+pub use clock::Clock;
 pub use coupling::{Base, Coupling, CouplingState};
 pub use filter::{Condition, Filter, Operator};
 pub use ids::{CompanyId, DataverseId, MappingName, ProcessId, RecordId, ReplayId, RunId, SystemId};

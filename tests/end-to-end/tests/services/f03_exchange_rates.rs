@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Clock, EngineOptions, RunMode};
+use couplet_engine::{EngineOptions, RunMode};
+use couplet_model::Clock;
 use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
