@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use couplet_model::catalogue::ITEM_AVAILABILITY;
+use couplet_model::correlation::in_the_name_of;
 use couplet_model::job::{Run, RunEnd, Trigger, state_after_run};
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use couplet_model::{ActiveMapping, Counters, RetryClass, RunId};
-use couplet_odata::correlation::in_the_name_of;
 use couplet_store::{Ended, Holder, LeaseResult, TakenUp};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod clock;
 pub mod comparing;
+pub mod correlation;
 pub mod coupling;
 pub mod decision;
 pub mod facts;

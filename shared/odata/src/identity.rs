@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use couplet_model::Said;
+use couplet_model::correlation::current_run;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -19,7 +20,6 @@ use uuid::Uuid;
 use crate::address::{ApiRoot, NoAddress, link_in, place_of};
 use crate::client_secret::ClientSecret;
 use crate::content::read_json;
-use crate::correlation::{self, current_run};
 use crate::mark::foreign;
 use crate::pause::{Pause, back_off};
 use crate::request::{Repeat, Reply, Request, plain_value};
@@ -30,6 +30,8 @@ use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_head
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
 /// Longest time for one attempt: both systems end a request of their own after 8 minutes at most.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(480);
+/// Both systems keep this header in their telemetry, so that it can be searched by the run a request belongs to.
+const RUN_HEADER: &str = "x-ms-client-request-id";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request that was given less and ran out of it was not too slow, it was late.
 const TELLING_TIME: Duration = Duration::from_secs(20);
@@ -351,7 +353,7 @@ impl Identity {
             builder = builder.header(*name, plain_value(value).as_ref());
         }
         if let Some(run) = current_run() {
-            builder = builder.header(correlation::HEADER, run.to_string());
+            builder = builder.header(RUN_HEADER, run.to_string());
         }
         if let Some((media_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, media_type).body(body.clone());

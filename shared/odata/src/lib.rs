@@ -6,7 +6,6 @@
 pub mod address;
 pub mod client_secret;
 pub mod content;
-pub mod correlation;
 pub mod fault;
 pub mod identity;
 pub mod json_batch;

@@ -19,6 +19,7 @@ mod writing;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use couplet_model::correlation::in_the_name_of;
 use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
 use couplet_model::outcome::{FieldNote, Need};
@@ -26,7 +27,6 @@ use couplet_model::own_writes::Agreement;
 use couplet_model::{
     ActiveMapping, Counters, Coupling, MappingName, Outcome, Record, RecordId, RecordMessage, RetryClass, RunId, Said,
 };
-use couplet_odata::correlation::in_the_name_of;
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::display;
 use tracing::{Instrument, debug, info, info_span, warn};
