@@ -9,12 +9,12 @@ use percent_encoding::percent_decode_str;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use simulator_platform::{NotificationFaults, within_a_century};
 use uuid::Uuid;
 
 use crate::cell::parse_decimal;
 use crate::errors::ApiError;
 use crate::faults::{Faults, Moment, Poison, RandomFaults};
-use crate::notification_faults::NotificationFaults;
 use crate::options::{Latency, Limits};
 use crate::server::Server;
 use crate::service::{Answer, Switches};
@@ -95,7 +95,7 @@ fn status(server: &Server) -> Value {
         "url": server.base(),
         "company": {"id": store.company.id, "name": store.company.name, "localCurrency": store.company.local_currency},
         "requests": server.log.count(),
-        "clockSkewMilliseconds": store.clock.skew_milliseconds(),
+        "clockSkewMilliseconds": store.clock.ahead_milliseconds(),
         "records": tables
     })
 }
@@ -127,21 +127,6 @@ struct LedgerRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PaymentRequest {
     amount: serde_json::Number,
-}
-
-/// A clock is moved by a hundred years at most, so that every time it shows is one.
-fn within_a_century<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de> + Copy + Into<i128>,
-    D: serde::Deserializer<'de>,
-{
-    let seconds = Option::<T>::deserialize(deserializer)?;
-    match seconds {
-        Some(seconds) if seconds.into().unsigned_abs() > 100 * 365 * 86_400 => {
-            Err(serde::de::Error::custom("a clock is moved by a hundred years at most"))
-        }
-        seconds => Ok(seconds),
-    }
 }
 
 /// Sets faults from the body that `POST /_simulator/faults` takes.

@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::etag::mix;
 use crate::options::DemoSize;
 use crate::records::{self, Incoming, Writer};
 use crate::schema::schema;
 use crate::store::Store;
+use simulator_platform::mix;
 
 /// Fills a new company: its setup always, its records if a size is given.
 pub(crate) fn found(store: &mut Store, seed: u64, size: Option<&DemoSize>) -> anyhow::Result<()> {

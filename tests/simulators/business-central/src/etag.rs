@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use simulator_platform::mix;
 
 use crate::errors::ApiError;
 use crate::store::Row;
@@ -16,15 +17,6 @@ pub(crate) fn of(row: &Row) -> String {
     }
     let inner = format!("'44;{}1;00;'", STANDARD.encode(hash));
     format!("W/\"{}\"", STANDARD.encode(inner))
-}
-
-/// One step of the splitmix64 sequence.
-pub(crate) fn mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 /// Checks an `If-Match` header against a record.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use simulator_platform::{
+    Clock, Delivering, Dice, Draws, Identity, NotificationFaults, RequestFault, RequestFaults, WritePlan,
+};
 
-use crate::clock::Clock;
-use crate::etag::mix;
-use crate::notification_faults::{Delivering, Draws, NotificationFaults};
 use crate::options::{Latency, Limits};
 use crate::service::Switches;
 
@@ -44,29 +44,6 @@ pub(crate) enum WriteFault {
     AnswerAfter(u16),
 }
 
-/// What is to happen to one request before it is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RequestFault {
-    Throttle { retry_after: Option<Duration> },
-    Fail { status: u16 },
-    Outage,
-    Cut,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Every {
-    nth: u64,
-    seen: u64,
-    status: u16,
-    retry_after: Option<Duration>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct PlannedWrite {
-    countdown: u64,
-    fault: WriteFault,
-}
-
 /// How often requests fail at random; parts per thousand, from a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RandomFaults {
@@ -90,20 +67,12 @@ struct State {
     latency: Latency,
     limits: Limits,
     switches: Switches,
-    throttle_next: u64,
-    throttle_after: Option<Duration>,
-    fail_next: Vec<u16>,
-    every: Vec<Every>,
-    planned: Vec<PlannedWrite>,
-    outage: bool,
+    requests: RequestFaults,
+    writes: WritePlan<WriteFault>,
     companion_installed: bool,
     poison: Vec<Poison>,
-    random: Option<RandomFaults>,
-    random_state: u64,
+    random: Option<(RandomFaults, Dice)>,
     notifications: Option<Draws>,
-    tokens_valid_from: u64,
-    token_lifetime: Duration,
-    client_secret: Option<String>,
     webhook_delay: Duration,
 }
 
@@ -111,6 +80,7 @@ struct State {
 pub struct Faults {
     state: Mutex<State>,
     clock: Arc<Clock>,
+    identity: Arc<Identity>,
 }
 
 impl std::fmt::Debug for Faults {
@@ -119,12 +89,10 @@ impl std::fmt::Debug for Faults {
     }
 }
 
-/// How long an access token lives.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(3599);
-
 impl Faults {
     pub(crate) fn new(
         clock: Arc<Clock>,
+        identity: Arc<Identity>,
         latency: Latency,
         limits: Limits,
         switches: Switches,
@@ -134,23 +102,15 @@ impl Faults {
             latency,
             limits,
             switches,
-            throttle_next: 0,
-            throttle_after: None,
-            fail_next: Vec::new(),
-            every: Vec::new(),
-            planned: Vec::new(),
-            outage: false,
+            requests: RequestFaults::default(),
+            writes: WritePlan::default(),
             companion_installed: true,
             poison: Vec::new(),
             random: None,
-            random_state: 0,
             notifications: None,
-            tokens_valid_from: 0,
-            token_lifetime: TOKEN_LIFETIME,
-            client_secret: None,
             webhook_delay,
         };
-        Self { state: Mutex::new(state), clock }
+        Self { state: Mutex::new(state), clock, identity }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -174,43 +134,32 @@ impl Faults {
 
     /// Answers the next requests with 429, with a `Retry-After` header if a pause is given.
     pub fn throttle_next(&self, count: u64, retry_after: Option<Duration>) {
-        let mut state = self.state();
-        state.throttle_next = count;
-        state.throttle_after = retry_after;
+        self.state().requests.plan(count, RequestFault::Throttle { retry_after });
     }
 
     /// Answers every nth request with 429; 0 ends it.
     pub fn throttle_every(&self, nth: u64, retry_after: Option<Duration>) {
-        self.set_every(429, nth, retry_after);
+        self.state().requests.plan_every(nth, RequestFault::Throttle { retry_after });
     }
 
     /// Answers the next requests with this status (408, 500, 502, 503, 504, ...) without looking at them.
     pub fn fail_next(&self, count: usize, status: u16) {
-        let mut state = self.state();
-        state.fail_next.extend(std::iter::repeat_n(status, count));
+        self.state().requests.plan(count as u64, RequestFault::Fail { status });
     }
 
     /// Answers every nth request with this status; 0 ends it.
     pub fn fail_every(&self, nth: u64, status: u16) {
-        self.set_every(status, nth, None);
-    }
-
-    fn set_every(&self, status: u16, nth: u64, retry_after: Option<Duration>) {
-        let mut state = self.state();
-        state.every.retain(|every| every.status != status);
-        if nth > 0 {
-            state.every.push(Every { nth, seen: 0, status, retry_after });
-        }
+        self.state().requests.plan_every(nth, RequestFault::Fail { status });
     }
 
     /// Cuts the connection instead of carrying out the nth write from now (1 is the next). Operations of a batch count singly.
     pub fn cut_before_write(&self, nth: u64) {
-        self.plan(nth, WriteFault::CutBefore);
+        self.state().writes.plan(nth, WriteFault::CutBefore);
     }
 
     /// Cuts the connection after the nth write from now took effect.
     pub fn cut_after_write(&self, nth: u64) {
-        self.plan(nth, WriteFault::CutAfter);
+        self.state().writes.plan(nth, WriteFault::CutAfter);
     }
 
     /// Answers the nth write from now with this status, before or after it took effect.
@@ -219,31 +168,27 @@ impl Faults {
             Moment::Before => WriteFault::AnswerBefore(status),
             Moment::After => WriteFault::AnswerAfter(status),
         };
-        self.plan(nth, fault);
-    }
-
-    fn plan(&self, nth: u64, fault: WriteFault) {
-        self.state().planned.push(PlannedWrite { countdown: nth.max(1), fault });
+        self.state().writes.plan(nth, fault);
     }
 
     /// Makes all access tokens given out so far worthless.
     pub fn expire_tokens(&self) {
-        self.state().tokens_valid_from += 1;
+        self.identity.expire_tokens();
     }
 
     /// Sets how long the tokens given out from now on live.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
-        self.state().token_lifetime = lifetime;
+        self.identity.set_token_lifetime(lifetime);
     }
 
     /// Rotates the client's secret: from now on tokens are given for this one only.
     pub fn rotate_client_secret(&self, secret: impl Into<String>) {
-        self.state().client_secret = Some(secret.into());
+        self.identity.rotate_secret(secret);
     }
 
     /// Answers everything with 503 while on.
     pub fn set_outage(&self, on: bool) {
-        self.state().outage = on;
+        self.state().requests.set_outage(on);
     }
 
     /// Refuses writes that carry a text.
@@ -268,14 +213,12 @@ impl Faults {
 
     /// Moves the clock of the service forward from where it stands, so that tests need not wait.
     pub fn advance_clock(&self, by: Duration) {
-        self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+        self.clock.advance(by);
     }
 
     /// Lets requests fail at random from a seed; `None` ends it.
     pub fn set_random(&self, random: Option<RandomFaults>) {
-        let mut state = self.state();
-        state.random_state = random.map_or(0, |random| random.seed);
-        state.random = random;
+        self.state().random = random.map(|random| (random, Dice::new(random.seed)));
     }
 
     /// Lets notifications arrive twice or out of order from now on; `None` ends it.
@@ -285,7 +228,7 @@ impl Faults {
 
     /// How the next notification is delivered.
     pub(crate) fn next_delivery(&self) -> Delivering {
-        self.state().notifications.as_mut().map_or(Delivering::Once, Draws::next)
+        self.state().notifications.as_mut().map_or(Delivering::Once, Draws::draw)
     }
 
     /// Sets how long changes are collected before a notification is sent.
@@ -299,11 +242,8 @@ impl Faults {
         let mut state = self.state();
         state.latency = Latency::default();
         state.limits = Limits::off();
-        state.throttle_next = 0;
-        state.fail_next.clear();
-        state.every.clear();
-        state.planned.clear();
-        state.outage = false;
+        state.requests = RequestFaults::default();
+        state.writes.clear();
         state.companion_installed = true;
         state.poison.clear();
         state.random = None;
@@ -329,82 +269,35 @@ impl Faults {
         self.state().poison.clone()
     }
 
-    pub(crate) fn tokens_valid_from(&self) -> u64 {
-        self.state().tokens_valid_from
-    }
-
-    pub(crate) fn token_lifetime(&self) -> Duration {
-        self.state().token_lifetime
-    }
-
-    /// The client's secret if it was rotated.
-    pub(crate) fn client_secret(&self) -> Option<String> {
-        self.state().client_secret.clone()
-    }
-
     pub(crate) fn webhook_delay(&self) -> Duration {
         self.state().webhook_delay
     }
 
     pub(crate) fn is_down(&self) -> bool {
-        self.state().outage
+        self.state().requests.is_down()
     }
 
-    /// What is to happen to the request that has just come in.
+    /// What is to happen to the request that has just come in, instead of its work.
     pub(crate) fn before_request(&self) -> Option<RequestFault> {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        if state.outage {
-            return Some(RequestFault::Outage);
+        let mut state = self.state();
+        if let Some(fault) = state.requests.meet() {
+            return Some(fault);
         }
-        if state.throttle_next > 0 {
-            state.throttle_next -= 1;
-            return Some(RequestFault::Throttle { retry_after: state.throttle_after });
-        }
-        if !state.fail_next.is_empty() {
-            return Some(RequestFault::Fail { status: state.fail_next.remove(0) });
-        }
-        let mut due = None;
-        for every in &mut state.every {
-            every.seen += 1;
-            if every.seen.is_multiple_of(every.nth) {
-                due = due.or(Some(*every));
-            }
-        }
-        if let Some(every) = due {
-            let throttle = RequestFault::Throttle { retry_after: every.retry_after };
-            return Some(if every.status == 429 { throttle } else { RequestFault::Fail { status: every.status } });
-        }
-        let random = state.random?;
-        let draw = mix(&mut state.random_state) % 1000;
-        let (throttle, unavailable, cut) =
-            (u64::from(random.throttle), u64::from(random.unavailable), u64::from(random.cut));
-        if draw < throttle {
-            Some(RequestFault::Throttle { retry_after: None })
-        } else if draw < throttle + unavailable {
-            Some(RequestFault::Fail { status: 503 })
-        } else if draw < throttle + unavailable + cut {
-            Some(RequestFault::Cut)
-        } else {
-            None
+        let (random, dice) = state.random.as_mut()?;
+        match dice.hit(&[random.throttle.into(), random.unavailable.into(), random.cut.into()])? {
+            0 => Some(RequestFault::Throttle { retry_after: None }),
+            1 => Some(RequestFault::Fail { status: 503 }),
+            _ => Some(RequestFault::Cut),
         }
     }
 
     /// What is to happen to the write that is about to be carried out.
     pub(crate) fn before_write(&self) -> Option<WriteFault> {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        for planned in &mut state.planned {
-            planned.countdown -= 1;
+        let mut state = self.state();
+        if let Some(fault) = state.writes.meet() {
+            return Some(fault);
         }
-        let due =
-            state.planned.iter().position(|planned| planned.countdown == 0).map(|at| state.planned.remove(at).fault);
-        state.planned.retain(|planned| planned.countdown > 0);
-        if due.is_some() {
-            return due;
-        }
-        let random = state.random?;
-        let hit = random.cut_after_write > 0 && mix(&mut state.random_state) % 1000 < u64::from(random.cut_after_write);
-        hit.then_some(WriteFault::CutAfter)
+        let (random, dice) = state.random.as_mut()?;
+        dice.hit(&[random.cut_after_write.into()]).map(|_| WriteFault::CutAfter)
     }
 }

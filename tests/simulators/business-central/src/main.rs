@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize, Latency, Limits};
 use clap::Parser;
+use simulator_platform::{EndSignals, exit_code};
 use tracing_subscriber::EnvFilter;
 
 /// A Business Central service on 127.0.0.1: API v2.0, the companion app's API, tokens, webhooks.
@@ -56,19 +57,12 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        // One line, whatever RUST_BACKTRACE says: what is wrong is the caller's to mend.
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "business-central-simulator: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("business-central-simulator", run().await)
 }
 
 async fn run() -> anyhow::Result<()> {
     // From here on, not only when it serves: who is told to end at once ends in order as well.
-    let mut ends = Ends::listen()?;
+    let mut ends = EndSignals::listen()?;
     tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let demo = arguments.demo.then(|| DemoSize {
@@ -125,42 +119,4 @@ async fn run() -> anyhow::Result<()> {
     simulator.save().context("the state is not saved")?;
     simulator.stop().await;
     Ok(())
-}
-
-/// Ctrl-C and SIGTERM.
-#[cfg(unix)]
-struct Ends {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Ends {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> std::io::Result<()> {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        Ok(())
-    }
-}
-
-/// Ctrl-C.
-#[cfg(not(unix))]
-struct Ends;
-
-#[cfg(not(unix))]
-impl Ends {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> std::io::Result<()> {
-        tokio::signal::ctrl_c().await
-    }
 }

@@ -1,36 +1,39 @@
 //! The transport: connections, authentication, limits, latency, and the log.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use serde_json::Value;
+use simulator_platform::{Cut, Identity, RequestFault, Service, called_at};
 
 use crate::admin;
 use crate::errors::ApiError;
-use crate::faults::RequestFault;
 use crate::options::BusinessCentralOptions;
 use crate::request_log::{LoggedOperation, RequestLog, RequestLogEntry};
 use crate::schema::Route;
-use crate::service::execute::{Api, Cut, Executed};
+use crate::service::execute::{Api, Executed};
 use crate::service::{Answer, Context, Operation, execute};
 use crate::throttle::Throttle;
-use crate::tokens::{self, Registration, Tokens};
 use crate::webhooks::{self, Webhooks};
 
 /// Largest body of a request.
 const LARGEST_BODY: usize = 350 * 1024 * 1024;
+
+/// What access tokens are for.
+const AUDIENCE: &str = "https://api.businesscentral.dynamics.com";
+
+/// The one scope that they are given for.
+pub(crate) const SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";
+
+/// Public names of the service and of the identity platform, for clients with a fixed address that a resolver sends here.
+pub(crate) const PUBLIC_NAMES: [&str; 2] = ["api.businesscentral.dynamics.com", "login.microsoftonline.com"];
 
 /// Everything the connections share.
 pub(crate) struct Server {
@@ -38,59 +41,19 @@ pub(crate) struct Server {
     pub options: BusinessCentralOptions,
     /// `http://127.0.0.1:port`
     pub origin: String,
-    pub tokens: Tokens,
+    pub identity: Arc<Identity>,
     pub throttle: Throttle,
     pub log: RequestLog,
     pub webhooks: Webhooks,
 }
 
-impl std::error::Error for Cut {}
-
-impl std::fmt::Display for Cut {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the connection is cut on purpose")
+impl Service for Server {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        self.serve(request).await
     }
-}
 
-/// Accepts connections until the task is dropped.
-pub(crate) async fn serve(server: Arc<Server>, listener: TcpListener, secure: Option<TlsAcceptor>) -> Infallible {
-    let mut connections = JoinSet::new();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // Small answers must not wait for more data.
-                let _ = stream.set_nodelay(true);
-                let (server, secure) = (Arc::clone(&server), secure.clone());
-                connections.spawn(async move {
-                    match secure {
-                        None => connection(server, stream).await,
-                        Some(secure) => match secure.accept(stream).await {
-                            Ok(stream) => connection(server, stream).await,
-                            Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
-                        },
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
-    }
-}
-
-async fn connection(server: Arc<Server>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let server = Arc::clone(&server);
-        async move { server.answer(request).await.map(|response| dated(response, server.api.reading().clock.now())) }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended");
+    fn now(&self) -> Timestamp {
+        self.api.reading().clock.now()
     }
 }
 
@@ -103,18 +66,12 @@ impl Server {
         format!("{origin}/v2.0/{}/{}", self.options.tenant, self.options.environment)
     }
 
-    /// The address the caller used: links lead back to it, also when a resolver sends the public name of the service here.
+    /// The address the caller used, for links.
     fn called_at(&self, parts: &Parts) -> String {
-        let plain = |host: &&str| {
-            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-        };
-        match (self.origin.split_once("://"), header(parts, "host").filter(plain)) {
-            (Some((scheme, _)), Some(host)) => format!("{scheme}://{host}"),
-            _ => self.origin.clone(),
-        }
+        called_at(&self.origin, &parts.uri, &parts.headers)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    async fn serve(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), LARGEST_BODY).await;
         let path = parts.uri.path().trim_start_matches('/').to_owned();
@@ -130,10 +87,10 @@ impl Server {
                 Ok(response(self.token(&parts, tenant, body.ok().as_ref())))
             }
             [tenant, "v2.0", ".well-known", "openid-configuration"] => {
-                Ok(response(tokens::discovery(&self.called_at(&parts), &self.options.tenant, tenant)))
+                Ok(response(entra(self.identity.discovery(&self.called_at(&parts), tenant))))
             }
             ["common", "discovery", "instance"] => {
-                Ok(response(tokens::instances(&self.called_at(&parts), &self.options.tenant)))
+                Ok(response(entra((200, self.identity.instances(&self.called_at(&parts))))))
             }
             ["v2.0", rest @ ..] => self.api_request(&parts, rest, body.ok()).await,
             _ => Ok(response(Answer::refused(&ApiError::no_route(&format!("{}/{path}", self.origin))))),
@@ -147,22 +104,8 @@ impl Server {
         if self.api.faults.is_down() {
             return Answer::refused(&ApiError::failing(503, None));
         }
-        let faults = &self.api.faults;
-        let rotated = faults.client_secret();
-        let registration = Registration {
-            tenant: &self.options.tenant,
-            client: &self.options.client.0,
-            secret: rotated.as_deref().unwrap_or(&self.options.client.1),
-        };
         let form = body.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
-        self.tokens.grant(
-            &registration,
-            tenant,
-            header(parts, "authorization"),
-            &form,
-            faults.tokens_valid_from(),
-            faults.token_lifetime(),
-        )
+        entra(self.identity.grant(AUDIENCE, tenant, &form, header(parts, "authorization"), Timestamp::now()))
     }
 
     /// Counts, answers and logs one request of the API.
@@ -206,7 +149,7 @@ impl Server {
                 return refused(&ApiError::too_many_requests(101, 100, retry_after.map(|pause| pause.as_secs())));
             }
         }
-        let Some(client) = self.tokens.client(header(parts, "authorization"), faults.tokens_valid_from()) else {
+        let Ok(client) = self.identity.check(header(parts, "authorization"), Timestamp::now()) else {
             let mut answer = Answer::refused(&ApiError::unauthenticated());
             answer.headers.push((
                 "www-authenticate",
@@ -305,12 +248,15 @@ fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The `Date` header follows the service's clock, not the machine's.
-fn dated(mut response: Response<Body>, now: jiff::Timestamp) -> Response<Body> {
-    if let Ok(date) = HeaderValue::try_from(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
-        response.headers_mut().insert(http::header::DATE, date);
-    }
-    response
+/// An answer of the identity platform.
+fn entra((status, body): (u16, Value)) -> Answer {
+    let mut answer = Answer::empty(status);
+    answer.headers = vec![
+        ("content-type", "application/json; charset=utf-8".into()),
+        ("cache-control", "no-store, no-cache".into()),
+    ];
+    answer.body = body.to_string().into_bytes();
+    answer
 }
 
 pub(crate) fn response(answer: Answer) -> Response<Body> {

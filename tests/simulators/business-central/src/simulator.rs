@@ -1,27 +1,22 @@
 //! The handle tests and programs hold.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
-use anyhow::Context as _;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use simulator_platform::{Clock, Identity, Port, Registration, Running, TOKEN_LIFETIME};
 use uuid::Uuid;
 
-use crate::clock::Clock;
 use crate::demo;
 use crate::errors::ApiError;
 use crate::faults::Faults;
 use crate::options::BusinessCentralOptions;
 use crate::request_log::{RequestLog, RequestLogEntry};
-use crate::server::{self, Server};
+use crate::server::{PUBLIC_NAMES, SCOPE, Server};
 use crate::service::execute::Api;
 use crate::state_file;
 use crate::store::{Company, Store};
 use crate::throttle::Throttle;
-use crate::tls;
-use crate::tokens::Tokens;
 use crate::webhooks::{self, Webhooks};
 
 /// A running simulator. Clones are handles of the same one; it ends with [`BusinessCentralSimulator::stop`] or the last handle.
@@ -30,16 +25,6 @@ pub struct BusinessCentralSimulator {
     server: Arc<Server>,
     running: Arc<Running>,
     certificate: Option<String>,
-}
-
-struct Running(Mutex<Vec<JoinHandle<()>>>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        for task in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            task.abort();
-        }
-    }
 }
 
 impl std::fmt::Debug for BusinessCentralSimulator {
@@ -52,10 +37,7 @@ impl BusinessCentralSimulator {
     /// Opens the port and serves the company.
     #[allow(clippy::needless_pass_by_value)] // options are made for one simulator
     pub async fn start(options: BusinessCentralOptions) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", options.port))
-            .await
-            .with_context(|| format!("cannot listen on port {} of 127.0.0.1", options.port))?;
-        let address = listener.local_addr()?;
+        let port = Port::open(options.port, options.https.then_some(&PUBLIC_NAMES[..])).await?;
         let clock = Arc::new(Clock::default());
         let saved = options.state_file.as_deref().filter(|path| path.exists());
         let mut options = options.clone();
@@ -75,26 +57,33 @@ impl BusinessCentralSimulator {
         };
         store.company.manual_numbers = options.manual_numbers;
         store.company.requires_country = options.requires_country;
-        let secure = if options.https { Some(tls::acceptor()?) } else { None };
-        if let (Some((_, certificate)), Some(path)) = (&secure, &options.ca_file) {
-            std::fs::write(path, certificate).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        let (acceptor, certificate) = secure.unzip();
-        let faults = Faults::new(clock, options.latency, options.limits, options.switches, options.webhook_delay);
-        let api = Api { store: RwLock::new(store), faults };
-        let origin = format!("{}://{address}", if options.https { "https" } else { "http" });
+        port.write_certificate(options.ca_file.as_deref())?;
+        let identity = Arc::new(Identity::new(
+            Registration {
+                tenant: options.tenant.clone(),
+                client: options.client.0.clone(),
+                secret: options.client.1.clone(),
+                scope: Some(SCOPE),
+                assertions: false,
+            },
+            TOKEN_LIFETIME,
+        ));
+        let faults = Faults::new(
+            clock,
+            Arc::clone(&identity),
+            options.latency,
+            options.limits,
+            options.switches,
+            options.webhook_delay,
+        );
         let server = Arc::new(Server {
-            api,
+            api: Api { store: RwLock::new(store), faults },
             options,
-            origin,
-            tokens: Tokens::default(),
+            origin: port.origin().to_owned(),
+            identity,
             throttle: Throttle::default(),
             log: RequestLog::default(),
             webhooks: Webhooks::new()?,
-        });
-        let accepting = Arc::clone(&server);
-        let accept = tokio::spawn(async move {
-            let _: std::convert::Infallible = server::serve(accepting, listener, acceptor).await;
         });
         let notifying = Arc::clone(&server);
         let notify = tokio::spawn(async move {
@@ -103,7 +92,9 @@ impl BusinessCentralSimulator {
             let _: std::convert::Infallible =
                 webhooks::deliver(&notifying.webhooks, notifying.options.company_id, delay, draw).await;
         });
-        Ok(Self { server, running: Arc::new(Running(Mutex::new(vec![accept, notify]))), certificate })
+        let certificate = port.certificate().map(str::to_owned);
+        let running = Running::start(Arc::clone(&server), port, vec![notify]);
+        Ok(Self { server, running: Arc::new(running), certificate })
     }
 
     /// Sets faults from JSON, in the form that `POST /_simulator/faults` takes.
@@ -253,12 +244,7 @@ impl BusinessCentralSimulator {
 
     /// Closes the port, and saves the company if there is a state file.
     pub async fn stop(self) {
-        let tasks: Vec<JoinHandle<()>> =
-            self.running.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        for task in tasks {
-            task.abort();
-            let _ = task.await;
-        }
+        self.running.stop().await;
         if let Err(error) = self.save() {
             tracing::error!(error = format!("{error:#}"), "the company could not be saved");
         }

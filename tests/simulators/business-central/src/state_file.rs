@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::cell::Cell;
-use crate::clock::Clock;
 use crate::records;
 use crate::schema::{Property, Source, schema};
 use crate::store::{Company, Row, Store};
+use simulator_platform::Clock;
 
 #[derive(Serialize, Deserialize)]
 struct File {

@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::cell::Cell;
-use crate::clock::Clock;
-use crate::etag::mix;
 use crate::schema::{Source, TableId, schema};
+use simulator_platform::Clock;
+use simulator_platform::mix;
 
 /// One record. `id` and the times are kept beside the cells; their cells are unused.
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use simulator_platform::{NotificationFaults, within_a_century};
 
 use crate::faults::{CutMoment, FaultRates, Poison, ServiceLimits};
-use crate::notification_faults::NotificationFaults;
 use crate::options::Latency;
 use crate::server::{Server, plain};
 use crate::store::SavedState;
@@ -40,21 +40,6 @@ struct FaultRequest {
     advance_clock_seconds: Option<u64>,
     notifications: Option<NotificationFaults>,
     secure_column: Option<Securing>,
-}
-
-/// A clock is moved by a hundred years at most, so that every time it shows is one.
-fn within_a_century<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de> + Copy + Into<i128>,
-    D: serde::Deserializer<'de>,
-{
-    let seconds = Option::<T>::deserialize(deserializer)?;
-    match seconds {
-        Some(seconds) if seconds.into().unsigned_abs() > 100 * 365 * 86_400 => {
-            Err(serde::de::Error::custom("a clock is moved by a hundred years at most"))
-        }
-        seconds => Ok(seconds),
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -194,13 +179,13 @@ fn apply(world: &World, request: FaultRequest) {
         None => {}
     }
     if let Some(throttle) = request.throttle_next {
-        faults.throttle_next(usize::try_from(throttle.count).unwrap_or(usize::MAX).min(100_000), throttle.retry_after);
+        faults.throttle_next(usize::try_from(throttle.count).unwrap_or(usize::MAX), throttle.retry_after);
     }
     if let Some(throttle) = request.throttle_every {
         faults.throttle_every(throttle.count, throttle.retry_after);
     }
     if let Some(failure) = request.fail_next {
-        faults.fail_next(failure.count.min(100_000), failure.status);
+        faults.fail_next(failure.count, failure.status);
     }
     if let Some(count) = request.deadlock_next {
         faults.deadlock_next(count);

@@ -1,13 +1,15 @@
 //! Run-time switches for everything that goes wrong with a real service.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use simulator_platform::{
+    Clock, Delivering, Dice, Draws, Identity, NotificationFaults, RequestFault, RequestFaults, WritePlan,
+};
 use uuid::Uuid;
 
-use crate::notification_faults::{Delivering, Draws, NotificationFaults};
 use crate::options::Latency;
 use crate::wire::error::ApiError;
 
@@ -83,35 +85,35 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 struct State {
     latency: Latency,
-    outage: bool,
-    throttle_next: VecDeque<u64>,
-    throttle_every: Option<(u64, u64)>,
-    fail_next: VecDeque<u16>,
+    requests: RequestFaults,
     fail_requests: Vec<(String, u16)>,
     deadlock_next: u32,
-    cuts: Vec<(u64, CutMoment)>,
-    writes: u64,
-    served: u64,
+    cuts: WritePlan<CutMoment>,
     poison: Vec<Poison>,
     no_bulk: HashSet<String>,
     limits: Option<ServiceLimits>,
     traffic: Vec<(Uuid, Instant)>,
     execution: Vec<(Uuid, Instant, Duration)>,
     running: usize,
-    seeded: Option<(u64, FaultRates)>,
+    seeded: Option<(FaultRates, Dice)>,
     notifications: Option<Draws>,
     delta_expired_before: u64,
-    tokens_valid_from: u64,
-    clock: i64,
 }
 
 /// The switches. All methods may be called while requests are served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Faults {
     state: Mutex<State>,
+    clock: Arc<Clock>,
+    identity: Arc<Identity>,
 }
 
 impl Faults {
+    /// No faults of a service with this clock and these tokens.
+    pub(crate) fn new(clock: Arc<Clock>, identity: Arc<Identity>) -> Self {
+        Self { state: Mutex::default(), clock, identity }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,22 +131,22 @@ impl Faults {
 
     /// While on, every request is answered 503.
     pub fn outage(&self, on: bool) {
-        self.state().outage = on;
+        self.state().requests.set_outage(on);
     }
 
     /// The next `count` requests are answered 429 with `Retry-After: retry_after`.
     pub fn throttle_next(&self, count: usize, retry_after: u64) {
-        self.state().throttle_next.extend(std::iter::repeat_n(retry_after, count));
+        self.state().requests.plan(count as u64, throttle(retry_after));
     }
 
     /// Every `nth` request is answered 429; 0 switches it off.
     pub fn throttle_every(&self, nth: u64, retry_after: u64) {
-        self.state().throttle_every = (nth > 0).then_some((nth, retry_after));
+        self.state().requests.plan_every(nth, throttle(retry_after));
     }
 
     /// The next `count` requests are answered with this status (500, 502, 503, 504, 408).
     pub fn fail_next(&self, count: usize, status: u16) {
-        self.state().fail_next.extend(std::iter::repeat_n(status, count));
+        self.state().requests.plan(count as u64, RequestFault::Fail { status });
     }
 
     /// The next request whose resource (below `/api/data/v9.2/`, as it was sent) contains this text is answered with this status.
@@ -160,9 +162,7 @@ impl Faults {
 
     /// Cuts the connection of the `nth` write request from now (1 is the next), a `$batch` with writes counting as one.
     pub fn cut_connection(&self, nth: u64, moment: CutMoment) {
-        let mut state = self.state();
-        let at = state.writes + nth.max(1);
-        state.cuts.push((at, moment));
+        self.state().cuts.plan(nth, moment);
     }
 
     /// Refuses rows that contain a text.
@@ -207,7 +207,7 @@ impl Faults {
 
     /// Random faults from now on; the same seed gives the same sequence.
     pub fn seed_faults(&self, seed: u64, rates: FaultRates) {
-        self.state().seeded = Some((seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, rates));
+        self.state().seeded = Some((rates, Dice::new(seed)));
     }
 
     /// Lets webhook notifications arrive twice or out of order from now on; `None` ends it.
@@ -217,7 +217,7 @@ impl Faults {
 
     /// How the next notification is delivered; `None` while nothing disturbs them.
     pub(crate) fn next_delivery(&self) -> Option<Delivering> {
-        self.state().notifications.as_mut().map(Draws::next)
+        self.state().notifications.as_mut().map(Draws::draw)
     }
 
     /// Expires all delta links given out up to this row version.
@@ -233,29 +233,17 @@ impl Faults {
 
     /// All access tokens given out so far are refused from now on.
     pub fn expire_tokens(&self) {
-        self.state().tokens_valid_from += 1;
-    }
-
-    /// Number that tokens must carry to be accepted.
-    #[must_use]
-    pub fn token_generation(&self) -> u64 {
-        self.state().tokens_valid_from
+        self.identity.expire_tokens();
     }
 
     /// Moves the server's clock forward, so that tests need not wait.
     pub fn advance_clock(&self, by: Duration) {
-        self.state().clock += i64::try_from(by.as_secs()).unwrap_or_default();
+        self.clock.advance(by);
     }
 
-    /// Sets the server's clock ahead (or behind), to whole seconds; replaces what was set or advanced before.
+    /// Sets the server's clock ahead (or behind); replaces what was set or advanced before.
     pub fn set_clock_skew(&self, skew: jiff::SignedDuration) {
-        self.state().clock = skew.as_secs();
-    }
-
-    /// How far the server's clock is ahead, in seconds.
-    #[must_use]
-    pub fn clock_offset(&self) -> i64 {
-        self.state().clock
+        self.clock.set_skew(skew);
     }
 
     /// Ends all faults; latency and the clock stay.
@@ -263,12 +251,8 @@ impl Faults {
         let mut state = self.state();
         *state = State {
             latency: state.latency,
-            clock: state.clock,
-            writes: state.writes,
-            served: state.served,
             running: state.running,
             delta_expired_before: state.delta_expired_before,
-            tokens_valid_from: state.tokens_valid_from,
             ..State::default()
         };
     }
@@ -276,34 +260,25 @@ impl Faults {
     /// Decides about one request. Every call that is served must be followed by [`Faults::finished`].
     pub(crate) fn decide(&self, user: Uuid, resource: &str, write: bool) -> Verdict {
         let mut state = self.state();
-        state.served += 1;
-        if state.outage {
-            return Verdict::Refuse(unavailable(503));
-        }
-        if let Some(status) = state.fail_next.pop_front() {
-            return Verdict::Refuse(unavailable(status));
-        }
         if let Some(at) = state.fail_requests.iter().position(|(text, _)| resource.contains(text.as_str())) {
             return Verdict::Refuse(unavailable(state.fail_requests.remove(at).1));
         }
-        if let Some(seconds) = state.throttle_next.pop_front() {
-            return Verdict::Refuse(too_many("0x80072322", seconds));
-        }
-        if let Some((nth, seconds)) = state.throttle_every
-            && state.served.is_multiple_of(nth)
-        {
-            return Verdict::Refuse(too_many("0x80072322", seconds));
+        match state.requests.meet() {
+            Some(RequestFault::Outage) => return Verdict::Refuse(unavailable(503)),
+            Some(RequestFault::Fail { status }) => return Verdict::Refuse(unavailable(status)),
+            Some(RequestFault::Throttle { retry_after }) => {
+                return Verdict::Refuse(too_many("0x80072322", retry_after.map_or(1, |pause| pause.as_secs())));
+            }
+            Some(RequestFault::Cut) => return cut(&mut state, CutMoment::BeforeEffect),
+            None => {}
         }
         if let Some(error) = limited(&mut state, user) {
             return Verdict::Refuse(error);
         }
         let drawn = drawn(&mut state, write);
         if write {
-            state.writes += 1;
-            let now = state.writes;
-            if let Some(at) = state.cuts.iter().position(|(nth, _)| *nth == now) {
-                state.running += 1;
-                return Verdict::Cut(state.cuts.swap_remove(at).1);
+            if let Some(moment) = state.cuts.meet() {
+                return cut(&mut state, moment);
             }
             if state.deadlock_next > 0 {
                 state.deadlock_next -= 1;
@@ -359,34 +334,28 @@ fn limited(state: &mut State, user: Uuid) -> Option<ApiError> {
 }
 
 fn drawn(state: &mut State, write: bool) -> Verdict {
-    let Some((seed, rates)) = &mut state.seeded else {
+    let Some((rates, dice)) = &mut state.seeded else {
         return Verdict::Serve;
     };
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    let draw = u32::try_from(*seed % 1000).unwrap_or_default();
-    let mut edge = rates.throttle;
-    if draw < edge {
-        return Verdict::Refuse(too_many("0x80072322", 1));
+    let hit = dice.hit(&[rates.throttle, rates.unavailable, rates.deadlock, rates.cut_before, rates.cut_after]);
+    match (hit, write) {
+        (Some(0), _) => Verdict::Refuse(too_many("0x80072322", 1)),
+        (Some(1), _) => Verdict::Refuse(unavailable(503)),
+        (Some(2), true) => Verdict::Refuse(deadlock()),
+        (Some(3), true) => Verdict::Cut(CutMoment::BeforeEffect),
+        (Some(4), true) => Verdict::Cut(CutMoment::AfterEffect),
+        _ => Verdict::Serve,
     }
-    edge += rates.unavailable;
-    if draw < edge {
-        return Verdict::Refuse(unavailable(503));
-    }
-    if !write {
-        return Verdict::Serve;
-    }
-    edge += rates.deadlock;
-    if draw < edge {
-        return Verdict::Refuse(deadlock());
-    }
-    edge += rates.cut_before;
-    if draw < edge {
-        return Verdict::Cut(CutMoment::BeforeEffect);
-    }
-    edge += rates.cut_after;
-    if draw < edge { Verdict::Cut(CutMoment::AfterEffect) } else { Verdict::Serve }
+}
+
+/// A request that is served, but without an answer.
+fn cut(state: &mut State, moment: CutMoment) -> Verdict {
+    state.running += 1;
+    Verdict::Cut(moment)
+}
+
+fn throttle(seconds: u64) -> RequestFault {
+    RequestFault::Throttle { retry_after: Some(Duration::from_secs(seconds)) }
 }
 
 fn too_many(code: &'static str, seconds: u64) -> ApiError {

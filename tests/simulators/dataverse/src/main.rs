@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize, Latency, ServiceLimits};
+use simulator_platform::{EndSignals, exit_code};
 use uuid::Uuid;
 
 /// A Dataverse Web API on loopback, for tests, benchmarks and offline work.
@@ -60,19 +61,12 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        // One line, whatever RUST_BACKTRACE says: what is wrong is the caller's to mend.
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "dataverse-simulator: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("dataverse-simulator", run().await)
 }
 
 async fn run() -> anyhow::Result<()> {
     // From here on, not only when it serves: who is told to end at once ends in order as well.
-    let mut ends = Ends::listen()?;
+    let mut ends = EndSignals::listen()?;
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
     let arguments = Arguments::parse();
     let defaults = DataverseOptions::default();
@@ -114,42 +108,4 @@ async fn run() -> anyhow::Result<()> {
     }
     simulator.stop().await;
     Ok(())
-}
-
-/// Ctrl-C and SIGTERM.
-#[cfg(unix)]
-struct Ends {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Ends {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> std::io::Result<()> {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        Ok(())
-    }
-}
-
-/// Ctrl-C.
-#[cfg(not(unix))]
-struct Ends;
-
-#[cfg(not(unix))]
-impl Ends {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> std::io::Result<()> {
-        tokio::signal::ctrl_c().await
-    }
 }

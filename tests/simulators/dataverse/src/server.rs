@@ -6,17 +6,12 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
+use jiff::Timestamp;
+use simulator_platform::{Cut, Refusal, Service, called_at};
 
 use crate::api::{self, LARGEST_BODY};
 use crate::faults::{CutMoment, Verdict};
 use crate::options::Latency;
-use crate::token::{Refusal, Tokens};
 use crate::wire::error::ApiError;
 use crate::wire::request::{ApiRequest, ApiResponse, Verb, Work};
 use crate::world::{RequestLogEntry, World};
@@ -24,67 +19,15 @@ use crate::world::{RequestLogEntry, World};
 /// What every connection shares.
 pub(crate) struct Server {
     pub world: Arc<World>,
-    pub tokens: Tokens,
 }
 
-/// The connection ends without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection was cut")]
-pub(crate) struct Cut;
-
-/// Accepts connections until told to stop.
-pub(crate) async fn run(
-    server: Arc<Server>,
-    listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            _ = stop.changed() => return,
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
-                let _ = stream.set_nodelay(true);
-                let (server, stop) = (Arc::clone(&server), stop.clone());
-                match &acceptor {
-                    None => {
-                        tokio::spawn(connection(server, stream, stop));
-                    }
-                    Some(acceptor) => {
-                        let acceptor = acceptor.clone();
-                        tokio::spawn(async move {
-                            if let Ok(stream) = acceptor.accept(stream).await {
-                                connection(server, stream, stop).await;
-                            }
-                        });
-                    }
-                }
-            }
-        }
+impl Service for Server {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+        handle(self, request).await
     }
-}
 
-async fn connection<S>(server: Arc<Server>, stream: S, mut stop: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(move |request| {
-        let server = Arc::clone(&server);
-        async move { handle(&server, request).await.map(|response| dated(response, server.world.now())) }
-    });
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).max_buf_size(1 << 20);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        result = connection.as_mut() => {
-            if let Err(error) = result {
-                tracing::debug!(%error, "connection ended");
-            }
-        }
-        _ = stop.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(Duration::from_secs(2), connection).await;
-        }
+    fn now(&self) -> Timestamp {
+        self.world.clock.now()
     }
 }
 
@@ -93,7 +36,7 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
     if path.starts_with("/_simulator") {
         return Ok(crate::admin::serve(server, request).await);
     }
-    let base = called(&server.world, &request);
+    let base = called_at(server.world.url(), request.uri(), request.headers());
     if let Some((version, resource)) = resource(&path) {
         return web_api(server, request, &base, &version, resource).await;
     }
@@ -103,17 +46,13 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
             let tenant = (*tenant).to_owned();
             let authorization = header(&request, &http::header::AUTHORIZATION);
             let body = axum::body::to_bytes(Body::new(request.into_body()), LARGEST_BODY).await.unwrap_or_default();
-            let (status, value) =
-                server.tokens.issue(&server.world, &tenant, &String::from_utf8_lossy(&body), authorization.as_deref());
-            Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
+            let world = &server.world;
+            let form = String::from_utf8_lossy(&body);
+            Ok(entra(world.identity.grant(world.url(), &tenant, &form, authorization.as_deref(), world.clock.now())))
         }
-        ["common", "discovery", "instance"] => {
-            let value = crate::token::instances(&server.world, &base);
-            Ok(plain(200, "application/json; charset=utf-8", value.to_string().into_bytes()))
-        }
+        ["common", "discovery", "instance"] => Ok(entra((200, server.world.identity.instances(&base)))),
         [tenant, "v2.0", ".well-known", "openid-configuration"] => {
-            let (status, value) = crate::token::discovery(&server.world, &base, tenant);
-            Ok(plain(status, "application/json; charset=utf-8", value.to_string().into_bytes()))
+            Ok(entra(server.world.identity.discovery(&base, tenant)))
         }
         _ => Ok(plain(
             404,
@@ -123,29 +62,14 @@ async fn handle(server: &Server, request: Request<Incoming>) -> Result<Response<
     }
 }
 
-/// The `Date` header follows the server's clock, not the machine's.
-fn dated(mut response: Response<Body>, now: i64) -> Response<Body> {
-    let date = jiff::Timestamp::from_second(now)
-        .ok()
-        .and_then(|now| http::HeaderValue::try_from(now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok());
-    if let Some(date) = date {
-        response.headers_mut().insert(http::header::DATE, date);
-    }
-    response
+/// An answer of the identity platform.
+fn entra((status, body): (u16, serde_json::Value)) -> Response<Body> {
+    plain(status, "application/json; charset=utf-8", body.to_string().into_bytes())
 }
 
 /// A header as text.
 fn header<B>(request: &Request<B>, name: &http::header::HeaderName) -> Option<String> {
     request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// Scheme and host as the client called them: what its links must lead back to. A host that is none is answered with the simulator's own.
-fn called<B>(world: &World, request: &Request<B>) -> String {
-    let host = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    let host = host.or_else(|| header(request, &http::header::HOST));
-    let valid = |host: &String| host.parse::<http::uri::Authority>().is_ok_and(|parsed| !parsed.as_str().contains('@'));
-    let scheme = world.url().split_once("://").map_or("http", |(scheme, _)| scheme);
-    host.filter(valid).map_or_else(|| world.url().to_owned(), |host| format!("{scheme}://{host}"))
 }
 
 /// Version and resource: the parts of the path behind `/api/data/`.
@@ -175,7 +99,7 @@ async fn web_api(
     let authorization = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // The body is read in any case, so that the connection stays usable.
     let body = axum::body::to_bytes(Body::new(incoming), LARGEST_BODY).await;
-    if let Err(refusal) = server.tokens.check(world, authorization) {
+    if let Err(refusal) = world.identity.check(authorization, world.clock.now()) {
         log(401, 0);
         return Ok(unauthorized(world, base, refusal));
     }

@@ -1,20 +1,18 @@
 //! The library handle: starts the server, looks into the store, and changes rows as a person in the app would.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use simulator_platform::{Port, Running};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::faults::Faults;
 use crate::options::DataverseOptions;
 use crate::schema::{IgnoredClearings, Kind, Schema, Security, Table};
-use crate::server::{self, Server};
+use crate::server::Server;
 use crate::store::{Cell, Row, SavedState, Store, guid};
-use crate::token::Tokens;
 use crate::wire::error::{ApiError, ApiResult};
 use crate::world::{CLIENT_SECRET, RequestLogEntry, World};
 use crate::write::Changes;
@@ -27,9 +25,8 @@ pub struct DataverseSimulator {
 
 struct Inner {
     world: Arc<World>,
-    stop: watch::Sender<bool>,
+    running: Running,
     authority_pem: Option<String>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl DataverseSimulator {
@@ -52,24 +49,14 @@ impl DataverseSimulator {
             None => crate::demo::fill(&mut store, &options, fixed, jiff::Timestamp::now().as_second())?,
         }
         let (sender, events) = mpsc::unbounded_channel();
-        let listener = TcpListener::bind(("127.0.0.1", options.port))
-            .await
-            .with_context(|| format!("cannot listen on port {} of 127.0.0.1", options.port))?;
-        let identity = if options.https { Some(crate::tls::identity()?) } else { None };
-        let (acceptor, authority_pem) =
-            identity.map_or((None, None), |identity| (Some(identity.acceptor), Some(identity.authority_pem)));
-        if let (Some(file), Some(pem)) = (&options.certificate_file, &authority_pem) {
-            std::fs::write(file, pem)?;
-        }
-        let scheme = if options.https { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let port = Port::open(options.port, options.https.then_some(&[][..])).await?;
+        port.write_certificate(options.certificate_file.as_deref())?;
+        let authority_pem = port.certificate().map(str::to_owned);
         let world = Arc::new(World::new(store, options, fixed, sender));
-        world.listen_at(url);
-        let (stop, stopped) = watch::channel(false);
-        let server = Arc::new(Server { world: Arc::clone(&world), tokens: Tokens::default() });
-        let serving = tokio::spawn(server::run(server, listener, acceptor, stopped));
+        world.listen_at(port.origin().to_owned());
         let delivering = tokio::spawn(crate::webhooks::deliver(Arc::clone(&world), events));
-        Ok(Self { inner: Arc::new(Inner { world, stop, authority_pem, tasks: Mutex::new(vec![serving, delivering]) }) })
+        let running = Running::start(Arc::new(Server { world: Arc::clone(&world) }), port, vec![delivering]);
+        Ok(Self { inner: Arc::new(Inner { world, running, authority_pem }) })
     }
 
     /// Base address of the organization; the Web API is at `{url}/api/data/v9.2`.
@@ -268,22 +255,13 @@ impl DataverseSimulator {
         self.inner.world.write().load(&saved)
     }
 
-    /// Stops serving, after writing the state file if there is one.
+    /// Stops serving, and then writes the state file if there is one.
     pub async fn stop(self) {
+        self.inner.running.stop().await;
         if let Some(file) = &self.inner.world.options.state_file
             && let Err(error) = self.save_state(file)
         {
             tracing::warn!(%error, "the state file was not written");
-        }
-        let _ = self.inner.stop.send(true);
-        let tasks: Vec<JoinHandle<()>> =
-            std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for (number, task) in tasks.into_iter().enumerate() {
-            if number == 0 {
-                let _ = task.await;
-            } else {
-                task.abort();
-            }
         }
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use simulator_platform::Delivering;
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-use crate::notification_faults::Delivering;
 use crate::rules::get;
 use crate::schema::{Kind, NAMESPACE, Table};
 use crate::store::{Cell, Row, Store};

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use jiff::Timestamp;
 use serde::Serialize;
+use simulator_platform::{Clock, Identity, Registration};
 use uuid::Uuid;
 
 use crate::faults::Faults;
@@ -101,6 +101,10 @@ pub struct World {
     pub options: DataverseOptions,
     /// Run-time switches.
     pub faults: Faults,
+    /// The clock of the service.
+    pub clock: Arc<Clock>,
+    /// Gives out access tokens.
+    pub identity: Arc<Identity>,
     /// Ids.
     pub fixed: Fixed,
     requests: AtomicU64,
@@ -118,7 +122,16 @@ impl World {
         fixed: Fixed,
         events: tokio::sync::mpsc::UnboundedSender<Event>,
     ) -> Self {
-        let faults = Faults::default();
+        let clock = Arc::new(Clock::default());
+        let registration = Registration {
+            tenant: fixed.tenant.to_string(),
+            client: fixed.client.to_string(),
+            secret: CLIENT_SECRET.to_owned(),
+            scope: None,
+            assertions: true,
+        };
+        let identity = Arc::new(Identity::new(registration, options.token_lifetime));
+        let faults = Faults::new(Arc::clone(&clock), Arc::clone(&identity));
         faults.set_latency(options.latency);
         faults.set_limits(options.limits);
         Self {
@@ -126,6 +139,8 @@ impl World {
             behaviour: options.behaviour.clone(),
             options,
             faults,
+            clock,
+            identity,
             fixed,
             requests: AtomicU64::new(0),
             log: Mutex::new(VecDeque::new()),
@@ -154,7 +169,7 @@ impl World {
     /// Seconds since 1970 on the server's clock.
     #[must_use]
     pub fn now(&self) -> i64 {
-        Timestamp::now().as_second() + self.faults.clock_offset()
+        self.clock.now().as_second()
     }
 
     /// The rows, to read.

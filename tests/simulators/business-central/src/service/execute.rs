@@ -26,9 +26,7 @@ impl Api {
     }
 }
 
-/// The connection is to be cut instead of answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut;
+pub(crate) use simulator_platform::Cut;
 
 /// One operation as it was carried out: method, path, status.
 pub(crate) type Done = (Method, String, u16);

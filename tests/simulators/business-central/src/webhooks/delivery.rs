@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use simulator_platform::Delivering;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Pending, Subscription, Webhooks};
-use crate::notification_faults::Delivering;
 use crate::schema::schema;
 use crate::store::ChangeKind;
 

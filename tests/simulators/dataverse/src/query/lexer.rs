@@ -1,6 +1,7 @@
-//! Splits `$filter` text into tokens.
+//! What the tokens of `$filter` mean here: names and typed literals.
 
 use rust_decimal::Decimal;
+use simulator_platform::{FilterToken, TokenError, filter_tokens};
 use uuid::Uuid;
 
 use crate::store::{decimal, guid, instant};
@@ -96,114 +97,30 @@ pub enum SyntaxError {
 /// # Errors
 /// When the text has an unfinished string or a character that begins no token.
 pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
-    let characters: Vec<char> = text.chars().collect();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < characters.len() {
-        let start = at;
-        let token = match characters[at] {
-            character if character.is_whitespace() => {
-                at += 1;
-                continue;
-            }
-            '(' => single(&mut at, Token::Open),
-            ')' => single(&mut at, Token::Close),
-            ',' => single(&mut at, Token::Comma),
-            '=' => single(&mut at, Token::Equals),
-            ':' => single(&mut at, Token::Colon),
-            '\'' => Token::Literal(Literal::Text(quoted(&characters, &mut at, '\'', text)?)),
-            '[' => Token::List(list(&characters, &mut at, text)?),
-            character if word_character(character) => word(&characters, &mut at, text)?,
-            character => {
-                return Err(SyntaxError::Character { character, at, text: text.to_owned() });
-            }
-        };
-        found.push((start, token));
-    }
-    Ok(found)
+    let split = filter_tokens(text).map_err(|error| match error {
+        TokenError::Unterminated(at) => SyntaxError::Unterminated { at, text: text.to_owned() },
+        TokenError::Character(character, at) => SyntaxError::Character { character, at, text: text.to_owned() },
+    })?;
+    Ok(split.into_iter().map(|(at, token)| (at, meant(token))).collect())
 }
 
-fn single(at: &mut usize, token: Token) -> Token {
-    *at += 1;
-    token
-}
-
-fn word_character(character: char) -> bool {
-    character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | '/' | '@' | '{' | '}' | '$' | '+' | '*')
-}
-
-fn quoted(characters: &[char], at: &mut usize, quote: char, text: &str) -> Result<String, SyntaxError> {
-    let start = *at;
-    let mut value = String::new();
-    *at += 1;
-    while let Some(&character) = characters.get(*at) {
-        *at += 1;
-        if character != quote {
-            value.push(character);
-        } else if characters.get(*at) == Some(&quote) {
-            value.push(quote);
-            *at += 1;
-        } else {
-            return Ok(value);
-        }
+fn meant(token: FilterToken) -> Token {
+    match token {
+        FilterToken::Open => Token::Open,
+        FilterToken::Close => Token::Close,
+        FilterToken::Comma => Token::Comma,
+        FilterToken::Equals => Token::Equals,
+        FilterToken::Colon => Token::Colon,
+        FilterToken::List(texts) => Token::List(texts),
+        // An enumeration literal, Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned', stands for its text.
+        FilterToken::Quoted(text) | FilterToken::Member { name: text, .. } => Token::Literal(Literal::Text(text)),
+        FilterToken::Word(word) => match word.as_str() {
+            "null" => Token::Literal(Literal::Null),
+            "true" => Token::Literal(Literal::Bool(true)),
+            "false" => Token::Literal(Literal::Bool(false)),
+            _ => bare_literal(&word).map_or(Token::Name(word), Token::Literal),
+        },
     }
-    Err(SyntaxError::Unterminated { at: start, text: text.to_owned() })
-}
-
-fn list(characters: &[char], at: &mut usize, text: &str) -> Result<Vec<String>, SyntaxError> {
-    let start = *at;
-    let mut values = Vec::new();
-    let mut bare = String::new();
-    *at += 1;
-    while let Some(&character) = characters.get(*at) {
-        match character {
-            ']' => {
-                if !bare.is_empty() {
-                    values.push(bare);
-                }
-                *at += 1;
-                return Ok(values);
-            }
-            '"' | '\'' => values.push(quoted(characters, at, character, text)?),
-            ',' => {
-                if !bare.is_empty() {
-                    values.push(std::mem::take(&mut bare));
-                }
-                *at += 1;
-            }
-            _ => {
-                if !character.is_whitespace() {
-                    bare.push(character);
-                }
-                *at += 1;
-            }
-        }
-    }
-    Err(SyntaxError::Unterminated { at: start, text: text.to_owned() })
-}
-
-fn word(characters: &[char], at: &mut usize, text: &str) -> Result<Token, SyntaxError> {
-    let start = *at;
-    while let Some(&character) = characters.get(*at) {
-        // A colon belongs to a time such as 2024-01-01T10:00:00Z, not to a lambda variable.
-        let in_time = character == ':' && characters[start].is_ascii_digit();
-        if word_character(character) || in_time {
-            *at += 1;
-        } else {
-            break;
-        }
-    }
-    let word: String = characters[start..*at].iter().collect();
-    // An enumeration literal: Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'.
-    if characters.get(*at) == Some(&'\'') && word.contains('.') {
-        return Ok(Token::Literal(Literal::Text(quoted(characters, at, '\'', text)?)));
-    }
-    Ok(match word.as_str() {
-        "null" => Token::Literal(Literal::Null),
-        "true" => Token::Literal(Literal::Bool(true)),
-        "false" => Token::Literal(Literal::Bool(false)),
-        _ => bare_literal(&word).map_or(Token::Name(word), Token::Literal),
-    })
 }
 
 fn bare_literal(word: &str) -> Option<Literal> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use simulator_platform::{FilterToken as Token, TokenError, filter_tokens};
+
 use super::{Dialect, Filter, Operand, Operator, TextTest};
 use crate::cell::{self, Cell};
 use crate::errors::ApiError;
@@ -23,65 +25,16 @@ impl Filter {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Word(String),
-    Quoted(String),
-    Open,
-    Close,
-    Comma,
-}
-
 fn tokens(text: &str) -> Result<Vec<Token>, ApiError> {
-    let mut out = Vec::new();
-    let mut rest = text.chars().peekable();
-    while let Some(&character) = rest.peek() {
-        match character {
-            ' ' | '\t' | '\n' | '\r' => {
-                rest.next();
-            }
-            '(' | ')' | ',' => {
-                rest.next();
-                out.push(match character {
-                    '(' => Token::Open,
-                    ')' => Token::Close,
-                    _ => Token::Comma,
-                });
-            }
-            '\'' => {
-                rest.next();
-                let mut quoted = String::new();
-                loop {
-                    match rest.next() {
-                        Some('\'') if rest.peek() == Some(&'\'') => {
-                            rest.next();
-                            quoted.push('\'');
-                        }
-                        Some('\'') => break,
-                        Some(character) => quoted.push(character),
-                        None => {
-                            return Err(ApiError::syntax(format!(
-                                "There is an unterminated string literal in '{text}'."
-                            )));
-                        }
-                    }
-                }
-                out.push(Token::Quoted(quoted));
-            }
-            _ => {
-                let mut word = String::new();
-                while let Some(&character) = rest.peek() {
-                    if matches!(character, ' ' | '(' | ')' | ',' | '\'' | '\t' | '\n' | '\r') {
-                        break;
-                    }
-                    word.push(character);
-                    rest.next();
-                }
-                out.push(Token::Word(word));
-            }
+    match filter_tokens(text) {
+        Ok(tokens) => Ok(tokens.into_iter().map(|(_, token)| token).collect()),
+        Err(TokenError::Unterminated(at)) => {
+            Err(ApiError::syntax(format!("There is an unterminated literal at position {at} in '{text}'.")))
         }
+        Err(TokenError::Character(character, at)) => Err(ApiError::syntax(format!(
+            "Syntax error: character '{character}' is not valid at position {at} in '{text}'."
+        ))),
     }
-    Ok(out)
 }
 
 struct Parser<'a> {
@@ -351,12 +304,9 @@ impl Parser<'_> {
             (Kind::Enum(names), Token::Quoted(text)) => {
                 names.position(&text).map(Cell::Enum).ok_or_else(|| ApiError::not_an_option(&text, &names.names))
             }
-            (Kind::Enum(names), Token::Word(word)) if word.starts_with("Microsoft.NAV.") => match self.next() {
-                Some(Token::Quoted(text)) => {
-                    names.position(&text).map(Cell::Enum).ok_or_else(|| ApiError::not_an_option(&text, &names.names))
-                }
-                _ => Err(wrong()),
-            },
+            (Kind::Enum(names), Token::Member { of, name }) if of.starts_with("Microsoft.NAV.") => {
+                names.position(&name).map(Cell::Enum).ok_or_else(|| ApiError::not_an_option(&name, &names.names))
+            }
             (Kind::Decimal, Token::Word(word)) => {
                 cell::parse_decimal(word.trim_end_matches(['M', 'm', 'D', 'd'])).map(Cell::Decimal).ok_or_else(wrong)
             }

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate authority that lives as long as the process.
+//! HTTPS with a throw-away certificate authority, made anew at every start.
 
 use std::sync::Arc;
 
@@ -9,27 +9,29 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Names the certificate is for: this machine, and the service's own, for clients with a fixed address that a resolver sends here.
-const NAMES: [&str; 4] = ["127.0.0.1", "localhost", "api.businesscentral.dynamics.com", "login.microsoftonline.com"];
+/// Names of this machine, which every certificate is for.
+const HERE: [&str; 2] = ["127.0.0.1", "localhost"];
 
-/// Makes an authority and a certificate for this machine; gives the acceptor and the authority's certificate as PEM.
-pub(crate) fn acceptor() -> anyhow::Result<(TlsAcceptor, String)> {
+/// Makes an authority and a certificate for this machine and more names; gives the acceptor and the authority's certificate as PEM.
+pub(crate) fn acceptor(names: &[&str]) -> anyhow::Result<(TlsAcceptor, String)> {
     let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "Simulator throw-away authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages =
         vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    authority.distinguished_name.push(DnType::CommonName, "Simulator throw-away authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let mut leaf = CertificateParams::new(NAMES.map(str::to_owned))?;
-    leaf.distinguished_name.push(DnType::CommonName, "127.0.0.1");
+    let names: Vec<String> = HERE.iter().chain(names).map(|name| (*name).to_owned()).collect();
+    let mut leaf = CertificateParams::new(names)?;
+    leaf.distinguished_name.push(DnType::CommonName, "localhost");
     leaf.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&key, &authority)?;
     let secret = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], secret)
         .context("the throw-away certificate")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((TlsAcceptor::from(Arc::new(config)), authority.pem()))
 }

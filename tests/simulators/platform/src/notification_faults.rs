@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dice::Dice;
+
 /// How often notifications go astray, in thousandths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,8 +20,10 @@ pub struct NotificationFaults {
 
 /// How one notification is to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivering {
+pub enum Delivering {
+    /// As usual.
     Once,
+    /// Two times.
     Twice,
     /// After the next one.
     Late,
@@ -27,29 +31,24 @@ pub(crate) enum Delivering {
 
 /// The sequence of draws.
 #[derive(Debug)]
-pub(crate) struct Draws {
+pub struct Draws {
     faults: NotificationFaults,
-    state: u64,
+    dice: Dice,
 }
 
 impl Draws {
+    /// The sequence of these faults, from its start.
+    #[must_use]
     pub fn new(faults: NotificationFaults) -> Self {
-        // Never zero, from which the generator would not move.
-        Self { faults, state: faults.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 }
+        Self { faults, dice: Dice::new(faults.seed) }
     }
 
-    pub fn next(&mut self) -> Delivering {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        let draw = self.state % 1000;
-        let (duplicate, reorder) = (u64::from(self.faults.duplicate), u64::from(self.faults.reorder));
-        if draw < duplicate {
-            Delivering::Twice
-        } else if draw < duplicate + reorder {
-            Delivering::Late
-        } else {
-            Delivering::Once
+    /// How the next notification is to be delivered.
+    pub fn draw(&mut self) -> Delivering {
+        match self.dice.hit(&[self.faults.duplicate.into(), self.faults.reorder.into()]) {
+            Some(0) => Delivering::Twice,
+            Some(_) => Delivering::Late,
+            None => Delivering::Once,
         }
     }
 }
@@ -63,13 +62,13 @@ mod tests {
         let faults = NotificationFaults { seed: 7, duplicate: 300, reorder: 300 };
         let draw = || {
             let mut draws = Draws::new(faults);
-            (0..100).map(|_| draws.next()).collect::<Vec<_>>()
+            (0..100).map(|_| draws.draw()).collect::<Vec<_>>()
         };
         assert_eq!(draw(), draw());
         for kind in [Delivering::Once, Delivering::Twice, Delivering::Late] {
             assert!(draw().contains(&kind), "{kind:?}");
         }
         let mut always = Draws::new(NotificationFaults { seed: 1, duplicate: 1000, reorder: 0 });
-        assert!((0..50).all(|_| always.next() == Delivering::Twice));
+        assert!((0..50).all(|_| always.draw() == Delivering::Twice));
     }
 }
