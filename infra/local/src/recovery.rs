@@ -50,15 +50,17 @@ pub async fn recover(store: &Store, company: CompanyId, messages: Messages) -> R
             Messages::Lost => read_again(store, company, &job, &runs).await?,
         });
         if let (JobState::InProcess, Some(run)) = (job.state, job.run) {
-            let message = Some("the process ended while the job was running".to_owned());
-            let ended = Ended { state: JobState::Ready, message, keeps_place: true, was_full: false };
-            store.release_lease(company, &job.name, Holder { run, leg: job.leg }, ended, Timestamp::now()).await?;
+            let message = "the process ended while the job was running".to_owned();
+            let ended = Ended::Interrupted { message };
+            store
+                .release_lease(company, &job.name, Holder { run, invocation: job.invocation }, ended, Timestamp::now())
+                .await?;
         }
     }
     Ok(interrupted)
 }
 
-/// Closes the runs that had not found everything. What they found is in the queue, and the next run takes up their place.
+/// Closes the runs that had not found everything. What they found is in the queue, and the next run goes on from their checkpoint.
 async fn close_dead_runs(
     store: &Store,
     company: CompanyId,
@@ -91,7 +93,7 @@ async fn read_again(
         if lost.iter().any(|run| run.trigger == Trigger::Full) {
             store.ask_for_full(company, &job.name, Timestamp::now()).await?;
         }
-        store.forget_place(company, &job.name).await?;
+        store.forget_checkpoint(company, &job.name).await?;
     }
     for run in lost {
         let lost = run.enqueued.saturating_sub(run.processed);

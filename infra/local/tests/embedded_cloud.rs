@@ -86,7 +86,7 @@ async fn a_task_for_a_run_that_is_over_is_done_without_a_trace() {
     let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
     let application = Application::new(&settings, cloud.services()).unwrap();
     let services = cloud.services();
-    let next = Continuation { job: JOB.to_owned(), run: RunId::fresh(), leg: 3 };
+    let next = Continuation { job: JOB.to_owned(), run: RunId::fresh(), invocation: 3 };
     let task = TaskMessage { v: TASK_FORMAT, company: settings.company, task: Task::ContinueRun(next) };
     let body = serde_json::to_string(&task).unwrap();
     services.sqs.send_message().queue_url(&services.tasks_queue_url).message_body(body).send().await.unwrap();
@@ -179,7 +179,7 @@ async fn a_run_that_ended_well_is_left_alone() {
     let (store, run) = interrupted_on(&cloud, &settings, Trigger::Schedule, 0).await;
     let now = Timestamp::now();
     store.fail_run(settings.company, JOB, run, now, "ended".to_owned()).await.unwrap();
-    let holder = Holder { run, leg: 0 };
+    let holder = Holder { run, invocation: 0 };
     store.release_lease(settings.company, JOB, holder, Ended::well(JobState::Ready), now).await.unwrap();
     assert_eq!(recover(&store, settings.company, Messages::Lost).await.unwrap(), []);
     let cursor = store.cursor(settings.company, &MappingName::from(JOB), Direction::ToDataverse).await.unwrap();

@@ -1,6 +1,6 @@
 //! Whether a found record takes part at all, and whether anything about it needs work.
 
-use couplet_model::message::{Direction, Treatment};
+use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Filter, Outcome, Record};
 
@@ -21,7 +21,7 @@ pub(crate) fn admit(
     rules: &dyn MappingRules,
     filter: &Filter,
     direction: Direction,
-    treatment: Treatment,
+    treatment: SyncOptions,
     record: &Record,
     coupling: Option<&Coupling>,
 ) -> Admission {
@@ -51,7 +51,7 @@ pub(crate) fn is_untouched(
     mapping: &ActiveMapping,
     rules: &dyn MappingRules,
     direction: Direction,
-    treatment: Treatment,
+    treatment: SyncOptions,
     record: &Record,
     coupling: Option<&Coupling>,
 ) -> bool {

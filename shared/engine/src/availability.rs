@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use couplet_model::catalogue::ITEM_AVAILABILITY;
-use couplet_model::message::{Direction, Treatment};
+use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::{ActiveMapping, MappingName};
 
 use crate::engine::Engine;
@@ -47,7 +47,7 @@ impl Engine {
         let ledger = NamedFeed::new(self, MOVEMENTS, MappingName::from(ITEM_AVAILABILITY))?;
         let Start { mode, place, found } = start;
         let place = place.unwrap_or_else(|| Place::at_beginning(mode, Direction::ToDataverse, found));
-        let (treatment, mut enqueued) = (Treatment::default(), HashSet::new());
+        let (treatment, mut enqueued) = (SyncOptions::default(), HashSet::new());
         let finder = Finder::new(leg, items, rules, Feed::Named(ledger), treatment, place, &mut enqueued).await?;
         Ok(match finder.find().await? {
             (Reach::End, place) => Reached::End(place.found),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use couplet_model::catalogue::MappingDirection;
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::record::{Change, Snapshot};
 use couplet_model::seen::Remembering;
@@ -38,7 +38,7 @@ pub(crate) struct Finder<'a> {
     mapping: &'a ActiveMapping,
     rules: &'a dyn MappingRules,
     feed: Feed<'a>,
-    treatment: Treatment,
+    treatment: SyncOptions,
     filter: Filter,
     place: Place,
     /// Records that this direction has enqueued in this leg.
@@ -123,13 +123,13 @@ impl Engine {
         mapping: &ActiveMapping,
         rules: &dyn MappingRules,
         place: &Place,
-    ) -> Result<(Feed<'_>, Treatment), EngineError> {
+    ) -> Result<(Feed<'_>, SyncOptions), EngineError> {
         let naming = place.feed.checked_sub(1).and_then(|index| rules.namings(place.direction).get(index));
         Ok(match naming {
             None => (Feed::Records, treatment(place.mode, place.wins, mapping.direction, place.direction)),
             Some(naming) => {
                 let cursor = MappingName::from(format!("{} by {}", mapping.name, naming.table).as_str());
-                (Feed::Named(NamedFeed::new(self, *naming, cursor)?), Treatment::default())
+                (Feed::Named(NamedFeed::new(self, *naming, cursor)?), SyncOptions::default())
             }
         })
     }
@@ -161,19 +161,24 @@ pub(crate) enum Reach {
 /// How a run treats the records of a direction. A full synchronization of a mapping that travels both ways lets
 /// Business Central win (R83): its values are forced one way, and not overwritten the other way. Where a person chose the
 /// winner, the other side's values do not travel at all, and what the winner misses over there is created again.
-fn treatment(mode: RunMode, wins: Option<Side>, mapping: MappingDirection, direction: Direction) -> Treatment {
+fn treatment(mode: RunMode, wins: Option<Side>, mapping: MappingDirection, direction: Direction) -> SyncOptions {
     if mode == RunMode::Modified {
-        return Treatment::default();
+        return SyncOptions::default();
     }
     let one_way = mapping != MappingDirection::Bidirectional;
     match wins {
         None => {
-            Treatment { create: true, force: direction == Direction::ToDataverse || one_way, ..Treatment::default() }
+            let forced = direction == Direction::ToDataverse || one_way;
+            let precedence = if forced { Precedence::Source } else { Precedence::Changed };
+            SyncOptions { create: true, precedence, ..SyncOptions::default() }
         }
         Some(side) => {
-            let wins = direction.source() == side;
-            let force = wins || one_way;
-            Treatment { create: true, force, restore: wins, yields: !wins && !one_way, ..Treatment::default() }
+            let precedence = match (direction.source() == side, one_way) {
+                (true, _) => Precedence::SourceRestoring,
+                (false, true) => Precedence::Source,
+                (false, false) => Precedence::Destination,
+            };
+            SyncOptions { create: true, precedence, ..SyncOptions::default() }
         }
     }
 }
@@ -184,7 +189,7 @@ impl<'a> Finder<'a> {
         mapping: &'a ActiveMapping,
         rules: &'a dyn MappingRules,
         feed: Feed<'a>,
-        treatment: Treatment,
+        treatment: SyncOptions,
         place: Place,
         enqueued: &'a mut HashSet<RecordId>,
     ) -> Result<Self, EngineError> {
@@ -504,7 +509,7 @@ impl<'a> Finder<'a> {
             record,
             job: self.leg.job.to_owned(),
             run: self.leg.holder.run,
-            treatment: self.treatment,
+            options: self.treatment,
             snapshot,
             replay: None,
         }
@@ -520,7 +525,7 @@ impl<'a> Finder<'a> {
         let messages = due
             .map(|failure| {
                 let mut message = self.message(failure.record, None);
-                message.treatment = message.treatment.or(failure.treatment);
+                message.options = message.options.or(failure.options);
                 message
             })
             .collect();
@@ -552,7 +557,7 @@ impl<'a> Finder<'a> {
         }
         let messages = over.iter().map(|(waited_since, wait)| {
             let mut message = self.message(wait.message.record, None);
-            message.treatment = Treatment { waited_since: *waited_since, ..wait.message.treatment };
+            message.options = SyncOptions { waited_since: *waited_since, ..wait.message.options };
             message
         });
         let messages = messages.collect();
@@ -650,17 +655,17 @@ mod tests {
     fn f12_the_side_a_person_chose_wins_and_the_other_one_only_adds() {
         use Direction::{FromDataverse as From, ToDataverse as To};
         use MappingDirection::{Bidirectional, FromDataverse, ToDataverse};
-        let wins = |create, force, restore, yields| Treatment { create, force, restore, yields, waited_since: None };
+        let wins = |precedence| SyncOptions { create: true, precedence, waited_since: None };
         for (mode, winner, mapping, direction, expected) in [
-            (RunMode::Modified, None, Bidirectional, To, Treatment::default()),
-            (RunMode::Full, None, Bidirectional, To, wins(true, true, false, false)),
-            (RunMode::Full, None, Bidirectional, From, wins(true, false, false, false)),
-            (RunMode::Full, None, FromDataverse, From, wins(true, true, false, false)),
-            (RunMode::Full, Some(Side::BusinessCentral), Bidirectional, To, wins(true, true, true, false)),
-            (RunMode::Full, Some(Side::BusinessCentral), Bidirectional, From, wins(true, false, false, true)),
-            (RunMode::Full, Some(Side::Dataverse), Bidirectional, From, wins(true, true, true, false)),
-            (RunMode::Full, Some(Side::Dataverse), Bidirectional, To, wins(true, false, false, true)),
-            (RunMode::Full, Some(Side::Dataverse), ToDataverse, To, wins(true, true, false, false)),
+            (RunMode::Modified, None, Bidirectional, To, SyncOptions::default()),
+            (RunMode::Full, None, Bidirectional, To, wins(Precedence::Source)),
+            (RunMode::Full, None, Bidirectional, From, wins(Precedence::Changed)),
+            (RunMode::Full, None, FromDataverse, From, wins(Precedence::Source)),
+            (RunMode::Full, Some(Side::BusinessCentral), Bidirectional, To, wins(Precedence::SourceRestoring)),
+            (RunMode::Full, Some(Side::BusinessCentral), Bidirectional, From, wins(Precedence::Destination)),
+            (RunMode::Full, Some(Side::Dataverse), Bidirectional, From, wins(Precedence::SourceRestoring)),
+            (RunMode::Full, Some(Side::Dataverse), Bidirectional, To, wins(Precedence::Destination)),
+            (RunMode::Full, Some(Side::Dataverse), ToDataverse, To, wins(Precedence::Source)),
         ] {
             assert_eq!(treatment(mode, winner, mapping, direction), expected, "{winner:?} {mapping:?} {direction:?}");
         }

@@ -126,7 +126,7 @@ impl Engine {
                 continue;
             }
             if let Some(place) = Place::at_beginning_with(wins, mapping, Found::default()) {
-                self.store().set_place(company, mapping.name.as_str(), &place.text()?).await?;
+                self.store().set_checkpoint(company, mapping.name.as_str(), &place.text()?).await?;
                 jobs.push(mapping.name.to_string());
             }
         }

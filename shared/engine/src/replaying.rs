@@ -27,7 +27,8 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn synchronized_meanwhile(&self, messages: &[RecordMessage]) -> Result<Vec<bool>, EngineError> {
         let mut wanted: BTreeMap<(MappingName, Direction), Vec<RecordId>> = BTreeMap::new();
-        let with_snapshot = messages.iter().filter(|message| message.snapshot.is_some() && !message.treatment.force);
+        let with_snapshot =
+            messages.iter().filter(|message| message.snapshot.is_some() && !message.options.precedence.is_forced());
         for message in with_snapshot.filter(|message| message.company == self.company()) {
             wanted.entry((message.mapping.clone(), message.direction)).or_default().push(message.record);
         }
@@ -57,7 +58,7 @@ impl Engine {
         let needed = source_columns(mapping, rules, message.direction);
         needed.iter().all(|name| record.known(name).is_some())
             && coupling.is_some_and(|coupling| coupling.claimed_until.is_none())
-            && is_untouched(mapping, rules, message.direction, message.treatment, &record, coupling)
+            && is_untouched(mapping, rules, message.direction, message.options, &record, coupling)
     }
 
     /// Counts records that need not be sent again as processed and unchanged, each on its run, so that their runs can

@@ -166,7 +166,7 @@ impl Engine {
             RunMode::Full => self.store().acquire_lease_in_full(self.company(), &job, run, now, lease).await?,
         };
         let (place, full_since) = match taken {
-            LeaseResult::Acquired(acquired) => (acquired.place, acquired.full_since),
+            LeaseResult::Acquired(acquired) => (acquired.checkpoint, acquired.full_since),
             LeaseResult::HeldBy { run, until } => {
                 return Ok(RunReport::new(run, RunStatus::AlreadyRunning { run, until }, Found::default()));
             }
@@ -204,7 +204,7 @@ impl Engine {
             // What the other run found is counted there.
             place.found = std::mem::take(&mut found);
         }
-        let leg = Leg { engine: self, job: &job, holder: Holder { run, leg: 0 }, until: request.until };
+        let leg = Leg { engine: self, job: &job, holder: Holder { run, invocation: 0 }, until: request.until };
         self.work(&leg, work, Start { mode, place, found }).await
     }
 
@@ -216,10 +216,10 @@ impl Engine {
     pub async fn continue_run(&self, next: &Continuation, until: Option<Instant>) -> Result<RunReport, EngineError> {
         let (job, work) = self.work_of(&next.job)?;
         self.standing_to_work().await?;
-        let holder = Holder { run: next.run, leg: next.leg };
+        let holder = Holder { run: next.run, invocation: next.invocation };
         let taken = self.store().take_up_lease(self.company(), &job, holder, self.now(), self.options().lease).await?;
         let stored = match taken {
-            TakenUp::Acquired(acquired) => acquired.place,
+            TakenUp::Acquired(acquired) => acquired.checkpoint,
             TakenUp::HeldUntil(until) => {
                 let status = RunStatus::AlreadyRunning { run: next.run, until };
                 return Ok(RunReport::new(next.run, status, Found::default()));
@@ -264,7 +264,7 @@ impl Engine {
     async fn work(&self, leg: &Leg<'_>, work: Work, start: Start) -> Result<RunReport, EngineError> {
         let inactivity = SignedDuration::from_mins(self.inactivity(&work));
         let mode = start.place.as_ref().map_or(start.mode, |place| place.mode);
-        let span = info_span!("find", run = %leg.holder.run, leg = leg.holder.leg);
+        let span = info_span!("find", run = %leg.holder.run, leg = leg.holder.invocation);
         let found = async {
             self.confirm_owner().await?;
             self.find(leg, &work, start).await
@@ -277,7 +277,7 @@ impl Engine {
         match reached {
             Ok(Reached::End(found)) => self.end_well(leg, mode, inactivity, found).await,
             Ok(Reached::Place(found)) => {
-                let status = RunStatus::GoesOn { leg: leg.holder.leg + 1 };
+                let status = RunStatus::GoesOn { leg: leg.holder.invocation + 1 };
                 Ok(RunReport::new(leg.holder.run, status, found))
             }
             Err(error) => {
@@ -289,8 +289,8 @@ impl Engine {
 
     /// Asks for the next leg. Should its task be lost, the next timer finds the lease run out and the place stored.
     async fn hand_over(&self, leg: &Leg<'_>) -> Result<(), EngineError> {
-        let number = next_leg(leg.job, leg.holder.leg)?;
-        let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, leg: number };
+        let number = next_leg(leg.job, leg.holder.invocation)?;
+        let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, invocation: number };
         let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::ContinueRun(next) };
         Ok(self.parts.tasks.send(task).await?)
     }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use couplet_model::catalogue::{FieldMapping, Resolution};
+use couplet_model::catalogue::{Clearing, FieldMapping, Resolution};
 use couplet_model::comparing::{folded, same};
-use couplet_model::decision::TransferredField;
+use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{Dependency, FieldNote, Need};
 use couplet_model::table::{Access, Column, FieldType, Side};
@@ -177,7 +177,7 @@ pub(crate) fn transfer(
                 }
             }
         };
-        if row.not_null && value.is_null() {
+        if row.clearing == Clearing::Never && value.is_null() {
             continue;
         }
         let Some(desired) = convert(&value, &destination.field) else {
@@ -191,8 +191,11 @@ pub(crate) fn transfer(
             source: source_column(row, direction).cloned(),
             destination: std::sync::Arc::clone(destination),
             desired,
-            both_ways: mapping.is_both_ways(row),
-            on_create_only: destination.access == Access::Insert,
+            travel: match destination.access {
+                Access::Insert => Travel::OnCreateOnly,
+                _ if mapping.is_both_ways(row) => Travel::BothWays,
+                _ => Travel::OneWay,
+            },
         });
     }
     Ok(transferred)
@@ -237,7 +240,7 @@ fn resolved(row: &FieldMapping, references: &References, column: &Column, value:
             if row.travels_without {
                 return Ok(without(column, value, missing));
             }
-            if row.clear_on_failure {
+            if row.clearing == Clearing::OnFailure {
                 return Ok(Resolved::Value(Value::Null));
             }
             Err(Obstacle::Wait(missing))
@@ -273,7 +276,7 @@ fn option(row: &FieldMapping, references: &References, column: &Column, value: &
     let found = in_options(labels, value);
     match found {
         Some(found) => Resolved::Value(found),
-        None if row.clear_on_failure => Resolved::Value(Value::Null),
+        None if row.clearing == Clearing::OnFailure => Resolved::Value(Value::Null),
         None => {
             let choice = row.dataverse.as_ref().map_or("", |column| column.name.as_str());
             let message = format!(

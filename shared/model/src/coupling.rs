@@ -197,8 +197,8 @@ pub struct Coupling {
     #[serde(default)]
     pub dataverse: SideState,
     /// Further rows that belong to the pair, by role: the line in the default price list, ...
-    #[serde(default)]
-    pub companions: BTreeMap<String, Uuid>,
+    #[serde(default, rename = "companions")]
+    pub related: BTreeMap<String, Uuid>,
     /// Last result towards Dataverse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_dataverse: Option<LastResult>,
@@ -240,7 +240,7 @@ impl Coupling {
             base: Base::default(),
             business_central: SideState::default(),
             dataverse: SideState::default(),
-            companions: BTreeMap::new(),
+            related: BTreeMap::new(),
             to_dataverse: None,
             from_dataverse: None,
             skipped: false,

@@ -26,6 +26,17 @@ pub enum ConflictRule {
     FromDataverse,
 }
 
+/// Which ways a field travels, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Travel {
+    /// Both ways, so that a change at the destination counts.
+    BothWays,
+    /// From the source only: it is written whenever the destination differs.
+    OneWay,
+    /// It is written only when the record is created.
+    OnCreateOnly,
+}
+
 /// One field on its way: what the destination should hold.
 #[derive(Clone, Debug)]
 pub struct TransferredField {
@@ -35,10 +46,8 @@ pub struct TransferredField {
     pub destination: Arc<Column>,
     /// What the destination should hold.
     pub desired: Value,
-    /// Whether the field also travels the other way, so that a change there counts.
-    pub both_ways: bool,
-    /// Whether it is written only when the record is created.
-    pub on_create_only: bool,
+    /// Which ways it travels, and when.
+    pub travel: Travel,
 }
 
 /// What to do with the destination record.
@@ -103,7 +112,7 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
     for field in fields {
         let verdict = if situation.creating {
             Verdict::Write
-        } else if field.on_create_only {
+        } else if field.travel == Travel::OnCreateOnly {
             Verdict::Leave
         } else {
             judge(situation, field)
@@ -151,7 +160,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
     if current.as_ref().is_some_and(|current| are_alike(current, &field.desired)) {
         return Verdict::Agreed;
     }
-    if field.both_ways
+    if field.travel == Travel::BothWays
         && let Some(source) = &field.source
         && !situation.base.is_empty()
     {
@@ -165,7 +174,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
             return Verdict::Write;
         }
     }
-    if situation.force || !field.both_ways || situation.destination.is_none() {
+    if situation.force || field.travel != Travel::BothWays || situation.destination.is_none() {
         return Verdict::Write;
     }
     let source_changed = match &field.source {

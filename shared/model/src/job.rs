@@ -71,12 +71,12 @@ pub struct Job {
     /// The run that holds the lease, or held it last.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// Which of the run's invocations holds it, the one that began the run being leg 0.
-    #[serde(default)]
-    pub leg: u32,
-    /// Where a run that has not found everything stands, for the invocation that goes on with it.
-    #[serde(default)]
-    pub place: Option<String>,
+    /// Which of the run's invocations holds it, the one that began the run being number 0.
+    #[serde(default, rename = "leg")]
+    pub invocation: u32,
+    /// The checkpoint of a run that has not found everything, for the invocation that goes on with it.
+    #[serde(default, rename = "place")]
+    pub checkpoint: Option<String>,
     /// Until when the lease is held if nobody renews it.
     #[serde(default)]
     pub lease_until: Option<Timestamp>,
@@ -102,8 +102,8 @@ impl Job {
             name: name.into(),
             state: JobState::Ready,
             run: None,
-            leg: 0,
-            place: None,
+            invocation: 0,
+            checkpoint: None,
             lease_until: None,
             full_since: None,
             last_started: None,

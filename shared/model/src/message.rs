@@ -63,44 +63,100 @@ impl fmt::Display for Direction {
     }
 }
 
-/// How the record is to be treated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Treatment {
-    /// Create the destination record if the record is not coupled, even if the mapping synchronizes only coupled ones.
-    #[serde(default)]
-    pub create: bool,
-    /// Write without asking whether the destination was changed: the source wins.
-    #[serde(default)]
-    pub force: bool,
-    /// Since when it has waited for another record, of one that is looked at again because the mapping it waits for has
-    /// run meanwhile. If it has to wait still, that is a failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waited_since: Option<Timestamp>,
-    /// Create a destination record again that is gone, whatever the mapping's rule: a person chose that this side wins.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub restore: bool,
-    /// Leave what travels both ways to the other direction: a person chose that the other side wins.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub yields: bool,
+/// Which side's values count when both have some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Precedence {
+    /// The destination's: what travels both ways is left to the other direction, because a person chose that side.
+    Destination,
+    /// Whichever side changed; where both did, the mapping's rule decides.
+    #[default]
+    Changed,
+    /// The source's: it is written without asking whether the destination was changed.
+    Source,
+    /// The source's, and a destination record that is gone is created again whatever the mapping's rule, because a person
+    /// chose this side.
+    SourceRestoring,
 }
 
-impl Treatment {
-    /// How a record is treated that is wanted in both ways.
+impl Precedence {
+    /// Whether the source wins without question.
+    pub fn is_forced(self) -> bool {
+        self >= Self::Source
+    }
+
+    /// Whether a destination record that is gone is created again.
+    pub fn restores(self) -> bool {
+        self == Self::SourceRestoring
+    }
+}
+
+/// How a record is to be synchronized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "StoredSyncOptions", into = "StoredSyncOptions")]
+pub struct SyncOptions {
+    /// Create the destination record if the record is not coupled, even if the mapping synchronizes only coupled ones.
+    pub create: bool,
+    /// Which side's values count.
+    pub precedence: Precedence,
+    /// Since when it has waited for another record, of one that is looked at again because the mapping it waits for has
+    /// run meanwhile. If it has to wait still, that is a failure.
+    pub waited_since: Option<Timestamp>,
+}
+
+impl SyncOptions {
+    /// How a record is synchronized that is wanted in both ways.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
             create: self.create || other.create,
-            force: self.force || other.force,
+            precedence: self.precedence.max(other.precedence),
             waited_since: self.waited_since.into_iter().chain(other.waited_since).min(),
-            restore: self.restore || other.restore,
-            yields: self.yields && other.yields,
         }
     }
 
     /// Whether the destination record is looked at although the source is as it was: a full synchronization compares
     /// everything.
     pub fn compares(self) -> bool {
-        self.create || self.force
+        self.create || self.precedence.is_forced()
+    }
+}
+
+/// Sync options as messages and failures hold them since the first version.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct StoredSyncOptions {
+    #[serde(default)]
+    create: bool,
+    #[serde(default)]
+    force: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waited_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    restore: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    yields: bool,
+}
+
+impl From<StoredSyncOptions> for SyncOptions {
+    fn from(stored: StoredSyncOptions) -> Self {
+        let precedence = match stored {
+            StoredSyncOptions { restore: true, .. } => Precedence::SourceRestoring,
+            StoredSyncOptions { force: true, .. } => Precedence::Source,
+            StoredSyncOptions { yields: true, .. } => Precedence::Destination,
+            _ => Precedence::Changed,
+        };
+        Self { create: stored.create, precedence, waited_since: stored.waited_since }
+    }
+}
+
+impl From<SyncOptions> for StoredSyncOptions {
+    fn from(options: SyncOptions) -> Self {
+        Self {
+            create: options.create,
+            force: options.precedence.is_forced(),
+            waited_since: options.waited_since,
+            restore: options.precedence.restores(),
+            yields: options.precedence == Precedence::Destination,
+        }
     }
 }
 
@@ -125,9 +181,9 @@ pub struct RecordMessage {
     pub job: String,
     /// The run that found it.
     pub run: RunId,
-    /// How to treat it.
-    #[serde(default)]
-    pub treatment: Treatment,
+    /// How to synchronize it.
+    #[serde(default, rename = "treatment")]
+    pub options: SyncOptions,
     /// The record as the run read it; absent on retries and when it would not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
@@ -137,9 +193,63 @@ pub struct RecordMessage {
 }
 
 impl RecordMessage {
-    /// The message as anybody might have sent it: to read a record again and to treat it as any other.
+    /// The message as anybody might have sent it: to read a record again and to synchronize it as any other.
     #[must_use]
     pub fn as_ordinary(self) -> Self {
-        Self { treatment: Treatment::default(), snapshot: None, ..self }
+        Self { options: SyncOptions::default(), snapshot: None, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message as the first versions wrote it, with these sync options.
+    fn message(treatment: &str) -> String {
+        format!(
+            r#"{{"v":1,"company":"5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c","mapping":"CUSTOMER","direction":"to_dataverse","record":"00000000-0000-0000-0000-000000000001","job":"CUSTOMER","run":"0198c0de-0000-7000-8000-000000000001","treatment":{treatment}}}"#
+        )
+    }
+
+    #[test]
+    fn sync_options_are_written_as_ever_and_what_was_written_is_read() {
+        let waited: Timestamp = "2026-03-01T08:00:00Z".parse().expect("a time");
+        for (treatment, create, precedence, waited_since) in [
+            (r#"{"create":false,"force":false}"#, false, Precedence::Changed, None),
+            (r#"{"create":true,"force":false}"#, true, Precedence::Changed, None),
+            (r#"{"create":true,"force":true}"#, true, Precedence::Source, None),
+            (r#"{"create":true,"force":true,"restore":true}"#, true, Precedence::SourceRestoring, None),
+            (r#"{"create":true,"force":false,"yields":true}"#, true, Precedence::Destination, None),
+            (
+                r#"{"create":false,"force":false,"waited_since":"2026-03-01T08:00:00Z"}"#,
+                false,
+                Precedence::Changed,
+                Some(waited),
+            ),
+        ] {
+            let text = message(treatment);
+            let read: RecordMessage = serde_json::from_str(&text).expect(treatment);
+            assert_eq!(read.options, SyncOptions { create, precedence, waited_since }, "{treatment}");
+            assert_eq!(serde_json::to_string(&read).expect("JSON"), text);
+        }
+        let bare: RecordMessage =
+            serde_json::from_str(&message("{}").replace(r#","treatment":{}"#, "")).expect("a message without any");
+        assert_eq!(bare.options, SyncOptions::default());
+    }
+
+    #[test]
+    fn a_record_wanted_twice_is_synchronized_as_the_stronger_wish_says() {
+        use Precedence::{Changed, Destination, Source, SourceRestoring};
+        for (one, other, both) in [
+            (Destination, Destination, Destination),
+            (Destination, Changed, Changed),
+            (Destination, Source, Source),
+            (Changed, Source, Source),
+            (Source, SourceRestoring, SourceRestoring),
+        ] {
+            let with = |precedence| SyncOptions { precedence, ..SyncOptions::default() };
+            assert_eq!(with(one).or(with(other)), with(both));
+            assert_eq!(with(other).or(with(one)), with(both));
+        }
     }
 }

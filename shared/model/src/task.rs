@@ -28,17 +28,18 @@ pub enum Task {
     ContinueRun(Continuation),
 }
 
-/// The next leg of a run.
+/// The next invocation of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Continuation {
     /// The job.
     pub job: String,
-    /// The run. Where it stopped is stored with its lease.
+    /// The run. Its checkpoint is stored with its lease.
     pub run: RunId,
-    /// Which invocation this will be, the one that began the run being leg 0. A leg is worked by one alone, however
-    /// often its message is delivered.
-    pub leg: u32,
+    /// Which invocation this will be, the one that began the run being number 0. One worker alone works
+    /// it, however often its message is delivered.
+    #[serde(rename = "leg")]
+    pub invocation: u32,
 }
 
 #[cfg(test)]
@@ -50,7 +51,7 @@ mod tests {
         let text = r#"{"v":1,"company":"5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c","task":{"continue_run":{"job":"ITEM-PRODUCT","run":"0198c0de-0000-7000-8000-000000000001","leg":2}}}"#;
         let message: TaskMessage = serde_json::from_str(text).expect("a task");
         let Task::ContinueRun(next) = &message.task;
-        assert_eq!((next.job.as_str(), next.leg), ("ITEM-PRODUCT", 2));
+        assert_eq!((next.job.as_str(), next.invocation), ("ITEM-PRODUCT", 2));
         assert_eq!(serde_json::to_string(&message).expect("JSON"), text);
         assert!(serde_json::from_str::<TaskMessage>(&text.replace("continue_run", "stop_run")).is_err());
     }

@@ -182,7 +182,7 @@ fn body(mut message: RecordMessage) -> Result<String, QueueError> {
 #[cfg(test)]
 mod tests {
     use couplet_model::ids::{CompanyId, MappingName, RecordId, RunId};
-    use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+    use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
     use couplet_model::record::Snapshot;
     use jiff::Timestamp;
     use serde_json::{Map, Value};
@@ -201,7 +201,7 @@ mod tests {
             record: RecordId(Uuid::from_u128(number)),
             job: "ITEM-PRODUCT".to_owned(),
             run: RunId(Uuid::from_u128(2)),
-            treatment: Treatment::default(),
+            options: SyncOptions::default(),
             snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values }),
             replay: None,
         }

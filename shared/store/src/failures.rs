@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use couplet_model::message::{Direction, Treatment};
+use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::outcome::FieldConflict;
 use couplet_model::{CompanyId, MappingName, RecordId, RunId};
 use jiff::Timestamp;
@@ -59,9 +59,9 @@ pub struct Failure {
     /// The fields in conflict.
     #[serde(default)]
     pub conflicts: Vec<FieldConflict>,
-    /// How the record was treated, and is to be treated again.
-    #[serde(default)]
-    pub treatment: Treatment,
+    /// How the record was synchronized, and is to be again.
+    #[serde(default, rename = "treatment")]
+    pub options: SyncOptions,
     /// When to try again by itself; `None` when only a change or a person brings it back.
     #[serde(default)]
     pub retry_at: Option<Timestamp>,

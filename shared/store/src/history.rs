@@ -9,9 +9,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::failures::FailureKind;
 use crate::item::{self, EXPIRES, Item, check_size, expiry, with_data};
 use crate::keys::{self, Key};
 use crate::requests::{Overwrite, Range};
+
+/// What kind of error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// A person must mend the record.
+    Data,
+    /// Both sides changed.
+    Conflict,
+    /// The record was synchronized, but for fields that stayed behind.
+    Fields,
+    /// It waits longer than it should for another record.
+    Waiting,
+    /// The record was synchronized, with values that arrived in another form.
+    Altered,
+    /// One that another version knows.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<FailureKind> for ErrorKind {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Data => Self::Data,
+            FailureKind::Conflict => Self::Conflict,
+            FailureKind::Fields => Self::Fields,
+            FailureKind::Waiting => Self::Waiting,
+        }
+    }
+}
 
 /// An error of one record in one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +70,7 @@ pub struct ErrorRecord {
     /// What is wrong and what to do.
     pub message: String,
     /// What kind of error.
-    pub kind: String,
+    pub kind: ErrorKind,
 }
 
 impl Store {

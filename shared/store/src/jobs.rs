@@ -11,6 +11,9 @@ use crate::keys;
 use crate::requests::{Range, Updated};
 use crate::terms::Terms;
 
+/// Attribute with a run's checkpoint; named so since the first version.
+const PLACE: &str = "place";
+
 /// What became of the attempt to start a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LeaseResult {
@@ -32,46 +35,57 @@ pub enum LeaseResult {
 pub struct Holder {
     /// The run.
     pub run: RunId,
-    /// Which of its invocations, the one that began it being leg 0.
-    pub leg: u32,
+    /// Which of its invocations, the one that began it being number 0.
+    pub invocation: u32,
 }
 
 /// How a run left its job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// State of the job from now on.
-    pub state: JobState,
-    /// Why the run failed.
-    pub message: Option<String>,
-    /// Whether the next run goes on where this one stood, instead of at the cursor.
-    pub keeps_place: bool,
-    /// Whether it was a full synchronization that found everything: none is owed any more.
-    pub was_full: bool,
+pub enum Ended {
+    /// It found everything.
+    Well {
+        /// State of the job from now on.
+        state: JobState,
+        /// Whether it was a full synchronization: none is owed any more.
+        was_full: bool,
+    },
+    /// It failed as a whole. What was asked for is still owed.
+    Badly {
+        /// Why.
+        message: String,
+        /// Whether the next run goes on from its checkpoint, instead of at the cursor.
+        keeps_checkpoint: bool,
+    },
+    /// Its process ended. The next run goes on from its checkpoint.
+    Interrupted {
+        /// What is to be known of it.
+        message: String,
+    },
 }
 
 impl Ended {
     /// A run that found everything that had changed.
     pub fn well(state: JobState) -> Self {
-        Self { state, message: None, keeps_place: false, was_full: false }
+        Self::Well { state, was_full: false }
     }
 
     /// A full synchronization that found everything.
     pub fn well_in_full(state: JobState) -> Self {
-        Self { was_full: true, ..Self::well(state) }
+        Self::Well { state, was_full: true }
     }
 
     /// A run that failed as a whole. What was asked for is still owed.
-    pub fn badly(message: String, keeps_place: bool) -> Self {
-        Self { state: JobState::Error, message: Some(message), keeps_place, was_full: false }
+    pub fn badly(message: String, keeps_checkpoint: bool) -> Self {
+        Self::Badly { message, keeps_checkpoint }
     }
 }
 
 /// What became of the attempt to go on with a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TakenUp {
-    /// This leg may work; the job as it is now, with the run's place.
+    /// This invocation may work; the job as it is now, with the run's checkpoint.
     Acquired(Job),
-    /// The leg is being worked already, or the one before still is.
+    /// The invocation is being worked already, or the one before still is.
     HeldUntil(Timestamp),
     /// There is nothing to go on with: the run ended, lost its job, or is further already.
     Over,
@@ -82,8 +96,8 @@ fn read_job(item: &Item) -> Result<Job, StoreError> {
         name: text_of(item, "sk")?.to_owned(),
         state: word_of(item, "state")?,
         run: text_if_any(item, "run").map(|_| parsed(item, "run")).transpose()?,
-        leg: u32::try_from(count_of(item, "leg")?).unwrap_or(u32::MAX),
-        place: text_if_any(item, "place").map(str::to_owned),
+        invocation: u32::try_from(count_of(item, "leg")?).unwrap_or(u32::MAX),
+        checkpoint: text_if_any(item, PLACE).map(str::to_owned),
         lease_until: time_if_any(item, "lease_until")?,
         full_since: time_if_any(item, "full_since")?,
         last_started: time_if_any(item, "last_started")?,
@@ -92,7 +106,7 @@ fn read_job(item: &Item) -> Result<Job, StoreError> {
     })
 }
 
-/// Only the leg that holds the lease, as long as no person has stepped in.
+/// Only the invocation that holds the lease, as long as no person has stepped in.
 fn held_by(terms: Terms, holder: Holder) -> Terms {
     terms
         .when("#state = :in_process AND #run = :run AND leg = :leg")
@@ -100,11 +114,11 @@ fn held_by(terms: Terms, holder: Holder) -> Terms {
         .name("run")
         .value("in_process", word(&JobState::InProcess))
         .value("run", text(holder.run.to_string()))
-        .value("leg", number(holder.leg))
+        .value("leg", number(holder.invocation))
 }
 
 impl Store {
-    /// Starts a run: takes the lease if nobody alive holds it. A run found dead is closed; where it stood is handed over
+    /// Starts a run: takes the lease if nobody alive holds it. A run found dead is closed; its checkpoint is handed over
     /// with the job.
     ///
     /// # Errors
@@ -174,7 +188,7 @@ impl Store {
                 Ok(LeaseResult::Acquired(Job {
                     state: JobState::InProcess,
                     run: Some(run),
-                    leg: 0,
+                    invocation: 0,
                     lease_until: Some(now + length),
                     full_since: before.full_since.or(in_full.then_some(now)),
                     last_started: Some(now),
@@ -187,7 +201,7 @@ impl Store {
                 match (standing.state, standing.run, standing.lease_until) {
                     (JobState::InProcess, Some(holder), _) if holder == run => {
                         // The answer to an earlier attempt of ours was lost on the way.
-                        let holder = Holder { run, leg: 0 };
+                        let holder = Holder { run, invocation: 0 };
                         let renewed = self.renew_lease(company, job, holder, now, length, None).await?;
                         if !renewed {
                             return Err(StoreError::Contended(format!("the lease of {job}")));
@@ -202,8 +216,8 @@ impl Store {
         }
     }
 
-    /// Goes on with a run in a new invocation: takes the lease over from the leg before, or from a dead worker of the
-    /// same leg. However often a leg is asked for, one alone works it.
+    /// Goes on with a run in a new invocation: takes the lease over from the invocation before, or from a dead worker
+    /// of the same one. However often an invocation is asked for, one worker alone works it.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -224,29 +238,29 @@ impl Store {
             .name("run")
             .value("in_process", word(&JobState::InProcess))
             .value("run", text(holder.run.to_string()))
-            .value("leg", number(holder.leg))
-            .value("before", number(i64::from(holder.leg) - 1))
+            .value("leg", number(holder.invocation))
+            .value("before", number(i64::from(holder.invocation) - 1))
             .value("until", time(now + length))
             .value("now", time(now));
         match self.update(&keys::job(company, job), &terms).await? {
             Updated::Done(before) => {
                 let before = read_job(&before)?;
-                Ok(TakenUp::Acquired(Job { leg: holder.leg, lease_until: Some(now + length), ..before }))
+                Ok(TakenUp::Acquired(Job { invocation: holder.invocation, lease_until: Some(now + length), ..before }))
             }
             Updated::Refused(None) => Ok(TakenUp::Over),
             Updated::Refused(Some(item)) => {
                 let standing = read_job(&item)?;
                 let is_its = standing.state == JobState::InProcess && standing.run == Some(holder.run);
                 match standing.lease_until {
-                    Some(until) if is_its && standing.leg <= holder.leg => Ok(TakenUp::HeldUntil(until)),
+                    Some(until) if is_its && standing.invocation <= holder.invocation => Ok(TakenUp::HeldUntil(until)),
                     _ => Ok(TakenUp::Over),
                 }
             }
         }
     }
 
-    /// Makes the lease last longer, and remembers where the run stands if that has changed. `false`: it is lost, to
-    /// another run, to a later leg or to a person; the run must stop.
+    /// Makes the lease last longer, and stores the run's checkpoint if there is a new one. `false`: the lease is lost, to
+    /// another run, to a later invocation or to a person; the run must stop.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -257,10 +271,12 @@ impl Store {
         holder: Holder,
         now: Timestamp,
         length: SignedDuration,
-        place: Option<&str>,
+        checkpoint: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let terms = match place {
-            Some(place) => Terms::update_with("SET lease_until = :until, place = :place").value("place", text(place)),
+        let terms = match checkpoint {
+            Some(checkpoint) => {
+                Terms::update_with("SET lease_until = :until, place = :place").value(PLACE, text(checkpoint))
+            }
             None => Terms::update_with("SET lease_until = :until"),
         };
         let terms = terms.value("until", time(now + length));
@@ -268,8 +284,8 @@ impl Store {
         Ok(matches!(updated, Updated::Done(_)))
     }
 
-    /// Ends a run: the job gets this state and, after a failure, this message. Where the run stood is forgotten, unless
-    /// the next one is to go on from there. Does nothing when the lease is lost.
+    /// Ends a run: the job gets this state and, after a failure, this message. Its checkpoint is removed, unless
+    /// the next run is to go on from there. Does nothing when the lease is lost.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -281,55 +297,55 @@ impl Store {
         ended: Ended,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Ended { state, message, keeps_place, was_full } = ended;
+        let state = match &ended {
+            Ended::Well { state, .. } => *state,
+            Ended::Badly { .. } => JobState::Error,
+            Ended::Interrupted { .. } => JobState::Ready,
+        };
         let mut sets = vec!["#state = :state"];
         let mut removes = vec!["lease_until"];
-        if !keeps_place {
-            removes.push("place");
+        match &ended {
+            Ended::Well { was_full, .. } => {
+                sets.push("last_success = :now");
+                removes.extend(["#message", PLACE]);
+                removes.extend(was_full.then_some("full_since"));
+            }
+            Ended::Badly { keeps_checkpoint, .. } => {
+                sets.push("#message = :message");
+                removes.extend((!keeps_checkpoint).then_some(PLACE));
+            }
+            Ended::Interrupted { .. } => sets.push("#message = :message"),
         }
-        if was_full {
-            removes.push("full_since");
-        }
-        if state != JobState::Error {
-            sets.push("last_success = :now");
-        }
-        if message.is_some() {
-            sets.push("#message = :message");
-        } else {
-            removes.push("#message");
-        }
-        let mut terms = Terms::update_with(format!("SET {} REMOVE {}", sets.join(", "), removes.join(", ")))
+        let terms = Terms::update_with(format!("SET {} REMOVE {}", sets.join(", "), removes.join(", ")))
             .name("message")
             .value("state", word(&state));
-        if state != JobState::Error {
-            terms = terms.value("now", time(now));
-        }
-        if let Some(message) = message {
-            terms = terms.value("message", text(message));
-        }
+        let terms = match ended {
+            Ended::Well { .. } => terms.value("now", time(now)),
+            Ended::Badly { message, .. } | Ended::Interrupted { message } => terms.value("message", text(message)),
+        };
         self.update(&keys::job(company, job), &held_by(terms, holder)).await?;
         Ok(())
     }
 
-    /// Makes the next run of a job go on from a place, whether it ever ran or not. A run under way is not disturbed: it
-    /// stores its own place.
+    /// Makes the next run of a job go on from a checkpoint, whether it ever ran or not. A run under way is not disturbed: it
+    /// stores its own.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn set_place(&self, company: CompanyId, job: &str, place: &str) -> Result<(), StoreError> {
+    pub async fn set_checkpoint(&self, company: CompanyId, job: &str, checkpoint: &str) -> Result<(), StoreError> {
         let terms = Terms::update_with("SET place = :place, #state = if_not_exists(#state, :ready)")
             .name("state")
-            .value("place", text(place))
+            .value(PLACE, text(checkpoint))
             .value("ready", word(&JobState::Ready));
         self.update(&keys::job(company, job), &terms).await?;
         Ok(())
     }
 
-    /// Forgets where an unfinished run stood: the next one begins at the cursor.
+    /// Removes the checkpoint of an unfinished run: the next one begins at the cursor.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn forget_place(&self, company: CompanyId, job: &str) -> Result<(), StoreError> {
+    pub async fn forget_checkpoint(&self, company: CompanyId, job: &str) -> Result<(), StoreError> {
         let terms = Terms::update_with("REMOVE place").when("attribute_exists(pk)");
         self.update(&keys::job(company, job), &terms).await?;
         Ok(())

@@ -40,7 +40,7 @@ pub use couplings::CouplingPage;
 pub use dead_letters::DeadLetter;
 pub use error::StoreError;
 pub use failures::{Failure, FailureKind};
-pub use history::ErrorRecord;
+pub use history::{ErrorKind, ErrorRecord};
 pub use intents::Moved;
 pub use jobs::{Ended, Holder, LeaseResult, TakenUp};
 pub use moving::RowMove;

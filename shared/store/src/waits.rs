@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use couplet_model::message::{Direction, Treatment};
+use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::outcome::{Dependency, Need};
 use couplet_model::{CompanyId, MappingName, RecordId, RecordMessage};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -46,10 +46,10 @@ pub struct Wait {
 impl Wait {
     /// A wait from now on. The message travels without its snapshot, and without an earlier wait.
     pub fn new(need: &Need, message: &RecordMessage, label: String, since: Timestamp) -> Self {
-        let treatment = Treatment { waited_since: None, ..message.treatment };
+        let options = SyncOptions { waited_since: None, ..message.options };
         Self {
             dependency: need.dependency.clone(),
-            message: RecordMessage { snapshot: None, replay: None, treatment, ..message.clone() },
+            message: RecordMessage { snapshot: None, replay: None, options, ..message.clone() },
             label,
             field: need.field.clone(),
             value: need.value.clone(),

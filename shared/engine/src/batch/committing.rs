@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use couplet_model::coupling::{Base, LastResult, SideState};
 use couplet_model::decision::Decision;
-use couplet_model::message::Treatment;
+use couplet_model::message::SyncOptions;
 use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote, Need};
 use couplet_model::table::Side;
 use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, RecordMessage, Said};
-use couplet_store::{Commit, CommitResult, ErrorRecord, Failure, FailureChange, FailureKind, Wait};
+use couplet_store::{Commit, CommitResult, ErrorKind, ErrorRecord, Failure, FailureChange, FailureKind, Wait};
 use jiff::Timestamp;
 
 use super::{Batch, End, Entry, Stop};
@@ -168,7 +168,7 @@ impl Batch<'_> {
             field: data.field,
             message: data.message,
             conflicts,
-            treatment: Treatment { waited_since: None, ..entry.treatment() },
+            options: SyncOptions { waited_since: None, ..entry.treatment() },
             retry_at: Some(retry_at(attempts, now)),
         })
     }
@@ -191,7 +191,7 @@ impl Batch<'_> {
             at: now,
             field,
             message,
-            kind: "altered".to_owned(),
+            kind: ErrorKind::Altered,
         })
     }
 
@@ -207,12 +207,7 @@ impl Batch<'_> {
             at: failure.at,
             field: failure.field.clone(),
             message: failure.message.clone(),
-            kind: match failure.kind {
-                FailureKind::Data => "data".to_owned(),
-                FailureKind::Conflict => "conflict".to_owned(),
-                FailureKind::Waiting => "waiting".to_owned(),
-                FailureKind::Fields => "fields".to_owned(),
-            },
+            kind: failure.kind.into(),
         }
     }
 
@@ -262,7 +257,7 @@ impl Batch<'_> {
         next.state = CouplingState::Coupled;
         next.intent = None;
         self.note_given_key(entry, &mut next.base);
-        next.companions.extend(entry.followed.companions.clone());
+        next.related.extend(entry.followed.companions.clone());
         for (column, value) in &entry.followed.values {
             next.base.set(self.direction.destination(), column, value);
         }

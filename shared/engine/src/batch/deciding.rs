@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use couplet_model::catalogue::usual_form;
 use couplet_model::coupling::Base;
-use couplet_model::decision::{ConflictRule, Decision, Situation, TransferredField, decide};
+use couplet_model::decision::{ConflictRule, Decision, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
 use couplet_model::ids::derived_id;
+use couplet_model::message::Precedence;
 use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote};
 use couplet_model::own_writes::{Agreement, Tables, recognize};
 use couplet_model::record::Values;
@@ -67,8 +68,8 @@ impl Batch<'_> {
                     continue;
                 }
             };
-            if entry.message.treatment.yields && !entry.creating {
-                fields.retain(|field| !field.both_ways);
+            if entry.message.options.precedence == Precedence::Destination && !entry.creating {
+                fields.retain(|field| field.travel != Travel::BothWays);
             }
             let agreement = entry.coupling.as_ref().zip(entry.base()).map(|(coupling, base)| {
                 recognize(base, &coupling.pending, direction, tables, source, entry.destination.as_ref())
@@ -80,7 +81,7 @@ impl Batch<'_> {
                     destination: entry.destination.as_ref(),
                     creating: entry.creating && entry.destination.is_none(),
                     base: agreement.as_ref().map_or(&empty, |agreement| &agreement.known),
-                    force: entry.message.treatment.force || entry.adopted,
+                    force: entry.message.options.precedence.is_forced() || entry.adopted,
                     rule: mapping.update_conflict,
                 },
                 &fields,

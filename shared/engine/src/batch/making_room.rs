@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use couplet_model::decision::Decision;
-use couplet_model::message::{MESSAGE_FORMAT, Treatment};
+use couplet_model::message::{MESSAGE_FORMAT, SyncOptions};
 use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
@@ -182,7 +182,7 @@ impl Batch<'_> {
                 record,
                 job: self.job.clone(),
                 run: self.run,
-                treatment: Treatment::default(),
+                options: SyncOptions::default(),
                 snapshot: None,
                 replay: None,
             })

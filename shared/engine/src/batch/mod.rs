@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use couplet_model::correlation::in_the_name_of;
 use couplet_model::decision::{Decision, TransferredField};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
 use couplet_model::outcome::{FieldNote, Need};
 use couplet_model::own_writes::Agreement;
 use couplet_model::{
@@ -130,8 +130,8 @@ impl Entry {
         self.message.record
     }
 
-    fn treatment(&self) -> Treatment {
-        self.message.treatment
+    fn treatment(&self) -> SyncOptions {
+        self.message.options
     }
 
     /// Whether it was delivered before, so that what the message shows may be old.
@@ -307,7 +307,7 @@ fn entries_of(deliveries: Vec<(usize, Delivery)>) -> Vec<Entry> {
         let entry = &mut entries[index];
         entry.deliveries.push(place);
         entry.receive_count = entry.receive_count.max(delivery.receive_count);
-        entry.message.treatment = entry.message.treatment.or(delivery.message.treatment);
+        entry.message.options = entry.message.options.or(delivery.message.options);
         // Which of two snapshots is newer is known for sure only by reading again.
         entry.message.snapshot = None;
     }

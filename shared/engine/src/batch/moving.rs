@@ -119,7 +119,7 @@ fn moved(old: &Coupling, side: Side, id: RecordId) -> Coupling {
         Side::BusinessCentral => new.system_id = id.into(),
         Side::Dataverse => {
             new.dataverse_id = id.into();
-            new.companions.clear();
+            new.related.clear();
         }
     }
     new
@@ -137,13 +137,13 @@ mod tests {
         let id = Uuid::from_u128;
         let mut old = Coupling::new(SystemId(id(1)), DataverseId(id(2)), CouplingState::Coupled);
         old.key = Some("1000".to_owned());
-        old.companions.insert("price".to_owned(), id(3));
+        old.related.insert("price".to_owned(), id(3));
         old.base.set(Side::Dataverse, "name", &couplet_model::Value::text("A"));
         let item = moved(&old, Side::BusinessCentral, RecordId(id(9)));
         assert_eq!((item.system_id.0, item.dataverse_id.0, item.key.as_deref()), (id(9), id(2), Some("1000")));
-        assert!(item.base.is_empty() && item.companions.contains_key("price"));
+        assert!(item.base.is_empty() && item.related.contains_key("price"));
         let product = moved(&old, Side::Dataverse, RecordId(id(9)));
         assert_eq!((product.system_id.0, product.dataverse_id.0), (id(1), id(9)));
-        assert!(product.companions.is_empty(), "the price line went with the row");
+        assert!(product.related.is_empty(), "the price line went with the row");
     }
 }

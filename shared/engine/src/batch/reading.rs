@@ -99,7 +99,7 @@ impl Batch<'_> {
         for entry in self.open_mut() {
             let Some(source) = &entry.source else { continue };
             let coupling = entry.coupling.as_ref();
-            let treatment = entry.message.treatment;
+            let treatment = entry.message.options;
             match admit(mapping, rules, &filter, direction, treatment, source, coupling) {
                 Admission::Settled(outcome) => entry.settle(outcome),
                 Admission::Process if is_untouched(mapping, rules, direction, treatment, source, coupling) => {
@@ -176,7 +176,7 @@ impl Batch<'_> {
             if entry.destination.is_some() {
                 continue;
             }
-            let rule = if entry.message.treatment.restore { DeletionRule::Restore } else { rule };
+            let rule = if entry.message.options.precedence.restores() { DeletionRule::Restore } else { rule };
             match rule {
                 DeletionRule::None => {
                     let label = entry.source.as_ref().map(|source| source.label(mapping.table(direction.source())));
@@ -185,7 +185,7 @@ impl Batch<'_> {
                 }
                 DeletionRule::Restore => {
                     coupling.base = Base::default();
-                    coupling.companions.clear();
+                    coupling.related.clear();
                     entry.creating = true;
                 }
                 DeletionRule::RemoveCoupling => orphans.push(index),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::catalogue::MappingKind;
-use couplet_model::decision::TransferredField;
+use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote, Need};
 use couplet_model::table::{Side, Table};
@@ -285,7 +285,7 @@ pub(crate) fn set(
     column: &str,
     desired: Value,
 ) -> Result<(), DataFailure> {
-    put(fields, table, column, desired, false)
+    put(fields, table, column, desired, Travel::OneWay)
 }
 
 /// Replaces what a transferred field should hold by a value that says the same.
@@ -302,7 +302,7 @@ pub(crate) fn set_on_create(
     column: &str,
     desired: Value,
 ) -> Result<(), DataFailure> {
-    put(fields, table, column, desired, true)
+    put(fields, table, column, desired, Travel::OnCreateOnly)
 }
 
 fn put(
@@ -310,7 +310,7 @@ fn put(
     table: &Table,
     column: &str,
     desired: Value,
-    on_create_only: bool,
+    travel: Travel,
 ) -> Result<(), DataFailure> {
     if let Some(field) = fields.iter_mut().find(|field| field.destination.name == column) {
         field.desired = desired;
@@ -320,6 +320,6 @@ fn put(
         .column(column)
         .map(Arc::clone)
         .ok_or_else(|| DataFailure::new(format!("the catalogue's table {} has no column {column}", table.name)))?;
-    fields.push(TransferredField { source: None, destination, desired, both_ways: false, on_create_only });
+    fields.push(TransferredField { source: None, destination, desired, travel });
     Ok(())
 }

@@ -286,13 +286,13 @@ impl ToDataverse {
             })
         };
         let coupling = self.units.get(code).filter(|coupling| is_usable(coupling)).ok_or_else(waits)?;
-        let unit = coupling.companions.get(UNIT).copied().ok_or_else(waits)?;
+        let unit = coupling.related.get(UNIT).copied().ok_or_else(waits)?;
         Ok((coupling.dataverse_id.0, unit))
     }
 
     /// The price line the product needs written, if it does.
     fn price_line(&self, context: Context<'_>, record: &FollowUp<'_>) -> Option<PriceLine> {
-        let known = record.coupling.companions.get(PRICE_LINE).copied();
+        let known = record.coupling.related.get(PRICE_LINE).copied();
         let changed = ["price", "defaultuomid", "defaultuomscheduleid", "transactioncurrencyid", "productnumber"];
         let stale = changed.iter().any(|column| record.changed(Direction::ToDataverse, column));
         if known.is_some() && !stale && !record.created {

@@ -155,5 +155,5 @@ impl PreparedRules for Prepared {
 }
 
 fn needs_unit(record: &FollowUp<'_>) -> bool {
-    !record.coupling.companions.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
+    !record.coupling.related.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
 }

@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use super::error::CatalogueError;
 use super::files::{self, ConditionFile, FieldFile, MappingFile, NamedFile};
 use super::mapping::{
-    ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind,
-    MatchField, Operand, Resolution,
+    Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
+    MappingKind, MatchField, Operand, Resolution,
 };
 use super::nearest;
 use crate::decision::ConflictRule;
@@ -218,9 +218,12 @@ fn field(
             return Err("direction contradicts the constant: it is written to the one field it names".to_owned());
         }
     }
-    if raw.clear_on_failure && raw.not_null {
-        return Err("clear_on_failure and not_null exclude each other (R6)".to_owned());
-    }
+    let clearing = match (raw.clear_on_failure, raw.not_null) {
+        (false, false) => Clearing::ByBlank,
+        (true, false) => Clearing::OnFailure,
+        (false, true) => Clearing::Never,
+        (true, true) => return Err("clear_on_failure and not_null exclude each other (R6)".to_owned()),
+    };
     let resolution = match (&raw.option_mapping, raw.resolved_through.as_slice()) {
         (None, []) => Resolution::Copy,
         (None, through) => Resolution::Lookup(through.iter().cloned().map(MappingName).collect()),
@@ -240,8 +243,7 @@ fn field(
         direction,
         constant,
         resolution,
-        clear_on_failure: raw.clear_on_failure,
-        not_null: raw.not_null,
+        clearing,
         travels_without: raw.travels_without,
         validate_business_central: raw.validate_business_central,
         validate_dataverse: raw.validate_dataverse,

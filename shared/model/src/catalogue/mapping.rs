@@ -120,6 +120,18 @@ pub enum Resolution {
     Option(MappingName),
 }
 
+/// When a field row clears its destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clearing {
+    /// By a blank value.
+    #[default]
+    ByBlank,
+    /// By a blank value, and by one that cannot be resolved, instead of failing.
+    OnFailure,
+    /// Never: a blank value leaves the destination alone.
+    Never,
+}
+
 /// One field row.
 #[derive(Clone, Debug)]
 pub struct FieldMapping {
@@ -135,10 +147,8 @@ pub struct FieldMapping {
     pub constant: Option<Value>,
     /// Where the value comes from.
     pub resolution: Resolution,
-    /// Clear the destination when the value cannot be resolved, instead of failing.
-    pub clear_on_failure: bool,
-    /// Leave the destination alone when the resolved value is blank.
-    pub not_null: bool,
+    /// When the destination is cleared.
+    pub clearing: Clearing,
     /// Whether the rest of the record travels, with a note, while the record this refers to is not coupled; otherwise the
     /// record waits.
     pub travels_without: bool,

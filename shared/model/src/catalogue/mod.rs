@@ -24,8 +24,8 @@ pub use error::CatalogueError;
 pub use forms::usual_form;
 pub use jobs::{ITEM_AVAILABILITY, OtherJob};
 pub use mapping::{
-    ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind,
-    MatchField, Operand, Resolution,
+    Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
+    MappingKind, MatchField, Operand, Resolution,
 };
 
 use crate::ids::MappingName;

@@ -58,8 +58,8 @@ fn c_107_c_108_c_115_row_counts_of_the_default_configuration() {
     let row = |column: &str| {
         customer.fields.iter().find(|field| field.dataverse.as_ref().is_some_and(|c| c.name == column)).unwrap().clone()
     };
-    assert!(row("ownerid").not_null);
-    assert!(!row("address1_stateorprovince").not_null);
+    assert_eq!(row("ownerid").clearing, Clearing::Never);
+    assert_eq!(row("address1_stateorprovince").clearing, Clearing::ByBlank);
     assert!(customer.job.is_some());
     let item = catalogue().active_mapping("ITEM-PRODUCT", &person()).unwrap();
     for property in ["vendorNo", "vendorItemNo"] {

@@ -145,8 +145,7 @@ fn a_table_of_situations() {
             source: Some(column(source_column)),
             destination: column(destination_column),
             desired: Value::text(case.source),
-            both_ways: case.both_ways,
-            on_create_only: false,
+            travel: if case.both_ways { Travel::BothWays } else { Travel::OneWay },
         }];
         let base = case.base.map_or_else(Base::default, |value| base(value, value));
         let decision = decide(
@@ -196,8 +195,7 @@ fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
                 source: Some(column(from)),
                 destination: column(to),
                 desired: value(source),
-                both_ways: true,
-                on_create_only: false,
+                travel: Travel::BothWays,
             }];
             let situation = Situation {
                 direction,
@@ -230,8 +228,7 @@ fn a_value_cut_on_its_way_is_not_fought_over() {
         source: Some(column("displayName")),
         destination: column("name"),
         desired: Value::text("a name that"),
-        both_ways: true,
-        on_create_only: false,
+        travel: Travel::BothWays,
     }];
     let situation = Situation {
         direction: Direction::ToDataverse,
@@ -264,8 +261,7 @@ fn changes_of_different_fields_on_both_sides_merge() {
         source: Some(column(from)),
         destination: column(to),
         desired: Value::text(desired),
-        both_ways: true,
-        on_create_only: false,
+        travel: Travel::BothWays,
     };
     let fields = [field("displayName", "name", "B"), field("city", "address1_city", "A")];
     let situation = Situation {

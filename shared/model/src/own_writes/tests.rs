@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::*;
-use crate::decision::{ConflictRule, Decision, Situation, decide};
+use crate::decision::{ConflictRule, Decision, Situation, Travel, decide};
 use crate::ids::{DataverseId, RecordId, SystemId};
 use crate::table::{Access, FieldType};
 
@@ -62,8 +62,7 @@ fn fields(source: &Record) -> Vec<TransferredField> {
             source: Some(column(name)),
             destination: column(name),
             desired: source.get(name).clone(),
-            both_ways: true,
-            on_create_only: false,
+            travel: Travel::BothWays,
         })
         .collect()
 }

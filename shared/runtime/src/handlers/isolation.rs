@@ -51,7 +51,7 @@ fn copy(deliveries: &[Delivery]) -> Vec<Delivery> {
 #[cfg(test)]
 mod tests {
     use couplet_model::ids::{CompanyId, MappingName, RecordId, RunId};
-    use couplet_model::message::{Direction, MESSAGE_FORMAT, RecordMessage, Treatment};
+    use couplet_model::message::{Direction, MESSAGE_FORMAT, RecordMessage, SyncOptions};
     use uuid::Uuid;
 
     use super::*;
@@ -65,7 +65,7 @@ mod tests {
             record: RecordId(Uuid::from_u128(number)),
             job: "CUSTOMER".to_owned(),
             run: RunId(Uuid::nil()),
-            treatment: Treatment::default(),
+            options: SyncOptions::default(),
             snapshot: None,
             replay: None,
         };

@@ -83,13 +83,13 @@ fn parse(body: &str, application: &Application) -> Result<Task, Said> {
 /// Does one task.
 async fn work(application: &Application, task: &Task, deadline: Option<Instant>) -> Result<(), NotDone> {
     let Task::ContinueRun(next) = task;
-    let span = tracing::info_span!("continue_run", job = next.job, leg = next.leg);
+    let span = tracing::info_span!("continue_run", job = next.job, invocation = next.invocation);
     async {
         // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
         let report = Box::pin(application.engine.continue_run(next, application.until(deadline))).await;
         if let Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) = &report {
             let wait = until.duration_since(Timestamp::now());
-            tracing::info!(run = %next.run, %until, "another worker is at this leg, or at the one before");
+            tracing::info!(run = %next.run, %until, "another worker is at this invocation, or at the one before");
             return Err(NotDone::Held(held(next, *until), wait.try_into().unwrap_or(Duration::ZERO)));
         }
         // A run that failed has noted so and ended; delivered again, its task finds nothing to go on with and is done.
@@ -108,7 +108,7 @@ async fn work(application: &Application, task: &Task, deadline: Option<Instant>)
 
 fn held(next: &Continuation, until: Timestamp) -> Said {
     Said::safe(format!(
-        "leg {} of the run {} of {} is being worked until {until} at the latest",
-        next.leg, next.run, next.job
+        "invocation {} of the run {} of {} is being worked until {until} at the latest",
+        next.invocation, next.run, next.job
     ))
 }

@@ -104,7 +104,7 @@ impl ReportedLetter {
                 let Task::ContinueRun(next) = &message.task;
                 reported.job = Some(next.job.clone());
                 reported.run = Some(next.run);
-                reported.leg = Some(next.leg);
+                reported.leg = Some(next.invocation);
             }
         }
         reported

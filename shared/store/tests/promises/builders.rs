@@ -2,7 +2,7 @@
 
 use couplet_local::EmbeddedDynamoDb;
 use couplet_model::job::{Run, Trigger};
-use couplet_model::message::{Direction, Treatment};
+use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::{
     CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId,
 };
@@ -139,7 +139,7 @@ pub fn failure(record: RecordId, run: RunId, message: &str) -> Failure {
         field: Some("Base Unit of Measure".into()),
         message: message.into(),
         conflicts: Vec::new(),
-        treatment: Treatment::default(),
+        options: SyncOptions::default(),
         retry_at: None,
     }
 }
@@ -153,7 +153,7 @@ pub fn message(mapping: &MappingName, record: RecordId, run: RunId) -> RecordMes
         record,
         job: JOB.into(),
         run,
-        treatment: Treatment::default(),
+        options: SyncOptions::default(),
         snapshot: None,
         replay: None,
     }

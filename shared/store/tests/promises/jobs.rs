@@ -14,13 +14,13 @@ async fn acquire(store: &Store, run: RunId, second: i64) -> LeaseResult {
 }
 
 /// Goes on with a run.
-async fn take_up(store: &Store, run: RunId, leg: u32, second: i64) -> TakenUp {
-    store.take_up_lease(COMPANY, JOB, Holder { run, leg }, at(second), FIVE_MINUTES).await.unwrap()
+async fn take_up(store: &Store, run: RunId, invocation: u32, second: i64) -> TakenUp {
+    store.take_up_lease(COMPANY, JOB, Holder { run, invocation }, at(second), FIVE_MINUTES).await.unwrap()
 }
 
 /// Renews the lease of the first leg of a run.
 async fn renew(store: &Store, run: RunId, second: i64) -> bool {
-    keep(store, Holder { run, leg: 0 }, second, None).await
+    keep(store, Holder { run, invocation: 0 }, second, None).await
 }
 
 async fn keep(store: &Store, holder: Holder, second: i64, place: Option<&str>) -> bool {
@@ -29,7 +29,7 @@ async fn keep(store: &Store, holder: Holder, second: i64, place: Option<&str>) -
 
 /// The first leg of a run ends well.
 async fn release(store: &Store, run: RunId, second: i64) {
-    let holder = Holder { run, leg: 0 };
+    let holder = Holder { run, invocation: 0 };
     store.release_lease(COMPANY, JOB, holder, Ended::well(JobState::Ready), at(second)).await.unwrap();
 }
 
@@ -111,22 +111,22 @@ async fn a_renewed_lease_keeps_others_out() {
 }
 
 #[tokio::test]
-async fn a_run_that_goes_on_keeps_its_lease_its_start_and_its_place() {
+async fn a_run_that_goes_on_keeps_its_lease_its_start_and_its_checkpoint() {
     let store = empty_store().await;
     let run = RunId::fresh();
     acquire(&store, run, 0).await;
-    assert!(keep(&store, Holder { run, leg: 0 }, 50, Some("page 7")).await);
+    assert!(keep(&store, Holder { run, invocation: 0 }, 50, Some("page 7")).await);
     let TakenUp::Acquired(continued) = take_up(&store, run, 1, 100).await else { panic!("not acquired") };
     assert_eq!((continued.last_started, continued.lease_until), (Some(at(0)), Some(at(400))));
-    assert_eq!((continued.leg, continued.place.as_deref()), (1, Some("page 7")));
+    assert_eq!((continued.invocation, continued.checkpoint.as_deref()), (1, Some("page 7")));
     assert_eq!(continued, job(&store).await);
-    assert!(!keep(&store, Holder { run, leg: 0 }, 110, Some("page 3")).await, "the leg before is over");
-    assert!(keep(&store, Holder { run, leg: 1 }, 110, Some("page 8")).await);
-    assert_eq!(job(&store).await.place.as_deref(), Some("page 8"));
+    assert!(!keep(&store, Holder { run, invocation: 0 }, 110, Some("page 3")).await, "the invocation before is over");
+    assert!(keep(&store, Holder { run, invocation: 1 }, 110, Some("page 8")).await);
+    assert_eq!(job(&store).await.checkpoint.as_deref(), Some("page 8"));
 }
 
 #[tokio::test]
-async fn a_leg_is_worked_by_one_alone_however_often_it_is_asked_for() {
+async fn an_invocation_is_worked_by_one_alone_however_often_it_is_asked_for() {
     let store = empty_store().await;
     let run = RunId::fresh();
     acquire(&store, run, 0).await;
@@ -154,46 +154,50 @@ async fn a_run_that_ended_or_lost_its_job_does_not_go_on() {
 }
 
 #[tokio::test]
-async fn the_place_of_a_run_is_there_for_the_next_one_until_a_run_ends_well() {
+async fn the_checkpoint_of_a_run_is_there_for_the_next_one_until_a_run_ends_well() {
     let store = empty_store().await;
     let dead = RunId::fresh();
     acquire(&store, dead, 0).await;
-    keep(&store, Holder { run: dead, leg: 0 }, 1, Some("page 7")).await;
+    keep(&store, Holder { run: dead, invocation: 0 }, 1, Some("page 7")).await;
     let next = RunId::fresh();
     let LeaseResult::Acquired(acquired) = acquire(&store, next, 400).await else { panic!("not acquired") };
-    assert_eq!(acquired.place.as_deref(), Some("page 7"));
+    assert_eq!(acquired.checkpoint.as_deref(), Some("page 7"));
     let failed = Ended::badly("down".to_owned(), true);
-    store.release_lease(COMPANY, JOB, Holder { run: next, leg: 0 }, failed, at(410)).await.unwrap();
-    assert_eq!(job(&store).await.place.as_deref(), Some("page 7"));
+    store.release_lease(COMPANY, JOB, Holder { run: next, invocation: 0 }, failed, at(410)).await.unwrap();
+    assert_eq!(job(&store).await.checkpoint.as_deref(), Some("page 7"));
     let last = RunId::fresh();
     acquire(&store, last, 420).await;
     release(&store, last, 430).await;
-    assert_eq!(job(&store).await.place, None);
+    assert_eq!(job(&store).await.checkpoint, None);
 }
 
 #[tokio::test]
-async fn a_place_can_be_forgotten() {
+async fn a_checkpoint_can_be_forgotten() {
     let store = empty_store().await;
-    store.forget_place(COMPANY, JOB).await.unwrap();
+    store.forget_checkpoint(COMPANY, JOB).await.unwrap();
     assert_eq!(store.job(COMPANY, JOB).await.unwrap(), None, "forgetting makes no job");
     let run = RunId::fresh();
     acquire(&store, run, 0).await;
-    keep(&store, Holder { run, leg: 0 }, 1, Some("page 7")).await;
-    store.forget_place(COMPANY, JOB).await.unwrap();
-    assert_eq!(job(&store).await.place, None);
+    keep(&store, Holder { run, invocation: 0 }, 1, Some("page 7")).await;
+    store.forget_checkpoint(COMPANY, JOB).await.unwrap();
+    assert_eq!(job(&store).await.checkpoint, None);
 }
 
 #[tokio::test]
 async fn an_idle_or_failed_job_starts_again() {
     let store = empty_store().await;
-    for (second, state, message) in
-        [(0, JobState::OnHoldDueToInactivity, None), (10, JobState::Error, Some("no token".to_owned()))]
-    {
+    let failed = Ended::badly("no token".to_owned(), false);
+    let interrupted = Ended::Interrupted { message: "ended".to_owned() };
+    for (second, ended, state, message, success) in [
+        (0, Ended::well(JobState::OnHoldDueToInactivity), JobState::OnHoldDueToInactivity, None, Some(at(1))),
+        (10, failed, JobState::Error, Some("no token".to_owned()), Some(at(1))),
+        (15, interrupted, JobState::Ready, Some("ended".to_owned()), Some(at(1))),
+    ] {
         let run = RunId::fresh();
         assert!(matches!(acquire(&store, run, second).await, LeaseResult::Acquired(_)));
-        let ended = Ended { state, message: message.clone(), keeps_place: false, was_full: false };
-        store.release_lease(COMPANY, JOB, Holder { run, leg: 0 }, ended, at(second + 1)).await.unwrap();
-        assert_eq!((job(&store).await.state, job(&store).await.message), (state, message));
+        store.release_lease(COMPANY, JOB, Holder { run, invocation: 0 }, ended, at(second + 1)).await.unwrap();
+        let left = job(&store).await;
+        assert_eq!((left.state, left.message, left.last_success), (state, message, success));
     }
     let run = RunId::fresh();
     assert!(matches!(acquire(&store, run, 20).await, LeaseResult::Acquired(_)));
@@ -245,7 +249,7 @@ async fn f22_a_full_synchronization_is_owed_until_one_has_ended_well() {
     let LeaseResult::Acquired(acquired) = acquire(&store, dies, 301).await else { panic!("not acquired") };
     assert_eq!(acquired.full_since, Some(at(0)));
     let failed = Ended::badly("down".to_owned(), false);
-    store.release_lease(COMPANY, JOB, Holder { run: dies, leg: 0 }, failed, at(310)).await.unwrap();
+    store.release_lease(COMPANY, JOB, Holder { run: dies, invocation: 0 }, failed, at(310)).await.unwrap();
     assert_eq!(job(&store).await.full_since, Some(at(0)));
     let changes = RunId::fresh();
     acquire(&store, changes, 320).await;
@@ -256,6 +260,6 @@ async fn f22_a_full_synchronization_is_owed_until_one_has_ended_well() {
     let LeaseResult::Acquired(acquired) = acquire_in_full(last, 340).await else { panic!("not acquired") };
     assert_eq!(acquired.full_since, Some(at(0)), "since the first time it was asked for");
     let ended = Ended::well_in_full(JobState::Ready);
-    store.release_lease(COMPANY, JOB, Holder { run: last, leg: 0 }, ended, at(350)).await.unwrap();
+    store.release_lease(COMPANY, JOB, Holder { run: last, invocation: 0 }, ended, at(350)).await.unwrap();
     assert_eq!(job(&store).await.full_since, None);
 }

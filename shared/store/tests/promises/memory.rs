@@ -2,7 +2,7 @@
 
 use couplet_model::message::Direction;
 use couplet_model::system::{Cursor, Position};
-use couplet_store::ErrorRecord;
+use couplet_store::{ErrorKind, ErrorRecord};
 use serde_json::json;
 
 use crate::builders::*;
@@ -85,7 +85,7 @@ async fn the_newest_errors_come_first_and_one_told_twice_is_one() {
             at: at(i64::from(second)),
             field: None,
             message: format!("error {second}"),
-            kind: "data".into(),
+            kind: ErrorKind::Data,
         })
         .collect();
     let twice = errors.iter().chain(&errors[..10]).cloned().collect();

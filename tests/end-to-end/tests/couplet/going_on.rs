@@ -109,7 +109,7 @@ async fn a_task_delivered_twice_is_worked_once() {
     assert_eq!(worked, 1, "{statuses:?}");
 
     let task = world.tasks.next().expect("one task for the next leg");
-    assert_eq!((task.leg, world.tasks.next()), (2, None));
+    assert_eq!((task.invocation, world.tasks.next()), (2, None));
     let report = world.engine.continue_run(&task, None).await.expect("it goes on");
     assert_eq!(report.status, RunStatus::Done);
     let late = world.engine.continue_run(&next, None).await.expect("no failure");

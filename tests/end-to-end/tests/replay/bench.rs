@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, scheduler};
 use couplet_model::job::{Run, Trigger};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
 use couplet_model::switches::{Ownership, Switches};
 use couplet_model::{CompanyId, MappingName, RecordId, RecordMessage, RunId};
 use couplet_runtime::configuration::{
@@ -172,7 +172,7 @@ impl Bench {
             record: RecordId(Uuid::new_v4()),
             job: mapping.to_owned(),
             run: RunId::fresh(),
-            treatment: Treatment::default(),
+            options: SyncOptions::default(),
             snapshot: None,
             replay: None,
         };

@@ -83,7 +83,7 @@ async fn a_letter_tells_its_record_its_run_its_age_and_why_it_died() {
 #[tokio::test]
 async fn a_task_travels_as_it_was() {
     let bench = Bench::start().await;
-    let next = Continuation { job: ITEMS.to_owned(), run: RunId::fresh(), leg: 3 };
+    let next = Continuation { job: ITEMS.to_owned(), run: RunId::fresh(), invocation: 3 };
     let message = TaskMessage { v: TASK_FORMAT, company: bench.company(), task: Task::ContinueRun(next.clone()) };
     let body = serde_json::to_string_pretty(&message).expect("JSON");
     let url = bench.services().tasks_queue_url;

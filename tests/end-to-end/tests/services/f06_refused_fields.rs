@@ -2,7 +2,7 @@
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::RunMode;
-use couplet_store::FailureKind;
+use couplet_store::{ErrorKind, FailureKind};
 use dataverse_simulator::Poison;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -52,7 +52,7 @@ async fn a_country_typed_in_sales_is_understood_and_an_unknown_one_keeps_nothing
     assert_eq!(failures[0].kind, FailureKind::Fields);
     assert!(failures[0].message.contains("Österreich") && failures[0].message.contains("ISO code"), "{failures:?}");
     let errors = world.store().errors(world.company(), &"CUSTOMER".into(), 10).await.expect("the store answers");
-    assert!(errors.iter().any(|error| error.message.contains("Österreich") && error.kind == "fields"));
+    assert!(errors.iter().any(|error| error.message.contains("Österreich") && error.kind == ErrorKind::Fields));
 
     // A person adds the country; the field that stayed behind travels with the next run, and the note goes.
     let country = json!({"code": "AT", "displayName": "Österreich"});

@@ -24,7 +24,7 @@ async fn home() -> (Home, Process) {
 async fn begin(process: &Process, job: &str, pages: u32) {
     let first = process.find(job, RunMode::Full, Some(Instant::now())).await.expect("a first page");
     for leg in 1..pages {
-        let next = couplet_model::task::Continuation { job: job.to_owned(), run: first.run, leg };
+        let next = couplet_model::task::Continuation { job: job.to_owned(), run: first.run, invocation: leg };
         let report = process.application.engine.continue_run(&next, Some(Instant::now())).await.expect("a page");
         assert!(matches!(report.status, RunStatus::GoesOn { .. }), "{:?}", report.status);
     }
@@ -36,8 +36,11 @@ async fn f21_a_first_load_that_failed_half_way_and_was_killed_is_complete_after_
     begin(&process, ITEMS, 3).await;
     home.business_central.faults().fail_next(1000, 503);
     let job = process.job(ITEMS).await;
-    let next =
-        couplet_model::task::Continuation { job: ITEMS.to_owned(), run: job.run.expect("a run"), leg: job.leg + 1 };
+    let next = couplet_model::task::Continuation {
+        job: ITEMS.to_owned(),
+        run: job.run.expect("a run"),
+        invocation: job.invocation + 1,
+    };
     process.application.engine.continue_run(&next, None).await.expect_err("Business Central is down");
     home.business_central.faults().clear();
     assert_eq!(process.couplings(ITEMS).await, 0, "nothing was applied yet");

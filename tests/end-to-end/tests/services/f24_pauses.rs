@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use couplet_model::{
     CompanyId, Coupling, CouplingState, DataverseId, MappingName, RecordId, RecordMessage, RunId, Switches, SystemId,
@@ -79,7 +79,7 @@ async fn records_of_pairs_that_another_worker_holds_wait_and_are_never_given_up(
             record: RecordId(*id),
             job: "CUSTOMER".to_owned(),
             run: RunId::fresh(),
-            treatment: Treatment::default(),
+            options: SyncOptions::default(),
             snapshot: None,
             replay: None,
         };
@@ -107,7 +107,7 @@ async fn a_task_whose_run_is_being_worked_waits_and_is_never_given_up() {
         .acquire_lease(COMPANY, "CUSTOMER", run, Timestamp::now(), lease)
         .await
         .expect("the lease is free");
-    let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, leg: 2 });
+    let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, invocation: 2 });
     let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company: COMPANY, task }).expect("JSON");
     let services = cloud.services();
     let send = services.sqs.send_message().queue_url(services.tasks_queue_url);

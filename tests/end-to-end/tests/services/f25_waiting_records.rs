@@ -4,7 +4,7 @@ use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::RunMode;
 use couplet_model::MappingName;
 use couplet_model::job::RunState;
-use couplet_store::{FailureKind, Wait};
+use couplet_store::{ErrorKind, FailureKind, Wait};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ async fn f25_a_wait_that_outlives_a_run_of_what_it_waits_for_is_a_failure_until_
     let failures = world.failures(ITEMS).await;
     assert_eq!(failures.iter().map(|failure| failure.kind).collect::<Vec<_>>(), [FailureKind::Waiting]);
     let errors = world.store().errors(world.company(), &MappingName::from(ITEMS), 10).await.expect("errors");
-    assert_eq!((errors.len(), errors[0].kind.as_str()), (1, "waiting"));
+    assert_eq!((errors.len(), errors[0].kind), (1, ErrorKind::Waiting));
     assert!(errors[0].message.contains("ZZ must be coupled to a row in Dataverse (EE16)"), "{}", errors[0].message);
     assert!(errors[0].message.contains("couplet run \"UNIT OF MEASURE\" --full"), "{}", errors[0].message);
     assert_eq!(waits(&world, ITEMS).await.len(), 1, "it waits all the same");

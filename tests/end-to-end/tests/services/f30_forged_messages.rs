@@ -2,7 +2,7 @@
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::{Delivery, Disposition, RunMode};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Treatment};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
 use couplet_model::{MappingName, RecordId, RecordMessage, RunId};
 use serde_json::json;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ fn forged(world: &World, job: &str, run: RunId, record: Uuid) -> RecordMessage {
         record: RecordId(record),
         job: job.to_owned(),
         run,
-        treatment: Treatment { create: true, force: true, restore: true, ..Treatment::default() },
+        options: SyncOptions { create: true, precedence: Precedence::SourceRestoring, ..SyncOptions::default() },
         snapshot: Some(serde_json::from_value(values).expect("a snapshot")),
         replay: None,
     }

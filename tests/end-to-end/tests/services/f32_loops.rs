@@ -24,7 +24,7 @@ async fn held_run(held: SignedDuration) -> (EmbeddedCloud, Application, String) 
     let run = RunId::fresh();
     let store = application.engine.store();
     store.acquire_lease(COMPANY, "CUSTOMER", run, Timestamp::now(), held).await.expect("the lease is free");
-    let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, leg: 2 });
+    let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, invocation: 2 });
     let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company: COMPANY, task }).expect("JSON");
     (cloud, application, body)
 }

@@ -1,7 +1,7 @@
 //! One field of one pair.
 
 use couplet_model::ActiveMapping;
-use couplet_model::catalogue::{FieldMapping, Resolution};
+use couplet_model::catalogue::{Clearing, FieldMapping, Resolution};
 use couplet_model::ids::MappingName;
 use couplet_model::table::{Column, FieldType};
 use rust_decimal::Decimal;
@@ -127,14 +127,14 @@ fn reference(
         currency(world, world.local_currency())
     } else if code.is_empty() {
         // A blank that must not travel leaves whatever is there.
-        if field.not_null {
+        if field.clearing == Clearing::Never {
             return None;
         }
         None
     } else {
         match through.iter().find_map(|name| partner(world, mappings, name, code)) {
             Some(id) => Some(id),
-            None if field.clear_on_failure => None,
+            None if field.clearing == Clearing::OnFailure => None,
             None => return Some(format!("should lead to the partner of {code:?}, which has none")),
         }
     };
