@@ -3,23 +3,22 @@
 //! The built-in integration gives up on a record after the same error twice (R108). Couplet never gives up: the first
 //! retries come with the next runs, then the pauses grow to a day, and any change of the source record tries at once.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use couplet_model::RetrySchedule;
+use jiff::Timestamp;
 
 /// Retries that come with the very next run.
 const EAGER_ATTEMPTS: u32 = 3;
-/// First pause after the eager retries.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
-/// Longest pause.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(24);
+/// Pauses after the eager retries.
+const PAUSES: RetrySchedule = RetrySchedule::new(Duration::from_hours(1), Duration::from_hours(24));
 
 /// When to try again after this many failed attempts.
 pub(crate) fn retry_at(attempts: u32, now: Timestamp) -> Timestamp {
     if attempts <= EAGER_ATTEMPTS {
         return now;
     }
-    let doublings = (attempts - EAGER_ATTEMPTS - 1).min(5);
-    let pause = (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE);
-    now.checked_add(pause).unwrap_or(now)
+    now.checked_add(PAUSES.pause(attempts - EAGER_ATTEMPTS)).unwrap_or(now)
 }
 
 #[cfg(test)]

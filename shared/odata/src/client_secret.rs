@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
-
-use crate::secret::Secret;
 
 /// How long a secret that was refused, read again and found the same is not read once more: an application that is set up
 /// wrongly asks for tokens again and again, and the place where secrets are kept is not to pay for it.
@@ -20,7 +19,7 @@ pub trait SecretKeeper: Send + Sync {
     ///
     /// # Errors
     /// When it is not to be had.
-    async fn read(&self) -> Result<Secret, KeeperError>;
+    async fn read(&self) -> Result<SecretString, KeeperError>;
 }
 
 /// Why there is no secret: one line that names the secret by its place, and what to do. Holds no secret.
@@ -40,7 +39,7 @@ pub struct ClientSecret(Source);
 
 #[derive(Clone)]
 enum Source {
-    Given(Secret),
+    Given(SecretString),
     Kept(Arc<Kept>),
 }
 
@@ -50,7 +49,7 @@ struct Kept {
 }
 
 struct Remembered {
-    secret: Secret,
+    secret: SecretString,
     /// When it was last refused, read again and found the same.
     found_the_same: Option<Instant>,
 }
@@ -59,6 +58,10 @@ impl Remembered {
     fn may_be_read_again(&self, now: Instant) -> bool {
         self.found_the_same.is_none_or(|then| now.saturating_duration_since(then) >= PAUSE_AFTER_THE_SAME)
     }
+}
+
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 impl ClientSecret {
@@ -71,7 +74,7 @@ impl ClientSecret {
     ///
     /// # Errors
     /// When the keeper does not give it.
-    pub async fn get(&self) -> Result<Secret, KeeperError> {
+    pub async fn get(&self) -> Result<SecretString, KeeperError> {
         let kept = match &self.0 {
             Source::Given(secret) => return Ok(secret.clone()),
             Source::Kept(kept) => kept,
@@ -89,37 +92,37 @@ impl ClientSecret {
     ///
     /// # Errors
     /// When the keeper does not give it.
-    pub async fn instead_of(&self, refused: &Secret) -> Result<Option<Secret>, KeeperError> {
+    pub async fn instead_of(&self, refused: &SecretString) -> Result<Option<SecretString>, KeeperError> {
         let Source::Kept(kept) = &self.0 else { return Ok(None) };
         let mut held = kept.remembered.lock().await;
         match held.as_ref() {
             // Somebody else met the refusal first and has read it already.
-            Some(remembered) if remembered.secret != *refused => return Ok(Some(remembered.secret.clone())),
+            Some(remembered) if !is_same(&remembered.secret, refused) => return Ok(Some(remembered.secret.clone())),
             Some(remembered) if !remembered.may_be_read_again(Instant::now()) => return Ok(None),
             _ => {}
         }
         let secret = kept.keeper.read().await?;
-        let is_the_same = secret == *refused;
+        let is_the_same = is_same(&secret, refused);
         *held = Some(Remembered { secret: secret.clone(), found_the_same: is_the_same.then(Instant::now) });
         Ok((!is_the_same).then_some(secret))
     }
 }
 
-impl From<Secret> for ClientSecret {
-    fn from(secret: Secret) -> Self {
+impl From<SecretString> for ClientSecret {
+    fn from(secret: SecretString) -> Self {
         Self(Source::Given(secret))
     }
 }
 
 impl From<String> for ClientSecret {
     fn from(text: String) -> Self {
-        Secret::from(text).into()
+        SecretString::from(text).into()
     }
 }
 
 impl From<&str> for ClientSecret {
     fn from(text: &str) -> Self {
-        Secret::from(text).into()
+        SecretString::from(text).into()
     }
 }
 
@@ -152,8 +155,8 @@ mod tests {
     async fn a_given_secret_has_nothing_to_take_its_place() {
         let given = ClientSecret::from("hunter2");
         let secret = given.get().await.expect("it was given");
-        assert_eq!(secret.expose(), "hunter2");
-        assert_eq!(given.instead_of(&secret).await, Ok(None));
+        assert_eq!(secret.expose_secret(), "hunter2");
+        assert!(matches!(given.instead_of(&secret).await, Ok(None)));
         assert!(!format!("{given:?}").contains("hunter2"));
     }
 }

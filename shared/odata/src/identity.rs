@@ -7,21 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use couplet_model::Said;
 use couplet_model::correlation::current_run;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
+use couplet_model::{RetrySchedule, Said};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Certificate, Client, Response, Url};
 use serde_json::Value as Json;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
-use uuid::Uuid;
 
 use crate::address::{ApiRoot, NoAddress, link_in, place_of};
 use crate::client_secret::ClientSecret;
 use crate::content::read_json;
 use crate::mark::foreign;
-use crate::pause::{Pause, back_off};
+use crate::pause::Pause;
 use crate::request::{Repeat, Reply, Request, plain_value};
 use crate::token::{Token, TokenSource};
 use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_headers};
@@ -41,8 +40,8 @@ const LARGEST_BODY: usize = 200_000_000;
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 /// Attempts after which a fault that keeps coming is given back.
 const MOST_ATTEMPTS: u32 = 4;
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LONGEST_RETRY: Duration = Duration::from_secs(8);
+/// Pauses before a fault is tried again.
+const RETRIES: RetrySchedule = RetrySchedule::new(Duration::from_millis(250), Duration::from_secs(8));
 
 /// Who talks to which system.
 #[derive(Clone, Debug)]
@@ -93,12 +92,6 @@ impl std::fmt::Debug for Identity {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A random number in 0..1.
-fn jitter() -> f64 {
-    let random = Uuid::new_v4().as_u128() as u32;
-    f64::from(random) / f64::from(u32::MAX)
 }
 
 /// Why an answer did not arrive whole.
@@ -192,7 +185,7 @@ impl Identity {
     /// The system asked for a pause inside a batch answer.
     pub fn note_throttled(&self, asked: Option<Duration>) {
         self.throttled.fetch_add(1, Ordering::Relaxed);
-        locked(&self.pause).refuse(Instant::now(), asked, jitter());
+        locked(&self.pause).refuse(Instant::now(), asked, fastrand::f64());
     }
 
     /// Waits before a repetition that the caller decides on.
@@ -200,7 +193,7 @@ impl Identity {
     /// # Errors
     /// When the deadline comes before.
     pub async fn back_off(&self, attempt: u32) -> Result<(), SystemError> {
-        self.rest(back_off(attempt, FIRST_RETRY, LONGEST_RETRY, jitter()), self.patience()).await
+        self.rest(RETRIES.spread_pause(attempt, fastrand::f64()), self.patience()).await
     }
 
     /// Whether a caller should ask again after this failure of a read inside a batch, having waited for it.
@@ -277,7 +270,7 @@ impl Identity {
                 }
                 408 | 502..=504 if repeats(request.repeat, reply.status) && faults + 1 < MOST_ATTEMPTS => {
                     faults += 1;
-                    let wait = back_off(faults, FIRST_RETRY, LONGEST_RETRY, jitter());
+                    let wait = RETRIES.spread_pause(faults, fastrand::f64());
                     if self.rest(wait, patience).await.is_err() {
                         return Ok(reply);
                     }
@@ -422,7 +415,7 @@ impl Identity {
         if !may || faults >= MOST_ATTEMPTS {
             return Err(error);
         }
-        let wait = back_off(faults, FIRST_RETRY, LONGEST_RETRY, jitter());
+        let wait = RETRIES.spread_pause(faults, fastrand::f64());
         self.rest(wait, patience).await.map_err(|_| error)
     }
 

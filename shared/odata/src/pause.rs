@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use couplet_model::RetrySchedule;
+
 /// Shorter requests for a pause count as none: obeying "wait 0 seconds" would hammer a service that is refusing.
 const SHORTEST_ASKED: Duration = Duration::from_millis(100);
-/// First pause when the system does not say how long.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-/// Longest pause when the system does not say how long.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// Pauses when the system does not say how long.
+const UNSTATED: RetrySchedule = RetrySchedule::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// Until when nobody sends, and how often the system has asked for that in a row.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +25,8 @@ impl Pause {
     /// The system refused a request at `now` and may have said for how long. Refusals that arrive while a pause
     /// already holds belong to the same event: they lengthen it at most to what they ask for.
     ///
-    /// `jitter` in 0..1 spreads identities that were refused together.
-    pub fn refuse(&mut self, now: Instant, asked: Option<Duration>, jitter: f64) {
+    /// `chance`, a random number in 0..1, spreads identities that were refused together.
+    pub fn refuse(&mut self, now: Instant, asked: Option<Duration>, chance: f64) {
         let holding = self.left(now) > Duration::ZERO;
         if !holding {
             self.in_a_row = self.in_a_row.saturating_add(1);
@@ -34,7 +34,7 @@ impl Pause {
         let wait = match asked.filter(|asked| *asked >= SHORTEST_ASKED) {
             Some(asked) => asked,
             None if holding => return,
-            None => back_off(self.in_a_row, FIRST_BACK_OFF, LONGEST_BACK_OFF, jitter),
+            None => UNSTATED.spread_pause(self.in_a_row, chance),
         };
         let until = now + wait;
         if self.until.is_none_or(|known| known < until) {
@@ -49,12 +49,6 @@ impl Pause {
             self.in_a_row = 0;
         }
     }
-}
-
-/// The wait before attempt `attempt + 1`: doubling from `first` up to `longest`, between half and all of it by jitter.
-pub fn back_off(attempt: u32, first: Duration, longest: Duration, jitter: f64) -> Duration {
-    let doubled = first.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1).min(20)).unwrap_or(u32::MAX));
-    doubled.min(longest).mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -115,14 +109,5 @@ mod tests {
         pause.refuse(now, Some(5 * SECOND), 1.0);
         pause.accept(now);
         assert_eq!(pause.left(now), 5 * SECOND);
-    }
-
-    #[test]
-    fn jitter_keeps_between_half_and_all() {
-        for jitter in [0.0, 0.3, 1.0] {
-            let wait = back_off(3, SECOND, 60 * SECOND, jitter);
-            assert!(wait >= 2 * SECOND && wait <= 4 * SECOND, "{wait:?}");
-        }
-        assert_eq!(back_off(u32::MAX, SECOND, 60 * SECOND, 1.0), 60 * SECOND);
     }
 }

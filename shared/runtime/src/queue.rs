@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use couplet_engine::{QueueError, RecordsQueue, TasksQueue};
+use couplet_model::RetrySchedule;
 use couplet_model::message::RecordMessage;
 use couplet_model::task::TaskMessage;
 use futures_util::stream::{self, TryStreamExt};
@@ -20,7 +21,8 @@ const BATCH_BYTES: usize = 256 * 1024;
 pub(crate) const CONCURRENCY: usize = 8;
 /// Attempts for the messages of one request that the service did not take.
 const ATTEMPTS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Pauses before what a request left behind is sent again.
+const PAUSES: RetrySchedule = RetrySchedule::new(Duration::from_millis(100), Duration::from_secs(2));
 /// Attribute of a message that was sent anew: how often it has waited so far. It is no part of the body, which earlier
 /// versions have to understand.
 pub(crate) const WAITS: &str = "waits";
@@ -112,7 +114,7 @@ pub(crate) async fn send_later(client: &Client, url: &str, messages: Vec<Later>)
         if left.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+        tokio::time::sleep(PAUSES.pause(attempt)).await;
     }
     Err(QueueError(format!("{} were left behind {ATTEMPTS} times", left.len())))
 }

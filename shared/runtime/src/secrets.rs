@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::{Client, Config};
-use couplet_odata::{ClientSecret, KeeperError, Secret, SecretKeeper};
+use couplet_odata::{ClientSecret, KeeperError, SecretKeeper};
+use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use crate::aws_failure;
@@ -43,7 +44,7 @@ struct Keeper {
 
 #[async_trait]
 impl SecretKeeper for Keeper {
-    async fn read(&self) -> Result<Secret, KeeperError> {
+    async fn read(&self) -> Result<SecretString, KeeperError> {
         let client = self.client.get_or_init(client).await;
         let SecretPlace { arn, variable } = &self.place;
         let answer = client.get_secret_value().secret_id(arn).send().await.map_err(|error| {
@@ -59,7 +60,7 @@ impl SecretKeeper for Keeper {
             }
         })?;
         match answer.secret_string().map(str::trim) {
-            Some(secret) if !secret.is_empty() => Ok(Secret::from(secret)),
+            Some(secret) if !secret.is_empty() => Ok(SecretString::from(secret)),
             _ => Err(KeeperError::Refused(format!(
                 "the secret {arn} in {variable} holds no text: store the application's secret as plain text"
             ))),

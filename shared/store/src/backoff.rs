@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use couplet_model::RetrySchedule;
 
 use crate::error::{is_contention, is_throttling};
 
 /// Attempts before a passing failure is handed on; with the pauses below about ten seconds.
 const ATTEMPTS: u32 = 10;
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const PAUSES: RetrySchedule = RetrySchedule::new(Duration::from_millis(20), Duration::from_secs(2));
 
 /// Counts the attempts of one piece of work.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Backoff {
     /// Waits before the next attempt; `false` when there were enough.
     pub async fn pause(&mut self) -> bool {
         self.pauses += 1;
-        let Some(pause) = pause_before(self.pauses, random_byte()) else { return false };
+        let Some(pause) = pause_before(self.pauses, fastrand::f64()) else { return false };
         tokio::time::sleep(pause).await;
         true
     }
@@ -36,19 +36,9 @@ impl Backoff {
     }
 }
 
-/// How long to wait before a further attempt, the first being 1; `None` after the last. The chance takes up to half of
-/// it away: writers that met once must not meet again.
-fn pause_before(attempt: u32, chance: u8) -> Option<Duration> {
-    if attempt >= ATTEMPTS {
-        return None;
-    }
-    let longest = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(attempt - 1));
-    Some(longest - longest.mul_f64(f64::from(chance) / 512.0))
-}
-
-/// A byte nobody can foresee.
-pub(crate) fn random_byte() -> u8 {
-    uuid::Uuid::new_v4().as_bytes()[0]
+/// How long to wait before a further attempt, the first being 1; `None` after the last.
+fn pause_before(attempt: u32, chance: f64) -> Option<Duration> {
+    (attempt < ATTEMPTS).then(|| PAUSES.spread_pause(attempt, chance))
 }
 
 /// Repeats a call while DynamoDB asks to slow down or another transaction is at the item.
@@ -82,10 +72,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end() {
-        let pauses: Vec<Duration> = (1..).map_while(|attempt| pause_before(attempt, 0)).collect();
+        let pauses: Vec<Duration> = (1..).map_while(|attempt| pause_before(attempt, 1.0)).collect();
         assert!(pauses.is_sorted());
         assert_eq!(u32::try_from(pauses.len()).ok(), Some(ATTEMPTS - 1));
         assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(10));
-        assert!(pause_before(3, 255).expect("pause") > pauses[2] / 2);
+        assert!(pause_before(3, 0.0).expect("pause") == pauses[2] / 2);
     }
 }

@@ -5,7 +5,6 @@ use couplet_model::{CompanyId, Counters, Coupling, MappingName, RecordId, RunId}
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
-use crate::backoff::random_byte;
 use crate::commit_plan::{Next, Place, Role, Stored, judge};
 use crate::error::StoreError;
 use crate::failures::Failure;
@@ -118,7 +117,7 @@ impl Store {
         commits: &[Commit],
     ) -> Result<Vec<(usize, Verdict<Role>)>, StoreError> {
         // Side by side the transactions of a wave must not meet on one counter; strangers rarely do.
-        let first_slot = random_byte();
+        let first_slot = fastrand::u8(..);
         let mut counted = Vec::with_capacity(transactions.len());
         for (number, groups) in transactions.into_iter().enumerate() {
             let mut progress = Progress::default();

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use couplet_model::system::{SystemError, SystemErrorKind};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Broken, Identity};
 use crate::client_secret::KeeperError;
-use crate::secret::Secret;
 use crate::token::Token;
 
 /// Longest time for a secret to be read, and for the token endpoint to answer.
@@ -76,11 +76,16 @@ impl Identity {
         }
     }
 
-    async fn ask_for_token(&self, secret: &Secret, generation: u64, patience: Instant) -> Result<Token, SystemError> {
+    async fn ask_for_token(
+        &self,
+        secret: &SecretString,
+        generation: u64,
+        patience: Instant,
+    ) -> Result<Token, SystemError> {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", &self.source.client_id),
-            ("client_secret", secret.expose()),
+            ("client_secret", secret.expose_secret()),
             ("scope", &self.source.scope),
         ];
         let answer = self.client.post(&self.source.endpoint).form(&form).timeout(wait(patience)).send().await;

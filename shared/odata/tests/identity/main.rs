@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use couplet_model::RunId;
+use couplet_model::correlation::in_the_name_of;
 use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
 use couplet_odata::{ClientSecret, Identity, IdentitySettings, Repeat, Request};
@@ -208,6 +210,17 @@ async fn f27_an_address_outside_the_settings_is_never_asked() {
     assert_eq!(error.kind, SystemErrorKind::Protocol);
     assert!(error.message.contains(&other) && error.message.contains("nothing was sent"), "{error}");
     assert_eq!((server.seen(), elsewhere.seen(), elsewhere.tokens(), server.tokens()), (0, 0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_request_names_the_run_it_is_made_for() {
+    let (server, url) = Server::start(&[]).await;
+    let (identity, run) = (identity(&url, 1), RunId::fresh());
+    in_the_name_of(run, identity.send(&read(&url))).await.unwrap();
+    identity.send(&read(&url)).await.unwrap();
+    let seen = server.seen.lock().unwrap();
+    let header = format!("x-ms-client-request-id: {run}\r\n");
+    assert_eq!([seen[0].contains(&header), seen[1].contains("x-ms-client-request-id")], [true, false], "{seen:?}");
 }
 
 #[tokio::test]

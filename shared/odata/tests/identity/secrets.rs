@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use couplet_model::system::{RetryClass, SystemErrorKind};
-use couplet_odata::{ClientSecret, KeeperError, Secret, SecretKeeper};
+use couplet_odata::{ClientSecret, KeeperError, SecretKeeper};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::server::{Answer, Server};
 use crate::{identity_with, read, together};
@@ -22,10 +23,10 @@ struct Door(Arc<Keeper>);
 
 #[async_trait]
 impl SecretKeeper for Door {
-    async fn read(&self) -> Result<Secret, KeeperError> {
+    async fn read(&self) -> Result<SecretString, KeeperError> {
         self.0.reads.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(self.0.takes).await;
-        self.0.answer.lock().unwrap().clone().map(Secret::from)
+        self.0.answer.lock().unwrap().clone().map(SecretString::from)
     }
 }
 
@@ -101,7 +102,9 @@ async fn two_applications_that_are_refused_at_the_same_time_read_the_new_secret_
     let old = secret.get().await.unwrap();
     keeper.now_gives(Ok("second"));
     let (for_one, for_other) = tokio::join!(secret.instead_of(&old), secret.instead_of(&old));
-    assert_eq!([for_one, for_other], [Ok(Some("second".into())), Ok(Some("second".into()))]);
+    for answer in [for_one, for_other] {
+        assert_eq!(answer.unwrap().unwrap().expose_secret(), "second");
+    }
     assert_eq!(keeper.reads(), 2);
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
-use couplet_model::Said;
+use couplet_model::{RetrySchedule, Said};
 use couplet_store::DeadLetter;
 use jiff::Timestamp;
 
@@ -73,7 +73,7 @@ impl Returned {
             // The queue sees that its receives are used up only when it would deliver it again.
             _ if is_given_up => Duration::ZERO,
             Some(after) => after.min(LONGEST_ASKED),
-            None => back_off(envelope.receive_count, retries.first).min(LONGEST_RETRY),
+            None => RetrySchedule::new(retries.first, LONGEST_RETRY).pause(envelope.receive_count),
         };
         Self { envelope, reason: reason.into(), pause, is_given_up }
     }
@@ -125,11 +125,6 @@ impl Postponed {
 fn whole_seconds(pause: Duration) -> i32 {
     let started = u64::from(pause.subsec_nanos() > 0);
     i32::try_from(pause.as_secs().saturating_add(started)).unwrap_or(i32::MAX)
-}
-
-/// The pause after so many attempts: it doubles each time.
-fn back_off(receive_count: u32, first: Duration) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(receive_count.saturating_sub(1)).unwrap_or(u32::MAX))
 }
 
 /// Sends postponed messages anew. Those that cannot be sent are returned instead: they must not be lost, and their
@@ -307,9 +302,10 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_doubles_and_does_not_overflow() {
-        assert_eq!(back_off(1, FIRST), FIRST);
-        assert_eq!(back_off(4, FIRST), FIRST * 8);
-        assert!(back_off(4_000_000, FIRST) > LONGEST_RETRY);
+    fn the_pause_doubles_with_every_receive_up_to_a_quarter_of_an_hour() {
+        let retries = Retries { first: FIRST, max_receives: u32::MAX };
+        let pause = |receive_count| Returned::new(retries, envelope(receive_count, 0), "down", None).pause;
+        assert_eq!([pause(1), pause(2), pause(4)], [FIRST, FIRST * 2, FIRST * 8]);
+        assert_eq!([pause(40), pause(4_000_000)], [LONGEST_RETRY; 2]);
     }
 }

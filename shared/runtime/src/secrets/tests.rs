@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::config::Region;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,13 +69,22 @@ fn kept(arn: &str) -> SecretSetting {
     SecretSetting::Kept(SecretPlace { arn: arn.to_owned(), variable: "COUPLET_ENTRA_CLIENT_SECRET_ARN".to_owned() })
 }
 
+async fn text_of(secret: &ClientSecret) -> String {
+    secret.get().await.expect("a secret").expose_secret().to_owned()
+}
+
+async fn instead_of(secret: &ClientSecret, refused: &SecretString) -> Option<String> {
+    let other = secret.instead_of(refused).await.expect("an answer");
+    other.map(|secret| secret.expose_secret().to_owned())
+}
+
 #[tokio::test]
 async fn a_secret_is_read_by_its_arn_when_it_is_needed() {
     let service = Service::start(&[(200, r#"{"SecretString":" hunter2\n"}"#)]).await;
     let secret = manager(&service.url).client_secret(&kept(ARN));
     assert_eq!(service.asked(), 0, "not before it is needed");
-    assert_eq!(secret.get().await, Ok("hunter2".into()));
-    assert_eq!(secret.get().await, Ok("hunter2".into()));
+    assert_eq!(text_of(&secret).await, "hunter2");
+    assert_eq!(text_of(&secret).await, "hunter2");
     let asked = service.asked.lock().expect("a lock");
     assert_eq!(asked.len(), 1);
     assert!(asked[0].contains("secretsmanager.GetSecretValue") && asked[0].contains(ARN), "{}", asked[0]);
@@ -91,10 +101,10 @@ async fn settings_with_one_arn_share_what_was_read_and_others_do_not() {
     let mut manager = manager(&service.url);
     let [one, same, other] = [ARN, ARN, "arn:other"].map(|arn| manager.client_secret(&kept(arn)));
     let first = one.get().await.expect("a secret");
-    assert_eq!(same.get().await, Ok(first.clone()));
-    assert_eq!(other.get().await, Ok("other".into()));
-    assert_eq!(one.instead_of(&first).await, Ok(Some("second".into())));
-    assert_eq!(same.instead_of(&first).await, Ok(Some("second".into())));
+    assert_eq!(text_of(&same).await, first.expose_secret());
+    assert_eq!(text_of(&other).await, "other");
+    assert_eq!(instead_of(&one, &first).await.as_deref(), Some("second"));
+    assert_eq!(instead_of(&same, &first).await.as_deref(), Some("second"));
     assert_eq!(service.asked(), 3);
 }
 
@@ -102,7 +112,7 @@ async fn settings_with_one_arn_share_what_was_read_and_others_do_not() {
 async fn a_given_secret_asks_nobody() {
     let service = Service::start(&[]).await;
     let secret = manager(&service.url).client_secret(&"hunter2".into());
-    assert_eq!(secret.get().await, Ok("hunter2".into()));
+    assert_eq!(text_of(&secret).await, "hunter2");
     assert_eq!(service.asked(), 0);
 }
 
