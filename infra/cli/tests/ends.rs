@@ -40,12 +40,11 @@ fn terminate(child: &Child) {
     assert!(told.success());
 }
 
-/// Waits for something to become true, as long as a test may take.
+/// Looks until something is true, as long as a test may take. What is looked at takes its time: a call of the command.
 fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_true() {
         assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -55,7 +54,10 @@ async fn f14_sigterm_ends_serve_in_order_like_ctrl_c() {
     let workplace = Workplace::at(&business_central, &dataverse);
     let serving = started(&workplace, &["serve"]);
     let begun = business_central.requests();
-    until("it works", || business_central.requests() > begun + 3 && workplace.has("data/couplet.db"));
+    until("it works", || {
+        let jobs = workplace.couplet(&["jobs"]);
+        jobs.code == 0 && business_central.requests() > begun + 3 && workplace.has("data/couplet.db")
+    });
     terminate(&serving);
     let ended = serving.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));

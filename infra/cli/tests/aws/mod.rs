@@ -358,6 +358,5 @@ async fn apply(application: Application) {
             let request = cloud.sqs.delete_message().queue_url(&cloud.queue_url).receipt_handle(receipt);
             request.send().await.expect("deleted");
         }
-        tokio::time::sleep(Duration::ZERO).await;
     }
 }

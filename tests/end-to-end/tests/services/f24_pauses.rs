@@ -92,6 +92,9 @@ async fn records_of_pairs_that_another_worker_holds_wait_and_are_never_given_up(
         Drained::TimeUp(depth) | Drained::Stopped(depth) => assert_eq!((depth.open, depth.dead), (25, 0)),
         Drained::Empty { dead } => panic!("nothing waits any more, {dead} were given up"),
     }
+    let held = source.held();
+    assert!(held.iter().all(|held| held.reason.contains("another worker is writing this pair")), "{held:?}");
+    assert!(held.iter().map(|held| held.messages).sum::<u64>() >= 12, "those of the long claims: {held:?}");
 }
 
 #[tokio::test]
@@ -117,4 +120,5 @@ async fn a_task_whose_run_is_being_worked_waits_and_is_never_given_up() {
         Drained::TimeUp(depth) | Drained::Stopped(depth) => assert_eq!((depth.open, depth.dead), (1, 0)),
         Drained::Empty { dead } => panic!("the task is gone, {dead} given up"),
     }
+    assert_eq!(source.held().len(), 1, "it was taken, and waits: {:?}", source.held());
 }
