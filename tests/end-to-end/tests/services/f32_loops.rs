@@ -9,6 +9,7 @@ use aws_sdk_sqs::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_sqs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sqs::error::BoxError;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use couplet_end_to_end::settings_to_nowhere;
 use couplet_local::{EmbeddedCloud, EventSource, EventSourceOptions};
 use couplet_model::RunId;
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
@@ -16,21 +17,20 @@ use couplet_runtime::{Application, Cloud, handlers};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use super::f24_pauses::{COMPANY, settings};
-
 /// The most that a message waits; then its deliveries are attempts.
 const MOST: &str = "5000";
 
 /// A cloud in which another worker is at a run for so long, and the task of its leg after the next, which has to wait.
 async fn held_run(held: SignedDuration) -> (EmbeddedCloud, Application, String) {
-    let settings = settings();
+    let settings = settings_to_nowhere();
+    let company = settings.company;
     let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
     let application = Application::new(&settings, cloud.services()).expect("the application is wired");
     let run = RunId::fresh();
     let store = application.engine.store();
-    store.acquire_lease(COMPANY, "CUSTOMER", run, Timestamp::now(), held).await.expect("the lease is free");
+    store.acquire_lease(company, "CUSTOMER", run, Timestamp::now(), held).await.expect("the lease is free");
     let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, invocation: 2 });
-    let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company: COMPANY, task }).expect("JSON");
+    let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company, task }).expect("JSON");
     (cloud, application, body)
 }
 
