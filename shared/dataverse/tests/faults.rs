@@ -143,7 +143,7 @@ async fn write_until_done(world: &world::World, writes: &[Write]) {
 #[tokio::test]
 async fn random_faults_neither_lose_nor_duplicate() {
     let rates =
-        FaultRates { unavailable: 100, deadlock: 100, cut_before: 100, cut_after: 100, ..FaultRates::default() };
+        FaultRates { unavailable: 150, deadlock: 150, cut_before: 150, cut_after: 150, ..FaultRates::default() };
     for seed in 1..4 {
         let world = world().await;
         world.simulator.faults().bulk_unsupported("account", seed == 2);

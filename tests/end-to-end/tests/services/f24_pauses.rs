@@ -9,7 +9,7 @@ use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use couplet_model::{Coupling, CouplingState, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId};
-use couplet_runtime::Application;
+use couplet_runtime::{Application, Cloud};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -22,7 +22,9 @@ async fn records_of_pairs_that_another_worker_holds_wait_and_are_never_given_up(
     let settings = settings(&systems);
     let company = settings.company;
     let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
-    let application = Application::new(&settings, cloud.services()).expect("the application is wired");
+    // As on Lambda, where other workers may be alive.
+    let services = Cloud { is_ours_alone: false, ..cloud.services() };
+    let application = Application::new(&settings, services).expect("the application is wired");
     let mapping = MappingName::from("CUSTOMER");
     let records: Vec<Uuid> = (1..=25).map(Uuid::from_u128).collect();
     // Some claims end within the moment that is watched, the others long after it.
