@@ -2,11 +2,11 @@
 
 mod arguments;
 mod commands;
+mod dead_letters;
 mod demo;
 mod deployed;
 mod installation;
 mod interrupt;
-mod letters;
 mod log_lines;
 mod output;
 mod place;

@@ -1,12 +1,13 @@
 //! Moments as people write them.
 
+use couplet_model::Clock;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, civil};
 
 /// A moment before or at now, for an argument of the command: an instant (`2026-01-31T08:00:00Z`), a date or a date with
 /// a time, both in UTC (`2026-01-31` is its beginning), or how long ago it was (`90m`, `2h`, `3d`).
 pub fn moment(text: &str) -> Result<Timestamp, String> {
-    moment_before(text, Timestamp::now())
+    moment_before(text, Clock::default().now())
 }
 
 fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {

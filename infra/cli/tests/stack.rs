@@ -4,10 +4,9 @@ mod aws;
 mod command;
 
 use aws::{Aws, Calls, FORBIDDEN, STACK};
-use business_central_simulator::BusinessCentralSimulator;
+use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
 use command::{Ended, Workplace};
-use couplet_worlds::Systems;
-use dataverse_simulator::DataverseSimulator;
+use dataverse_simulator::{DataverseOptions, DataverseSimulator};
 use serde_json::{Value, json};
 
 struct World {
@@ -20,7 +19,10 @@ struct World {
 impl World {
     async fn start() -> Self {
         let size = business_central_simulator::DemoSize { items: 8, customers: 3, ..Default::default() };
-        let Systems { business_central, dataverse } = Systems::start(size).await;
+        let options = BusinessCentralOptions { demo: Some(size), ..Default::default() };
+        let business_central = BusinessCentralSimulator::start(options).await.expect("a system");
+        let options = DataverseOptions { company_id: business_central.company_id(), ..Default::default() };
+        let dataverse = DataverseSimulator::start(options).await.expect("a system");
         let aws = Aws::start(&business_central, &dataverse).await;
         Self { business_central, _dataverse: dataverse, aws, workplace: Workplace::empty() }
     }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use couplet_runtime::{Cloud, Settings, wiring};
 use couplet_store::StoreError;
 
-use crate::dynamodb::{EmbeddedDynamoDb, OpenError};
-use crate::kept_messages::{KeptMessages, KeptMessagesError};
 use crate::recovery::{InterruptedRun, Messages, recover};
-use crate::sqs::{CountError, CreateQueueError, EmbeddedSqs, QueueDepth, QueueSettings, QueueWithDeadLetters};
-use crate::storage::StorageTrouble;
+use couplet_embedded_cloud::dynamodb::{EmbeddedDynamoDb, OpenError};
+use couplet_embedded_cloud::kept_messages::{KeptMessages, KeptMessagesError};
+use couplet_embedded_cloud::sqs::{
+    CountError, CreateQueueError, EmbeddedSqs, QueueDepth, QueueSettings, QueueWithDeadLetters,
+};
+use couplet_embedded_cloud::storage::StorageTrouble;
 
 /// Name of the records queue.
 const RECORDS: &str = "couplet-records";

@@ -76,33 +76,6 @@ fn create(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Takes from a database, and from what stands beside it while it is open, the rights of all but its owner.
-///
-/// # Errors
-/// When the rights cannot be changed.
-#[cfg(unix)]
-pub(crate) fn keep_private(database: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    for ending in ["", "-wal", "-shm", "-journal"] {
-        let mut name = database.as_os_str().to_owned();
-        name.push(ending);
-        let file = Path::new(&name);
-        if file.is_file() {
-            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
-        }
-    }
-    Ok(())
-}
-
-/// Other systems keep rights elsewhere.
-///
-/// # Errors
-/// None.
-#[cfg(not(unix))]
-pub(crate) fn keep_private(_database: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +86,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let path = std::env::temp_dir().join(format!("couplet-folder-{}", uuid::Uuid::new_v4())).join("data");
         let folder = DataFolder::take(&path).expect("a new folder");
-        let database = crate::dynamodb::EmbeddedDynamoDb::open(&folder.database()).expect("a database");
+        let database = couplet_embedded_cloud::EmbeddedDynamoDb::open(&folder.database()).expect("a database");
         let store = couplet_store::Store::new(database.client(), "couplet", couplet_store::Retention::default());
         store.create_table_if_absent().await.expect("the table is created");
         let mode = |file: &Path| std::fs::metadata(file).expect("there").permissions().mode() & 0o777;

@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 
 use crate::cloud::{EmbeddedCloud, EmbeddedCloudError};
-use crate::sqs::QueueDepth;
+use couplet_embedded_cloud::sqs::QueueDepth;
 
 /// Messages one receive or delete request handles; the service takes no more.
 const REQUEST_MESSAGES: usize = 10;

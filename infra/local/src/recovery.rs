@@ -11,7 +11,6 @@ use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::ids::{CompanyId, MappingName};
 use couplet_model::job::{Job, JobState, Run, Trigger};
 use couplet_store::{Ended, Holder, Store, StoreError};
-use jiff::Timestamp;
 
 /// What became of the messages of an earlier process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub async fn recover(store: &Store, company: CompanyId, messages: Messages) -> R
             let message = "the process ended while the job was running".to_owned();
             let ended = Ended::Interrupted { message };
             store
-                .release_lease(company, &job.name, Holder { run, invocation: job.invocation }, ended, Timestamp::now())
+                .release_lease(company, &job.name, Holder { run, invocation: job.invocation }, ended, store.now())
                 .await?;
         }
     }
@@ -70,7 +69,7 @@ async fn close_dead_runs(
     let mut interrupted = Vec::new();
     for run in runs.iter().filter(|run| run.found.is_none() && run.finished.is_none()) {
         let message = "the process ended before everything was found; the next run goes on where it stood".to_owned();
-        store.fail_run(company, &job.name, run.id, Timestamp::now(), message).await?;
+        store.fail_run(company, &job.name, run.id, store.now(), message).await?;
         interrupted.push(InterruptedRun { job: job.name.clone(), lost: 0 });
     }
     Ok(interrupted)
@@ -91,14 +90,14 @@ async fn read_again(
             store.clear_cursors(company, &MappingName::from(mapping)).await?;
         }
         if lost.iter().any(|run| run.trigger == Trigger::Full) {
-            store.ask_for_full(company, &job.name, Timestamp::now()).await?;
+            store.ask_for_full(company, &job.name, store.now()).await?;
         }
         store.forget_checkpoint(company, &job.name).await?;
     }
     for run in lost {
         let lost = run.enqueued.saturating_sub(run.processed);
         let message = format!("the process ended before {lost} of its records were processed; they are read again");
-        store.fail_run(company, &job.name, run.id, Timestamp::now(), message).await?;
+        store.fail_run(company, &job.name, run.id, store.now(), message).await?;
         interrupted.push(InterruptedRun { job: job.name.clone(), lost });
     }
     Ok(interrupted)

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::coupling::Base;
+use crate::base::Base;
 use crate::message::Direction;
 use crate::outcome::FieldConflict;
 use crate::record::{Record, Values};

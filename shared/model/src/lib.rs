@@ -1,6 +1,7 @@
 //! The rules and the words of Couplet, free of input and output: what a mapping is, how fields travel,
 //! when a record is unchanged, modified or in conflict, and the port [`system::System`] both systems are reached through.
 
+pub mod base;
 pub mod catalogue;
 pub mod clock;
 pub mod comparing;
@@ -14,6 +15,7 @@ pub mod job;
 pub mod message;
 pub mod outcome;
 pub mod own_writes;
+pub mod pending;
 pub mod record;
 pub mod retry_schedule;
 pub mod said;
@@ -26,14 +28,15 @@ pub mod task;
 pub mod transfer;
 pub mod value;
 
+pub use base::Base;
 pub use catalogue::{ActiveMapping, Catalogue, CatalogueError};
 pub use clock::Clock;
-pub use coupling::{Base, Coupling, CouplingState};
+pub use coupling::{Coupling, CouplingState};
 pub use filter::{Condition, Filter, Operator};
 pub use ids::{CompanyId, DataverseId, MappingName, ProcessId, RecordId, ReplayId, RunId, SystemId};
 pub use message::RecordMessage;
 pub use outcome::{Counters, Outcome};
-pub use own_writes::PendingWrite;
+pub use pending::PendingWrite;
 pub use record::{Change, Record, Version};
 pub use retry_schedule::RetrySchedule;
 pub use said::Said;

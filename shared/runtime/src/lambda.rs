@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
+use couplet_model::Clock;
 use couplet_model::job::Trigger;
 use couplet_model::system::System;
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
@@ -84,7 +85,7 @@ where
     let application = start().await?;
     let handler = |event: LambdaEvent<E>| async {
         let context = event.context;
-        let deadline = deadline(&context);
+        let deadline = deadline(&application.clock, &context);
         application.systems.set_deadline(Some(deadline));
         let before = Traffic::of(&application);
         let span = tracing::info_span!("invocation", function, request_id = context.request_id);
@@ -120,7 +121,7 @@ impl Traffic {
             let throttles = Metric::count("Throttles", now.throttles[index] - self.throttles[index]);
             metrics.tell(("System", system), &[requests, throttles], &beside);
         }
-        let left = u64::try_from(left(context).as_millis()).unwrap_or(u64::MAX);
+        let left = u64::try_from(left(&application.clock, context).as_millis()).unwrap_or(u64::MAX);
         metrics.tell(("Function", function), &[Metric::milliseconds("RemainingTime", left)], &beside[1..]);
     }
 }
@@ -148,11 +149,11 @@ async fn wire(environment: Environment) -> Result<Application, Error> {
 }
 
 /// The moment at which calls to the systems have to stop so that the invocation ends in time.
-fn deadline(context: &Context) -> Instant {
-    Instant::now() + left(context).saturating_sub(MARGIN)
+fn deadline(clock: &Clock, context: &Context) -> Instant {
+    Instant::now() + left(clock, context).saturating_sub(MARGIN)
 }
 
 /// How long the invocation may still last.
-fn left(context: &Context) -> Duration {
-    context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default()
+fn left(clock: &Clock, context: &Context) -> Duration {
+    context.deadline().duration_since(clock.now().into()).unwrap_or_default()
 }

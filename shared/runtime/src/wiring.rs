@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
 use couplet_dataverse::{DataverseClient, DataverseSettings};
 use couplet_engine::{Engine, EngineOptions, EngineParts};
+use couplet_model::Clock;
 use couplet_model::catalogue::{Catalogue, CatalogueError};
 use couplet_model::system::SystemError;
 use couplet_store::{Retention, Store};
@@ -195,6 +196,8 @@ pub struct Application {
     pub systems: Systems,
     /// The services of the cloud.
     pub cloud: Cloud,
+    /// Where the time comes from.
+    pub clock: Clock,
     /// How messages that failed technically come back.
     pub retries: Retries,
     /// After how long a run goes on in a new invocation, if the invocation itself may last longer.
@@ -218,24 +221,32 @@ pub struct Retries {
 const LARGEST_PAGE: Duration = Duration::from_secs(120);
 
 impl Application {
-    /// Wires everything; sends nothing yet.
+    /// Wires everything; sends nothing yet. The time is this machine's.
     ///
     /// # Errors
     /// When the catalogue is damaged, or an address or a file with certificates cannot be used.
     pub fn new(settings: &Settings, cloud: Cloud) -> Result<Self, StartError> {
-        let catalogue = catalogue(settings)?;
-        let systems = Systems::new(settings, &catalogue)?;
-        Ok(Self::assemble(settings, cloud, catalogue, systems))
+        Self::with_clock(settings, cloud, Clock::default())
     }
 
-    fn assemble(settings: &Settings, cloud: Cloud, catalogue: Arc<Catalogue>, systems: Systems) -> Self {
+    /// As [`Application::new`], with another clock for everything in it.
+    ///
+    /// # Errors
+    /// As [`Application::new`].
+    pub fn with_clock(settings: &Settings, cloud: Cloud, clock: Clock) -> Result<Self, StartError> {
+        let catalogue = catalogue(settings)?;
+        let systems = Systems::new(settings, &catalogue)?;
+        Ok(Self::assemble(settings, cloud, catalogue, systems, clock))
+    }
+
+    fn assemble(settings: &Settings, cloud: Cloud, catalogue: Arc<Catalogue>, systems: Systems, clock: Clock) -> Self {
         let engine = Engine::new(EngineParts {
             company: settings.company,
             catalogue,
             switches: settings.switches.clone(),
             business_central: systems.business_central.clone(),
             dataverse: systems.dataverse.clone(),
-            store: store(settings, cloud.dynamodb.clone()),
+            store: store(settings, cloud.dynamodb.clone()).with_clock(clock.clone()),
             queue: Arc::new(SqsRecordsQueue::new(cloud.sqs.clone(), cloud.queue_url.clone())),
             tasks: Arc::new(SqsTasksQueue::new(cloud.sqs.clone(), cloud.tasks_queue_url.clone())),
             options: EngineOptions {
@@ -243,6 +254,7 @@ impl Application {
                 snapshot_max_age: SignedDuration::from_mins(i64::from(settings.limits.snapshot_minutes)),
                 look_back: SignedDuration::from_mins(i64::from(settings.limits.look_back_minutes)),
                 is_alone: cloud.is_ours_alone,
+                clock: clock.clone(),
                 ..EngineOptions::default()
             },
         });
@@ -251,7 +263,8 @@ impl Application {
             max_receives: settings.cloud.max_receives,
         };
         let run_limit = settings.limits.run_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        Self { engine, systems, cloud, retries, run_limit, metrics: Metrics::of_environment(), held_back: None }
+        let metrics = Metrics::of_environment(&clock);
+        Self { engine, systems, cloud, clock, retries, run_limit, metrics, held_back: None }
     }
 
     /// When a run that begins now has to go on in a new invocation, if this one has to end by a deadline.

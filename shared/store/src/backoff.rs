@@ -1,14 +1,17 @@
-//! Pauses between attempts: growing, jittered, bounded.
+//! Pauses between attempts: growing, jittered, bounded. This is the one place where requests to DynamoDB are repeated; the
+//! SDK's own attempts are switched off.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use couplet_model::RetrySchedule;
 
-use crate::error::{is_contention, is_throttling};
+use crate::error::{is_contention, is_failure_of_service, is_throttling};
 
 /// Attempts before a passing failure is handed on; with the pauses below about ten seconds.
 const ATTEMPTS: u32 = 10;
+/// Attempts while DynamoDB fails or cannot be reached. Few, because each may take as long as a connection does.
+const OUTAGE_ATTEMPTS: u32 = 3;
 const PAUSES: RetrySchedule = RetrySchedule::new(Duration::from_millis(20), Duration::from_secs(2));
 
 /// Counts the attempts of one piece of work.
@@ -41,7 +44,8 @@ fn pause_before(attempt: u32, chance: f64) -> Option<Duration> {
     (attempt < ATTEMPTS).then(|| PAUSES.spread_pause(attempt, chance))
 }
 
-/// Repeats a call while DynamoDB asks to slow down or another transaction is at the item.
+/// Repeats a call while DynamoDB asks to slow down or another transaction is at the item, and a few times when it fails or
+/// cannot be reached.
 pub(crate) async fn patiently<T, E, R, C, F>(call: C) -> Result<T, SdkError<E, R>>
 where
     E: ProvideErrorMetadata,
@@ -49,16 +53,27 @@ where
     F: Future<Output = Result<T, SdkError<E, R>>>,
 {
     let mut backoff = Backoff::default();
+    let mut outages = 0;
     loop {
         match call().await {
-            Err(error) if is_passing(&error) => {
-                tracing::debug!(code = error.code(), "DynamoDB asks for another attempt");
+            Err(error) if is_passing(&error) || is_outage(&error) && outages + 1 < OUTAGE_ATTEMPTS => {
+                outages += u32::from(is_outage(&error));
+                tracing::debug!(code = error.code(), "DynamoDB is asked again");
                 if !backoff.pause().await {
                     return Err(error);
                 }
             }
             result => return result,
         }
+    }
+}
+
+/// Whether nobody answered, or the service itself failed.
+fn is_outage<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    match error {
+        SdkError::ServiceError(service) => service.err().code().is_some_and(is_failure_of_service),
+        SdkError::ConstructionFailure(_) => false,
+        _ => true,
     }
 }
 

@@ -47,8 +47,8 @@ impl Store {
                 let unchanged = Terms::only_if("#rev = :rev").name(REVISION).value("rev", number(read.revision));
                 groups.push(Group { id, actions: vec![self.put((), key, item, &unchanged)?] });
             }
-            let wave = pack(groups, ACTIONS);
-            let verdicts: Vec<Vec<_>> = stream::iter(wave.transactions)
+            let packed = pack(groups, ACTIONS);
+            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
                 .map(|groups| {
                     let store = self.clone();
                     async move { store.transact(&groups, None).await }

@@ -55,7 +55,7 @@ pub(crate) enum Next {
 
 /// Where commits belong.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Scope<'a> {
     pub company: CompanyId,
     pub mapping: &'a MappingName,
 }
@@ -64,15 +64,15 @@ impl Store {
     /// The actions of one commit.
     pub(crate) fn commit_group(
         &self,
-        place: Place<'_>,
+        scope: Scope<'_>,
         id: usize,
         commit: &Commit,
         stored: &Stored,
     ) -> Result<Group<Role>, StoreError> {
-        let Place { company, mapping } = place;
+        let Scope { company, mapping } = scope;
         let mut actions = Vec::new();
         if let Some(coupling) = &commit.coupling {
-            self.coupling_actions(place, coupling, stored, &mut actions)?;
+            self.coupling_actions(scope, coupling, stored, &mut actions)?;
         }
         match &commit.failure {
             FailureChange::Keep => {}
@@ -95,12 +95,12 @@ impl Store {
 
     fn coupling_actions(
         &self,
-        place: Place<'_>,
+        scope: Scope<'_>,
         coupling: &Coupling,
         stored: &Stored,
         actions: &mut Vec<Action<Role>>,
     ) -> Result<(), StoreError> {
-        let Place { company, mapping } = place;
+        let Scope { company, mapping } = scope;
         let next = Coupling { revision: coupling.revision + 1, ..coupling.clone() };
         let (key, item) = coupling_item(company, mapping, &next)?;
         actions.push(self.put(Role::Coupling, key, item, &condition(coupling, stored))?);
@@ -121,8 +121,8 @@ impl Store {
                 actions.push(self.delete(Role::OldPointer, key, &Terms::default())?);
             }
         }
-        let place = |code: &str| keys::code(company, mapping, code);
-        if coupling.key.as_deref().map(place) != old_key.map(place) {
+        let key_of = |code: &str| keys::code(company, mapping, code);
+        if coupling.key.as_deref().map(key_of) != old_key.map(key_of) {
             if let Some(code) = &coupling.key {
                 // Unconditional: a renamed record takes over the key, its former owner is renamed or gone.
                 let key = keys::code(company, mapping, code);

@@ -109,9 +109,7 @@ impl StoreError {
             "ResourceNotFoundException" => Self::TableMissing { table: table.to_owned() },
             code if is_throttling(code) => Self::Throttled(text),
             code if is_contention(code) => Self::Contended(text),
-            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "ServiceUnavailableException" => {
-                Self::Unreachable(text)
-            }
+            code if is_failure_of_service(code) => Self::Unreachable(text),
             "AccessDeniedException"
             | "UnrecognizedClientException"
             | "InvalidSignatureException"
@@ -141,6 +139,11 @@ pub(crate) fn is_throttling(code: &str) -> bool {
             | "RequestLimitExceeded"
             | "LimitExceededException"
     )
+}
+
+/// Whether the service itself failed.
+pub(crate) fn is_failure_of_service(code: &str) -> bool {
+    matches!(code, "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "ServiceUnavailableException")
 }
 
 /// Whether another transaction was at the same items.

@@ -5,7 +5,7 @@
 
 use couplet_model::{CompanyId, Coupling, CouplingState, MappingName, RecordId, Side, SystemId};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::Store;
 use crate::couplings::{REVISION, coupling_item, own_pointer_or_none, pointer_item};
@@ -42,7 +42,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let marks = stand_ins.iter().map(|id| {
             let mut item = keys::intent(company, mapping, (*id).into()).attributes();
-            item.insert(EXPIRES.to_owned(), expiry(Timestamp::now(), MARK_LIFE));
+            item.insert(EXPIRES.to_owned(), expiry(self.now(), MARK_LIFE));
             Overwrite::Put(item)
         });
         self.overwrite(marks.collect()).await
@@ -101,9 +101,9 @@ impl Store {
                 let (read, own) = &made[id];
                 groups.push(self.moving(company, mapping, id, read, &moved(read, *own))?);
             }
-            let wave = pack(groups, ACTIONS);
-            pending = wave.later;
-            let verdicts: Vec<Vec<_>> = stream::iter(wave.transactions)
+            let packed = pack(groups, ACTIONS);
+            pending = packed.later;
+            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
                 .map(|groups| {
                     let store = self.clone();
                     async move { store.transact(&groups, None).await }

@@ -7,6 +7,7 @@ mod backoff;
 mod claim;
 mod commit;
 mod commit_plan;
+mod committing;
 mod couplings;
 mod cursors;
 mod dead_letters;
@@ -32,7 +33,9 @@ mod waits;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use jiff::SignedDuration;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use couplet_model::Clock;
+use jiff::{SignedDuration, Timestamp};
 
 pub use claim::Claim;
 pub use commit::{Commit, CommitResult, FailureChange};
@@ -70,12 +73,28 @@ pub struct Store {
     client: Client,
     table: Arc<str>,
     retention: Retention,
+    clock: Clock,
 }
 
 impl Store {
-    /// A store in the named table.
+    /// A store in the named table, which takes the time from this machine.
+    ///
+    /// What passes is tried again here, once: the client's own attempts are switched off, or the two would multiply.
     pub fn new(client: Client, table: impl Into<String>, retention: Retention) -> Self {
-        Self { client, table: Arc::from(table.into()), retention }
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        let client = Client::from_conf(config);
+        Self { client, table: Arc::from(table.into()), retention, clock: Clock::default() }
+    }
+
+    /// The same store with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The client of the database, for what a backup does.

@@ -58,8 +58,8 @@ impl Store {
             for &id in &pending {
                 groups.push(self.reservation(company, mapping, id, &couplings[id])?);
             }
-            let wave = pack(groups, ACTIONS);
-            let verdicts: Vec<Vec<_>> = stream::iter(wave.transactions)
+            let packed = pack(groups, ACTIONS);
+            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
                 .map(|groups| {
                     let store = self.clone();
                     async move { store.transact(&groups, None).await }
@@ -67,7 +67,7 @@ impl Store {
                 .buffer_unordered(CONCURRENT)
                 .try_collect()
                 .await?;
-            let mut again = wave.later;
+            let mut again = packed.later;
             let mut owned: Vec<(usize, RecordId)> = Vec::new();
             for (id, verdict) in verdicts.into_iter().flatten() {
                 match verdict {

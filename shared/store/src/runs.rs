@@ -210,7 +210,7 @@ impl Store {
             .chain(counter_attributes("from", &progress.from_dataverse));
         let (adding, values) = adding(numbers).unwrap_or_default();
         let terms = Terms::update_with(format!("SET expires = if_not_exists(expires, :expires) {adding}"))
-            .value("expires", expiry(Timestamp::now(), self.retention.runs));
+            .value("expires", expiry(self.now(), self.retention.runs));
         self.change(role, keys::run_slot(company, job, run, slot), &with_values(terms, values))
     }
 
@@ -288,7 +288,7 @@ impl Store {
         }
         let terms = Terms::update_with("SET finished_at = :now")
             .when("attribute_exists(pk) AND attribute_not_exists(finished_at)")
-            .value("now", time(Timestamp::now()));
+            .value("now", time(self.now()));
         // Refused means that somebody else has finished it.
         let (Updated::Done(_) | Updated::Refused(_)) = self.update(&keys::run(company, job, run), &terms).await?;
         Ok(())

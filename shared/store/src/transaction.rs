@@ -47,27 +47,27 @@ pub(crate) enum Verdict<R> {
 }
 
 /// Transactions that touch no item twice, so that they can run side by side.
-pub(crate) struct Wave<R> {
+pub(crate) struct Packed<R> {
     pub transactions: Vec<Vec<Group<R>>>,
     /// Groups that must wait for an earlier one, by id.
     pub later: Vec<usize>,
 }
 
 /// Packs groups into as few transactions as possible, in order.
-pub(crate) fn pack<R>(groups: Vec<Group<R>>, actions_per_transaction: usize) -> Wave<R> {
-    let mut wave = Wave { transactions: Vec::new(), later: Vec::new() };
+pub(crate) fn pack<R>(groups: Vec<Group<R>>, actions_per_transaction: usize) -> Packed<R> {
+    let mut packed = Packed { transactions: Vec::new(), later: Vec::new() };
     let mut touched: HashSet<Key> = HashSet::new();
     let (mut current, mut actions, mut bytes) = (Vec::new(), 0, 0);
     for group in groups {
         let free = group.actions.iter().all(|action| !touched.contains(&action.key));
         touched.extend(group.actions.iter().map(|action| action.key.clone()));
         if !free {
-            wave.later.push(group.id);
+            packed.later.push(group.id);
             continue;
         }
         let group_bytes: usize = group.actions.iter().map(|action| action.bytes).sum();
         if actions + group.actions.len() > actions_per_transaction || bytes + group_bytes > BYTES {
-            wave.transactions.push(std::mem::take(&mut current));
+            packed.transactions.push(std::mem::take(&mut current));
             (actions, bytes) = (0, 0);
         }
         actions += group.actions.len();
@@ -75,9 +75,9 @@ pub(crate) fn pack<R>(groups: Vec<Group<R>>, actions_per_transaction: usize) -> 
         current.push(group);
     }
     if !current.is_empty() {
-        wave.transactions.push(current);
+        packed.transactions.push(current);
     }
-    wave
+    packed
 }
 
 impl Store {
@@ -242,9 +242,9 @@ mod tests {
     }
 
     fn packed(groups: Vec<Group<()>>) -> (Vec<Vec<usize>>, Vec<usize>) {
-        let wave = pack(groups, 3);
+        let packed = pack(groups, 3);
         let ids = |groups: &Vec<Group<()>>| groups.iter().map(|group| group.id).collect();
-        (wave.transactions.iter().map(ids).collect(), wave.later)
+        (packed.transactions.iter().map(ids).collect(), packed.later)
     }
 
     #[test]

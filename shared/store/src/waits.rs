@@ -93,7 +93,7 @@ impl Store {
         let keys: HashSet<Key> = needed.map(|needed| keys::needed(company, needed)).collect();
         let marks = keys.iter().map(|key| {
             let mut item = key.attributes();
-            item.insert(EXPIRES.to_owned(), expiry(Timestamp::now(), MARK_LIFE));
+            item.insert(EXPIRES.to_owned(), expiry(self.now(), MARK_LIFE));
             Overwrite::Put(item)
         });
         self.overwrite(marks.collect()).await

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use couplet_engine::Engine;
-use couplet_runtime::replay::{self, Fate, Pace, QueueName, ReplayReport, ReplayRequest};
+use couplet_runtime::replay::{self, Pace, QueueName, ReplayOutcome, ReplayReport, ReplayRequest};
 use serde_json::{Value, json};
 
 use crate::arguments::ReplayOptions;
-use crate::letters::{self, FATES};
+use crate::dead_letters::{self, OUTCOMES};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::{installation, interrupt, output};
@@ -44,7 +44,7 @@ pub async fn replay(place: &Place, options: &ReplayOptions) -> anyhow::Result<Ex
     if options.json {
         output::json(&object(&report)?)?;
     } else {
-        output::result(&letters::render(&report))?;
+        output::result(&dead_letters::render(&report))?;
     }
     Ok(match &report.stopped {
         None => ExitCode::SUCCESS,
@@ -65,14 +65,14 @@ fn mapping_or_job(engine: &Engine, name: &str) -> anyhow::Result<String> {
 
 fn object(report: &ReplayReport) -> serde_json::Result<Value> {
     let mut object = serde_json::to_value(report)?;
-    let sums: serde_json::Map<String, Value> = FATES
+    let sums: serde_json::Map<String, Value> = OUTCOMES
         .iter()
-        .map(|fate| Ok((name_of(*fate)?, json!(report.count(*fate)))))
+        .map(|outcome| Ok((name_of(*outcome)?, json!(report.count(*outcome)))))
         .collect::<serde_json::Result<_>>()?;
     object["sums"] = Value::Object(sums);
     Ok(object)
 }
 
-fn name_of(fate: Fate) -> serde_json::Result<String> {
-    Ok(serde_json::to_value(fate)?.as_str().unwrap_or_default().to_owned())
+fn name_of(outcome: ReplayOutcome) -> serde_json::Result<String> {
+    Ok(serde_json::to_value(outcome)?.as_str().unwrap_or_default().to_owned())
 }

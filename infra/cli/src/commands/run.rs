@@ -9,7 +9,6 @@ use couplet_local::{EmbeddedCloud, scheduler};
 use couplet_model::job::{Run, RunState, Trigger};
 use couplet_runtime::Application;
 use couplet_runtime::handlers::{RunJobEvent, RunMode, RunOutcome};
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::deployed::{Stack, Waited, end_of_run, within};
@@ -26,8 +25,8 @@ pub async fn run(place: &Place, name: &str, full: bool, wait: u64, as_json: bool
     match place {
         Place::Here(config) => here(config.as_deref(), name, mode, trigger, as_json).await,
         Place::Deployed(stack) => {
-            let patience = Duration::from_secs(wait);
-            deployed(&Stack::reach(stack).await?, name, mode, trigger, patience, as_json).await
+            let wait = Duration::from_secs(wait);
+            deployed(&Stack::reach(stack).await?, name, mode, trigger, wait, as_json).await
         }
     }
 }
@@ -42,8 +41,9 @@ async fn here(
     let settings = installation::settings(config)?;
     let names = Application::new(&settings, EmbeddedCloud::in_memory(&settings).await?.services())?;
     let job = installation::job(&names.engine, name)?.name;
-    let (begin, began, stop, progress) = (Instant::now(), Timestamp::now(), interrupt::flag(), Progress::new());
+    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
     let installation = Installation::open(&settings).await?;
+    let began = installation.application.clock.now();
     let engine = &installation.application.engine;
     progress.show(&format!("{job}: looking for changes"));
     let answer = tokio::select! {
@@ -103,20 +103,20 @@ async fn deployed(
     name: &str,
     mode: RunMode,
     trigger: Trigger,
-    patience: Duration,
+    wait: Duration,
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
     let application = stack.application().await?;
     let engine = &application.engine;
     let job = installation::job(engine, name)?.name;
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
-    let deadline = begin + patience;
+    let deadline = begin + wait;
     let event = RunJobEvent { job: job.clone(), mode, trigger };
 
     progress.show(&format!("{job}: looking for changes"));
     let answer = match within(stack.start(&event), deadline, &stop).await {
         Waited::Done(answer) => answer.inspect_err(|_| progress.end())?,
-        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not answered yet", patience)),
+        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not answered yet", wait)),
         Waited::Left => return Ok(left(&progress, &job)),
     };
     match answer.outcome.as_str() {
@@ -136,7 +136,7 @@ async fn deployed(
     let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
     let run = match within(end_of_run(engine, &job, answer.run, tell), deadline, &stop).await {
         Waited::Done(run) => run.inspect_err(|_| progress.end())?,
-        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not finished", patience)),
+        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not finished", wait)),
         Waited::Left => return Ok(left(&progress, &job)),
     };
     progress.end();
@@ -152,9 +152,9 @@ fn is_on_hold(job: &str) -> String {
     format!("{job} is on hold; somebody put it there")
 }
 
-fn goes_on(progress: &Progress, job: &str, how: &str, patience: Duration) -> ExitCode {
+fn goes_on(progress: &Progress, job: &str, how: &str, waited: Duration) -> ExitCode {
     progress.end();
-    let seconds = patience.as_secs();
+    let seconds = waited.as_secs();
     output::note(&format!("the run of {job} {how} after {seconds} s and goes on; see it with couplet jobs"));
     ExitCode::FAILURE
 }

@@ -20,9 +20,12 @@ const CUSTOMERS: usize = 3;
 /// # Errors
 /// When a system refuses one of them.
 pub fn work(company: &Company, couplings: &Couplings) -> anyhow::Result<()> {
-    let pairs = |mapping: &str| couplings.get(mapping).map_or(&[][..], Vec::as_slice);
-    let mut items = pairs("ITEM-PRODUCT").iter();
-    let changed = pairs("ITEM-PRODUCT").len().div_ceil(ITEMS_PER_CHANGE);
+    let pairs = |table: &str| {
+        let is_of_table = |pair: &Pair| company.business_central.row(table, pair.business_central).is_some();
+        couplings.values().find(|pairs| pairs.first().is_some_and(is_of_table)).map_or(&[][..], Vec::as_slice)
+    };
+    let mut items = pairs("Item").iter();
+    let changed = pairs("Item").len().div_ceil(ITEMS_PER_CHANGE);
     for (number, pair) in items.by_ref().take(changed).enumerate() {
         reprice(company, *pair, number)?;
     }
@@ -35,7 +38,7 @@ pub fn work(company: &Company, couplings: &Couplings) -> anyhow::Result<()> {
     for (number, pair) in items.by_ref().take(STOCK_MOVES).enumerate() {
         move_stock(company, *pair, number)?;
     }
-    let mut customers = pairs("CUSTOMER").iter();
+    let mut customers = pairs("Customer").iter();
     for (number, pair) in customers.by_ref().take(CUSTOMERS).enumerate() {
         let phone = format!("+1 555 010{number}");
         in_business_central(company, "Customer", *pair, json!({ "phoneNumber": phone }))?;
@@ -44,7 +47,7 @@ pub fn work(company: &Company, couplings: &Couplings) -> anyhow::Result<()> {
         let changes = json!({ "telephone1": format!("+1 555 020{number}"), "address1_city": "Springfield" });
         in_sales(company, "account", pair.dataverse, changes)?;
     }
-    for pair in pairs("SALESPEOPLE").iter().take(1) {
+    for pair in pairs("Salesperson/Purchaser").iter().take(1) {
         in_sales(company, "systemuser", pair.dataverse, json!({ "mobilephone": "+1 555 0300" }))?;
     }
     Ok(())

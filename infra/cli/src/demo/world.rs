@@ -115,6 +115,12 @@ impl World {
         self.couplings.get(mapping).map_or(&[], Vec::as_slice)
     }
 
+    /// The pairs of the mapping whose records are in this table of Business Central.
+    pub fn pairs_of_table(&self, table: &str) -> &[Pair] {
+        let is_of_table = |pair: &Pair| self.business_central_row(table, pair.business_central).is_some();
+        self.couplings.values().find(|pairs| pairs.first().is_some_and(is_of_table)).map_or(&[], Vec::as_slice)
+    }
+
     /// A record of Business Central.
     pub fn business_central_row(&self, table: &str, id: Uuid) -> Option<&Row> {
         self.business_central.get(table)?.get(&id)

@@ -11,7 +11,7 @@ use super::mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
     MappingKind, MatchField, Operand, Resolution,
 };
-use super::nearest;
+use super::nearest::nearest;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;

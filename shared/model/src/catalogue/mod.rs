@@ -12,6 +12,7 @@ mod forms;
 mod jobs;
 mod loading;
 mod mapping;
+mod nearest;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
     MappingKind, MatchField, Operand, Resolution,
 };
+pub use nearest::nearest;
 
 use crate::ids::MappingName;
 use crate::switches::Switches;
@@ -141,17 +143,6 @@ pub enum UnknownMapping {
         "the mapping {0} is switched off by the settings of this installation (ownership, unit groups, pricing, sales orders)"
     )]
     SwitchedOff(MappingName),
-}
-
-/// The candidate most like a name, if any is like it at all.
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const ALIKE: f64 = 0.6;
-    let wanted = name.to_lowercase();
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

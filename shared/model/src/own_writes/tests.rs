@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::*;
-use crate::decision::{ConflictRule, Decision, Situation, Travel, decide};
+use crate::decision::{ConflictRule, Decision, Situation, TransferredField, Travel, decide};
 use crate::ids::{DataverseId, RecordId, SystemId};
 use crate::table::{Access, FieldType};
 

@@ -12,7 +12,6 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use couplet_model::{RetrySchedule, Said};
 use couplet_store::DeadLetter;
-use jiff::Timestamp;
 
 use crate::aws_failure::in_one_line;
 use crate::queue::{Later, WAITS, in_requests, send_later};
@@ -168,7 +167,7 @@ pub(super) async fn give_back(application: &Application, queue_url: &str, return
 /// Keeps the reasons of those that are given up, for whoever looks through the dead letters. If that fails they are
 /// dead letters without a reason.
 async fn note_dead_letters(application: &Application, returned: &[Returned]) {
-    let now = Timestamp::now();
+    let now = application.clock.now();
     let letters: Vec<DeadLetter> = returned
         .iter()
         .filter(|message| message.is_given_up)

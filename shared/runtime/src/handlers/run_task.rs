@@ -88,7 +88,7 @@ async fn work(application: &Application, task: &Task, deadline: Option<Instant>)
         // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
         let report = Box::pin(application.engine.continue_run(next, application.until(deadline))).await;
         if let Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) = &report {
-            let wait = until.duration_since(Timestamp::now());
+            let wait = until.duration_since(application.clock.now());
             tracing::info!(run = %next.run, %until, "another worker is at this invocation, or at the one before");
             return Err(NotDone::Held(held(next, *until), wait.try_into().unwrap_or(Duration::ZERO)));
         }

@@ -277,7 +277,7 @@ mod tests {
     fn metrics_tell_what_happened_and_leave_out_what_did_not() {
         let told: Arc<Mutex<Vec<Value>>> = Arc::default();
         let lines = Arc::clone(&told);
-        let metrics = Metrics::to("Couplet", move |line| {
+        let metrics = Metrics::to("Couplet", couplet_model::Clock::default(), move |line| {
             lines.lock().expect("nobody panics").push(serde_json::from_str(line).expect("JSON"));
         });
         let group = GroupReport {

@@ -1,4 +1,4 @@
-//! The dead letters of one queue on SQS: finding their queue, taking them, removing them, letting go of them.
+//! The dead letters of one queue on SQS: finding their queue, taking them, removing them, releasing them.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,12 +13,13 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::letter::{Letter, QueueName};
-use super::{Pace, ReplayError, Stopped};
+use super::dead_letter::{DeadMessage, QueueName};
+use super::error::{ReplayError, Stopped};
+use super::pace::Pace;
 use crate::aws_failure::in_one_line;
 use crate::queue::{BATCH_MESSAGES, CONCURRENCY, send_request};
 
-/// Attempts for the letters of one request that the service did not remove.
+/// Attempts for the dead letters of one request that the service did not remove.
 const ATTEMPTS: u32 = 3;
 
 /// The part of a redrive policy that says where dead letters go.
@@ -28,9 +29,9 @@ struct RedrivePolicy {
     target: String,
 }
 
-/// Letters of one round.
+/// Dead letters of one round.
 pub(super) struct Gathered {
-    pub letters: Vec<Letter>,
+    pub dead_letters: Vec<DeadMessage>,
     /// Whether nothing is left behind them.
     pub is_last: bool,
 }
@@ -39,23 +40,23 @@ pub(super) struct Gathered {
 pub(super) struct DeadLetterQueue {
     client: Client,
     queue: QueueName,
-    /// Where the letters come from and go back to.
-    home: String,
+    /// Where the dead letters come from and go back to.
+    queue_url: String,
     url: String,
     pace: Pace,
-    /// Letters that were taken before, by message id: each is judged once.
+    /// Dead letters that were taken before, by message id: each is judged once.
     seen: HashSet<String>,
-    /// Receipts of the letters that are hidden from others on our behalf, by message id.
+    /// Receipts of the dead letters that are hidden from others on our behalf, by message id.
     held: HashMap<String, String>,
 }
 
 impl DeadLetterQueue {
     /// The dead letters of the queue of this URL.
-    pub async fn of(client: Client, queue: QueueName, home: String, pace: Pace) -> Result<Self, ReplayError> {
+    pub async fn of(client: Client, queue: QueueName, queue_url: String, pace: Pace) -> Result<Self, ReplayError> {
         let failed = |reason| ReplayError::Queue { queue, what: "cannot be found", reason };
         let answer = client
             .get_queue_attributes()
-            .queue_url(&home)
+            .queue_url(&queue_url)
             .attribute_names(QueueAttributeName::RedrivePolicy)
             .send()
             .await
@@ -68,36 +69,36 @@ impl DeadLetterQueue {
         let answer =
             client.get_queue_url().queue_name(name).send().await.map_err(|error| failed(in_one_line(&error)))?;
         let url = answer.queue_url.ok_or_else(|| failed(format!("{name} has no URL")))?;
-        Ok(Self { client, queue, home, url, pace, seen: HashSet::new(), held: HashMap::new() })
+        Ok(Self { client, queue, queue_url, url, pace, seen: HashSet::new(), held: HashMap::new() })
     }
 
-    /// Takes letters that were not seen before, until the round is full or nothing new comes.
+    /// Takes dead letters that were not seen before, until the round is full or nothing new comes.
     pub async fn gather(&mut self, company: CompanyId, stop: &watch::Receiver<bool>) -> Result<Gathered, Stopped> {
-        let mut letters: Vec<Letter> = Vec::new();
+        let mut dead_letters: Vec<DeadMessage> = Vec::new();
         let mut vain = 0;
-        while letters.len() < self.pace.round {
+        while dead_letters.len() < self.pace.round {
             if *stop.borrow() {
                 return Err(Stopped::Interrupted);
             }
-            let room = self.pace.round - letters.len();
-            let before = letters.len();
+            let room = self.pace.round - dead_letters.len();
+            let before = dead_letters.len();
             for message in self.receive(room, (vain > 0).then_some(self.pace.wait)).await? {
-                let Some(letter) = Letter::read(self.queue, company, message) else { continue };
+                let Some(dead_letter) = DeadMessage::read(self.queue, company, message) else { continue };
                 // One that was seen came back because its time hidden ended: it is hidden again.
-                self.held.insert(letter.message_id.clone(), letter.receipt.clone());
-                if self.seen.insert(letter.message_id.clone()) {
-                    letters.push(letter);
+                self.held.insert(dead_letter.message_id.clone(), dead_letter.receipt.clone());
+                if self.seen.insert(dead_letter.message_id.clone()) {
+                    dead_letters.push(dead_letter);
                 }
             }
-            vain = if letters.len() > before { 0 } else { vain + 1 };
+            vain = if dead_letters.len() > before { 0 } else { vain + 1 };
             if vain > self.pace.looks {
-                return Ok(Gathered { letters, is_last: true });
+                return Ok(Gathered { dead_letters, is_last: true });
             }
         }
-        Ok(Gathered { letters, is_last: false })
+        Ok(Gathered { dead_letters, is_last: false })
     }
 
-    /// Takes up to so many letters at once; with a wait it asks once and thoroughly.
+    /// Takes up to so many dead letters at once; with a wait it asks once and thoroughly.
     async fn receive(&self, room: usize, wait: Option<Duration>) -> Result<Vec<Message>, ReplayError> {
         let requests = if wait.is_some() { 1 } else { room.div_ceil(BATCH_MESSAGES).min(CONCURRENCY) };
         let sizes = (0..requests).map(|index| (room - index * BATCH_MESSAGES).min(BATCH_MESSAGES));
@@ -119,17 +120,17 @@ impl DeadLetterQueue {
         Ok(received.into_iter().flatten().collect())
     }
 
-    /// Sends bodies to where the letters came from. Afterwards the letters are to be removed.
-    pub async fn send_home(&self, bodies: Vec<String>) -> Result<(), ReplayError> {
-        let sent = send_request(&self.client, &self.home, bodies).await;
+    /// Sends bodies to where the dead letters came from. Afterwards the dead letters are to be removed.
+    pub async fn send_back(&self, bodies: Vec<String>) -> Result<(), ReplayError> {
+        let sent = send_request(&self.client, &self.queue_url, bodies).await;
         sent.map_err(|error| self.failed("cannot be sent back", error.0))
     }
 
-    /// Removes letters from the queue, by the receipt they were last taken with: the service promises nothing for older
+    /// Removes dead letters from the queue, by the receipt they were last taken with: the service promises nothing for older
     /// ones.
-    pub async fn remove(&self, letters: &[&Letter]) -> Result<(), ReplayError> {
+    pub async fn remove(&self, dead_letters: &[&DeadMessage]) -> Result<(), ReplayError> {
         let failed = |reason| self.failed("cannot be removed", reason);
-        let receipts: Vec<&str> = letters.iter().map(|letter| self.newest_receipt(letter)).collect();
+        let receipts: Vec<&str> = dead_letters.iter().map(|dead_letter| self.newest_receipt(dead_letter)).collect();
         for chunk in receipts.chunks(BATCH_MESSAGES) {
             let mut left = Vec::with_capacity(chunk.len());
             for (index, receipt) in chunk.iter().enumerate() {
@@ -151,17 +152,17 @@ impl DeadLetterQueue {
         Ok(())
     }
 
-    fn newest_receipt<'a>(&'a self, letter: &'a Letter) -> &'a str {
-        self.held.get(&letter.message_id).map_or(letter.receipt.as_str(), String::as_str)
+    fn newest_receipt<'a>(&'a self, dead_letter: &'a DeadMessage) -> &'a str {
+        self.held.get(&dead_letter.message_id).map_or(dead_letter.receipt.as_str(), String::as_str)
     }
 
-    /// Forgets a letter that was removed.
+    /// Forgets a dead letter that was removed.
     pub fn is_gone(&mut self, message_id: &str) {
         self.held.remove(message_id);
     }
 
-    /// Shows the letters that stay to others again. If that fails they show themselves when their time hidden ends.
-    pub async fn let_go(&mut self) {
+    /// Shows the dead letters that stay to others again. If that fails they show themselves when their time hidden ends.
+    pub async fn release(&mut self) {
         let receipts: Vec<String> = self.held.drain().map(|(_, receipt)| receipt).collect();
         let (client, url, hidden) = (&self.client, &self.url, self.pace.hidden);
         let requests = receipts.chunks(BATCH_MESSAGES).map(|chunk| async move {

@@ -5,12 +5,12 @@ use couplet_model::task::Task;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::letter::{Content, Letter};
+use super::dead_letter::{Content, DeadMessage};
 
 /// What becomes of a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum ReplayOutcome {
     /// Sent back to its queue; in a rehearsal: it would be.
     Moved,
     /// Its change has been synchronized since: counted on its run and removed; in a rehearsal: it would be.
@@ -27,7 +27,7 @@ pub enum Fate {
     NotReached,
 }
 
-/// Which letters are to be brought back, and by which replay.
+/// Which dead letters are to be brought back, and by which replay.
 #[derive(Clone, Debug)]
 pub(super) struct Criteria {
     pub replay: ReplayId,
@@ -42,27 +42,27 @@ pub(super) struct Criteria {
 }
 
 impl Criteria {
-    /// Why a letter is left where it is; `None` when it is to be brought back.
-    pub fn leaves(&self, letter: &Letter) -> Option<Fate> {
-        if !self.covers(letter.sent) {
-            return Some(Fate::OutsideWindow);
+    /// Why a dead letter is left where it is; `None` when it is to be brought back.
+    pub fn leaves(&self, dead_letter: &DeadMessage) -> Option<ReplayOutcome> {
+        if !self.covers(dead_letter.sent) {
+            return Some(ReplayOutcome::OutsideWindow);
         }
-        let (mapping, is_ours) = match &letter.content {
-            Content::Unreadable(_) => return Some(Fate::Unreadable),
+        let (mapping, is_ours) = match &dead_letter.content {
+            Content::Unreadable(_) => return Some(ReplayOutcome::Unreadable),
             Content::Record(record) => (record.mapping.as_str(), record.replay == Some(self.replay)),
             // A task travels as it was and so bears no mark; but what we sent back was sent after we began.
             Content::Task(message) => {
                 let Task::ContinueRun(next) = &message.task;
-                (next.job.as_str(), letter.sent.is_some_and(|sent| sent >= self.began))
+                (next.job.as_str(), dead_letter.sent.is_some_and(|sent| sent >= self.began))
             }
         };
         if self.mapping.as_ref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(mapping)) {
-            return Some(Fate::OtherMapping);
+            return Some(ReplayOutcome::OtherMapping);
         }
-        is_ours.then_some(Fate::DiedAgain)
+        is_ours.then_some(ReplayOutcome::DiedAgain)
     }
 
-    /// A letter whose time is unknown is in no window.
+    /// A dead letter whose time is unknown is in no window.
     fn covers(&self, sent: Option<Timestamp>) -> bool {
         match sent {
             Some(sent) => self.since.is_none_or(|since| sent >= since) && self.until.is_none_or(|until| sent < until),
@@ -78,7 +78,7 @@ mod tests {
     use serde_json::{Value, json};
     use uuid::Uuid;
 
-    use super::super::letter::QueueName;
+    use super::super::dead_letter::QueueName;
     use super::*;
 
     const COMPANY: CompanyId = CompanyId(Uuid::from_u128(1));
@@ -94,7 +94,7 @@ mod tests {
         Criteria { replay: OURS, began: at(1000), since: None, until: None, mapping: None }
     }
 
-    fn letter(queue: QueueName, sent: Option<i64>, body: &str) -> Letter {
+    fn dead_letter(queue: QueueName, sent: Option<i64>, body: &str) -> DeadMessage {
         let message = Message::builder().message_id("id").receipt_handle("receipt").body(body);
         let message = match sent {
             Some(seconds) => {
@@ -102,7 +102,7 @@ mod tests {
             }
             None => message,
         };
-        Letter::read(queue, COMPANY, message.build()).expect("a letter")
+        DeadMessage::read(queue, COMPANY, message.build()).expect("a letter")
     }
 
     fn record_body(company: CompanyId, replay: Option<ReplayId>) -> Value {
@@ -118,14 +118,14 @@ mod tests {
         body
     }
 
-    fn record(sent: Option<i64>, replay: Option<ReplayId>) -> Letter {
-        letter(QueueName::Records, sent, &record_body(COMPANY, replay).to_string())
+    fn record(sent: Option<i64>, replay: Option<ReplayId>) -> DeadMessage {
+        dead_letter(QueueName::Records, sent, &record_body(COMPANY, replay).to_string())
     }
 
-    fn task(sent: i64) -> Letter {
+    fn task(sent: i64) -> DeadMessage {
         let next = json!({"job": "CUSTOMER", "run": Uuid::from_u128(3), "leg": 2});
         let body = json!({"v": 1, "company": COMPANY, "task": {"continue_run": next}});
-        letter(QueueName::Tasks, Some(sent), &body.to_string())
+        dead_letter(QueueName::Tasks, Some(sent), &body.to_string())
     }
 
     #[test]
@@ -133,28 +133,28 @@ mod tests {
         let window =
             |since: i64, until: i64| Criteria { since: Some(at(since)), until: Some(at(until)), ..everything() };
         let of_mapping = |name: &str| Criteria { mapping: Some(name.to_owned()), ..everything() };
-        let poison = || letter(QueueName::Records, Some(500), "poison");
+        let poison = || dead_letter(QueueName::Records, Some(500), "poison");
         let cases = [
             ("a record", everything(), record(Some(500), None), None),
             ("a record whose time is unknown", everything(), record(None, None), None),
             ("a record of an earlier replay", everything(), record(Some(500), Some(EARLIER)), None),
-            ("a record we brought back", everything(), record(Some(1001), Some(OURS)), Some(Fate::DiedAgain)),
+            ("a record we brought back", everything(), record(Some(1001), Some(OURS)), Some(ReplayOutcome::DiedAgain)),
             ("at the window's beginning", window(500, 600), record(Some(500), None), None),
-            ("before the window", window(501, 600), record(Some(500), None), Some(Fate::OutsideWindow)),
-            ("at the window's end", window(400, 500), record(Some(500), None), Some(Fate::OutsideWindow)),
-            ("no time, but a window", window(0, 600), record(None, None), Some(Fate::OutsideWindow)),
+            ("before the window", window(501, 600), record(Some(500), None), Some(ReplayOutcome::OutsideWindow)),
+            ("at the window's end", window(400, 500), record(Some(500), None), Some(ReplayOutcome::OutsideWindow)),
+            ("no time, but a window", window(0, 600), record(None, None), Some(ReplayOutcome::OutsideWindow)),
             ("of the mapping", of_mapping("customer"), record(Some(500), None), None),
-            ("of another mapping", of_mapping("VENDOR"), record(Some(500), None), Some(Fate::OtherMapping)),
-            ("poison", everything(), poison(), Some(Fate::Unreadable)),
-            ("poison outside the window", window(0, 100), poison(), Some(Fate::OutsideWindow)),
-            ("poison of no mapping", of_mapping("CUSTOMER"), poison(), Some(Fate::Unreadable)),
+            ("of another mapping", of_mapping("VENDOR"), record(Some(500), None), Some(ReplayOutcome::OtherMapping)),
+            ("poison", everything(), poison(), Some(ReplayOutcome::Unreadable)),
+            ("poison outside the window", window(0, 100), poison(), Some(ReplayOutcome::OutsideWindow)),
+            ("poison of no mapping", of_mapping("CUSTOMER"), poison(), Some(ReplayOutcome::Unreadable)),
             ("a task", everything(), task(500), None),
             ("a task of the job", of_mapping("CUSTOMER"), task(500), None),
-            ("a task of another job", of_mapping("VENDOR"), task(500), Some(Fate::OtherMapping)),
-            ("a task sent since we began", everything(), task(1000), Some(Fate::DiedAgain)),
+            ("a task of another job", of_mapping("VENDOR"), task(500), Some(ReplayOutcome::OtherMapping)),
+            ("a task sent since we began", everything(), task(1000), Some(ReplayOutcome::DiedAgain)),
         ];
-        for (what, criteria, letter, fate) in cases {
-            assert_eq!(criteria.leaves(&letter), fate, "{what}");
+        for (what, criteria, dead_letter, outcome) in cases {
+            assert_eq!(criteria.leaves(&dead_letter), outcome, "{what}");
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
             (QueueName::Records, half, "EOF while parsing"),
             (QueueName::Tasks, foreign.as_str(), "unknown field"),
         ] {
-            match letter(queue, Some(1), body).content {
+            match dead_letter(queue, Some(1), body).content {
                 Content::Unreadable(problem) => assert!(problem.contains(why), "{problem}"),
                 other => panic!("{other:?} is readable"),
             }

@@ -1,24 +1,24 @@
 //! Replay: brings dead letters back to their queue once the reason why they died is gone.
 //!
-//! It goes in rounds. A round takes letters, asks why they died and which of them have been synchronized since, and
-//! decides for each ([`Fate`]). What is to be moved is sent first and removed afterwards; in between it is in both
+//! It goes in rounds. A round takes dead letters, asks why they died and which of them have been synchronized since, and
+//! decides for each ([`ReplayOutcome`]). What is to be moved is sent first and removed afterwards; in between it is in both
 //! places, which is harmless, because a record synchronized twice is synchronized once. So a replay may be interrupted
-//! anywhere, run twice, or run beside another one, and nothing is lost or duplicated by it. Letters that stay are hidden
+//! anywhere, run twice, or run beside another one, and nothing is lost or duplicated by it. Dead letters that stay are hidden
 //! from others while it works and shown again at the end.
 
+mod dead_letter;
 mod dead_letter_queue;
+mod error;
 mod judging;
-mod letter;
+mod pace;
 mod report;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use couplet_engine::{Engine, EngineError};
+use couplet_engine::Engine;
 use couplet_model::ids::ReplayId;
 use couplet_model::message::RecordMessage;
-use couplet_store::StoreError;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -26,13 +26,16 @@ use uuid::Uuid;
 
 use crate::queue::{CONCURRENCY, in_requests};
 use crate::wiring::Cloud;
+use dead_letter::{Content, DeadMessage};
 use dead_letter_queue::DeadLetterQueue;
+use error::Stopped;
 use judging::Criteria;
-use letter::{Content, Letter};
 
-pub use judging::Fate;
-pub use letter::QueueName;
-pub use report::{ReplayReport, ReportedLetter};
+pub use dead_letter::QueueName;
+pub use error::ReplayError;
+pub use judging::ReplayOutcome;
+pub use pace::Pace;
+pub use report::{ReplayReport, ReportedDeadLetter};
 
 /// Records counted as synchronized before they are removed: what one transaction takes, and what is counted twice at
 /// most when the replay dies in between.
@@ -54,73 +57,13 @@ pub struct ReplayRequest {
     pub dry_run: bool,
 }
 
-/// How a replay goes about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Letters of one round at most.
-    pub round: usize,
-    /// How often it looks again before it believes that nothing new is left: a queue may answer that it is empty when
-    /// it is not.
-    pub looks: u32,
-    /// How long it waits for letters when it looks again.
-    pub wait: Duration,
-    /// How long a letter that was taken stays hidden from others: longer than a round takes. A replay that is killed
-    /// leaves its letters hidden for so long.
-    pub hidden: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { round: 1000, looks: 2, wait: Duration::from_secs(1), hidden: Duration::from_secs(300) }
-    }
-}
-
 /// How far a replay is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Letters looked at.
+    /// Dead letters looked at.
     pub looked_at: usize,
-    /// Letters sent back.
+    /// Dead letters sent back.
     pub moved: usize,
-}
-
-/// A replay cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// The queue, or its dead letters.
-    #[error("the dead letters of the {} queue {what}: {reason}", queue.as_str())]
-    Queue {
-        /// Which queue.
-        queue: QueueName,
-        /// What was tried.
-        what: &'static str,
-        /// What the service said.
-        reason: String,
-    },
-    /// There is nowhere to look.
-    #[error("the {} queue has no dead-letter queue: give it a redrive policy", queue.as_str())]
-    NoDeadLetterQueue {
-        /// Which queue.
-        queue: QueueName,
-    },
-    /// The couplings or the run.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The reasons.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a replay ends before its end.
-enum Stopped {
-    Interrupted,
-    Failed(ReplayError),
-}
-
-impl<E: Into<ReplayError>> From<E> for Stopped {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 /// Brings dead letters back; tells in the end what became of each, however far it came. It ends early, with its last
@@ -135,12 +78,13 @@ pub async fn replay(
 ) -> ReplayReport {
     let criteria = Criteria {
         replay: ReplayId(Uuid::now_v7()),
-        began: Timestamp::now(),
+        began: engine.store().now(),
         since: request.since,
         until: request.until,
         mapping: request.mapping.clone(),
     };
-    let report = ReplayReport { replay: criteria.replay, dry_run: request.dry_run, stopped: None, letters: Vec::new() };
+    let report =
+        ReplayReport { replay: criteria.replay, dry_run: request.dry_run, stopped: None, dead_letters: Vec::new() };
     let mut work = Work { engine, criteria, pace, stop, tell, report };
     for queue in &request.queues {
         let home = match queue {
@@ -169,75 +113,86 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Goes through the dead letters of one queue, and lets go of those that stay, whatever happens.
+    /// Goes through the dead letters of one queue, and releases those that stay, whatever happens.
     async fn empty(&mut self, client: aws_sdk_sqs::Client, queue: QueueName, home: String) -> Result<(), Stopped> {
         let mut dead = DeadLetterQueue::of(client, queue, home, self.pace).await?;
         let ended = self.rounds(&mut dead, queue).await;
-        dead.let_go().await;
+        dead.release().await;
         ended
     }
 
     async fn rounds(&mut self, dead: &mut DeadLetterQueue, queue: QueueName) -> Result<(), Stopped> {
         loop {
             let gathered = dead.gather(self.engine.company(), self.stop).await?;
-            self.round(dead, queue, &gathered.letters).await?;
+            self.round(dead, queue, &gathered.dead_letters).await?;
             if gathered.is_last {
                 return Ok(());
             }
         }
     }
 
-    /// Judges the letters of a round, does what was decided, and reports it.
-    async fn round(&mut self, dead: &mut DeadLetterQueue, queue: QueueName, letters: &[Letter]) -> Result<(), Stopped> {
-        let ids: Vec<String> = letters.iter().map(|letter| letter.message_id.clone()).collect();
+    /// Judges the dead letters of a round, does what was decided, and reports it.
+    async fn round(
+        &mut self,
+        dead: &mut DeadLetterQueue,
+        queue: QueueName,
+        dead_letters: &[DeadMessage],
+    ) -> Result<(), Stopped> {
+        let ids: Vec<String> = dead_letters.iter().map(|dead_letter| dead_letter.message_id.clone()).collect();
         let noted = self.engine.store().dead_letters(self.engine.company(), &ids).await?;
-        let mut fates = self.judge(letters).await?;
-        let ended = if self.report.dry_run { Ok(()) } else { self.act(dead, letters, &mut fates).await };
-        self.report.letters.extend(
-            letters
-                .iter()
-                .zip(fates)
-                .map(|(letter, fate)| ReportedLetter::new(queue, letter, noted.get(&letter.message_id), fate)),
-        );
-        (self.tell)(Progress { looked_at: self.report.letters.len(), moved: self.report.count(Fate::Moved) });
+        let mut outcomes = self.judge(dead_letters).await?;
+        let ended = if self.report.dry_run { Ok(()) } else { self.act(dead, dead_letters, &mut outcomes).await };
+        self.report.dead_letters.extend(dead_letters.iter().zip(outcomes).map(|(dead_letter, outcome)| {
+            ReportedDeadLetter::new(queue, dead_letter, noted.get(&dead_letter.message_id), outcome)
+        }));
+        (self.tell)(Progress {
+            looked_at: self.report.dead_letters.len(),
+            moved: self.report.count(ReplayOutcome::Moved),
+        });
         ended
     }
 
-    async fn judge(&self, letters: &[Letter]) -> Result<Vec<Fate>, Stopped> {
-        let left: Vec<Option<Fate>> = letters.iter().map(|letter| self.criteria.leaves(letter)).collect();
-        let open = letters.iter().zip(&left).filter(|(_, left)| left.is_none());
+    async fn judge(&self, dead_letters: &[DeadMessage]) -> Result<Vec<ReplayOutcome>, Stopped> {
+        let left: Vec<Option<ReplayOutcome>> =
+            dead_letters.iter().map(|dead_letter| self.criteria.leaves(dead_letter)).collect();
+        let open = dead_letters.iter().zip(&left).filter(|(_, left)| left.is_none());
         let records: Vec<RecordMessage> = open
-            .filter_map(|(letter, _)| match &letter.content {
+            .filter_map(|(dead_letter, _)| match &dead_letter.content {
                 Content::Record(message) => Some((**message).clone()),
                 Content::Task(_) | Content::Unreadable(_) => None,
             })
             .collect();
         let mut synchronized = self.engine.synchronized_meanwhile(&records).await?.into_iter();
-        let fate = |(letter, left): (&Letter, Option<Fate>)| match (left, &letter.content) {
+        let outcome = |(dead_letter, left): (&DeadMessage, Option<ReplayOutcome>)| match (left, &dead_letter.content) {
             (Some(left), _) => left,
-            (None, Content::Record(_)) if synchronized.next() == Some(true) => Fate::SynchronizedMeanwhile,
-            (None, _) => Fate::Moved,
+            (None, Content::Record(_)) if synchronized.next() == Some(true) => ReplayOutcome::SynchronizedMeanwhile,
+            (None, _) => ReplayOutcome::Moved,
         };
-        Ok(letters.iter().zip(left).map(fate).collect())
+        Ok(dead_letters.iter().zip(left).map(outcome).collect())
     }
 
     /// Does what was decided. What it does not come to is marked so.
-    async fn act(&self, dead: &mut DeadLetterQueue, letters: &[Letter], fates: &mut [Fate]) -> Result<(), Stopped> {
+    async fn act(
+        &self,
+        dead: &mut DeadLetterQueue,
+        dead_letters: &[DeadMessage],
+        outcomes: &mut [ReplayOutcome],
+    ) -> Result<(), Stopped> {
         let with = |wanted| {
-            let all = fates.iter().enumerate();
-            all.filter(move |(_, fate)| **fate == wanted).map(|(index, _)| index).collect::<Vec<usize>>()
+            let all = outcomes.iter().enumerate();
+            all.filter(move |(_, outcome)| **outcome == wanted).map(|(index, _)| index).collect::<Vec<usize>>()
         };
-        let (settled, moved) = (with(Fate::SynchronizedMeanwhile), with(Fate::Moved));
+        let (settled, moved) = (with(ReplayOutcome::SynchronizedMeanwhile), with(ReplayOutcome::Moved));
         let mut done = HashSet::new();
-        let mut ended = self.settle(dead, letters, &settled, &mut done).await;
+        let mut ended = self.settle(dead, dead_letters, &settled, &mut done).await;
         if ended.is_ok() {
-            ended = self.send_home(dead, letters, &moved, &mut done).await;
+            ended = self.send_back(dead, dead_letters, &moved, &mut done).await;
         }
         for index in settled.into_iter().chain(moved) {
             if done.contains(&index) {
-                dead.is_gone(&letters[index].message_id);
+                dead.is_gone(&dead_letters[index].message_id);
             } else {
-                fates[index] = Fate::NotReached;
+                outcomes[index] = ReplayOutcome::NotReached;
             }
         }
         ended
@@ -248,7 +203,7 @@ impl Work<'_> {
     async fn settle(
         &self,
         dead: &DeadLetterQueue,
-        letters: &[Letter],
+        dead_letters: &[DeadMessage],
         chosen: &[usize],
         done: &mut HashSet<usize>,
     ) -> Result<(), Stopped> {
@@ -258,30 +213,30 @@ impl Work<'_> {
             }
             let messages: Vec<RecordMessage> = chunk
                 .iter()
-                .filter_map(|index| match &letters[*index].content {
+                .filter_map(|index| match &dead_letters[*index].content {
                     Content::Record(message) => Some((**message).clone()),
                     Content::Task(_) | Content::Unreadable(_) => None,
                 })
                 .collect();
             self.engine.count_as_synchronized(&messages).await?;
-            let settled: Vec<&Letter> = chunk.iter().map(|index| &letters[*index]).collect();
+            let settled: Vec<&DeadMessage> = chunk.iter().map(|index| &dead_letters[*index]).collect();
             dead.remove(&settled).await?;
             done.extend(chunk);
         }
         Ok(())
     }
 
-    /// Sends letters back to where they came from, and removes each only when it is there.
-    async fn send_home(
+    /// Sends dead letters back to where they came from, and removes each only when it is there.
+    async fn send_back(
         &self,
         dead: &DeadLetterQueue,
-        letters: &[Letter],
+        dead_letters: &[DeadMessage],
         chosen: &[usize],
         done: &mut HashSet<usize>,
     ) -> Result<(), Stopped> {
         let mut bodies = Vec::with_capacity(chosen.len());
         for index in chosen {
-            let body = letters[*index].body_to_send(self.criteria.replay).map_err(|error| ReplayError::Queue {
+            let body = dead_letters[*index].body_to_send(self.criteria.replay).map_err(|error| ReplayError::Queue {
                 queue: QueueName::Records,
                 what: "cannot be sent back",
                 reason: error.to_string(),
@@ -297,9 +252,9 @@ impl Work<'_> {
                 return Err(Stopped::Interrupted);
             }
             let (indexes, bodies): (Vec<usize>, Vec<String>) = request.into_iter().unzip();
-            let moved: Vec<&Letter> = indexes.iter().map(|index| &letters[*index]).collect();
+            let moved: Vec<&DeadMessage> = indexes.iter().map(|index| &dead_letters[*index]).collect();
             let sent = async {
-                dead.send_home(bodies).await?;
+                dead.send_back(bodies).await?;
                 dead.remove(&moved).await
             };
             // One that was sent and not removed comes again with the next replay, which changes nothing.

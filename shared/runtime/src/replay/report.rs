@@ -1,4 +1,4 @@
-//! What a replay has done, letter by letter.
+//! What a replay has done, dead letter by dead letter.
 
 use couplet_model::ids::{MappingName, RecordId, ReplayId, RunId};
 use couplet_model::message::Direction;
@@ -7,8 +7,8 @@ use couplet_store::DeadLetter;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::judging::Fate;
-use super::letter::{Content, Letter, QueueName};
+use super::dead_letter::{Content, DeadMessage, QueueName};
+use super::judging::ReplayOutcome;
 
 /// What a replay has done, or would do.
 #[derive(Debug, Serialize)]
@@ -20,24 +20,26 @@ pub struct ReplayReport {
     /// Why it ended before its end, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
-    /// Every letter it saw, in the order it saw them.
-    pub letters: Vec<ReportedLetter>,
+    /// Every dead letter it saw, in the order it saw them.
+    #[serde(rename = "letters")]
+    pub dead_letters: Vec<ReportedDeadLetter>,
 }
 
 impl ReplayReport {
-    /// How many letters had this fate.
-    pub fn count(&self, fate: Fate) -> usize {
-        self.letters.iter().filter(|letter| letter.fate == fate).count()
+    /// How many dead letters had this outcome.
+    pub fn count(&self, outcome: ReplayOutcome) -> usize {
+        self.dead_letters.iter().filter(|dead_letter| dead_letter.outcome == outcome).count()
     }
 }
 
 /// A dead letter and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ReportedLetter {
+pub struct ReportedDeadLetter {
     /// The queue it came from.
     pub queue: QueueName,
     /// What became of it.
-    pub fate: Fate,
+    #[serde(rename = "fate")]
+    pub outcome: ReplayOutcome,
     /// Its id among the dead letters.
     pub message_id: String,
     /// When the message was first sent.
@@ -65,20 +67,25 @@ pub struct ReportedLetter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
     /// Which invocation of the run a task is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub leg: Option<u32>,
+    #[serde(rename = "leg", skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<u32>,
     /// The replay that had brought it back before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub brought_back_by: Option<ReplayId>,
 }
 
-impl ReportedLetter {
-    pub(super) fn new(queue: QueueName, letter: &Letter, noted: Option<&DeadLetter>, fate: Fate) -> Self {
+impl ReportedDeadLetter {
+    pub(super) fn new(
+        queue: QueueName,
+        dead_letter: &DeadMessage,
+        noted: Option<&DeadLetter>,
+        outcome: ReplayOutcome,
+    ) -> Self {
         let mut reported = Self {
             queue,
-            fate,
-            message_id: letter.message_id.clone(),
-            sent: letter.sent,
+            outcome,
+            message_id: dead_letter.message_id.clone(),
+            sent: dead_letter.sent,
             reason: noted.map(|noted| noted.reason.clone()),
             died: noted.map(|noted| noted.at),
             unreadable: None,
@@ -87,10 +94,10 @@ impl ReportedLetter {
             record: None,
             job: None,
             run: None,
-            leg: None,
+            invocation: None,
             brought_back_by: None,
         };
-        match &letter.content {
+        match &dead_letter.content {
             Content::Unreadable(problem) => reported.unreadable = Some(problem.clone()),
             Content::Record(message) => {
                 reported.mapping = Some(message.mapping.clone());
@@ -104,7 +111,7 @@ impl ReportedLetter {
                 let Task::ContinueRun(next) = &message.task;
                 reported.job = Some(next.job.clone());
                 reported.run = Some(next.run);
-                reported.leg = Some(next.invocation);
+                reported.invocation = Some(next.invocation);
             }
         }
         reported

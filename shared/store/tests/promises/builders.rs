@@ -1,6 +1,6 @@
 //! A store on an empty database, and the values the tests put into it.
 
-use couplet_local::EmbeddedDynamoDb;
+use couplet_embedded_cloud::EmbeddedDynamoDb;
 use couplet_model::job::{Run, Trigger};
 use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::{

@@ -9,10 +9,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use couplet_local::EmbeddedDynamoDb;
-use couplet_model::{RetryClass, Side};
+use couplet_embedded_cloud::EmbeddedDynamoDb;
+use couplet_model::{Clock, RetryClass, Side, SystemId};
 use couplet_store::{CommitResult, DeadLetter, Retention, Store, StoreError};
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::builders::*;
@@ -136,9 +135,40 @@ async fn f35_answers_that_do_a_part_of_it_each_time_are_no_throttling() {
     let ids: Vec<_> = (0..15).map(bc).collect();
     store.couplings_by_id(COMPANY, &items(), Side::BusinessCentral, &ids).await.unwrap();
     assert_eq!(faltering.calls("BatchGetItem"), 15);
-    let died = |n: usize| DeadLetter { message_id: n.to_string(), reason: "gone".to_owned(), at: Timestamp::now() };
+    let died = |n: usize| DeadLetter { message_id: n.to_string(), reason: "gone".to_owned(), at: at(0) };
     store.note_dead_letters(COMPANY, &(0..15).map(died).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(faltering.calls("BatchWriteItem"), 15);
+}
+
+#[tokio::test]
+async fn a_request_is_repeated_in_one_place_only() {
+    for (answer, calls) in [((500, refused("InternalServerError")), 3), ((400, refused("ValidationException")), 1)] {
+        let (store, faltering) = faltering_store().await;
+        let before = faltering.calls("GetItem");
+        for _ in 0..40 {
+            faltering.next("GetItem", answer.0, &answer.1);
+        }
+        store.setting(COMPANY, "catalogue").await.expect_err("it goes on");
+        assert_eq!(faltering.calls("GetItem") - before, calls, "{}", answer.1);
+    }
+}
+
+#[tokio::test]
+async fn times_of_the_store_are_those_of_its_clock() {
+    let client = EmbeddedDynamoDb::open_in_memory().unwrap().client();
+    let store = store_on(client.clone()).await.with_clock(Clock::new(|| at(1_000)));
+    let run = started_at(&store, at(0)).await;
+    let counted = reserved(&store, &items(), vec![pair(1, 1)]).await.into_iter().map(storing).collect();
+    store.run_found(COMPANY, JOB, run, at(1), None).await.unwrap();
+    store.commit(COMPANY, &items(), JOB, run, counted).await.unwrap();
+    assert_eq!(store.run(COMPANY, JOB, run).await.unwrap().unwrap().finished, Some(at(1_000)));
+    store.mark_intents(COMPANY, &items(), &[SystemId::from(bc(2))]).await.unwrap();
+    let all = client.scan().table_name("couplet").send().await.unwrap();
+    let expiries: Vec<i64> =
+        all.items().iter().filter_map(|item| item.get("expires")?.as_n().ok()?.parse().ok()).collect();
+    assert!(expiries.len() >= 3, "a run, its counter and a mark: {expiries:?}");
+    let years = 3 * 365 * 24 * 3600;
+    assert!(expiries.iter().all(|expiry| (*expiry - at(1_000).as_second()).abs() < years), "{expiries:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Runs: counted while they find, finished when the last record is done, forgotten after a while.
 
-use couplet_local::EmbeddedDynamoDb;
+use couplet_embedded_cloud::EmbeddedDynamoDb;
 use couplet_model::Counters;
 use couplet_model::job::RunState;
 use couplet_store::CommitResult;

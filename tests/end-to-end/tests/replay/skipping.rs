@@ -2,11 +2,11 @@
 
 use couplet_model::job::RunState;
 use couplet_runtime::handlers::RunMode;
-use couplet_runtime::replay::{Fate, ReplayRequest};
+use couplet_runtime::replay::{ReplayOutcome, ReplayRequest};
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 
-use crate::bench::{Bench, ITEMS, everything, fates, text};
+use crate::bench::{Bench, ITEMS, everything, outcomes, text};
 
 #[tokio::test]
 async fn what_was_synchronized_meanwhile_is_counted_and_not_sent_again() {
@@ -19,11 +19,11 @@ async fn what_was_synchronized_meanwhile_is_counted_and_not_sent_again() {
     assert_eq!(before.state(), RunState::InProcess, "six records are missing");
 
     let rehearsal = bench.replay(&ReplayRequest { dry_run: true, ..everything() }).await;
-    assert_eq!(fates(&rehearsal), [(Fate::SynchronizedMeanwhile, 6)]);
+    assert_eq!(outcomes(&rehearsal), [(ReplayOutcome::SynchronizedMeanwhile, 6)]);
     assert_eq!((bench.run_of(run).await.processed, bench.dead().await), (0, 6));
 
     let requests = (bench.business_central.requests(), bench.dataverse.requests());
-    assert_eq!(fates(&bench.replay(&everything()).await), [(Fate::SynchronizedMeanwhile, 6)]);
+    assert_eq!(outcomes(&bench.replay(&everything()).await), [(ReplayOutcome::SynchronizedMeanwhile, 6)]);
     assert_eq!((bench.open().await, bench.dead().await), (0, 0));
     assert_eq!((bench.business_central.requests(), bench.dataverse.requests()), requests, "no system is asked");
     let after = bench.run_of(run).await;
@@ -45,7 +45,7 @@ async fn a_pair_that_was_synchronized_the_other_way_only_is_sent_again() {
     assert_eq!(text(&bench.business_central.row("Item", item).expect("there"), "displayName"), "Named in Sales");
 
     let report = bench.replay(&everything()).await;
-    assert_eq!(report.count(Fate::SynchronizedMeanwhile), 0);
+    assert_eq!(report.count(ReplayOutcome::SynchronizedMeanwhile), 0);
     bench.drain().await;
     let product = bench.product(item).await;
     let price: Decimal = product["price"].to_string().parse().expect("a number");
@@ -63,14 +63,16 @@ async fn forced_records_and_records_without_what_was_read_are_always_sent_again(
     bench.find(ITEMS, RunMode::Full).await;
     bench.drain().await;
     let report = bench.replay(&everything()).await;
-    let to_dataverse =
-        report.letters.iter().filter(|letter| letter.direction == Some(couplet_model::message::Direction::ToDataverse));
+    let to_dataverse = report
+        .dead_letters
+        .iter()
+        .filter(|dead_letter| dead_letter.direction == Some(couplet_model::message::Direction::ToDataverse));
     assert!(to_dataverse.clone().count() >= 12);
-    assert!(to_dataverse.clone().all(|letter| letter.fate == Fate::Moved));
+    assert!(to_dataverse.clone().all(|dead_letter| dead_letter.outcome == ReplayOutcome::Moved));
     // Brought back, they have no snapshot any more: dead again they are sent again, whatever happened meanwhile.
     bench.let_die().await;
     let report = bench.replay(&everything()).await;
-    assert_eq!(report.count(Fate::Moved), report.letters.len());
+    assert_eq!(report.count(ReplayOutcome::Moved), report.dead_letters.len());
     let bodies = bench.visible(&bench.services().queue_url).await;
     for body in &bodies {
         let body: Json = serde_json::from_str(body).expect("JSON");

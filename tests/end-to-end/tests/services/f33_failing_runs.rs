@@ -3,21 +3,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use couplet_end_to_end::settings_to_nowhere;
 use couplet_local::EmbeddedCloud;
 use couplet_model::job::Trigger;
 use couplet_runtime::handlers::{self, RunJobEvent, RunMode};
 use couplet_runtime::{Application, metrics::Metrics};
 use serde_json::Value;
 
+use super::f24_pauses::settings;
+
 #[tokio::test]
 async fn f33_a_run_that_fails_tells_no_success_beside_its_failure() {
-    let settings = settings_to_nowhere();
+    let settings = settings();
     let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
     let mut application = Application::new(&settings, cloud.services()).expect("the application is wired");
     let told: Arc<Mutex<Vec<Value>>> = Arc::default();
     let lines = Arc::clone(&told);
-    application.metrics = Metrics::to("Couplet/couplet", move |line| {
+    application.metrics = Metrics::to("Couplet/couplet", couplet_model::Clock::default(), move |line| {
         lines.lock().expect("nobody panics").push(serde_json::from_str(line).expect("JSON"));
     });
     // Its rules are not built yet: it fails before it asks a system anything.

@@ -122,7 +122,8 @@ fn reference(
     code: &str,
     found: Option<Uuid>,
 ) -> Option<String> {
-    let to_currency = through.iter().any(|name| name.as_str() == "CURRENCY");
+    let pairs_currencies = |mapping: &&ActiveMapping| mapping.dataverse.name == "transactioncurrency";
+    let to_currency = mappings.iter().filter(pairs_currencies).any(|mapping| through.contains(&mapping.name));
     let wanted = if to_currency && (code.is_empty() || code.eq_ignore_ascii_case(world.local_currency())) {
         currency(world, world.local_currency())
     } else if code.is_empty() {

@@ -90,7 +90,7 @@ fn unit_group_of(world: &World, code: &str) -> Option<Uuid> {
         let unit = world.business_central_row("Unit of Measure", pair.business_central);
         unit.and_then(|unit| unit.get("code")).and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(code))
     };
-    world.pairs("UNIT OF MEASURE").iter().find(has_code).map(|pair| pair.dataverse)
+    world.pairs_of_table("Unit of Measure").iter().find(has_code).map(|pair| pair.dataverse)
 }
 
 fn plain(number: Decimal) -> String {

@@ -1,6 +1,6 @@
 //! Measures the store on the embedded DynamoDB: ten thousand couplings reserved, committed and read.
 //!
-//! `cargo run -p couplet-store --example ten_thousand_couplings [file]`; without a file in memory.
+//! `cargo run -p couplet-local --example ten_thousand_couplings [file]`; without a file in memory.
 
 #![allow(clippy::print_stdout)]
 
@@ -8,15 +8,15 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use couplet_local::EmbeddedDynamoDb;
+use couplet_embedded_cloud::EmbeddedDynamoDb;
 use couplet_model::job::{Run, Trigger};
 use couplet_model::message::Direction;
 use couplet_model::outcome::Dependency;
 use couplet_model::{
-    CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, RecordId, RunId, Side, SystemId, Value,
+    Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, RecordId, RunId, Side, SystemId,
+    Value,
 };
 use couplet_store::{Commit, FailureChange, Reservation, Retention, Store};
-use jiff::Timestamp;
 use uuid::Uuid;
 
 const COUPLINGS: usize = 10_000;
@@ -62,13 +62,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Store::new(database.client(), "couplet", Retention::default());
     store.create_table_if_absent().await?;
     let company = CompanyId(Uuid::new_v4());
-    let mapping = MappingName::from("ITEM-PRODUCT");
+    let mapping = MappingName::from("THINGS");
     let job = mapping.as_str();
     let run = Run {
         id: RunId::fresh(),
         job: job.to_owned(),
         trigger: Trigger::Full,
-        started: Timestamp::now(),
+        started: Clock::default().now(),
         found: None,
         finished: None,
         enqueued: 0,

@@ -32,7 +32,7 @@ impl QueueName {
 
 /// A dead letter.
 #[derive(Clone, Debug)]
-pub(super) struct Letter {
+pub(super) struct DeadMessage {
     /// Id the queue gave the message; a message keeps it when it becomes a dead letter.
     pub message_id: String,
     /// What deletes it.
@@ -43,7 +43,7 @@ pub(super) struct Letter {
     pub content: Content,
 }
 
-/// What is in a letter.
+/// What is in a dead letter.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     Record(Box<RecordMessage>),
@@ -52,7 +52,7 @@ pub(super) enum Content {
     Unreadable(String),
 }
 
-impl Letter {
+impl DeadMessage {
     /// Reads what the queue gave. A message without an id or a receipt could be neither told apart nor deleted.
     pub fn read(queue: QueueName, company: CompanyId, message: Message) -> Option<Self> {
         let sent = message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));

@@ -6,7 +6,7 @@
 //! had been received, and how often it had waited, is forgotten, so that a dead letter gets new attempts.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -168,9 +169,9 @@ impl KeptMessages {
         SharedHttpClient::new(Keeping { inner, messages: self.clone() })
     }
 
-    fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {
+    fn standing(&self) -> MutexGuard<'_, Standing> {
         // Both maps are whole after every call; a panic elsewhere changes nothing about that.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock()
     }
 
     async fn keep(&self, queue: &str, sent: Vec<(String, String)>) -> Result<(), KeptMessagesError> {

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::data_folder::keep_private;
+use crate::owner_only::keep_private;
 use crate::refusals::{Refusal, UNKNOWN_OPERATION, unreadable};
 use crate::storage::StorageTrouble;
 
