@@ -94,8 +94,10 @@ mod tests {
             name: name.to_owned(),
             description: String::new(),
             direction: None,
+            function: "run-job".to_owned(),
             every_minutes,
             inactivity_minutes: 0,
+            cursors: Vec::new(),
             ready: if ready { Ok(()) } else { Err("not there yet".to_owned()) },
         }
     }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use couplet_model::table::Side;
 use couplet_store::StoreOwner;
 
 use crate::engine::Engine;
@@ -15,7 +16,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::SomebodyElses`] when it belongs to others; else when the organization or the store cannot be asked.
     pub async fn confirm_owner(&self) -> Result<(), EngineError> {
-        if self.owner_is_confirmed.load(Ordering::Relaxed) {
+        if self.memory.owner_is_confirmed.load(Ordering::Relaxed) {
             return Ok(());
         }
         let found = self.installations().await?;
@@ -24,7 +25,7 @@ impl Engine {
             None => self.store().claim_store(&found).await?,
         };
         refuse_others(&owner, &found)?;
-        self.owner_is_confirmed.store(true, Ordering::Relaxed);
+        self.memory.owner_is_confirmed.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -44,7 +45,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::SomebodyElses`] when the company is another one, or the store is nobody's; else when the store fails.
     pub async fn accept_move(&self) -> Result<StoreOwner, EngineError> {
-        let found = self.parts.business_central.installation().await?;
+        let found = self.system(Side::BusinessCentral).installation().await?;
         let Some(mut owner) = self.store().owner().await? else {
             return Err(EngineError::SomebodyElses(
                 "the store belongs to nobody yet; the first run makes it yours".to_owned(),
@@ -58,8 +59,8 @@ impl Engine {
 
     async fn installations(&self) -> Result<StoreOwner, EngineError> {
         Ok(StoreOwner {
-            business_central: self.parts.business_central.installation().await?,
-            dataverse: self.parts.dataverse.installation().await?,
+            business_central: self.system(Side::BusinessCentral).installation().await?,
+            dataverse: self.system(Side::Dataverse).installation().await?,
         })
     }
 }

@@ -4,16 +4,15 @@
 //! right, nobody but a person knows.
 
 use couplet_model::RunId;
-use couplet_model::catalogue::ITEM_AVAILABILITY;
-use couplet_model::ids::MappingName;
 use couplet_model::table::Side;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::place::Place;
-use crate::run::Found;
+use crate::find::checkpoint::Checkpoint;
+use crate::find::found::Found;
+use crate::jobs::{Finds, Work};
 
 /// Name of the setting that says how the installation stands.
 const STANDING: &str = "standing";
@@ -122,15 +121,17 @@ impl Engine {
         let mut jobs = Vec::new();
         for mapping in self.mappings() {
             self.store().clear_cursors(company, &mapping.name).await?;
-            if crate::rules::of(mapping).is_err() || mapping.job.is_none() {
-                continue;
+        }
+        for job in self.jobs.iter() {
+            for cursor in &job.plan.cursors {
+                self.store().clear_cursors(company, cursor).await?;
             }
-            if let Some(place) = Place::at_beginning_with(wins, mapping, Found::default()) {
-                self.store().set_checkpoint(company, mapping.name.as_str(), &place.text()?).await?;
-                jobs.push(mapping.name.to_string());
+            let Ok(Work { mapping, finds: Finds::Changes }) = job.work() else { continue };
+            if let Some(checkpoint) = Checkpoint::at_beginning_with(wins, mapping, Found::default()) {
+                self.store().set_checkpoint(company, &job.plan.name, &checkpoint.text()?).await?;
+                jobs.push(job.plan.name.clone());
             }
         }
-        self.store().clear_cursors(company, &MappingName::from(ITEM_AVAILABILITY)).await?;
         // Last: whoever reads this finds the places.
         self.store_standing(&Standing { halt: None, resumed_at: Some(self.now()) }).await?;
         Ok(jobs)

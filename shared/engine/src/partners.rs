@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::memory::Makers;
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
-use couplet_model::{ActiveMapping, Filter, MappingName, RecordId};
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use couplet_model::{ActiveMapping, Filter, RecordId};
+use jiff::SignedDuration;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -17,16 +17,6 @@ use crate::error::EngineError;
 const KEPT: SignedDuration = SignedDuration::from_mins(1);
 /// The version of ids that are derived.
 const DERIVED: usize = 5;
-
-/// What the records of a table would be named as partners, by mapping and the direction they were created in.
-#[derive(Default)]
-pub(crate) struct KnownPartners(Mutex<HashMap<(MappingName, Direction), Makers>>);
-
-/// Records of a table by the id their partner would have.
-struct Makers {
-    read_at: Timestamp,
-    by_derived_id: Arc<HashMap<RecordId, RecordId>>,
-}
 
 impl Engine {
     /// The destination records that these source records were made into, or were made from; one answer per source, in
@@ -72,7 +62,7 @@ impl Engine {
             Direction::ToDataverse => Direction::FromDataverse,
             Direction::FromDataverse => Direction::ToDataverse,
         };
-        let mut known = self.partners.0.lock().await;
+        let mut known = self.memory.partners.lock().await;
         let key = (mapping.name.clone(), direction);
         let now = self.now();
         if let Some(makers) = known.get(&key).filter(|makers| now.duration_since(makers.read_at) < KEPT) {

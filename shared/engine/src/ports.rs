@@ -1,7 +1,5 @@
 //! What the engine needs from around it, and what it answers.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -93,45 +91,5 @@ impl Disposition {
     /// Come back after the queue's own back-off.
     pub fn again(reason: impl Into<Said>) -> Self {
         Self::Return { reason: reason.into(), after: None }
-    }
-}
-
-/// The places between two effects of a batch, where a process may die.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Checkpoint {
-    /// Couplings are reserved or claimed, nothing is written.
-    Claimed,
-    /// Records are written, what follows them is not.
-    Written,
-    /// Everything is written in both systems, the couplings are not stored.
-    FollowedUp,
-    /// Couplings are stored, records that waited for them are not released.
-    Stored,
-}
-
-impl Checkpoint {
-    /// All of them, in order.
-    pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::FollowedUp, Self::Stored];
-}
-
-/// Called at every checkpoint; answering `true` stops the batch there as a dying process would. For crash tests.
-#[derive(Clone, Default)]
-pub struct Checkpoints(Option<Arc<dyn Fn(Checkpoint) -> bool + Send + Sync>>);
-
-impl Checkpoints {
-    /// Checkpoints that ask this function.
-    pub fn new(dies_at: impl Fn(Checkpoint) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(dies_at)))
-    }
-
-    /// Whether to stop here.
-    pub fn dies_at(&self, checkpoint: Checkpoint) -> bool {
-        self.0.as_ref().is_some_and(|asks| asks(checkpoint))
-    }
-}
-
-impl fmt::Debug for Checkpoints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Checkpoints(asked)" } else { "Checkpoints(none)" })
     }
 }

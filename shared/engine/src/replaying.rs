@@ -6,11 +6,9 @@ use couplet_model::message::Direction;
 use couplet_model::{Counters, Coupling, MappingName, Outcome, RecordId, RecordMessage, RunId};
 use couplet_store::{Commit, CommitResult, FailureChange};
 
-use crate::admission::is_untouched;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::finding::source_columns;
-use crate::rules;
+use crate::sync::admission::is_untouched;
 
 impl Engine {
     /// Whether the change each message stands for has been synchronized since, so that it need not be sent again. One
@@ -47,18 +45,15 @@ impl Engine {
     }
 
     fn shows_what_was_agreed(&self, message: &RecordMessage, coupling: Option<&Coupling>) -> bool {
-        let (Some(snapshot), Some(mapping)) = (&message.snapshot, self.mapping(message.mapping.as_str())) else {
-            return false;
-        };
-        let Ok(rules) = rules::of(mapping) else { return false };
+        let (Some(snapshot), Ok(mapping)) = (&message.snapshot, self.mapping(&message.mapping)) else { return false };
         let Ok(record) = snapshot.unpack(mapping.table(message.direction.source()), message.record) else {
             return false;
         };
         // What a snapshot does not tell may hold a change.
-        let needed = source_columns(mapping, rules, message.direction);
+        let needed = mapping.source_columns(message.direction);
         needed.iter().all(|name| record.known(name).is_some())
             && coupling.is_some_and(|coupling| coupling.claimed_until.is_none())
-            && is_untouched(mapping, rules, message.direction, message.options, &record, coupling)
+            && is_untouched(mapping, message.direction, message.options, &record, coupling)
     }
 
     /// Counts records that need not be sent again as processed and unchanged, each on its run, so that their runs can

@@ -2,33 +2,22 @@
 
 use std::time::Instant;
 
-use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::correlation::in_the_name_of;
 use couplet_model::job::{Run, RunEnd, Trigger, state_after_run};
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
-use couplet_model::{ActiveMapping, Counters, RetryClass, RunId};
+use couplet_model::{Counters, RetryClass, RunId};
 use couplet_store::{Ended, Holder, LeaseResult, TakenUp};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use tracing::{Instrument, info_span, warn};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::place::{Leg, Place};
-use crate::rules::{self, MappingRules};
+use crate::find::checkpoint::{Checkpoint, Invocation, Reached, Start};
+use crate::find::found::{Found, RunMode};
+use crate::jobs::{Job, Work};
 
 /// Invocations after which a run is taken to have no end: ten days of 15 minutes each.
-const MOST_LEGS: u32 = 1000;
-
-/// What a run looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunMode {
-    /// What changed since the cursor.
-    Modified,
-    /// Everything; records without a coupling are created on the other side, and Business Central's values win.
-    Full,
-}
+const MOST_INVOCATIONS: u32 = 1000;
 
 /// The wish to run a job.
 #[derive(Clone, Debug)]
@@ -72,10 +61,10 @@ impl RunReport {
 pub enum RunStatus {
     /// It found and enqueued everything.
     Done,
-    /// Its time was up; it goes on in this leg of its own, for which a task is in the queue.
+    /// Its time was up; it goes on in this invocation of its own, for which a task is in the queue.
     GoesOn {
-        /// The next leg.
-        leg: u32,
+        /// The next invocation.
+        invocation: u32,
     },
     /// Another run holds the job.
     AlreadyRunning {
@@ -90,60 +79,6 @@ pub enum RunStatus {
     Over,
 }
 
-/// What the body of a run found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Found {
-    pub enqueued: u64,
-    pub judged: Counters,
-    pub notes: Vec<String>,
-    /// Records that waited for others already and still do.
-    #[serde(default)]
-    pub waiting: u64,
-    /// Records that were left alone because they are not coupled, of a run that read everything for the first time and
-    /// was no full one.
-    #[serde(default)]
-    pub left_alone: Option<u64>,
-}
-
-/// What an invocation begins with.
-#[derive(Debug)]
-pub(crate) struct Start {
-    /// What the run looks at, unless it goes on from a place.
-    pub mode: RunMode,
-    /// Where it goes on.
-    pub place: Option<Place>,
-    /// What is known of a run that begins anew.
-    pub found: Found,
-}
-
-/// How far an invocation came with a run.
-#[derive(Debug)]
-pub(crate) enum Reached {
-    /// Everything is found and enqueued.
-    End(Found),
-    /// Its time is up, and the place stored.
-    Place(Found),
-}
-
-/// What a job does.
-pub(crate) struct Work {
-    /// The mapping whose records it enqueues.
-    pub mapping: ActiveMapping,
-    /// Its rules.
-    pub rules: &'static dyn MappingRules,
-    /// Where it finds them.
-    pub finds: Finds,
-}
-
-/// Where a job finds the records it enqueues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finds {
-    /// In the change feeds of the mapping.
-    Changes,
-    /// In the ledger of stock movements.
-    MovedItems,
-}
-
 impl Engine {
     /// Runs a job: finds what changed, enqueues it, and moves the cursors only then. It goes on where an earlier run
     /// that did not come to its end stood.
@@ -152,7 +87,8 @@ impl Engine {
     /// When the mapping is unknown or not built yet, or when a system, the store or the queue failed; the cursors are
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
-        let (job, work) = self.work_of(&request.job)?;
+        let planned = self.jobs.named(&request.job)?;
+        let (job, work) = (planned.plan.name.as_str(), planned.work()?);
         // A store of others is not touched. A system that cannot be asked just now is a failure of the run like any other.
         if let Err(error @ EngineError::SomebodyElses(_)) = self.confirm_owner().await {
             return Err(error);
@@ -162,10 +98,10 @@ impl Engine {
         let now = self.now();
         let lease = self.options().lease;
         let taken = match request.mode {
-            RunMode::Modified => self.store().acquire_lease(self.company(), &job, run, now, lease).await?,
-            RunMode::Full => self.store().acquire_lease_in_full(self.company(), &job, run, now, lease).await?,
+            RunMode::Modified => self.store().acquire_lease(self.company(), job, run, now, lease).await?,
+            RunMode::Full => self.store().acquire_lease_in_full(self.company(), job, run, now, lease).await?,
         };
-        let (place, full_since) = match taken {
+        let (checkpoint, full_since) = match taken {
             LeaseResult::Acquired(acquired) => (acquired.checkpoint, acquired.full_since),
             LeaseResult::HeldBy { run, until } => {
                 return Ok(RunReport::new(run, RunStatus::AlreadyRunning { run, until }, Found::default()));
@@ -174,7 +110,7 @@ impl Engine {
         };
         let started = Run {
             id: run,
-            job: job.clone(),
+            job: job.to_owned(),
             trigger: request.trigger,
             started: now,
             found: None,
@@ -189,7 +125,8 @@ impl Engine {
         self.store().start_run(self.company(), &started).await?;
         // A full synchronization that did not come to its end is owed, whatever this run was asked for.
         let mode = if full_since.is_some() { RunMode::Full } else { request.mode };
-        let mut place = place.and_then(|text| Place::read(&text)).filter(|place| place.serves(mode));
+        let mut checkpoint =
+            checkpoint.and_then(|text| Checkpoint::read(&text)).filter(|checkpoint| checkpoint.serves(mode));
         let mut found = Found::default();
         if let Some(since) = full_since.filter(|_| request.mode != RunMode::Full) {
             found.notes.push(format!(
@@ -197,27 +134,28 @@ impl Engine {
                 since.strftime("%F %T UTC")
             ));
         }
-        if place.is_some() {
+        if checkpoint.is_some() {
             found.notes.push("It goes on where an earlier run stopped.".to_owned());
         }
-        if let Some(place) = &mut place {
+        if let Some(checkpoint) = &mut checkpoint {
             // What the other run found is counted there.
-            place.found = std::mem::take(&mut found);
+            checkpoint.found = std::mem::take(&mut found);
         }
-        let leg = Leg { engine: self, job: &job, holder: Holder { run, invocation: 0 }, until: request.until };
-        self.work(&leg, work, Start { mode, place, found }).await
+        let invocation = Invocation { engine: self, job, holder: Holder { run, invocation: 0 }, until: request.until };
+        self.work(&invocation, planned, work, Start { mode, checkpoint, found }).await
     }
 
-    /// Goes on with a run whose time was up in an earlier invocation. Asked for the same leg twice, one works and the
+    /// Goes on with a run whose time was up in an earlier invocation. Asked for the same invocation twice, one works and the
     /// other leaves.
     ///
     /// # Errors
     /// As [`Engine::run_job`].
     pub async fn continue_run(&self, next: &Continuation, until: Option<Instant>) -> Result<RunReport, EngineError> {
-        let (job, work) = self.work_of(&next.job)?;
+        let planned = self.jobs.named(&next.job)?;
+        let (job, work) = (planned.plan.name.as_str(), planned.work()?);
         self.standing_to_work().await?;
         let holder = Holder { run: next.run, invocation: next.invocation };
-        let taken = self.store().take_up_lease(self.company(), &job, holder, self.now(), self.options().lease).await?;
+        let taken = self.store().take_up_lease(self.company(), job, holder, self.now(), self.options().lease).await?;
         let stored = match taken {
             TakenUp::Acquired(acquired) => acquired.checkpoint,
             TakenUp::HeldUntil(until) => {
@@ -226,104 +164,91 @@ impl Engine {
             }
             TakenUp::Over => return Ok(RunReport::new(next.run, RunStatus::Over, Found::default())),
         };
-        let leg = Leg { engine: self, job: &job, holder, until };
-        let Some(place) = stored.as_deref().and_then(Place::read) else {
+        let invocation = Invocation { engine: self, job, holder, until };
+        let Some(checkpoint) = stored.as_deref().and_then(Checkpoint::read) else {
             let error = EngineError::SetUp(format!("where the run of {job} stood cannot be read; start the job again"));
-            self.end_badly(&leg, &error).await;
+            self.end_badly(&invocation, &error).await;
             return Err(error);
         };
-        self.work(&leg, work, Start { mode: place.mode, place: Some(place), found: Found::default() }).await
-    }
-
-    /// The job of that name, and what it does.
-    pub(crate) fn work_of(&self, job: &str) -> Result<(String, Work), EngineError> {
-        if job.eq_ignore_ascii_case(ITEM_AVAILABILITY) {
-            return Ok((ITEM_AVAILABILITY.to_owned(), self.item_availability()?));
-        }
-        let mapping = self.parts.catalogue.active_mapping(job, &self.parts.switches)?;
-        let rules = rules::of(&mapping).map_err(|missing| EngineError::NotThereYet {
-            mapping: mapping.name.to_string(),
-            missing: missing.to_owned(),
-        })?;
-        Ok((mapping.name.to_string(), Work { mapping, rules, finds: Finds::Changes }))
-    }
-
-    /// How long a job may find nothing before it is called inactive, in minutes.
-    fn inactivity(&self, work: &Work) -> i64 {
-        let minutes = match work.finds {
-            Finds::Changes => work.mapping.job.as_ref().map(|job| job.inactivity_minutes),
-            Finds::MovedItems => {
-                let jobs = self.catalogue().other_jobs();
-                jobs.iter().find(|job| job.name == ITEM_AVAILABILITY).map(|job| job.inactivity_minutes)
-            }
-        };
-        i64::from(minutes.unwrap_or(0))
+        self.work(
+            &invocation,
+            planned,
+            work,
+            Start { mode: checkpoint.mode, checkpoint: Some(checkpoint), found: Found::default() },
+        )
+        .await
     }
 
     /// Works as far as the time allows, and ends the run or hands it over.
-    async fn work(&self, leg: &Leg<'_>, work: Work, start: Start) -> Result<RunReport, EngineError> {
-        let inactivity = SignedDuration::from_mins(self.inactivity(&work));
-        let mode = start.place.as_ref().map_or(start.mode, |place| place.mode);
-        let span = info_span!("find", run = %leg.holder.run, leg = leg.holder.invocation);
+    async fn work(
+        &self,
+        invocation: &Invocation<'_>,
+        job: &Job,
+        work: &Work,
+        start: Start,
+    ) -> Result<RunReport, EngineError> {
+        let inactivity = SignedDuration::from_mins(i64::from(job.plan.inactivity_minutes));
+        let mode = start.checkpoint.as_ref().map_or(start.mode, |checkpoint| checkpoint.mode);
+        let span = info_span!("find", run = %invocation.holder.run, invocation = invocation.holder.invocation);
         let found = async {
             self.confirm_owner().await?;
-            self.find(leg, &work, start).await
+            self.find(invocation, work, start).await
         };
-        let found = in_the_name_of(leg.holder.run, found).instrument(span).await;
+        let found = in_the_name_of(invocation.holder.run, found).instrument(span).await;
         let reached = match found {
-            Ok(Reached::Place(found)) => self.hand_over(leg).await.map(|()| Reached::Place(found)),
+            Ok(Reached::Checkpoint(found)) => self.hand_over(invocation).await.map(|()| Reached::Checkpoint(found)),
             other => other,
         };
         match reached {
-            Ok(Reached::End(found)) => self.end_well(leg, mode, inactivity, found).await,
-            Ok(Reached::Place(found)) => {
-                let status = RunStatus::GoesOn { leg: leg.holder.invocation + 1 };
-                Ok(RunReport::new(leg.holder.run, status, found))
+            Ok(Reached::End(found)) => self.end_well(invocation, mode, inactivity, found).await,
+            Ok(Reached::Checkpoint(found)) => {
+                let status = RunStatus::GoesOn { invocation: invocation.holder.invocation + 1 };
+                Ok(RunReport::new(invocation.holder.run, status, found))
             }
             Err(error) => {
-                self.end_badly(leg, &error).await;
+                self.end_badly(invocation, &error).await;
                 Err(error)
             }
         }
     }
 
-    /// Asks for the next leg. Should its task be lost, the next timer finds the lease run out and the place stored.
-    async fn hand_over(&self, leg: &Leg<'_>) -> Result<(), EngineError> {
-        let number = next_leg(leg.job, leg.holder.invocation)?;
-        let next = Continuation { job: leg.job.to_owned(), run: leg.holder.run, invocation: number };
+    /// Asks for the next invocation. Should its task be lost, the next timer finds the lease run out and the checkpoint stored.
+    async fn hand_over(&self, invocation: &Invocation<'_>) -> Result<(), EngineError> {
+        let number = next_invocation(invocation.job, invocation.holder.invocation)?;
+        let next = Continuation { job: invocation.job.to_owned(), run: invocation.holder.run, invocation: number };
         let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::ContinueRun(next) };
-        Ok(self.parts.tasks.send(task).await?)
+        Ok(self.tasks.send(task).await?)
     }
 
     /// Notes what the run found and gives the lease back.
     async fn end_well(
         &self,
-        leg: &Leg<'_>,
+        invocation: &Invocation<'_>,
         mode: RunMode,
         inactivity: SignedDuration,
         mut found: Found,
     ) -> Result<RunReport, EngineError> {
-        let store = &self.parts.store;
-        let (now, run) = (self.now(), leg.holder.run);
-        found.notes.extend(waiting_note(leg.job, found.waiting));
-        found.notes.extend(found.left_alone.and_then(|records| uncoupled_note(leg.job, records)));
+        let store = self.store();
+        let (now, run) = (self.now(), invocation.holder.run);
+        found.notes.extend(waiting_note(invocation.job, found.waiting));
+        found.notes.extend(found.left_alone.and_then(|records| uncoupled_note(invocation.job, records)));
         let note = (!found.notes.is_empty()).then(|| found.notes.join(" "));
-        store.run_found(self.company(), leg.job, run, now, note).await?;
+        store.run_found(self.company(), invocation.job, run, now, note).await?;
         let end = RunEnd::Success { enqueued: found.enqueued, judged: found.judged };
         let state = state_after_run(&end, inactivity);
         let ended = match mode {
             RunMode::Modified => Ended::well(state),
             RunMode::Full => Ended::well_in_full(state),
         };
-        store.release_lease(self.company(), leg.job, leg.holder, ended, now).await?;
+        store.release_lease(self.company(), invocation.job, invocation.holder, ended, now).await?;
         Ok(RunReport::new(run, RunStatus::Done, found))
     }
 
     /// Notes why the run failed and gives the lease back. After a passing failure the next run goes on where this one
-    /// stood; after any other it begins at the cursor, for the place itself may be what is wrong.
-    async fn end_badly(&self, leg: &Leg<'_>, error: &EngineError) {
-        let store = &self.parts.store;
-        let (now, run, job) = (self.now(), leg.holder.run, leg.job);
+    /// stood; after any other it begins at the cursor, for the checkpoint itself may be what is wrong.
+    async fn end_badly(&self, invocation: &Invocation<'_>, error: &EngineError) {
+        let store = self.store();
+        let (now, run, job) = (self.now(), invocation.holder.run, invocation.job);
         let message = error.to_string();
         // The first failure is the one to report; a store that cannot even note it says so in the log.
         if let Err(unnoted) = store.fail_run(self.company(), job, run, now, message.clone()).await {
@@ -332,7 +257,7 @@ impl Engine {
         let keeps_place =
             matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_) | RetryClass::Outage);
         let ended = Ended::badly(message, keeps_place);
-        if let Err(unreleased) = store.release_lease(self.company(), job, leg.holder, ended, now).await {
+        if let Err(unreleased) = store.release_lease(self.company(), job, invocation.holder, ended, now).await {
             warn!(job, run = %run, error = unreleased.for_log(), "the lease could not be released and will expire");
         }
     }
@@ -352,13 +277,13 @@ fn waiting_note(job: &str, records: u64) -> Option<String> {
     (records > 0).then(|| format!("{records} records wait for others; see what for with couplet waiting {job:?}."))
 }
 
-/// The leg after this one.
-fn next_leg(job: &str, leg: u32) -> Result<u32, EngineError> {
-    if leg < MOST_LEGS {
-        return Ok(leg + 1);
+/// The invocation after this one.
+fn next_invocation(job: &str, invocation: u32) -> Result<u32, EngineError> {
+    if invocation < MOST_INVOCATIONS {
+        return Ok(invocation + 1);
     }
     Err(EngineError::SetUp(format!(
-        "the run of {job} has not ended after {MOST_LEGS} invocations; look why its feed has no end, or give an invocation more time"
+        "the run of {job} has not ended after {MOST_INVOCATIONS} invocations; look why its feed has no end, or give an invocation more time"
     )))
 }
 
@@ -376,9 +301,9 @@ mod tests {
 
     #[test]
     fn f26_a_run_without_end_is_not_handed_over_for_ever() {
-        assert_eq!(next_leg("CUSTOMER", 0).ok(), Some(1));
-        assert_eq!(next_leg("CUSTOMER", MOST_LEGS - 1).ok(), Some(MOST_LEGS));
-        let refused = next_leg("CUSTOMER", MOST_LEGS).expect_err("too many");
+        assert_eq!(next_invocation("CUSTOMER", 0).ok(), Some(1));
+        assert_eq!(next_invocation("CUSTOMER", MOST_INVOCATIONS - 1).ok(), Some(MOST_INVOCATIONS));
+        let refused = next_invocation("CUSTOMER", MOST_INVOCATIONS).expect_err("too many");
         assert!(refused.to_string().contains("CUSTOMER has not ended after 1000 invocations"), "{refused}");
     }
 }

@@ -2,38 +2,17 @@
 //! can send to the queue can ask for a record to be looked at, and for nothing more.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 
-use couplet_model::RunId;
+use couplet_model::message::Direction;
+use couplet_model::{MappingName, RunId};
 use tracing::warn;
 
-use crate::batch::GroupKey;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::ports::Delivery;
 
-/// Runs remembered by a process; with more, it asks for them again.
-const MOST_KNOWN: usize = 1000;
-
-/// Runs that the store was seen to know, each with its job.
-#[derive(Default)]
-pub(crate) struct KnownRuns(Mutex<HashSet<(String, RunId)>>);
-
-impl KnownRuns {
-    /// Those of these runs that were not seen yet.
-    fn unseen(&self, runs: HashSet<(String, RunId)>) -> Vec<(String, RunId)> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.into_iter().filter(|run| !seen.contains(run)).collect()
-    }
-
-    fn saw(&self, runs: Vec<(String, RunId)>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() + runs.len() > MOST_KNOWN {
-            seen.clear();
-        }
-        seen.extend(runs);
-    }
-}
+/// What the messages of a batch are grouped by.
+pub(crate) type GroupKey = (MappingName, Direction, String, RunId);
 
 impl Engine {
     /// Those of some groups of messages whose snapshots and treatments are believed. Costs one bulk read of the store for
@@ -47,13 +26,13 @@ impl Engine {
     ) -> Result<HashSet<GroupKey>, EngineError> {
         let possible: Vec<&GroupKey> = groups.filter(|group| self.is_possible(group)).collect();
         let of = |(_, _, job, run): &GroupKey| (job.clone(), *run);
-        let unseen = self.runs.unseen(possible.iter().map(|group| of(group)).collect());
+        let unseen = self.memory.runs.unseen(possible.iter().map(|group| of(group)).collect());
         let asked: HashSet<(String, RunId)> = unseen.iter().cloned().collect();
         let mut known = HashSet::new();
         if !unseen.is_empty() {
             let existing = self.store().existing_runs(self.company(), unseen).await?;
             known.extend(existing.iter().cloned());
-            self.runs.saw(existing);
+            self.memory.runs.saw(existing);
         }
         let is_known = |group: &&&GroupKey| {
             let run = of(group);
@@ -64,7 +43,9 @@ impl Engine {
 
     /// Whether the job is one whose runs enqueue records of the mapping.
     fn is_possible(&self, (mapping, _, job, _): &GroupKey) -> bool {
-        self.work_of(job).is_ok_and(|(name, work)| name == *job && work.mapping.name == *mapping)
+        self.jobs
+            .named(job)
+            .is_ok_and(|known| known.plan.name == *job && known.work().is_ok_and(|work| work.mapping.name == *mapping))
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use couplet_model::job::Run;
 use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::table::Side;
-use couplet_model::{ActiveMapping, MappingName};
+use couplet_model::{MappingName, RecordId};
 use couplet_store::Wait;
 use jiff::Timestamp;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::rules;
+use crate::mappings::rules::is_usable;
 
 /// Runs of a mapping that are looked at for one that is complete. With several unfinished ones in a row something else
 /// is wrong, and said elsewhere.
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     async fn outlook(&self, needed: &MappingName) -> Result<Outlook, EngineError> {
-        if self.runnable(needed).is_err() {
+        if self.mapping(needed).is_err() {
             return Ok(Outlook::Never);
         }
         let runs = self.store().runs(self.company(), needed.as_str(), RUNS).await?;
@@ -71,16 +71,27 @@ impl Engine {
         Ok(began.map_or(Outlook::NotRun, Outlook::RanAt))
     }
 
-    /// A mapping whose records can travel, or why they cannot.
-    fn runnable(&self, name: &MappingName) -> Result<&ActiveMapping, String> {
-        let mapping = self.mapping(name.as_str()).ok_or_else(|| "it is switched off".to_owned())?;
-        rules::of(mapping).map(|_| mapping).map_err(|missing| missing.to_owned())
+    /// Whether what a record waited for is coupled now.
+    pub(crate) async fn is_coupled(&self, dependency: &Dependency) -> Result<bool, EngineError> {
+        let company = self.company();
+        let coupling = match dependency.side {
+            Side::BusinessCentral => {
+                let keys = [dependency.key.clone()];
+                self.store().couplings_by_key(company, &dependency.mapping, &keys).await?.into_values().next()
+            }
+            Side::Dataverse => {
+                let Ok(id) = dependency.key.parse::<RecordId>() else { return Ok(false) };
+                let found = self.store().couplings_by_id(company, &dependency.mapping, Side::Dataverse, &[id]).await?;
+                found.into_values().next()
+            }
+        };
+        Ok(coupling.is_some_and(|coupling| is_usable(&coupling)))
     }
 
     /// What would release a record that waits for this, in words.
     pub fn released_by(&self, needed: &Dependency) -> String {
         let name = &needed.mapping;
-        match self.runnable(name) {
+        match self.mapping(name) {
             Err(missing) => format!("nothing yet: {name} cannot run here ({missing})"),
             Ok(mapping) => {
                 let table = mapping.table(needed.side).name.as_str();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
 use couplet_dataverse::{DataverseClient, DataverseSettings};
-use couplet_engine::{Engine, EngineOptions, EngineParts};
+use couplet_engine::{Engine, EngineError, EngineOptions, EngineParts};
 use couplet_model::Clock;
 use couplet_model::catalogue::{Catalogue, CatalogueError};
 use couplet_model::system::SystemError;
@@ -35,6 +35,9 @@ pub enum StartError {
         /// What it said. Already part of the message, so not its source as well.
         error: SystemError,
     },
+    /// The rules of the mappings do not fit the catalogue.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A file with certificates cannot be read.
     #[error("the certificates {path} cannot be read: {problem}")]
     Certificates {
@@ -236,10 +239,16 @@ impl Application {
     pub fn with_clock(settings: &Settings, cloud: Cloud, clock: Clock) -> Result<Self, StartError> {
         let catalogue = catalogue(settings)?;
         let systems = Systems::new(settings, &catalogue)?;
-        Ok(Self::assemble(settings, cloud, catalogue, systems, clock))
+        Self::assemble(settings, cloud, catalogue, systems, clock)
     }
 
-    fn assemble(settings: &Settings, cloud: Cloud, catalogue: Arc<Catalogue>, systems: Systems, clock: Clock) -> Self {
+    fn assemble(
+        settings: &Settings,
+        cloud: Cloud,
+        catalogue: Arc<Catalogue>,
+        systems: Systems,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let engine = Engine::new(EngineParts {
             company: settings.company,
             catalogue,
@@ -257,14 +266,14 @@ impl Application {
                 clock: clock.clone(),
                 ..EngineOptions::default()
             },
-        });
+        })?;
         let retries = Retries {
             first: Duration::from_secs(u64::from(settings.cloud.first_retry_seconds)),
             max_receives: settings.cloud.max_receives,
         };
         let run_limit = settings.limits.run_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
         let metrics = Metrics::of_environment(&clock);
-        Self { engine, systems, cloud, clock, retries, run_limit, metrics, held_back: None }
+        Ok(Self { engine, systems, cloud, clock, retries, run_limit, metrics, held_back: None })
     }
 
     /// When a run that begins now has to go on in a new invocation, if this one has to end by a deadline.

@@ -357,7 +357,7 @@ pub(crate) fn build_engine(
     let mut settings = DataverseSettings::new(crm_url, dataverse.authority(), tenant, client, secret);
     settings.page_size = parts.page_size.unwrap_or(settings.page_size);
     let crm = DataverseClient::new(settings, parts.catalogue.dataverse_entity_sets()).expect("the client is built");
-    Engine::new(EngineParts {
+    let parts = EngineParts {
         company: parts.company,
         catalogue: Arc::clone(&parts.catalogue),
         switches: parts.switches.clone(),
@@ -367,5 +367,6 @@ pub(crate) fn build_engine(
         queue,
         tasks,
         options,
-    })
+    };
+    Engine::new(parts).expect("the rules fit the catalogue")
 }

@@ -79,7 +79,7 @@ async fn work(company: &Company, application: &Application, source: &EventSource
     let third = passes::run(3, RunMode::Modified, company, application, source, &progress).await?;
     progress.show("comparing both systems");
     let world = World::read(company, application).await?;
-    let mismatches = comparison::compare(&world, application.engine.mappings());
+    let mismatches = comparison::compare(&world, &application.engine.mappings());
     progress.end();
     let passes: Vec<Pass> = vec![first, second, third];
     let errors = latest_errors(application, &passes).await?;

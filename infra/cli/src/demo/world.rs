@@ -74,10 +74,10 @@ impl World {
     /// When the couplings cannot be read.
     pub async fn read(company: &Company, application: &Application) -> anyhow::Result<Self> {
         let engine = &application.engine;
-        let mut reader = Reader { company, columns: columns(engine.mappings()), world: Self::default() };
+        let mut reader = Reader { company, columns: columns(&engine.mappings()), world: Self::default() };
         reader.world.couplings = couplings(application).await?;
         let coupled = |mapping: &&ActiveMapping| reader.world.couplings.contains_key(mapping.name.as_str());
-        let coupled: Vec<&ActiveMapping> = engine.mappings().iter().filter(coupled).collect();
+        let coupled: Vec<&ActiveMapping> = engine.mappings().into_iter().filter(coupled).collect();
         for mapping in coupled {
             reader.business_central(&mapping.business_central);
             reader.dataverse(&mapping.dataverse);
@@ -151,7 +151,7 @@ pub async fn couplings(application: &Application) -> anyhow::Result<Couplings> {
     const PAGE: usize = 1000;
     let engine = &application.engine;
     let mut couplings = Couplings::new();
-    for mapping in engine.mappings().iter().filter(|mapping| mapping.kind == MappingKind::Table) {
+    for mapping in engine.mappings().into_iter().filter(|mapping| mapping.kind == MappingKind::Table) {
         let mut pairs = Vec::new();
         let mut after = None;
         loop {
@@ -194,7 +194,7 @@ impl Reader<'_> {
 }
 
 /// Names of all columns that mappings or the comparison look at.
-fn columns(mappings: &[ActiveMapping]) -> HashSet<String> {
+fn columns(mappings: &[&ActiveMapping]) -> HashSet<String> {
     let fields = || mappings.iter().flat_map(|mapping| &mapping.fields);
     let ours = fields().filter_map(|field| Some(field.business_central.as_ref()?.name.clone()));
     let theirs = fields().filter_map(|field| Some(field.dataverse.as_ref()?.name.clone()));

@@ -7,6 +7,8 @@ use super::mapping::{
     DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField,
     Operand,
 };
+use super::named_rows::NamedRows;
+use super::rules::RulesId;
 use crate::decision::ConflictRule;
 use crate::filter::{Condition, Filter};
 use crate::ids::{DataverseId, MappingName};
@@ -31,6 +33,8 @@ pub struct ActiveMapping {
     pub name: MappingName,
     /// What it pairs.
     pub kind: MappingKind,
+    /// The rules it is synchronized by beyond its field rows.
+    pub rules: RulesId,
     /// The table of Business Central.
     pub business_central: Arc<Table>,
     /// The table of Dataverse.
@@ -49,6 +53,8 @@ pub struct ActiveMapping {
     pub match_fields: Vec<MatchField>,
     /// Its job.
     pub job: Option<JobDefaults>,
+    /// Rows of other tables that name its records to travel again.
+    pub named_by: Vec<NamedRows>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
     /// Whether other mappings refer to its records by their Business Central key.
@@ -76,6 +82,11 @@ impl ActiveMapping {
     /// The rows used in a direction, in order (R131).
     pub fn rows(&self, direction: Direction) -> impl Iterator<Item = &FieldMapping> {
         self.fields.iter().filter(move |field| field.direction.includes(direction))
+    }
+
+    /// The rows of other tables that name records to travel in a direction, in order.
+    pub fn named_by(&self, direction: Direction) -> impl Iterator<Item = &NamedRows> {
+        self.named_by.iter().filter(move |rows| rows.direction == direction)
     }
 
     /// Whether a row travels both ways here: it and its mapping must.
@@ -159,6 +170,7 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
         .map(|mapping| ActiveMapping {
             name: mapping.name.clone(),
             kind: mapping.kind.clone(),
+            rules: mapping.rules,
             business_central: Arc::clone(&mapping.business_central),
             dataverse: Arc::clone(&mapping.dataverse),
             direction: mapping.direction,
@@ -176,6 +188,7 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
             deletion_conflict: mapping.deletion_conflict,
             match_fields: mapping.match_fields.clone(),
             job: mapping.job.clone(),
+            named_by: mapping.named_by.clone(),
             fields: mapping
                 .fields
                 .iter()

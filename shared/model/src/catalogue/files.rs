@@ -8,6 +8,8 @@ use serde_json::Value as Json;
 
 use super::embedded;
 use super::error::CatalogueError;
+use super::named_rows::NamedRowsFile;
+use super::rules::RulesId;
 use crate::switches::When;
 
 /// A file with its name in messages.
@@ -201,6 +203,7 @@ pub struct MappingFile {
     pub variant: Option<String>,
     pub layer: String,
     pub kind: String,
+    pub rules: RulesId,
     pub business_central_table: String,
     pub dataverse_table: String,
     #[serde(default)]
@@ -224,6 +227,8 @@ pub struct MappingFile {
     pub business_central_filter: Vec<ConditionFile>,
     pub dataverse_filter: Vec<ConditionFile>,
     pub job: Option<JobFile>,
+    #[serde(default)]
+    pub named_by: Vec<NamedRowsFile>,
     pub fields: Vec<FieldFile>,
     pub note: Option<String>,
     #[serde(rename = "source")]
@@ -329,6 +334,11 @@ pub struct OtherJobFile {
     pub retry_seconds: u32,
     #[serde(default)]
     pub when: Option<When>,
+    /// The function of the bundle that runs it.
+    #[serde(default)]
+    pub function: Option<String>,
+    #[serde(default)]
+    pub enqueues: Option<EnqueuesFile>,
     #[serde(default, rename = "note")]
     pub _note: Option<String>,
     #[serde(default, rename = "category")]
@@ -348,4 +358,14 @@ pub struct OtherJobFile {
     pub what: String,
     #[serde(default, rename = "source")]
     pub _source: Option<String>,
+}
+
+/// What a job that belongs to no mapping enqueues.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnqueuesFile {
+    /// The mapping whose records are enqueued.
+    pub mapping: String,
+    /// The rows that name them.
+    pub rows: NamedRowsFile,
 }

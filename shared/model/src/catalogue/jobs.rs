@@ -1,14 +1,33 @@
 //! Jobs that belong to no mapping.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::error::CatalogueError;
-use super::files::{self, JobsFile, NamedFile};
+use super::files::{self, EnqueuesFile, JobsFile, NamedFile};
+use super::mapping::Mapping;
+use super::named_rows::NamedRows;
+use crate::ids::MappingName;
 use crate::switches::{Switches, When};
+use crate::table::{Side, Table};
 
 /// Name of the job that refreshes item availability.
 pub const ITEM_AVAILABILITY: &str = "Item Availability";
 
+/// The function of the bundle that runs a job which names none.
+pub const RUN_JOB: &str = "run-job";
+
+/// What a job that belongs to no mapping enqueues.
+#[derive(Clone, Debug)]
+pub struct Enqueues {
+    /// The mapping whose records are enqueued.
+    pub mapping: MappingName,
+    /// The rows that name them.
+    pub rows: NamedRows,
+}
+
 /// A job that belongs to no mapping.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct OtherJob {
     /// Name.
     pub name: String,
@@ -24,6 +43,10 @@ pub struct OtherJob {
     pub retry_seconds: u32,
     /// When it exists; `None` = always.
     pub when: Option<When>,
+    /// The function of the bundle that runs it.
+    pub function: String,
+    /// What it enqueues; `None` for a job that is not built yet.
+    pub enqueues: Option<Enqueues>,
     /// What it does.
     pub what: String,
 }
@@ -36,13 +59,36 @@ impl OtherJob {
 }
 
 /// Reads the jobs.
-pub fn load(file: &NamedFile) -> Result<Vec<OtherJob>, CatalogueError> {
+pub fn load(
+    file: &NamedFile,
+    mappings: &[Mapping],
+    business_central: &BTreeMap<String, Arc<Table>>,
+    dataverse: &BTreeMap<String, Arc<Table>>,
+) -> Result<Vec<OtherJob>, CatalogueError> {
     let raw: JobsFile = files::parse(file)?;
     let mut jobs = Vec::with_capacity(raw.jobs.len());
     for job in raw.jobs {
         if job.recurring && job.every_minutes.is_none() {
             return Err(CatalogueError::of_file(&file.name, format!("job {} recurs but has no period", job.name)));
         }
+        let enqueues = match job.enqueues {
+            None => None,
+            Some(EnqueuesFile { mapping, rows }) => {
+                let named = mappings.iter().find(|known| known.name.as_str() == mapping);
+                let checked = named.ok_or_else(|| format!("there is no mapping {mapping}")).and_then(|named| {
+                    let table = match rows.side() {
+                        Side::BusinessCentral => &named.business_central,
+                        Side::Dataverse => &named.dataverse,
+                    };
+                    let rows = rows.check(business_central, dataverse, table)?;
+                    Ok(Enqueues { mapping: named.name.clone(), rows })
+                });
+                let in_job = |problem: String| {
+                    CatalogueError::of_file(&file.name, format!("job {}: enqueues: {problem}", job.name))
+                };
+                Some(checked.map_err(in_job)?)
+            }
+        };
         jobs.push(OtherJob {
             name: job.name,
             description: job.description,
@@ -51,6 +97,8 @@ pub fn load(file: &NamedFile) -> Result<Vec<OtherJob>, CatalogueError> {
             max_attempts: job.max_attempts,
             retry_seconds: job.retry_seconds,
             when: job.when,
+            function: job.function.unwrap_or_else(|| RUN_JOB.to_owned()),
+            enqueues,
             what: job.what,
         });
     }

@@ -12,11 +12,12 @@ use super::mapping::{
     MappingKind, MatchField, Operand, Resolution,
 };
 use super::nearest::nearest;
+use super::rules::RulesId;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;
 use crate::message::Direction;
-use crate::table::{Column, Table};
+use crate::table::{Column, Side, Table};
 use crate::value::Value;
 
 type Tables = BTreeMap<String, Arc<Table>>;
@@ -45,6 +46,9 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         ("table", Some(_)) => return Err(wrong(None, "option_column belongs to option_set mappings only".into())),
         (other, _) => return Err(wrong(None, format!("unknown kind {other}; use table or option_set"))),
     };
+    if (kind != MappingKind::Table) != (raw.rules == RulesId::Options) {
+        return Err(wrong(None, "the rules options belong to option_set mappings, and to these alone".into()));
+    }
     if kind != MappingKind::Table && direction == MappingDirection::Bidirectional {
         return Err(wrong(None, "option mappings go one way only (EE8)".into()));
     }
@@ -97,11 +101,25 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
             ));
         }
     };
+    let mut named_by = Vec::with_capacity(raw.named_by.len());
+    for rows in raw.named_by {
+        let named = match rows.side() {
+            Side::BusinessCentral => &business_central,
+            Side::Dataverse => &dataverse,
+        };
+        let rows =
+            rows.check(bc_tables, dv_tables, named).map_err(|problem| wrong(None, format!("named_by: {problem}")))?;
+        if !direction.includes(rows.direction) {
+            return Err(wrong(None, format!("named_by: the mapping does not travel {}", rows.direction)));
+        }
+        named_by.push(rows);
+    }
     let names = |names: Vec<String>| names.into_iter().map(MappingName).collect::<Vec<_>>();
     Ok(Mapping {
         file: file.name.clone(),
         variant: raw.variant,
         kind,
+        rules: raw.rules,
         layer: raw.layer,
         business_central,
         dataverse,
@@ -129,6 +147,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
             retry_seconds: job.retry_seconds,
             when: job.when,
         }),
+        named_by,
         fields,
         note: raw.note,
         name,

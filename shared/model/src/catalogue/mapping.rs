@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::named_rows::NamedRows;
+use super::rules::RulesId;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;
@@ -192,6 +194,8 @@ pub struct Mapping {
     pub variant: Option<String>,
     /// What it pairs.
     pub kind: MappingKind,
+    /// The rules it is synchronized by beyond its field rows.
+    pub rules: RulesId,
     /// Whether it belongs to the Dataverse or the Sales set-up.
     pub layer: String,
     /// The table of Business Central.
@@ -230,6 +234,8 @@ pub struct Mapping {
     pub dataverse_filter: FilterTemplate,
     /// Its job; `None` for mappings that travel with another.
     pub job: Option<JobDefaults>,
+    /// Rows of other tables that name its records to travel again.
+    pub named_by: Vec<NamedRows>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
     /// What else is to be known.

@@ -12,7 +12,9 @@ mod forms;
 mod jobs;
 mod loading;
 mod mapping;
+mod named_rows;
 mod nearest;
+mod rules;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -23,12 +25,14 @@ pub use active::{ActiveMapping, FilterContext};
 pub use defaults::Defaults;
 pub use error::CatalogueError;
 pub use forms::usual_form;
-pub use jobs::{ITEM_AVAILABILITY, OtherJob};
+pub use jobs::{Enqueues, ITEM_AVAILABILITY, OtherJob, RUN_JOB};
 pub use mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
     MappingKind, MatchField, Operand, Resolution,
 };
+pub use named_rows::{NamedRows, Names};
 pub use nearest::nearest;
+pub use rules::RulesId;
 
 use crate::ids::MappingName;
 use crate::switches::Switches;
@@ -69,7 +73,7 @@ impl Catalogue {
             mappings.push(loading::load(file, &business_central, &dataverse)?);
         }
         loading::check_together(&mappings)?;
-        let jobs = jobs::load(&files.jobs)?;
+        let jobs = jobs::load(&files.jobs, &mappings, &business_central, &dataverse)?;
         let defaults = defaults::load(&files.defaults)?;
         Ok(Self { mappings, jobs, defaults, business_central, dataverse })
     }

@@ -85,8 +85,8 @@ impl From<RunReport> for RunJobAnswer {
                 notes.push(format!("run {run} holds the job until {until} at the latest"));
                 (run, RunOutcome::AlreadyRunning)
             }
-            RunStatus::GoesOn { leg } => {
-                notes.push(format!("it goes on in invocation {}", leg + 1));
+            RunStatus::GoesOn { invocation } => {
+                notes.push(format!("it goes on in invocation {}", invocation + 1));
                 (report.run, RunOutcome::GoesOn)
             }
             RunStatus::OnHold => (report.run, RunOutcome::OnHold),

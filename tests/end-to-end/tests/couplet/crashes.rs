@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Checkpoint, Checkpoints, EngineOptions, RunMode};
+use couplet_engine::{EngineOptions, Failpoint, Failpoints, RunMode};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::observing::{number, text};
 
-/// An engine that dies once at a checkpoint.
-fn dying_at(fatal: Checkpoint) -> EngineOptions {
+/// An engine that dies once at a failpoint.
+fn dying_at(fatal: Failpoint) -> EngineOptions {
     let died = Arc::new(AtomicBool::new(false));
     EngineOptions {
         // Dead workers' claims end at once, so that the test need not wait.
         claim: SignedDuration::ZERO,
-        checkpoints: Checkpoints::new(move |checkpoint| checkpoint == fatal && !died.swap(true, Ordering::SeqCst)),
+        failpoints: Failpoints::new(move |failpoint| failpoint == fatal && !died.swap(true, Ordering::SeqCst)),
         ..EngineOptions::default()
     }
 }
@@ -31,8 +31,8 @@ async fn prepared() -> World {
 }
 
 #[tokio::test]
-async fn creating_products_survives_a_death_at_every_checkpoint() {
-    for fatal in Checkpoint::ALL {
+async fn creating_products_survives_a_death_at_every_failpoint() {
+    for fatal in Failpoint::ALL {
         let world = prepared().await;
         let report = world.find("ITEM-PRODUCT", RunMode::Full).await;
         world.drain_with(&world.another_engine(dying_at(fatal))).await;
@@ -49,8 +49,8 @@ async fn creating_products_survives_a_death_at_every_checkpoint() {
 }
 
 #[tokio::test]
-async fn changing_a_price_survives_a_death_at_every_checkpoint() {
-    for fatal in Checkpoint::ALL {
+async fn changing_a_price_survives_a_death_at_every_failpoint() {
+    for fatal in Failpoint::ALL {
         let world = prepared().await;
         world.run("ITEM-PRODUCT", RunMode::Full).await;
         let item = world.business_central_ids("Item", |row| row["blocked"] == json!(false))[0];
@@ -71,8 +71,8 @@ async fn changing_a_price_survives_a_death_at_every_checkpoint() {
 }
 
 #[tokio::test]
-async fn creating_customers_from_accounts_survives_a_death_at_every_checkpoint() {
-    for fatal in Checkpoint::ALL {
+async fn creating_customers_from_accounts_survives_a_death_at_every_failpoint() {
+    for fatal in Failpoint::ALL {
         let world = prepared().await;
         let customers = world.business_central.rows("Customer").len();
         let accounts = world.dataverse.count("account");

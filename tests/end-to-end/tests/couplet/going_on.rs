@@ -37,17 +37,17 @@ async fn go_on(world: &World) -> Option<RunReport> {
     Some(world.engine.continue_run(&next, Some(Instant::now())).await.expect("it goes on"))
 }
 
-/// Goes on until the run ends; gives its last report and the number of its legs.
+/// Goes on until the run ends; gives its last report and the number of its invocations.
 async fn to_the_end(world: &World, first: RunReport) -> (RunReport, u32) {
-    let (mut report, mut legs) = (first, 1);
-    while let RunStatus::GoesOn { leg } = report.status {
-        assert_eq!(leg, legs, "legs are numbered one by one");
-        report = go_on(world).await.expect("a task for the next leg");
-        legs += 1;
-        assert!(legs < 100, "the run comes to its end");
+    let (mut report, mut invocations) = (first, 1);
+    while let RunStatus::GoesOn { invocation } = report.status {
+        assert_eq!(invocation, invocations, "invocations are numbered one by one");
+        report = go_on(world).await.expect("a task for the next invocation");
+        invocations += 1;
+        assert!(invocations < 100, "the run comes to its end");
     }
     assert_eq!(world.tasks.next(), None, "nothing is left to do");
-    (report, legs)
+    (report, invocations)
 }
 
 async fn has_cursor(world: &World, direction: Direction) -> bool {
@@ -73,15 +73,15 @@ async fn all_is_home(world: &World, run: RunId) {
 async fn a_first_load_larger_than_an_invocation_goes_on_page_by_page() {
     let world = world_of_small_pages(SignedDuration::from_mins(15)).await;
     let first = begin(&world, ITEMS, RunMode::Full).await;
-    assert_eq!(first.status, RunStatus::GoesOn { leg: 1 });
+    assert_eq!(first.status, RunStatus::GoesOn { invocation: 1 });
     assert!(!has_cursor(&world, Direction::ToDataverse).await, "a cursor never passes what is not enqueued");
     assert_eq!(state(&world).await, JobState::InProcess, "the job is held between two invocations");
 
     let run = first.run;
-    let (last, legs) = to_the_end(&world, first).await;
+    let (last, invocations) = to_the_end(&world, first).await;
 
     assert_eq!((last.status, last.run), (RunStatus::Done, run));
-    assert!(legs >= 6, "14 items are five pages of three, and products follow; it took {legs} legs");
+    assert!(invocations >= 6, "14 items are five pages of three, and products follow; it took {invocations} invocations");
     assert!(has_cursor(&world, Direction::ToDataverse).await && has_cursor(&world, Direction::FromDataverse).await);
     all_is_home(&world, run).await;
     let stored = world.run_of(ITEMS, run).await;
@@ -105,10 +105,10 @@ async fn a_task_delivered_twice_is_worked_once() {
         other.continue_run(&next, Some(Instant::now()))
     );
     let statuses = [one.expect("no failure").status, two.expect("no failure").status];
-    let worked = statuses.iter().filter(|status| matches!(status, RunStatus::GoesOn { leg: 2 })).count();
+    let worked = statuses.iter().filter(|status| matches!(status, RunStatus::GoesOn { invocation: 2 })).count();
     assert_eq!(worked, 1, "{statuses:?}");
 
-    let task = world.tasks.next().expect("one task for the next leg");
+    let task = world.tasks.next().expect("one task for the next invocation");
     assert_eq!((task.invocation, world.tasks.next()), (2, None));
     let report = world.engine.continue_run(&task, None).await.expect("it goes on");
     assert_eq!(report.status, RunStatus::Done);
@@ -203,9 +203,9 @@ async fn moved_stock_is_found_page_by_page() {
         world.business_central.post_item_ledger_entry(text(&record, "number"), Decimal::from(500)).expect("posted");
     }
     let first = begin(&world, ITEM_AVAILABILITY, RunMode::Modified).await;
-    let (last, legs) = to_the_end(&world, first).await;
+    let (last, invocations) = to_the_end(&world, first).await;
     assert_eq!(last.status, RunStatus::Done);
-    assert!(legs >= 8, "24 entries are eight pages of three; it took {legs} legs");
+    assert!(invocations >= 8, "24 entries are eight pages of three; it took {invocations} invocations");
     world.drain().await;
     for item in items {
         let wanted = number(&world.business_central.row("Item", item).expect("an item"), "inventory");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Checkpoint, Checkpoints, Disposition, EngineOptions, RunMode};
+use couplet_engine::{Disposition, EngineOptions, Failpoint, Failpoints, RunMode};
 use couplet_model::catalogue::Catalogue;
 use couplet_model::message::Direction;
 use jiff::SignedDuration;
@@ -28,11 +28,11 @@ fn options() -> EngineOptions {
     EngineOptions { claim: SignedDuration::ZERO, ..EngineOptions::default() }
 }
 
-/// An engine that dies once at a checkpoint.
-fn dying_at(fatal: Checkpoint) -> EngineOptions {
+/// An engine that dies once at a failpoint.
+fn dying_at(fatal: Failpoint) -> EngineOptions {
     let died = Arc::new(AtomicBool::new(false));
-    let checkpoints = Checkpoints::new(move |checkpoint| checkpoint == fatal && !died.swap(true, Ordering::SeqCst));
-    EngineOptions { checkpoints, ..options() }
+    let failpoints = Failpoints::new(move |failpoint| failpoint == fatal && !died.swap(true, Ordering::SeqCst));
+    EngineOptions { failpoints, ..options() }
 }
 
 /// The embedded catalogue with other field rows of customers; the properties of customers are there to choose by.
@@ -119,9 +119,9 @@ async fn expect_quiet(world: &World, what: &str) {
 }
 
 #[tokio::test]
-async fn a_death_at_every_checkpoint_creates_no_customer_and_no_account_twice() {
+async fn a_death_at_every_failpoint_creates_no_customer_and_no_account_twice() {
     for mode in MODES {
-        for fatal in Checkpoint::ALL {
+        for fatal in Failpoint::ALL {
             let what = format!("{mode:?}, {fatal:?}");
             let world = prepared(mode).await;
             let own = own(&world).await;
@@ -137,7 +137,7 @@ async fn a_death_at_every_checkpoint_creates_no_customer_and_no_account_twice() 
 #[tokio::test]
 async fn a_death_while_customers_are_created_is_survived_whichever_direction_comes_next() {
     for mode in MODES {
-        for fatal in Checkpoint::ALL {
+        for fatal in Failpoint::ALL {
             let what = format!("{mode:?}, {fatal:?}");
             let world = prepared(mode).await;
             let own = own(&world).await;
@@ -209,7 +209,7 @@ async fn a_customer_edited_between_the_lost_answer_and_the_next_attempt_is_found
     let before = world.business_central_ids("Customer", |_| true);
     world.find("CUSTOMER", RunMode::Full).await;
     let deliveries = world.queue.take(1000);
-    let dying = world.another_engine(dying_at(Checkpoint::Written));
+    let dying = world.another_engine(dying_at(Failpoint::Written));
     let accounts = deliveries.iter().filter(|it| it.message.direction == Direction::FromDataverse);
     dying.sync_batch(accounts.cloned().collect()).await;
     let made =
@@ -231,7 +231,7 @@ async fn a_customer_edited_between_the_lost_answer_and_the_next_attempt_is_found
 #[tokio::test]
 async fn users_become_salespeople_once_whenever_the_worker_dies() {
     // Salespeople have no page in the companion app: the service chooses their ids in every installation.
-    for fatal in Checkpoint::ALL {
+    for fatal in Failpoint::ALL {
         let world = World::start(WorldOptions { engine: options(), ..WorldOptions::default() }).await;
         let own = world.business_central.rows("Salesperson/Purchaser").len();
         world.find("SALESPEOPLE", RunMode::Full).await;
@@ -284,7 +284,7 @@ async fn products_born_in_sales_become_items_and_resources_with_their_unit_and_a
     world.run("RESOURCE-PRODUCT", RunMode::Full).await;
     let product = world.dataverse.rows("product")[0].clone();
     for (job, table, kind) in [("ITEM-PRODUCT", "Item", 1), ("RESOURCE-PRODUCT", "Resource", 3)] {
-        for fatal in [None, Some(Checkpoint::Written)] {
+        for fatal in [None, Some(Failpoint::Written)] {
             let own = world.business_central.rows(table).len();
             let name = format!("Born in Sales {kind} {fatal:?}");
             let unit = |column: &str| product[&format!("_{column}_value")].as_str().expect("an id").to_owned();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use business_central_simulator::DemoSize;
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Checkpoint, Checkpoints, Delivery, Disposition, Engine, EngineOptions, RunMode};
+use couplet_engine::{Delivery, Disposition, Engine, EngineOptions, Failpoint, Failpoints, RunMode};
 use couplet_model::message::Direction;
 use couplet_model::{MappingName, ProcessId};
 use dataverse_simulator::CutMoment;
@@ -24,7 +24,7 @@ const CUSTOMERS: &str = "CUSTOMER";
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     /// The process dies.
-    Killed(Checkpoint),
+    Killed(Failpoint),
     /// The connection is cut before the write takes effect.
     CutBefore,
     /// The connection is cut after it, before the answer.
@@ -33,10 +33,10 @@ enum Loss {
 
 impl Loss {
     const ALL: [Self; 6] = [
-        Self::Killed(Checkpoint::Claimed),
-        Self::Killed(Checkpoint::Written),
-        Self::Killed(Checkpoint::FollowedUp),
-        Self::Killed(Checkpoint::Stored),
+        Self::Killed(Failpoint::Claimed),
+        Self::Killed(Failpoint::Written),
+        Self::Killed(Failpoint::FollowedUp),
+        Self::Killed(Failpoint::Stored),
         Self::CutBefore,
         Self::CutAfter,
     ];
@@ -47,11 +47,11 @@ fn a_process() -> EngineOptions {
     EngineOptions { is_alone: true, process: ProcessId::fresh(), ..EngineOptions::default() }
 }
 
-/// A process that dies once at a checkpoint.
-fn dying_at(fatal: Checkpoint) -> EngineOptions {
+/// A process that dies once at a failpoint.
+fn dying_at(fatal: Failpoint) -> EngineOptions {
     let died = Arc::new(AtomicBool::new(false));
-    let checkpoints = Checkpoints::new(move |point| point == fatal && !died.swap(true, Ordering::SeqCst));
-    EngineOptions { checkpoints, ..a_process() }
+    let failpoints = Failpoints::new(move |point| point == fatal && !died.swap(true, Ordering::SeqCst));
+    EngineOptions { failpoints, ..a_process() }
 }
 
 /// Customers and accounts in step, and nothing else worth looking at.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Checkpoint, Checkpoints, Delivery, Disposition, EngineOptions, RunMode};
+use couplet_engine::{Delivery, Disposition, EngineOptions, Failpoint, Failpoints, RunMode};
 use couplet_model::ProcessId;
 use serde_json::json;
 use uuid::Uuid;
@@ -21,8 +21,7 @@ async fn killed(is_alone: bool) -> (World, Uuid, Vec<Delivery>) {
     world.find("ITEM-PRODUCT", RunMode::Modified).await;
     let deliveries = world.queue.take(1000);
     let options = EngineOptions { is_alone, process: ProcessId::fresh(), ..EngineOptions::default() };
-    let dying =
-        EngineOptions { checkpoints: Checkpoints::new(|checkpoint| checkpoint == Checkpoint::Claimed), ..options };
+    let dying = EngineOptions { failpoints: Failpoints::new(|failpoint| failpoint == Failpoint::Claimed), ..options };
     world.another_engine(dying).sync_batch(deliveries.clone()).await;
     let coupling = world.coupling("ITEM-PRODUCT", item).await.expect("coupled");
     assert!(coupling.claimed_until.is_some_and(|until| until > jiff::Timestamp::now()), "the claim is left behind");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use couplet_end_to_end::{Disturbance, Foreign, Passing, Proxy, World, WorldOptions};
-use couplet_engine::{Checkpoints, EngineOptions};
+use couplet_engine::{EngineOptions, Failpoints};
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, scheduler};
 use couplet_model::job::Trigger;
 use couplet_model::message::Direction;
@@ -264,8 +264,8 @@ async fn f28_a_panic_tells_its_place_and_not_its_message() {
     let writer = lines.clone();
     let _guard = tracing::subscriber::set_default(telemetry::lines_to("trace", move || writer.clone()));
     let mut bench = Bench::start().await;
-    let dies = Checkpoints::new(|_| panic!("{WORD}"));
-    let options = EngineOptions { checkpoints: dies, ..EngineOptions::default() };
+    let dies = Failpoints::new(|_| panic!("{WORD}"));
+    let options = EngineOptions { failpoints: dies, ..EngineOptions::default() };
     // The engine on the same store; its messages come from the queue of the cloud.
     bench.application.engine = bench.world.another_engine_on(bench.application.engine.store().clone(), options);
     assert!(fill(&bench.world) > 300);

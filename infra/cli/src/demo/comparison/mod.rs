@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::world::{Pair, Row, World};
 
 /// Compares every coupled pair; one line per field that does not agree.
-pub fn compare(world: &World, mappings: &[ActiveMapping]) -> Vec<String> {
+pub fn compare(world: &World, mappings: &[&ActiveMapping]) -> Vec<String> {
     let mut mismatches = Vec::new();
     let tables = mappings.iter().filter(|mapping| mapping.kind == MappingKind::Table);
     for mapping in tables.filter(|mapping| !world.pairs(mapping.name.as_str()).is_empty()) {
@@ -30,7 +30,7 @@ pub fn compare(world: &World, mappings: &[ActiveMapping]) -> Vec<String> {
 
 fn compare_pair(
     world: &World,
-    mappings: &[ActiveMapping],
+    mappings: &[&ActiveMapping],
     mapping: &ActiveMapping,
     pair: Pair,
     mismatches: &mut Vec<String>,

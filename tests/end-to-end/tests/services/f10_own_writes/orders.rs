@@ -56,7 +56,7 @@ async fn round(world: &World, pairs: &[Pair], number: usize, direction: Directio
     world.find(CUSTOMERS, RunMode::Modified).await;
     let mut back = lose(world, direction, loss, pairs.len() as u64).await;
     // What certainly did not take effect the client repeats by itself.
-    let is_known = loss == Loss::Killed(Checkpoint::Stored) || back.is_empty();
+    let is_known = loss == Loss::Killed(Failpoint::Stored) || back.is_empty();
     assert!(!back.is_empty() || loss == Loss::CutBefore, "the trace was lost: {context}");
 
     for (index, (pair, then)) in pairs.iter().zip(THEN).enumerate() {
@@ -139,22 +139,22 @@ async fn all_rounds(loss: Loss) {
 
 #[tokio::test]
 async fn a_process_killed_before_the_write_takes_no_own_value_for_a_users() {
-    all_rounds(Loss::Killed(Checkpoint::Claimed)).await;
+    all_rounds(Loss::Killed(Failpoint::Claimed)).await;
 }
 
 #[tokio::test]
 async fn a_process_killed_after_the_write_takes_no_own_value_for_a_users() {
-    all_rounds(Loss::Killed(Checkpoint::Written)).await;
+    all_rounds(Loss::Killed(Failpoint::Written)).await;
 }
 
 #[tokio::test]
 async fn a_process_killed_after_the_follow_up_takes_no_own_value_for_a_users() {
-    all_rounds(Loss::Killed(Checkpoint::FollowedUp)).await;
+    all_rounds(Loss::Killed(Failpoint::FollowedUp)).await;
 }
 
 #[tokio::test]
 async fn a_process_killed_after_the_commit_takes_no_own_value_for_a_users() {
-    all_rounds(Loss::Killed(Checkpoint::Stored)).await;
+    all_rounds(Loss::Killed(Failpoint::Stored)).await;
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_users_change_after_our_write_is_no_conflict_when_another_field_proves
         edit_source(&world, direction, pair, PHONE, "+2");
         edit_source(&world, direction, pair, FAX, "+22");
         world.find(CUSTOMERS, RunMode::Modified).await;
-        let back = lose(&world, direction, Loss::Killed(Checkpoint::Written), 1).await;
+        let back = lose(&world, direction, Loss::Killed(Failpoint::Written), 1).await;
         edit_destination(&world, direction, pair, PHONE, "+5");
         back.into_iter().for_each(|delivery| world.queue.give_back(delivery));
         world.drain().await;
@@ -197,7 +197,8 @@ async fn a_write_that_is_still_under_way_is_refused_when_it_arrives_after_all() 
         world.find(CUSTOMERS, RunMode::Modified).await;
         // What the dying process was about to send, and what it knew.
         let side = direction.destination();
-        let mapping = world.engine.mappings().iter().find(|mapping| mapping.name.as_str() == CUSTOMERS).expect("there");
+        let mapping =
+            world.engine.mappings().into_iter().find(|mapping| mapping.name.as_str() == CUSTOMERS).expect("there");
         let (table, id, column) = match side {
             Side::BusinessCentral => (&mapping.business_central, RecordId(pair.customer), PHONE.0),
             Side::Dataverse => (&mapping.dataverse, RecordId(pair.account), PHONE.1),
@@ -205,7 +206,7 @@ async fn a_write_that_is_still_under_way_is_refused_when_it_arrives_after_all() 
         let system = world.engine.system(side);
         let columns = [column.to_owned()];
         let known = system.fetch(table, &[id], &columns).await.expect("answers").remove(0);
-        let back = lose(&world, direction, Loss::Killed(Checkpoint::Claimed), 1).await;
+        let back = lose(&world, direction, Loss::Killed(Failpoint::Claimed), 1).await;
         edit_source(&world, direction, pair, PHONE, "+1");
         back.into_iter().for_each(|delivery| world.queue.give_back(delivery));
         world.drain().await;

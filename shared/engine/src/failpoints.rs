@@ -1,0 +1,44 @@
+//! Failpoints: where a crash test may stop a batch as a dying process would.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A point between two effects of a batch, where a process may die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failpoint {
+    /// Couplings are reserved or claimed, nothing is written.
+    Claimed,
+    /// Records are written, what follows them is not.
+    Written,
+    /// Everything is written in both systems, the couplings are not stored.
+    FollowedUp,
+    /// Couplings are stored, records that waited for them are not released.
+    Stored,
+}
+
+impl Failpoint {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::FollowedUp, Self::Stored];
+}
+
+/// Called at every failpoint; answering `true` stops the batch there as a dying process would. For crash tests.
+#[derive(Clone, Default)]
+pub struct Failpoints(Option<Arc<dyn Fn(Failpoint) -> bool + Send + Sync>>);
+
+impl Failpoints {
+    /// Failpoints that ask this function.
+    pub fn new(dies_at: impl Fn(Failpoint) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(dies_at)))
+    }
+
+    /// Whether to stop here.
+    pub fn dies_at(&self, failpoint: Failpoint) -> bool {
+        self.0.as_ref().is_some_and(|asks| asks(failpoint))
+    }
+}
+
+impl fmt::Debug for Failpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Failpoints(asked)" } else { "Failpoints(none)" })
+    }
+}

@@ -1,0 +1,134 @@
+//! Rows of another table that name records of a mapping, as a source of work: when one appears or changes, the records it
+//! names travel again, although they did not change themselves.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_model::catalogue::{NamedRows, Names};
+use couplet_model::system::{Cursor, Position, Resume, earlier};
+use couplet_model::table::Side;
+use couplet_model::{Condition, Filter, MappingName, Record, RecordId};
+use jiff::tz::TimeZone;
+
+use super::source::{ChangeSource, Named, SourceQuery};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::mappings::installed::InstalledMapping;
+
+/// Rows that name records of a mapping.
+pub(crate) struct NamedRecords {
+    rows: NamedRows,
+    mapping: Arc<InstalledMapping>,
+    /// Whose cursor they are read from.
+    cursor: MappingName,
+    /// Names that earlier pages of this invocation had; what they name has travelled already.
+    named: HashSet<String>,
+    /// Whether every record has been named.
+    everything: bool,
+}
+
+impl NamedRecords {
+    /// Rows that name records of a mapping, read from a cursor of that name.
+    pub fn new(rows: NamedRows, mapping: &Arc<InstalledMapping>, cursor: MappingName) -> Self {
+        Self { rows, mapping: Arc::clone(mapping), cursor, named: HashSet::new(), everything: false }
+    }
+
+    fn side(&self) -> Side {
+        self.rows.direction.source()
+    }
+
+    fn name_of(&self, row: &Record) -> Option<String> {
+        let value = row.get(&self.rows.column);
+        (!value.is_null()).then(|| value.to_string())
+    }
+
+    /// All records of the mapping, once.
+    async fn everything(&mut self, engine: &Engine) -> Result<Named, EngineError> {
+        if std::mem::replace(&mut self.everything, true) {
+            return Ok(Named::default());
+        }
+        let columns = self.mapping.source_columns(self.rows.direction);
+        let table = self.mapping.table(self.side());
+        let records = engine.system(self.side()).find(table, &Filter::default(), columns).await?;
+        Ok(Named { records, is_everything: true })
+    }
+
+    /// Whether everything has to be looked at although no row changed: the first time, and when a day has turned on which
+    /// rows may begin to count. The day turns one look-back window late, when no clock of either system or of ours is still
+    /// in yesterday.
+    fn is_due(&self, before: Option<&Cursor>, next: &Cursor, engine: &Engine) -> bool {
+        let look_back = engine.options().look_back;
+        let day = |cursor: &Cursor| earlier(cursor.as_of, look_back).to_zoned(TimeZone::UTC).date();
+        self.rows.by_day && before.is_none_or(|before| day(before) != day(next))
+    }
+}
+
+#[async_trait]
+impl ChangeSource for NamedRecords {
+    fn cursor_name(&self) -> &MappingName {
+        &self.cursor
+    }
+
+    fn query(&self) -> SourceQuery<'_> {
+        SourceQuery { table: &self.rows.table, columns: vec![self.rows.column.clone()], filter: Filter::default() }
+    }
+
+    fn is_own_feed(&self) -> bool {
+        false
+    }
+
+    /// Without a cursor of their own the rows are read from where the records were last read (S15).
+    async fn beginning(&self, engine: &Engine) -> Result<Resume, EngineError> {
+        let cursor = engine.store().cursor(engine.company(), &self.mapping.name, self.rows.direction).await?;
+        Ok(cursor.map_or(Resume::Everything, |mut cursor| {
+            cursor.position = Position::ModifiedOn(cursor.as_of);
+            Resume::Since(cursor)
+        }))
+    }
+
+    fn has_taken(&self, row: &Record, _enqueued: &HashSet<RecordId>) -> bool {
+        match self.rows.names {
+            Names::Key(_) | Names::Id => self.name_of(row).is_some_and(|name| self.named.contains(&name)),
+            Names::Everything => self.everything,
+        }
+    }
+
+    async fn named_by(&mut self, rows: Vec<Record>, engine: &Engine) -> Result<Named, EngineError> {
+        if rows.is_empty() {
+            return Ok(Named::default());
+        }
+        let mut names = Vec::new();
+        for row in &rows {
+            if let Some(name) = self.name_of(row)
+                && self.named.insert(name)
+            {
+                names.push(row.get(&self.rows.column).clone());
+            }
+        }
+        let columns = self.mapping.source_columns(self.rows.direction);
+        let (table, system) = (self.mapping.table(self.side()), engine.system(self.side()));
+        let records = match &self.rows.names {
+            Names::Everything => return self.everything(engine).await,
+            _ if names.is_empty() => Vec::new(),
+            Names::Key(key) => {
+                let filter = Filter::all(vec![Condition::one_of(key, names)]);
+                system.find(table, &filter, columns).await?
+            }
+            Names::Id => {
+                let ids: Vec<RecordId> = names.iter().filter_map(|name| name.as_guid().map(RecordId)).collect();
+                system.fetch(table, &ids, columns).await?
+            }
+        };
+        Ok(Named { records, is_everything: false })
+    }
+
+    async fn at_its_end(
+        &mut self,
+        before: Option<&Cursor>,
+        next: &Cursor,
+        engine: &Engine,
+    ) -> Result<Named, EngineError> {
+        if self.is_due(before, next, engine) { self.everything(engine).await } else { Ok(Named::default()) }
+    }
+}

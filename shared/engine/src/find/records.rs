@@ -1,0 +1,68 @@
+//! The change feed of a mapping's own records as a source of work.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_model::message::Direction;
+use couplet_model::system::{Cursor, Resume};
+use couplet_model::{Filter, MappingName, Record, RecordId};
+
+use super::source::{ChangeSource, Named, SourceQuery};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::mappings::installed::InstalledMapping;
+
+/// The records of a mapping at the source of a direction.
+pub(crate) struct OwnRecords {
+    mapping: Arc<InstalledMapping>,
+    direction: Direction,
+    /// The part of the mapping's filter that the system may apply itself.
+    filter: Filter,
+}
+
+impl OwnRecords {
+    /// The records of this mapping that meet a filter. Conditions that coupled records are followed across are judged by
+    /// the caller.
+    pub fn new(mapping: &Arc<InstalledMapping>, direction: Direction, filter: &Filter) -> Self {
+        let readable =
+            filter.conditions.iter().filter(|condition| !mapping.rules.follows(direction, &condition.column));
+        let filter = Filter::all(readable.cloned().collect());
+        Self { mapping: Arc::clone(mapping), direction, filter }
+    }
+}
+
+#[async_trait]
+impl ChangeSource for OwnRecords {
+    fn cursor_name(&self) -> &MappingName {
+        &self.mapping.name
+    }
+
+    fn query(&self) -> SourceQuery<'_> {
+        SourceQuery {
+            table: self.mapping.table(self.direction.source()),
+            columns: self.mapping.source_columns(self.direction).to_vec(),
+            filter: self.filter.clone(),
+        }
+    }
+
+    fn is_own_feed(&self) -> bool {
+        true
+    }
+
+    async fn beginning(&self, _engine: &Engine) -> Result<Resume, EngineError> {
+        Ok(Resume::Everything)
+    }
+
+    fn has_taken(&self, row: &Record, enqueued: &HashSet<RecordId>) -> bool {
+        enqueued.contains(&row.id)
+    }
+
+    async fn named_by(&mut self, rows: Vec<Record>, _engine: &Engine) -> Result<Named, EngineError> {
+        Ok(Named { records: rows, is_everything: false })
+    }
+
+    async fn at_its_end(&mut self, _: Option<&Cursor>, _: &Cursor, _: &Engine) -> Result<Named, EngineError> {
+        Ok(Named::default())
+    }
+}

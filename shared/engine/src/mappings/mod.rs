@@ -1,0 +1,14 @@
+//! What is special about each mapping, one file per mapping, behind the trait [`rules::MappingRules`].
+
+pub(crate) mod installed;
+pub(crate) mod rules;
+
+mod addresses;
+mod currencies;
+mod customers;
+mod natural_keys;
+mod price_lines;
+mod products;
+mod registry;
+mod salespeople;
+mod units_of_measure;

@@ -1,0 +1,289 @@
+//! What is special about a mapping beyond field transfer: one trait with named steps, implemented in one file per mapping.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_model::decision::{TransferredField, Travel};
+use couplet_model::message::Direction;
+use couplet_model::outcome::{DataFailure, FieldNote, Need};
+use couplet_model::table::{Side, Table};
+use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
+use uuid::Uuid;
+
+use crate::error::EngineError;
+use crate::installation::Installation;
+
+/// The mapping and direction a rule works for.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub installation: &'a Installation,
+    pub mapping: &'a ActiveMapping,
+    pub direction: Direction,
+}
+
+/// What keeps one record from travelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// A person must mend it.
+    Failure(DataFailure),
+    /// Another record must be coupled first.
+    Wait(Need),
+}
+
+impl From<DataFailure> for Obstacle {
+    fn from(failure: DataFailure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// What a record says that was merged into another of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Merged {
+    /// Into this one.
+    Into(RecordId),
+    /// Into one that it does not name.
+    Unknown,
+}
+
+impl Merged {
+    /// The record it was merged into, if that is known.
+    pub fn master(self) -> Option<RecordId> {
+        match self {
+            Self::Into(master) => Some(master),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// A destination record that belongs to an uncoupled source record, or a reason why it cannot.
+pub(crate) type Match = Result<Option<RecordId>, DataFailure>;
+
+/// A record whose fields are being transferred.
+#[derive(Clone, Copy)]
+pub(crate) struct Transferring<'a> {
+    pub source: &'a Record,
+    pub destination: Option<&'a Record>,
+    pub creating: bool,
+}
+
+/// A record that was written, or found equal, and may need more.
+#[derive(Clone, Copy)]
+pub(crate) struct FollowUp<'a> {
+    pub source: &'a Record,
+    /// The destination record.
+    pub destination: RecordId,
+    pub created: bool,
+    /// The coupling as it was before.
+    pub coupling: &'a Coupling,
+    /// What the destination holds now.
+    pub fields: &'a [TransferredField],
+}
+
+impl FollowUp<'_> {
+    /// What the destination column holds now, if it was transferred.
+    pub fn desired(&self, column: &str) -> Option<&Value> {
+        self.fields.iter().rev().find(|field| field.destination.name == column).map(|field| &field.desired)
+    }
+
+    /// Whether a destination column differs from what it was when both sides last agreed.
+    pub fn changed(&self, direction: Direction, column: &str) -> bool {
+        let field = self.fields.iter().rev().find(|field| field.destination.name == column);
+        field.is_some_and(|field| {
+            self.coupling.base.get(direction.destination(), &field.destination).as_ref() != Some(&field.desired)
+        })
+    }
+}
+
+/// What following up left behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followed {
+    /// Further rows that belong to the pair now, by role.
+    pub companions: BTreeMap<String, Uuid>,
+    /// Destination columns that hold these values now beside the transferred ones; they join the base.
+    pub values: Vec<(&'static str, Value)>,
+}
+
+impl Followed {
+    /// One further row, and nothing else.
+    pub fn companion(role: &str, id: Uuid) -> Self {
+        Self { companions: BTreeMap::from([(role.to_owned(), id)]), values: Vec::new() }
+    }
+}
+
+/// What is special about a mapping.
+#[async_trait]
+pub(crate) trait MappingRules: Send + Sync {
+    /// Source columns read and watched beside the mapped ones.
+    fn source_columns(&self, _direction: Direction) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Destination columns read beside the mapped ones.
+    fn destination_columns(&self, _direction: Direction) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether a coupled record is followed when it leaves the filter by this column, because the rules know what it
+    /// means for the other side.
+    fn follows(&self, _direction: Direction, _column: &str) -> bool {
+        false
+    }
+
+    /// Whether a source record that is untouched means that nothing changed; not where the destination gets values that
+    /// are kept in other rows.
+    fn record_tells_all(&self, _direction: Direction) -> bool {
+        true
+    }
+
+    /// Brings up to date what belongs to no record of the mapping, when a row that names every record changed, and in every
+    /// full synchronization. What the operator should know about it goes into the run's notes.
+    async fn refresh(&self, _installation: &Installation) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
+    /// Whether a record of a side was merged into another and stays behind without a life of its own.
+    fn merged_into(&self, _side: Side, _record: &Record) -> Option<Merged> {
+        None
+    }
+
+    /// Whether a person has put a record of a side out of use, so that it needs no partner.
+    fn is_out_of_use(&self, _side: Side, _record: &Record) -> bool {
+        false
+    }
+
+    /// Whether the key of a new destination record is made up here, so that a clash with another worker's is no fault
+    /// of the record.
+    fn makes_up_keys(&self) -> bool {
+        false
+    }
+
+    /// The key of a Business Central record that a source record claims for itself: its own, or the one a row of Dataverse
+    /// holds of its partner. An uncoupled record takes the place of a deleted one with it.
+    fn claimed_key(&self, mapping: &ActiveMapping, direction: Direction, source: &Record) -> Option<String> {
+        let column = match direction {
+            Direction::ToDataverse => mapping.business_central.label_column.as_deref()?,
+            Direction::FromDataverse => self.partner_key_column()?,
+        };
+        source.get(column).as_text().filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// Column of Dataverse that holds the key of the Business Central record.
+    fn partner_key_column(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the partner of a record is known by at the destination, in words: "the number of the item".
+    fn partner_key(&self, _direction: Direction) -> Option<&'static str> {
+        None
+    }
+
+    /// The key that is unique at the destination and may be changed there: the column it comes from, and its column there,
+    /// which is long enough for all of it.
+    fn unique_column(&self, _direction: Direction) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// Finds destination records that uncoupled source records belong to; one answer per source.
+    async fn match_existing(&self, _context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+        Ok(sources.iter().map(|_| Ok(None)).collect())
+    }
+
+    /// Reads what the records of a batch need.
+    async fn prepare(
+        &self,
+        context: Context<'_>,
+        sources: &[Transferring<'_>],
+    ) -> Result<Box<dyn PreparedRules>, EngineError>;
+
+    /// Records of this mapping that other mappings may refer to without a coupling: their Business Central key (blank
+    /// for the blank code) and their row in Dataverse.
+    async fn standing_pairs(&self, _installation: &Installation) -> Result<Vec<(String, Uuid)>, EngineError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The rules of a mapping, ready for the records of one batch.
+#[async_trait]
+pub(crate) trait PreparedRules: Send + Sync {
+    /// Adds to and corrects what the field rows transferred (the "additional fields" of R144).
+    fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle>;
+
+    /// Takes out fields whose value the destination would refuse, and says of each why; the rest of the record travels.
+    fn leave_behind(&self, _record: Transferring<'_>, _fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
+        Vec::new()
+    }
+
+    /// Destination columns that are written together with another one, because the destination changes them when that
+    /// one alone is written: the one, and the others.
+    fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
+        None
+    }
+
+    /// Does in bulk what must follow the write; one result per record, in order.
+    async fn follow_up(&self, _context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
+        records.iter().map(|_| Ok(Followed::default())).collect()
+    }
+}
+
+/// Rules that add nothing.
+pub(crate) struct NothingPrepared;
+
+#[async_trait]
+impl PreparedRules for NothingPrepared {
+    fn adjust(&self, _record: Transferring<'_>, _fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        Ok(())
+    }
+}
+
+/// Whether other records may refer to a coupling: both of its records exist.
+pub(crate) fn is_usable(coupling: &Coupling) -> bool {
+    coupling.state == CouplingState::Coupled
+}
+
+/// Sets what a destination column should hold, replacing what a row transferred. Unknown columns are the catalogue's
+/// fault and are reported as such.
+pub(crate) fn set(
+    fields: &mut Vec<TransferredField>,
+    table: &Table,
+    column: &str,
+    desired: Value,
+) -> Result<(), DataFailure> {
+    put(fields, table, column, desired, Travel::OneWay)
+}
+
+/// Replaces what a transferred field should hold by a value that says the same.
+pub(crate) fn put_same(fields: &mut [TransferredField], column: &str, same: &Value) {
+    for field in fields.iter_mut().filter(|field| field.destination.name == column) {
+        field.desired = same.clone();
+    }
+}
+
+/// Like [`set`], for values given only to new records.
+pub(crate) fn set_on_create(
+    fields: &mut Vec<TransferredField>,
+    table: &Table,
+    column: &str,
+    desired: Value,
+) -> Result<(), DataFailure> {
+    put(fields, table, column, desired, Travel::OnCreateOnly)
+}
+
+fn put(
+    fields: &mut Vec<TransferredField>,
+    table: &Table,
+    column: &str,
+    desired: Value,
+    travel: Travel,
+) -> Result<(), DataFailure> {
+    if let Some(field) = fields.iter_mut().find(|field| field.destination.name == column) {
+        field.desired = desired;
+        return Ok(());
+    }
+    let destination = table
+        .column(column)
+        .map(Arc::clone)
+        .ok_or_else(|| DataFailure::new(format!("the catalogue's table {} has no column {column}", table.name)))?;
+    fields.push(TransferredField { source: None, destination, desired, travel });
+    Ok(())
+}

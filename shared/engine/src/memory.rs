@@ -1,0 +1,51 @@
+//! What one process remembers, so that it need not ask for it again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use couplet_model::message::Direction;
+use couplet_model::{MappingName, RecordId, RunId};
+use jiff::Timestamp;
+
+/// What one process remembers.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// What the records of a table would be named as partners, by mapping and the direction they were created in.
+    pub partners: tokio::sync::Mutex<HashMap<(MappingName, Direction), Makers>>,
+    /// Runs that the store was seen to know.
+    pub runs: KnownRuns,
+    /// Set when this process has seen that the store belongs to whom the settings lead to.
+    pub owner_is_confirmed: AtomicBool,
+}
+
+/// Records of a table by the id their partner would have.
+pub(crate) struct Makers {
+    /// When they were read.
+    pub read_at: Timestamp,
+    /// The records.
+    pub by_derived_id: Arc<HashMap<RecordId, RecordId>>,
+}
+
+/// Runs remembered by a process; with more, it asks for them again.
+const MOST_KNOWN: usize = 1000;
+
+/// Runs that the store was seen to know, each with its job.
+#[derive(Default)]
+pub(crate) struct KnownRuns(Mutex<HashSet<(String, RunId)>>);
+
+impl KnownRuns {
+    /// Those of these runs that were not seen yet.
+    pub fn unseen(&self, runs: HashSet<(String, RunId)>) -> Vec<(String, RunId)> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.into_iter().filter(|run| !seen.contains(run)).collect()
+    }
+
+    pub fn saw(&self, runs: Vec<(String, RunId)>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() + runs.len() > MOST_KNOWN {
+            seen.clear();
+        }
+        seen.extend(runs);
+    }
+}

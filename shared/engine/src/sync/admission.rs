@@ -1,0 +1,72 @@
+//! Whether a found record takes part at all, and whether anything about it needs work.
+
+use couplet_model::message::{Direction, SyncOptions};
+use couplet_model::outcome::IgnoreReason;
+use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record};
+
+use crate::mappings::installed::InstalledMapping;
+
+/// What a record's first look says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It takes part.
+    Process,
+    /// It is finished here, with this outcome.
+    Settled(Outcome),
+}
+
+/// Judges a source record by filter, coupling and the mapping's rules; pure.
+pub(crate) fn admit(
+    mapping: &InstalledMapping,
+    filter: &Filter,
+    direction: Direction,
+    options: SyncOptions,
+    record: &Record,
+    coupling: Option<&Coupling>,
+) -> Admission {
+    if coupling.is_some_and(|coupling| coupling.skipped) {
+        return Admission::Settled(Outcome::Skipped);
+    }
+    for condition in &filter.conditions {
+        let followed = coupling.is_some() && mapping.rules.follows(direction, &condition.column);
+        // A coupled record has met the condition before: a column that cannot be read now does not put it out.
+        let unknown_counts_as_met = coupling.is_some();
+        if !followed && !condition.holds(record).unwrap_or(unknown_counts_as_met) {
+            let reason = IgnoreReason::OutsideFilter(condition.column.clone());
+            return Admission::Settled(Outcome::Ignored(reason));
+        }
+    }
+    if coupling.is_none() && mapping.only_coupled && !options.create {
+        return Admission::Settled(Outcome::Ignored(IgnoreReason::NotCoupled));
+    }
+    Admission::Process
+}
+
+/// Whether a coupled record is, as far as it is known, exactly what it was when both sides last agreed, or what we wrote to
+/// it since, so that there is nothing to do. What is unknown is no work: it could not be brought across anyway. Nothing can
+/// be said of a record while a write *from* it is not confirmed: also the value that was agreed last may have to travel
+/// again. Never so in a full synchronization, which looks at the destination as well.
+pub(crate) fn is_untouched(
+    mapping: &InstalledMapping,
+    direction: Direction,
+    options: SyncOptions,
+    record: &Record,
+    coupling: Option<&Coupling>,
+) -> bool {
+    let Some(coupling) = coupling else { return false };
+    let is_settled =
+        coupling.state == CouplingState::Coupled && !coupling.failed(direction) && !coupling.awaits(direction);
+    if !mapping.rules.record_tells_all(direction) || options.compares() || !is_settled {
+        return false;
+    }
+    let side = direction.source();
+    let table = mapping.table(side);
+    let rows = mapping.rows(direction).filter_map(|row| match direction {
+        Direction::ToDataverse => row.business_central.as_ref(),
+        Direction::FromDataverse => row.dataverse.as_ref(),
+    });
+    let watched = mapping.rules.source_columns(direction).iter().filter_map(|name| table.column(name));
+    rows.chain(watched).filter_map(|column| Some((column, record.known(&column.name)?))).all(|(column, value)| {
+        coupling.base.get(side, column).as_ref() == Some(value) || coupling.wrote(column, side, value)
+    })
+}

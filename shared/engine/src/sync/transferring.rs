@@ -1,0 +1,322 @@
+//! From a source record to what its destination should hold: constants, lookups, options and plain values of the
+//! mapping's field rows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use couplet_model::catalogue::{Clearing, FieldMapping, Resolution};
+use couplet_model::comparing::{folded, same};
+use couplet_model::decision::{TransferredField, Travel};
+use couplet_model::message::Direction;
+use couplet_model::outcome::{Dependency, FieldNote, Need};
+use couplet_model::table::{Access, Column, FieldType, Side};
+use couplet_model::transfer::convert;
+use couplet_model::{ActiveMapping, MappingName, Record, RecordId, Value};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::facts::OptionLabels;
+use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::{Obstacle, is_usable};
+
+/// Everything the rows of a batch refer to, read in bulk beforehand.
+pub(crate) struct References {
+    /// Resolved records of a mapping by the folded key they are referred to with.
+    by_mapping: HashMap<MappingName, HashMap<String, Value>>,
+    /// Labels of choice columns.
+    labels: BTreeMap<String, OptionLabels>,
+    /// Mappings that do not exist in this installation.
+    absent: BTreeSet<MappingName>,
+}
+
+impl References {
+    /// Reads what the rows of these records refer to.
+    pub async fn read(
+        engine: &Engine,
+        mapping: &ActiveMapping,
+        direction: Direction,
+        sources: &[&Record],
+    ) -> Result<Self, EngineError> {
+        let mut wanted: BTreeMap<MappingName, BTreeSet<String>> = BTreeMap::new();
+        let mut labels = BTreeMap::new();
+        for row in mapping.rows(direction) {
+            match &row.resolution {
+                Resolution::Copy => {}
+                Resolution::Lookup(through) => {
+                    let Some(column) = source_column(row, direction) else { continue };
+                    for name in through {
+                        let keys = wanted.entry(name.clone()).or_default();
+                        keys.extend(sources.iter().filter_map(|source| reference_key(source.get(&column.name))));
+                    }
+                }
+                Resolution::Option(_) => {
+                    let (Some(choice), Some(column)) = (&row.dataverse, source_column(row, direction)) else {
+                        continue;
+                    };
+                    let in_use: Vec<&Value> = sources
+                        .iter()
+                        .map(|source| source.get(&column.name))
+                        .filter(|value| !value.is_null())
+                        .collect();
+                    if in_use.is_empty() {
+                        continue;
+                    }
+                    let suffice =
+                        |labels: &[(i64, String)]| in_use.iter().all(|value| in_options(labels, value).is_some());
+                    let read = engine.installation.option_labels(&mapping.dataverse, &choice.name, suffice).await?;
+                    labels.insert(choice.name.clone(), read);
+                }
+            }
+        }
+        let mut by_mapping = HashMap::new();
+        let mut absent = BTreeSet::new();
+        for (name, keys) in wanted {
+            // A mapping that cannot run couples nothing, as if it were not there.
+            let Ok(target) = engine.mapping(&name) else {
+                absent.insert(name);
+                continue;
+            };
+            let resolved = resolve(engine, target, direction, keys).await?;
+            by_mapping.insert(name, resolved);
+        }
+        Ok(Self { by_mapping, labels, absent })
+    }
+}
+
+/// Resolves keys of one mapping: towards Dataverse codes to rows, from Dataverse rows to codes.
+async fn resolve(
+    engine: &Engine,
+    target: &InstalledMapping,
+    direction: Direction,
+    keys: BTreeSet<String>,
+) -> Result<HashMap<String, Value>, EngineError> {
+    let company = engine.company();
+    let mut resolved = HashMap::new();
+    match direction {
+        Direction::ToDataverse => {
+            let keys: Vec<String> = keys.into_iter().collect();
+            let row = |id| Value::Reference { table: target.dataverse.name.as_str().into(), id };
+            let found = engine.store().couplings_by_key(company, &target.name, &keys).await?;
+            for (key, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
+                resolved.insert(folded(&key), row(coupling.dataverse_id.0));
+            }
+            for (key, id) in target.rules.standing_pairs(&engine.installation).await? {
+                resolved.insert(folded(&key), row(id));
+            }
+        }
+        Direction::FromDataverse => {
+            let ids: Vec<RecordId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+            let found = engine.store().couplings_by_id(company, &target.name, Side::Dataverse, &ids).await?;
+            for (id, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
+                if let Some(key) = coupling.key {
+                    resolved.insert(folded(&id.to_string()), Value::text(key));
+                }
+            }
+            // The last pair of a row wins: Business Central shows a blank currency as the local code, and takes it back
+            // as blank.
+            for (key, id) in target.rules.standing_pairs(&engine.installation).await? {
+                resolved.insert(folded(&id.to_string()), Value::text(key));
+            }
+        }
+    }
+    Ok(resolved)
+}
+
+/// What the rows of a mapping make of one source record.
+#[derive(Debug, Default)]
+pub(crate) struct Transferred {
+    /// What the destination should hold.
+    pub fields: Vec<TransferredField>,
+    /// Fields that stay behind.
+    pub notes: Vec<FieldNote>,
+    /// What brings the record back once it is coupled, although the rest of it travels now.
+    pub missing: Option<Need>,
+}
+
+/// What becomes of the value of a row.
+enum Resolved {
+    /// It is transferred.
+    Value(Value),
+    /// The destination is left alone.
+    Decline,
+    /// It stays behind.
+    Left(FieldNote, Option<Need>),
+}
+
+/// What the rows of a mapping make of one source record.
+pub(crate) fn transfer(
+    mapping: &ActiveMapping,
+    direction: Direction,
+    references: &References,
+    source: &Record,
+) -> Result<Transferred, Obstacle> {
+    let mut transferred = Transferred::default();
+    for row in mapping.rows(direction) {
+        let Some(destination) = destination_column(row, direction) else { continue };
+        // Table names beside lookups are implied by the lookup, read-only columns are the system's own business, and
+        // columns that only an update may set are left to the rules.
+        if destination.field == FieldType::EntityName || matches!(destination.access, Access::Read | Access::Modify) {
+            continue;
+        }
+        let value = match &row.constant {
+            Some(constant) => constant.clone(),
+            None => {
+                let Some(column) = source_column(row, direction) else { continue };
+                // Unknown is not blank: the row leaves the destination alone.
+                let Some(value) = source.known(&column.name) else { continue };
+                match resolved(row, references, column, value)? {
+                    Resolved::Value(value) => value,
+                    Resolved::Decline => continue,
+                    Resolved::Left(note, missing) => {
+                        transferred.notes.push(note);
+                        transferred.missing = transferred.missing.or(missing);
+                        continue;
+                    }
+                }
+            }
+        };
+        if row.clearing == Clearing::Never && value.is_null() {
+            continue;
+        }
+        let Some(desired) = convert(&value, &destination.field) else {
+            // The destination keeps what it has (R139).
+            if let Some(column) = source_column(row, direction) {
+                transferred.notes.push(not_convertible(column, &value, destination));
+            }
+            continue;
+        };
+        transferred.fields.push(TransferredField {
+            source: source_column(row, direction).cloned(),
+            destination: std::sync::Arc::clone(destination),
+            desired,
+            travel: match destination.access {
+                Access::Insert => Travel::OnCreateOnly,
+                _ if mapping.is_both_ways(row) => Travel::BothWays,
+                _ => Travel::OneWay,
+            },
+        });
+    }
+    Ok(transferred)
+}
+
+fn not_convertible(column: &Column, value: &Value, destination: &Column) -> FieldNote {
+    FieldNote::left(
+        column.caption.clone(),
+        Some(&column.name),
+        format!(
+            "{} \"{value}\" is not a {}: {} keeps what it has; correct the value",
+            column.caption, destination.field, destination.caption
+        ),
+    )
+}
+
+/// The value a row transfers.
+fn resolved(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Result<Resolved, Obstacle> {
+    match &row.resolution {
+        Resolution::Copy => Ok(Resolved::Value(value.clone())),
+        Resolution::Option(_) => Ok(option(row, references, column, value)),
+        Resolution::Lookup(through) => {
+            let key = reference_key(value).unwrap_or_default();
+            let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&folded(&key)).cloned());
+            if let Some(found) = found {
+                return Ok(Resolved::Value(found));
+            }
+            // No mapping couples such records here: the row declines instead of failing the record (D17), and a blank
+            // says as little about the other side as a value does.
+            let Some(mapping) = through.iter().find(|name| !references.absent.contains(*name)) else {
+                return Ok(Resolved::Decline);
+            };
+            if value.is_null() {
+                return Ok(Resolved::Value(Value::Null));
+            }
+            let side = if value.as_guid().is_some() { Side::Dataverse } else { Side::BusinessCentral };
+            let missing = Need {
+                dependency: Dependency { mapping: mapping.clone(), side, key },
+                field: column.caption.clone(),
+                value: value.to_string(),
+            };
+            if row.travels_without {
+                return Ok(without(column, value, missing));
+            }
+            if row.clearing == Clearing::OnFailure {
+                return Ok(Resolved::Value(Value::Null));
+            }
+            Err(Obstacle::Wait(missing))
+        }
+    }
+}
+
+/// The destination can do without what a field refers to: it keeps what it has, or starts with its default, until the
+/// record is coupled (U11). A row of a table that this mapping does not pair, such as a team that owns an account, has no
+/// partner to wait for.
+fn without(column: &Column, value: &Value, missing: Need) -> Resolved {
+    let caption = &column.caption;
+    if let Value::Reference { table, .. } = value
+        && &**table == "team"
+    {
+        return Resolved::Decline;
+    }
+    let message = format!(
+        "{caption} \"{value}\" is not coupled by {}: the other side keeps what it has, or its default, until it is; couple the record \
+         or enter another value",
+        missing.dependency.mapping
+    );
+    Resolved::Left(FieldNote::left(caption.clone(), Some(&column.name), message), Some(missing))
+}
+
+/// Options are coupled by their labels: a code is the option of the same label (R154, R155).
+fn option(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Resolved {
+    if value.is_null() {
+        return Resolved::Value(Value::Null);
+    }
+    let labels = row.dataverse.as_ref().and_then(|column| references.labels.get(&column.name));
+    let labels = labels.map_or(&[][..], |labels| labels.as_slice());
+    let found = in_options(labels, value);
+    match found {
+        Some(found) => Resolved::Value(found),
+        None if row.clearing == Clearing::OnFailure => Resolved::Value(Value::Null),
+        None => {
+            let choice = row.dataverse.as_ref().map_or("", |column| column.name.as_str());
+            let message = format!(
+                "{} {value} must be coupled in Dataverse (EE17): add an option with that label to the choice {choice}, or clear the field",
+                column.caption
+            );
+            Resolved::Left(FieldNote::left(column.caption.clone(), Some(&column.name), message), None)
+        }
+    }
+}
+
+/// The label of an option number, or the number of the option whose label is a code.
+fn in_options(labels: &[(i64, String)], value: &Value) -> Option<Value> {
+    match value {
+        Value::Int(number) => {
+            labels.iter().find(|(option, _)| option == number).map(|(_, label)| Value::text(label.clone()))
+        }
+        other => {
+            let code = other.to_string();
+            labels.iter().find(|(_, label)| same(label.trim(), code.trim())).map(|(number, _)| Value::Int(*number))
+        }
+    }
+}
+
+/// How a record is referred to: by code or number, or by the id of its row.
+fn reference_key(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Guid(id) | Value::Reference { id, .. } => Some(id.to_string()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn source_column(row: &FieldMapping, direction: Direction) -> Option<&std::sync::Arc<Column>> {
+    match direction {
+        Direction::ToDataverse => row.business_central.as_ref(),
+        Direction::FromDataverse => row.dataverse.as_ref(),
+    }
+}
+
+fn destination_column(row: &FieldMapping, direction: Direction) -> Option<&std::sync::Arc<Column>> {
+    match direction {
+        Direction::ToDataverse => row.dataverse.as_ref(),
+        Direction::FromDataverse => row.business_central.as_ref(),
+    }
+}

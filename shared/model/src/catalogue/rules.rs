@@ -1,0 +1,53 @@
+//! Which rules an entry of the catalogue is synchronized by, beyond its field rows.
+
+use serde::{Deserialize, Serialize};
+
+/// The rules of an entry. Entries of one name that exclude each other name different rules where they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RulesId {
+    /// Person contacts of companies.
+    Contacts,
+    /// Transaction currencies with their exchange rates.
+    Currencies,
+    /// Customer price groups as price lists.
+    CustomerPriceGroups,
+    /// Customers as accounts.
+    Customers,
+    /// Units of items in the unit groups of these.
+    ItemUnits,
+    /// Items as products.
+    Items,
+    /// Opportunities.
+    Opportunities,
+    /// Codes as options of a choice column.
+    Options,
+    /// Lines of posted invoices.
+    PostedInvoiceLines,
+    /// Posted invoices.
+    PostedInvoices,
+    /// Lines of price lists.
+    PriceListLines,
+    /// Price lists.
+    PriceLists,
+    /// Units of resources in the unit groups of these.
+    ResourceUnits,
+    /// Resources as products.
+    Resources,
+    /// Lines of sales orders.
+    SalesOrderLines,
+    /// Sales orders that travel both ways.
+    SalesOrdersBothWays,
+    /// Sales orders that travel to Dataverse only.
+    SalesOrdersToDataverse,
+    /// Users as salespeople.
+    Salespeople,
+    /// Sales prices as lines of price lists.
+    SalesPrices,
+    /// Unit groups of items and resources.
+    UnitGroups,
+    /// Units of measure as unit groups of one unit.
+    UnitsOfMeasure,
+    /// Vendors as accounts.
+    Vendors,
+}
