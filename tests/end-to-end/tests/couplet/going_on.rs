@@ -81,7 +81,10 @@ async fn a_first_load_larger_than_an_invocation_goes_on_page_by_page() {
     let (last, invocations) = to_the_end(&world, first).await;
 
     assert_eq!((last.status, last.run), (RunStatus::Done, run));
-    assert!(invocations >= 6, "14 items are five pages of three, and products follow; it took {invocations} invocations");
+    assert!(
+        invocations >= 6,
+        "14 items are five pages of three, and products follow; it took {invocations} invocations"
+    );
     assert!(has_cursor(&world, Direction::ToDataverse).await && has_cursor(&world, Direction::FromDataverse).await);
     all_is_home(&world, run).await;
     let stored = world.run_of(ITEMS, run).await;
