@@ -6,22 +6,16 @@ mod command;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
+use business_central_simulator::{BusinessCentralSimulator, DemoSize};
 use command::Workplace;
-use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use couplet_worlds::Systems;
+use dataverse_simulator::DataverseSimulator;
 use serde_json::json;
 
 /// Both systems, with customers and thirty items.
 async fn systems() -> (BusinessCentralSimulator, DataverseSimulator) {
-    let size = DemoSize { items: 30, customers: 6, ..DemoSize::default() };
-    let options = BusinessCentralOptions { demo: Some(size), ..Default::default() };
-    let business_central = BusinessCentralSimulator::start(options).await.expect("a system");
-    let dataverse = DataverseOptions {
-        company_id: business_central.company_id(),
-        company_name: business_central.company_name(),
-        ..Default::default()
-    };
-    (business_central, DataverseSimulator::start(dataverse).await.expect("a system"))
+    let systems = Systems::start(DemoSize { items: 30, customers: 6, ..DemoSize::default() }).await;
+    (systems.business_central, systems.dataverse)
 }
 
 /// Starts the command and lets it go on.
@@ -40,12 +34,11 @@ fn terminate(child: &Child) {
     assert!(told.success());
 }
 
-/// Waits for something to become true, as long as a test may take.
+/// Looks until something is true, as long as a test may take. What is looked at takes its time: a call of the command.
 fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_true() {
         assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -55,7 +48,10 @@ async fn f14_sigterm_ends_serve_in_order_like_ctrl_c() {
     let workplace = Workplace::at(&business_central, &dataverse);
     let serving = started(&workplace, &["serve"]);
     let begun = business_central.requests();
-    until("it works", || business_central.requests() > begun + 3 && workplace.has("data/couplet.db"));
+    until("it works", || {
+        let jobs = workplace.couplet(&["jobs"]);
+        jobs.code == 0 && business_central.requests() > begun + 3 && workplace.has("data/couplet.db")
+    });
     terminate(&serving);
     let ended = serving.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));

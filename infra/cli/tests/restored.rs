@@ -2,22 +2,15 @@
 
 mod command;
 
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
+use business_central_simulator::DemoSize;
 use command::Workplace;
-use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use couplet_worlds::Systems;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f12_a_restored_system_stops_the_command_until_resume_says_which_side_is_right() {
     let size = DemoSize { items: 5, customers: 4, ..DemoSize::default() };
-    let options = BusinessCentralOptions { demo: Some(size), ..Default::default() };
-    let business_central = BusinessCentralSimulator::start(options).await.expect("a system");
-    let options = DataverseOptions {
-        company_id: business_central.company_id(),
-        company_name: business_central.company_name(),
-        ..Default::default()
-    };
-    let dataverse = DataverseSimulator::start(options).await.expect("a system");
+    let Systems { business_central, dataverse } = Systems::start(size).await;
     let workplace = Workplace::at(&business_central, &dataverse);
     for job in ["CURRENCY", "CUSTOMER"] {
         assert_eq!(workplace.couplet(&["run", job, "--full"]).code, 0);

@@ -4,9 +4,10 @@ mod aws;
 mod command;
 
 use aws::{Aws, Calls, FORBIDDEN, STACK};
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
+use business_central_simulator::BusinessCentralSimulator;
 use command::{Ended, Workplace};
-use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use couplet_worlds::Systems;
+use dataverse_simulator::DataverseSimulator;
 use serde_json::{Value, json};
 
 struct World {
@@ -19,10 +20,7 @@ struct World {
 impl World {
     async fn start() -> Self {
         let size = business_central_simulator::DemoSize { items: 8, customers: 3, ..Default::default() };
-        let options = BusinessCentralOptions { demo: Some(size), ..Default::default() };
-        let business_central = BusinessCentralSimulator::start(options).await.expect("a system");
-        let options = DataverseOptions { company_id: business_central.company_id(), ..Default::default() };
-        let dataverse = DataverseSimulator::start(options).await.expect("a system");
+        let Systems { business_central, dataverse } = Systems::start(size).await;
         let aws = Aws::start(&business_central, &dataverse).await;
         Self { business_central, _dataverse: dataverse, aws, workplace: Workplace::empty() }
     }

@@ -2,23 +2,16 @@
 
 mod command;
 
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
+use business_central_simulator::{BusinessCentralSimulator, DemoSize};
 use command::Workplace;
-use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use couplet_worlds::Systems;
+use dataverse_simulator::DataverseSimulator;
 use serde_json::json;
 
+/// Both systems, with customers and thirty items.
 async fn systems() -> (BusinessCentralSimulator, DataverseSimulator) {
-    let business_central = BusinessCentralOptions {
-        demo: Some(business_central_simulator::DemoSize { items: 30, customers: 6, ..Default::default() }),
-        ..Default::default()
-    };
-    let business_central = BusinessCentralSimulator::start(business_central).await.expect("a system");
-    let dataverse = DataverseOptions {
-        company_id: business_central.company_id(),
-        company_name: business_central.company_name(),
-        ..Default::default()
-    };
-    (business_central, DataverseSimulator::start(dataverse).await.expect("a system"))
+    let systems = Systems::start(DemoSize { items: 30, customers: 6, ..DemoSize::default() }).await;
+    (systems.business_central, systems.dataverse)
 }
 
 #[tokio::test(flavor = "multi_thread")]

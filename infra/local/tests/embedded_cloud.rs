@@ -1,62 +1,23 @@
 //! The embedded cloud without either system: what becomes of messages, and of data a killed process left behind.
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, Messages, recover};
-use couplet_model::ids::{CompanyId, MappingName, RunId};
+use couplet_model::ids::{MappingName, RunId};
 use couplet_model::job::{JobState, Run, RunState, Trigger};
 use couplet_model::message::Direction;
 use couplet_model::outcome::Counters;
-use couplet_model::switches::Switches;
 use couplet_model::system::{Cursor, Position};
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
-use couplet_runtime::configuration::{
-    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
-};
-use couplet_runtime::{Application, wiring};
+use couplet_runtime::{Application, Settings, wiring};
 use couplet_store::{Ended, Holder, LeaseResult, Store};
+use couplet_worlds::settings_to_nowhere;
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
-
-/// Settings that lead to no system at all.
-fn settings() -> Settings {
-    let credentials = || Credentials {
-        authority: "http://127.0.0.1:1".to_owned(),
-        tenant: "tenant".to_owned(),
-        client_id: "client".to_owned(),
-        client_secret: "secret".into(),
-    };
-    Settings {
-        company: CompanyId(Uuid::from_u128(1)),
-        data: PathBuf::new(),
-        catalogue: None,
-        switches: Switches::default(),
-        business_central: BusinessCentralSection {
-            url: "http://127.0.0.1:1/v2.0/tenant/Production".to_owned(),
-            credentials: credentials(),
-            companion: true,
-            concurrency: 5,
-            page_size: 20_000,
-            ca_file: None,
-        },
-        dataverse: DataverseSection {
-            url: "http://127.0.0.1:1".to_owned(),
-            credentials: credentials(),
-            concurrency: 8,
-            page_size: 5_000,
-            ca_file: None,
-        },
-        cloud: CloudSection { first_retry_seconds: 1, ..CloudSection::default() },
-        retention: RetentionSection { runs_days: 30, errors_days: 30 },
-        limits: Limits::default(),
-    }
-}
 
 #[tokio::test]
 async fn a_message_nobody_can_read_ends_as_a_dead_letter_and_holds_nobody_up() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
     let mut application = Application::new(&settings, cloud.services()).unwrap();
     application.retries.first = Duration::ZERO;
@@ -82,7 +43,7 @@ async fn a_message_nobody_can_read_ends_as_a_dead_letter_and_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_task_for_a_run_that_is_over_is_done_without_a_trace() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
     let application = Application::new(&settings, cloud.services()).unwrap();
     let services = cloud.services();
@@ -96,7 +57,7 @@ async fn a_task_for_a_run_that_is_over_is_done_without_a_trace() {
 
 #[tokio::test]
 async fn an_empty_queue_is_drained_at_once() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
     let application = Application::new(&settings, cloud.services()).unwrap();
     let source = EventSource::new(cloud, application, EventSourceOptions::default());
@@ -142,7 +103,7 @@ async fn interrupted_on(cloud: &EmbeddedCloud, settings: &Settings, trigger: Tri
 
 #[tokio::test]
 async fn records_lost_with_a_killed_process_are_read_again() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let (_cloud, store, run) = interrupted(&settings, Trigger::Full).await;
     store.run_found(settings.company, JOB, run, Timestamp::now(), None).await.unwrap();
 
@@ -160,7 +121,7 @@ async fn records_lost_with_a_killed_process_are_read_again() {
 
 #[tokio::test]
 async fn a_killed_process_does_not_block_its_job() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let (_cloud, store, _) = interrupted(&settings, Trigger::Schedule).await;
     recover(&store, settings.company, Messages::Lost).await.unwrap();
     let job = store.job(settings.company, JOB).await.unwrap().unwrap();
@@ -174,7 +135,7 @@ async fn a_killed_process_does_not_block_its_job() {
 
 #[tokio::test]
 async fn a_run_that_ended_well_is_left_alone() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let cloud = EmbeddedCloud::in_memory(&settings).await.unwrap();
     let (store, run) = interrupted_on(&cloud, &settings, Trigger::Schedule, 0).await;
     let now = Timestamp::now();
@@ -188,7 +149,7 @@ async fn a_run_that_ended_well_is_left_alone() {
 
 /// What is left in both queues of a folder, in the order of sending.
 async fn left(folder: &std::path::Path) -> (u64, Vec<String>) {
-    let cloud = EmbeddedCloud::on_file(&folder.join("couplet.db"), &settings()).await.unwrap();
+    let cloud = EmbeddedCloud::on_file(&folder.join("couplet.db"), &settings_to_nowhere()).await.unwrap();
     let services = cloud.services();
     let mut bodies = Vec::new();
     for url in [&services.queue_url, &services.tasks_queue_url] {
@@ -203,7 +164,7 @@ async fn left(folder: &std::path::Path) -> (u64, Vec<String>) {
 #[tokio::test]
 async fn f21_messages_outlive_the_process_until_they_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
-    let cloud = EmbeddedCloud::on_file(&folder.path().join("couplet.db"), &settings()).await.unwrap();
+    let cloud = EmbeddedCloud::on_file(&folder.path().join("couplet.db"), &settings_to_nowhere()).await.unwrap();
     let services = cloud.services();
     let sqs = &services.sqs;
     for body in ["done", "under way", "gone in a batch", "untouched"] {
@@ -243,7 +204,7 @@ async fn f21_messages_outlive_the_process_until_they_are_deleted() {
 
 #[tokio::test]
 async fn f21_a_folder_that_kept_no_messages_is_read_again_once() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("couplet.db");
     let open = || async { EmbeddedCloud::on_file(&file, &settings).await.unwrap() };

@@ -78,7 +78,7 @@ async fn a_storm_of_429_is_waited_out_together() {
     let creates = account_creates(20);
     let feed = world.feed(&accounts, &["name"], Resume::Everything);
     let (feed, outcomes) = futures_util::future::join(feed, world.write(&accounts, &creates)).await;
-    assert!(feed.changes.len() >= 10);
+    assert!((10..=30).contains(&feed.changes.len()), "those that were there, and perhaps some of the new ones");
     assert_eq!(failures(&outcomes), []);
     assert!(begun.elapsed() >= Duration::from_secs(1) && begun.elapsed() < Duration::from_secs(3));
     assert_eq!(world.client.throttled(), 2);
@@ -143,7 +143,7 @@ async fn write_until_done(world: &world::World, writes: &[Write]) {
 #[tokio::test]
 async fn random_faults_neither_lose_nor_duplicate() {
     let rates =
-        FaultRates { unavailable: 100, deadlock: 100, cut_before: 100, cut_after: 100, ..FaultRates::default() };
+        FaultRates { unavailable: 150, deadlock: 150, cut_before: 150, cut_after: 150, ..FaultRates::default() };
     for seed in 1..4 {
         let world = world().await;
         world.simulator.faults().bulk_unsupported("account", seed == 2);
@@ -153,6 +153,8 @@ async fn random_faults_neither_lose_nor_duplicate() {
             .map(|number| Write::update(id(number), None, values(&[("name", Value::text(format!("U{number}")))])))
             .collect();
         write_until_done(&world, &updates).await;
+        let disturbed = world.simulator.request_log().iter().filter(|entry| matches!(entry.status, 0 | 500..)).count();
+        assert!(disturbed > 0, "seed {seed} disturbs nothing");
         assert_eq!(world.simulator.count("account"), 120);
         assert!((0..120).all(|number| world.account(id(number))["name"] == format!("U{number}")));
         // Without ids: what is said to be written is there, and nothing is there twice that is said to be written.

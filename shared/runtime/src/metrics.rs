@@ -83,8 +83,12 @@ struct Target {
 impl Metrics {
     /// To standard output, if the environment names a namespace.
     pub fn of_environment(clock: &Clock) -> Self {
-        match std::env::var(VARIABLE) {
-            Ok(namespace) if !namespace.trim().is_empty() => Self::to(namespace, clock.clone(), |line| {
+        Self::of_namespace(std::env::var(VARIABLE).ok(), clock)
+    }
+
+    fn of_namespace(namespace: Option<String>, clock: &Clock) -> Self {
+        match namespace {
+            Some(namespace) if !namespace.trim().is_empty() => Self::to(namespace, clock.clone(), |line| {
                 // A line nobody takes is no reason to fail.
                 let _ = writeln!(std::io::stdout().lock(), "{line}");
             }),
@@ -195,12 +199,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_without_a_namespace() {
-        Metrics::default().tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
+    fn what_is_told_goes_to_the_place_of_all_clones_once() {
         let told = Arc::new(std::sync::Mutex::new(0));
         let count = Arc::clone(&told);
         let metrics = Metrics::to("Couplet", Clock::default(), move |_| *count.lock().expect("nobody panics") += 1);
         metrics.tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
-        assert_eq!(*told.lock().expect("nobody panics"), 1);
+        metrics.clone().tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
+        metrics.tell(("Job", "CUSTOMER"), &[Metric::durations("Lag", vec![])], &[]);
+        assert_eq!(*told.lock().expect("nobody panics"), 2);
+    }
+
+    #[test]
+    fn nothing_is_measured_without_a_namespace() {
+        for (namespace, measures) in [(None, false), (Some(""), false), (Some(" \t"), false), (Some("Couplet"), true)] {
+            assert_eq!(
+                Metrics::of_namespace(namespace.map(str::to_owned), &Clock::default()).0.is_some(),
+                measures,
+                "{namespace:?}"
+            );
+        }
     }
 }

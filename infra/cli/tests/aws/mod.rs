@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -358,6 +357,5 @@ async fn apply(application: Application) {
             let request = cloud.sqs.delete_message().queue_url(&cloud.queue_url).receipt_handle(receipt);
             request.send().await.expect("deleted");
         }
-        tokio::time::sleep(Duration::ZERO).await;
     }
 }

@@ -1,37 +1,23 @@
 //! A simulated Business Central and a client of it.
-#![allow(clippy::unwrap_used, dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unused_imports)]
 
 use std::sync::Arc;
 
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
-use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
+use couplet_business_central::BusinessCentralClient;
 use couplet_model::catalogue::Catalogue;
-use couplet_model::ids::{CompanyId, RecordId};
-use couplet_model::record::{Change, Record, Values};
-use couplet_model::system::{ChangePage, ChangesQuery, Cursor, NextPage, Resume, System, SystemError, Write, Written};
+use couplet_model::ids::RecordId;
+use couplet_model::record::{Change, Record};
+use couplet_model::system::{Cursor, Resume, System, SystemError, Write, Written};
 use couplet_model::{Filter, Table, Value};
-use jiff::SignedDuration;
+pub use couplet_worlds::{NOTHING, business_central_settings as settings, columns, values};
 use uuid::Uuid;
-
-/// Short, so that a test need not outwait it.
-pub const LOOK_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 pub struct World {
     pub simulator: BusinessCentralSimulator,
     pub client: BusinessCentralClient,
     catalogue: Catalogue,
 }
-
-pub const NOTHING: DemoSize = DemoSize {
-    items: 0,
-    blocked_items: 0,
-    customers: 0,
-    vendors: 0,
-    contacts: 0,
-    resources: 0,
-    blocked_resources: 0,
-    salesperson_codes: false,
-};
 
 pub async fn world(demo: DemoSize) -> World {
     world_with(BusinessCentralOptions { demo: Some(demo), manual_numbers: true, ..BusinessCentralOptions::default() })
@@ -42,12 +28,6 @@ pub async fn world_with(options: BusinessCentralOptions) -> World {
     let simulator = BusinessCentralSimulator::start(options).await.unwrap();
     let client = BusinessCentralClient::new(settings(&simulator)).unwrap();
     World { simulator, client, catalogue: Catalogue::embedded().unwrap() }
-}
-
-pub fn settings(simulator: &BusinessCentralSimulator) -> BusinessCentralSettings {
-    let (tenant, client_id, secret) = simulator.credentials();
-    let company = CompanyId(simulator.company_id());
-    BusinessCentralSettings::new(simulator.url(), simulator.authority(), tenant, client_id, secret, company)
 }
 
 impl World {
@@ -74,19 +54,9 @@ impl World {
         filter: &Filter,
         from: Resume,
     ) -> (Vec<Change>, usize, Cursor) {
-        let columns = columns(names);
-        let query = ChangesQuery { table, columns: &columns, filter, look_back: LOOK_BACK };
-        let (mut changes, mut pages, mut from) = (Vec::new(), 0, from);
-        loop {
-            let ChangePage { changes: more, next, note } = self.client.changes(&query, from).await.unwrap();
-            assert_eq!(note, None);
-            changes.extend(more);
-            pages += 1;
-            match next {
-                NextPage::More(token) => from = Resume::Page(token),
-                NextPage::Done(cursor) => return (changes, pages, cursor),
-            }
-        }
+        let feed = couplet_worlds::feed(&self.client, table, names, filter, from).await.unwrap();
+        assert!(feed.notes.iter().all(Option::is_none), "{:?}", feed.notes);
+        (feed.changes, feed.pages, feed.cursor)
     }
 
     pub async fn fetch(&self, table: &Table, ids: &[RecordId], names: &[&str]) -> Vec<Record> {
@@ -100,14 +70,6 @@ impl World {
     pub async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
         self.client.write(table, writes).await
     }
-}
-
-pub fn columns(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-pub fn values(values: &[(&str, Value)]) -> Values {
-    values.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
 }
 
 pub fn id(number: u128) -> RecordId {

@@ -1,54 +1,23 @@
 //! A simulated Dataverse and a client of it.
-#![allow(clippy::unwrap_used, dead_code, missing_docs)]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unused_imports)]
 
 use std::sync::Arc;
 
-use couplet_dataverse::{DataverseClient, DataverseSettings};
+use couplet_dataverse::DataverseClient;
 use couplet_model::catalogue::Catalogue;
 use couplet_model::ids::RecordId;
-use couplet_model::record::{Change, Record, Values};
-use couplet_model::system::{ChangePage, ChangesQuery, Cursor, NextPage, Resume, System, SystemError, Write, Written};
+use couplet_model::record::Record;
+use couplet_model::system::{Resume, System, SystemError, Write, Written};
 use couplet_model::{Filter, Table, Value};
+pub use couplet_worlds::{Feed, LOOK_BACK, columns, dataverse_settings as settings, failures, values};
 use dataverse_simulator::{DataverseOptions, DataverseSimulator};
-use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
-
-/// Short, so that a test need not outwait it.
-pub const LOOK_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 pub struct World {
     pub simulator: DataverseSimulator,
     pub client: DataverseClient,
     pub catalogue: Catalogue,
-}
-
-/// A whole feed that was read.
-pub struct Feed {
-    pub changes: Vec<Change>,
-    pub pages: usize,
-    pub notes: Vec<Option<String>>,
-    pub cursor: Cursor,
-}
-
-impl Feed {
-    pub fn upserted(&self) -> Vec<&Record> {
-        let mut records = Vec::new();
-        for change in &self.changes {
-            if let Change::Upserted(record) = change {
-                records.push(record);
-            }
-        }
-        records
-    }
-
-    pub fn deleted(&self) -> Vec<RecordId> {
-        let id = |change: &Change| match change {
-            Change::Upserted(_) => None,
-            Change::Deleted(id) => Some(*id),
-        };
-        self.changes.iter().filter_map(id).collect()
-    }
 }
 
 pub async fn world() -> World {
@@ -60,11 +29,6 @@ pub async fn world_with(options: DataverseOptions) -> World {
     let catalogue = Catalogue::embedded().unwrap();
     let client = DataverseClient::new(settings(&simulator), catalogue.dataverse_entity_sets()).unwrap();
     World { simulator, client, catalogue }
-}
-
-pub fn settings(simulator: &DataverseSimulator) -> DataverseSettings {
-    let (tenant, client_id, secret) = simulator.credentials();
-    DataverseSettings::new(simulator.url(), simulator.authority(), tenant, client_id, secret)
 }
 
 impl World {
@@ -95,18 +59,7 @@ impl World {
     }
 
     pub async fn filtered_feed(&self, table: &Table, names: &[&str], filter: &Filter, from: Resume) -> Feed {
-        let columns = columns(names);
-        let query = ChangesQuery { table, columns: &columns, filter, look_back: LOOK_BACK };
-        let (mut changes, mut notes, mut from) = (Vec::new(), Vec::new(), from);
-        loop {
-            let ChangePage { changes: more, next, note } = self.client.changes(&query, from).await.unwrap();
-            changes.extend(more);
-            notes.push(note);
-            match next {
-                NextPage::More(token) => from = Resume::Page(token),
-                NextPage::Done(cursor) => return Feed { changes, pages: notes.len(), notes, cursor },
-            }
-        }
+        couplet_worlds::feed(&self.client, table, names, filter, from).await.unwrap()
     }
 
     pub async fn fetch(&self, table: &Table, ids: &[RecordId], names: &[&str]) -> Vec<Record> {
@@ -132,14 +85,6 @@ impl World {
     }
 }
 
-pub fn columns(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-pub fn values(values: &[(&str, Value)]) -> Values {
-    values.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
-}
-
 pub fn id(number: u128) -> RecordId {
     RecordId(Uuid::from_u128(0xda_0000 + number))
 }
@@ -151,9 +96,4 @@ pub fn account_creates(count: u128) -> Vec<Write> {
         Write::create(Some(id(number)), values)
     };
     (0..count).map(create).collect()
-}
-
-pub fn failures(outcomes: &[Result<Written, SystemError>]) -> Vec<(usize, SystemError)> {
-    let failure = |(place, outcome): (usize, &Result<Written, SystemError>)| Some((place, outcome.clone().err()?));
-    outcomes.iter().enumerate().filter_map(failure).collect()
 }

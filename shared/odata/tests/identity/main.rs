@@ -14,6 +14,7 @@ use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
 use couplet_odata::{ClientSecret, Identity, IdentitySettings, Repeat, Request};
 use reqwest::Method;
+use tokio::sync::Barrier;
 
 use crate::server::{Answer, INVALID_CLIENT, Server};
 
@@ -237,7 +238,7 @@ async fn a_system_that_is_not_there_is_unreachable_and_costs_no_request() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_by_the_deadline_is_late_and_says_nothing_about_its_size() {
-    let (server, url) = Server::start(&[Answer::Slow(Duration::from_secs(30))]).await;
+    let (server, url) = Server::start(&[Answer::Never]).await;
     let identity = identity(&url, 1);
     identity.set_deadline(Some(Instant::now() + Duration::from_millis(300)));
     let error = identity.send(&read(&url)).await.unwrap_err();
@@ -247,8 +248,9 @@ async fn an_answer_that_does_not_come_by_the_deadline_is_late_and_says_nothing_a
 
 #[tokio::test]
 async fn no_more_requests_run_at_once_than_the_gate_admits() {
-    let (server, url) = Server::start(&vec![Answer::Slow(Duration::from_millis(20)); 15]).await;
+    // Each is answered when three of them have come.
+    let three = Arc::new(Barrier::new(3));
+    let (server, url) = Server::start(&vec![Answer::Together(three); 15]).await;
     assert_eq!(together(&identity(&url, 3), &url, 15).await, [200; 15]);
-    let most = server.most_running.load(Ordering::SeqCst);
-    assert!(most <= 3, "{most} at once");
+    assert_eq!(server.most_running.load(Ordering::SeqCst), 3);
 }

@@ -15,9 +15,21 @@ use crate::{identity_with, read, together};
 /// A keeper whose secret, or failure, the test changes.
 struct Keeper {
     answer: Mutex<Result<&'static str, KeeperError>>,
-    takes: Duration,
+    takes: Takes,
     reads: AtomicUsize,
 }
+
+/// How long a reading takes.
+#[derive(Clone, Copy)]
+enum Takes {
+    NoTime,
+    /// As long as everybody who could ask in the meantime needs to do so.
+    AWhile,
+    ForEver,
+}
+
+/// More often than tasks of a test give way to each other before they wait for the reading.
+const WHILE: usize = 1000;
 
 struct Door(Arc<Keeper>);
 
@@ -25,20 +37,28 @@ struct Door(Arc<Keeper>);
 impl SecretKeeper for Door {
     async fn read(&self) -> Result<SecretString, KeeperError> {
         self.0.reads.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(self.0.takes).await;
+        match self.0.takes {
+            Takes::NoTime => {}
+            Takes::AWhile => {
+                for _ in 0..WHILE {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Takes::ForEver => std::future::pending().await,
+        }
         self.0.answer.lock().unwrap().clone().map(SecretString::from)
     }
 }
 
 impl Keeper {
-    fn of(answer: Result<&'static str, KeeperError>, takes: Duration) -> (Arc<Self>, ClientSecret) {
+    fn of(answer: Result<&'static str, KeeperError>, takes: Takes) -> (Arc<Self>, ClientSecret) {
         let keeper = Arc::new(Self { answer: Mutex::new(answer), takes, reads: AtomicUsize::new(0) });
         let secret = ClientSecret::kept(Door(Arc::clone(&keeper)));
         (keeper, secret)
     }
 
     fn with(secret: &'static str) -> (Arc<Self>, ClientSecret) {
-        Self::of(Ok(secret), Duration::ZERO)
+        Self::of(Ok(secret), Takes::NoTime)
     }
 
     fn now_gives(&self, answer: Result<&'static str, KeeperError>) {
@@ -70,7 +90,7 @@ async fn a_kept_secret_is_read_once_and_only_when_the_first_token_is_needed() {
 #[tokio::test]
 async fn two_applications_with_one_secret_read_it_once_even_at_the_same_time() {
     let (server, url) = Server::start(&[]).await;
-    let (keeper, secret) = Keeper::of(Ok("first"), Duration::from_millis(20));
+    let (keeper, secret) = Keeper::of(Ok("first"), Takes::AWhile);
     let (one, other) = (identity_with(&url, 1, secret.clone()), identity_with(&url, 1, secret));
     let (of_one, of_other) = tokio::join!(together(&one, &url, 1), together(&other, &url, 1));
     assert_eq!([of_one, of_other], [[200], [200]]);
@@ -98,7 +118,7 @@ async fn a_rotated_secret_is_read_again_once_for_all_and_no_request_fails() {
 
 #[tokio::test]
 async fn two_applications_that_are_refused_at_the_same_time_read_the_new_secret_once() {
-    let (keeper, secret) = Keeper::of(Ok("first"), Duration::from_millis(20));
+    let (keeper, secret) = Keeper::of(Ok("first"), Takes::AWhile);
     let old = secret.get().await.unwrap();
     keeper.now_gives(Ok("second"));
     let (for_one, for_other) = tokio::join!(secret.instead_of(&old), secret.instead_of(&old));
@@ -152,7 +172,7 @@ async fn a_keeper_that_fails_gives_an_error_that_names_the_remedy_and_nothing_is
         (KeeperError::Unreachable("arn:1 cannot be read: wait".into()), RetryClass::RetryNow),
     ] {
         let (server, url) = Server::start(&[]).await;
-        let (keeper, secret) = Keeper::of(Err(failure.clone()), Duration::ZERO);
+        let (keeper, secret) = Keeper::of(Err(failure.clone()), Takes::NoTime);
         let identity = identity_with(&url, 1, secret);
         let error = identity.send(&read(&url)).await.unwrap_err();
         assert_eq!((error.retry_class(), error.message.clone()), (class, failure.to_string()));
@@ -179,7 +199,7 @@ async fn a_refusal_is_still_told_when_the_keeper_fails_after_it() {
 #[tokio::test]
 async fn a_keeper_that_does_not_answer_holds_nobody_past_the_deadline() {
     let (server, url) = Server::start(&[]).await;
-    let (_, secret) = Keeper::of(Ok("first"), Duration::from_secs(3600));
+    let (_, secret) = Keeper::of(Ok("first"), Takes::ForEver);
     let identity = identity_with(&url, 1, secret);
     identity.set_deadline(Some(Instant::now() + Duration::from_millis(50)));
     let error = identity.send(&read(&url)).await.unwrap_err();

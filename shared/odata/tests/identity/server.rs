@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 
 /// The refusal of an application whose secret is wrong.
 pub const INVALID_CLIENT: (u16, &str) =
@@ -20,8 +20,10 @@ pub enum Answer {
     Cut,
     /// Answers 200 as somebody on the way would: markup, or a page without an end.
     Page(&'static str),
-    /// Waits, then answers 200.
-    Slow(Duration),
+    /// Reads the request and does nothing more.
+    Never,
+    /// Answers 200 when so many requests have come that the barrier opens.
+    Together(Arc<Barrier>),
 }
 
 #[derive(Default)]
@@ -68,15 +70,19 @@ impl Server {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_running.fetch_max(running, Ordering::SeqCst);
         let answer = self.script.lock().unwrap().pop_front().unwrap_or(Answer::Status(200, ""));
-        if let Answer::Slow(wait) = answer {
-            tokio::time::sleep(wait).await;
+        match &answer {
+            Answer::Never => std::future::pending().await,
+            Answer::Together(others) => {
+                others.wait().await;
+            }
+            _ => {}
         }
         self.running.fetch_sub(1, Ordering::SeqCst);
         match answer {
             Answer::Status(status, headers) => reply(&mut stream, status, headers, "{}").await,
             Answer::Page(body) => reply(&mut stream, 200, "", body).await,
             Answer::Cut => {}
-            Answer::Slow(_) => reply(&mut stream, 200, "", "{}").await,
+            Answer::Never | Answer::Together(_) => reply(&mut stream, 200, "", "{}").await,
         }
     }
 

@@ -1,29 +1,19 @@
 //! A worker that dies between any two effects of a batch leaves nothing lost and nothing twice.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{EngineOptions, Failpoint, Failpoints, RunMode};
+use couplet_engine::{EngineOptions, Failpoint, RunMode};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::observing::{number, text};
 
-/// An engine that dies once at a failpoint.
-fn dying_at(fatal: Failpoint) -> EngineOptions {
-    let died = Arc::new(AtomicBool::new(false));
-    EngineOptions {
-        // Dead workers' claims end at once, so that the test need not wait.
-        claim: SignedDuration::ZERO,
-        failpoints: Failpoints::new(move |failpoint| failpoint == fatal && !died.swap(true, Ordering::SeqCst)),
-        ..EngineOptions::default()
-    }
+/// Claims of dead workers end at once, so that the test need not wait.
+fn options() -> EngineOptions {
+    EngineOptions { claim: SignedDuration::ZERO, ..EngineOptions::default() }
 }
 
 async fn prepared() -> World {
-    let engine = EngineOptions { claim: SignedDuration::ZERO, ..EngineOptions::default() };
-    let world = World::start(WorldOptions { engine, ..WorldOptions::default() }).await;
+    let world = World::start(WorldOptions { engine: options(), ..WorldOptions::default() }).await;
     for job in ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE"] {
         world.run(job, RunMode::Full).await;
     }
@@ -35,7 +25,7 @@ async fn creating_products_survives_a_death_at_every_failpoint() {
     for fatal in Failpoint::ALL {
         let world = prepared().await;
         let report = world.find("ITEM-PRODUCT", RunMode::Full).await;
-        world.drain_with(&world.another_engine(dying_at(fatal))).await;
+        world.drain_killed(fatal, options()).await;
         let run = world.run_of("ITEM-PRODUCT", report.run).await;
         assert_eq!(run.counters.failed, 0, "{fatal:?}");
         assert_eq!(world.couplings("ITEM-PRODUCT").await, 12, "{fatal:?}");
@@ -59,7 +49,7 @@ async fn changing_a_price_survives_a_death_at_every_failpoint() {
             .update_as_user("Item", item, json!({"unitPrice": 77, "displayName": "Dearer"}))
             .expect("taken");
         world.find("ITEM-PRODUCT", RunMode::Modified).await;
-        world.drain_with(&world.another_engine(dying_at(fatal))).await;
+        world.drain_killed(fatal, options()).await;
         let product = world.coupled_row("ITEM-PRODUCT", item).await;
         assert_eq!(number(&product, "price"), 77.into(), "{fatal:?}");
         let lines = world.dataverse.rows("productpricelevel");
@@ -77,7 +67,7 @@ async fn creating_customers_from_accounts_survives_a_death_at_every_failpoint() 
         let customers = world.business_central.rows("Customer").len();
         let accounts = world.dataverse.count("account");
         world.find("CUSTOMER", RunMode::Full).await;
-        world.drain_with(&world.another_engine(dying_at(fatal))).await;
+        world.drain_killed(fatal, options()).await;
         // Each side ends with its own records and the other's (C-016), none of them twice.
         assert_eq!(world.business_central.rows("Customer").len(), customers + accounts, "{fatal:?}");
         assert_eq!(world.dataverse.count("account"), customers + accounts, "{fatal:?}");

@@ -205,10 +205,17 @@ async fn moved_stock_is_found_page_by_page() {
         let record = world.business_central.row("Item", *item).expect("an item");
         world.business_central.post_item_ledger_entry(text(&record, "number"), Decimal::from(500)).expect("posted");
     }
+    world.business_central.reset_requests();
     let first = begin(&world, ITEM_AVAILABILITY, RunMode::Modified).await;
     let (last, invocations) = to_the_end(&world, first).await;
     assert_eq!(last.status, RunStatus::Done);
-    assert!(invocations >= 8, "24 entries are eight pages of three; it took {invocations} invocations");
+    let log = world.business_central.request_log();
+    let pages = log.iter().filter(|entry| entry.path.ends_with("/itemLedgerEntries")).count();
+    assert_eq!(
+        (pages, invocations),
+        (8, 9),
+        "24 entries are eight pages of three, one for each invocation, and one that ends"
+    );
     world.drain().await;
     for item in items {
         let wanted = number(&world.business_central.row("Item", item).expect("an item"), "inventory");

@@ -2,8 +2,8 @@
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::RunMode;
-use couplet_model::Outcome;
 use couplet_model::catalogue::MappingDirection;
+use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::observing::{id, number, text};
@@ -76,8 +76,10 @@ async fn c_210_currencies_arrive_with_precision_and_rate() {
     let euro = world.business_central_id("Currency", "code", "EUR");
     let row = world.coupled_row("CURRENCY", euro).await;
     assert_eq!(text(&row, "isocurrencycode"), "EUR");
-    assert!(number(&row, "currencyprecision") > 0.into());
-    assert!(number(&row, "exchangerate") > 0.into());
+    assert_eq!(number(&row, "currencyprecision"), 2.into());
+    // 100 euros are 108.5 of the local currency; Dataverse keeps how many of this currency one of its base is.
+    let rate = (Decimal::from(100) / Decimal::new(1085, 1)).round_dp(10);
+    assert_eq!(number(&row, "exchangerate").round_dp(10), rate);
     let coupling = world.coupling("CURRENCY", euro).await.unwrap();
     assert_eq!(coupling.to_dataverse.unwrap().failure, None, "C-210: the last result is a success");
 }
@@ -88,7 +90,9 @@ async fn c_211_a_currency_without_rates_fails_alone_and_names_itself() {
     world.business_central.create_as_user("Currency", json!({"code": "XTS", "displayName": "Test money"})).unwrap();
     let run = world.run("CURRENCY", RunMode::Full).await;
     assert_eq!(run.counters.failed, 1);
-    assert!(run.counters.inserted > 0, "the others arrive");
+    let others = world.business_central.rows("Currency").len() as u64 - 1;
+    assert_eq!(run.counters.inserted + run.counters.modified + run.counters.unchanged, others, "{:?}", run.counters);
+    assert_eq!(world.couplings("CURRENCY").await, others, "the others arrive");
     assert_eq!(run.message, None, "the run itself is a success");
     let failures = world.failures("CURRENCY").await;
     assert!(failures[0].message.contains("XTS"), "{}", failures[0].message);
@@ -237,10 +241,17 @@ async fn c_103_to_c_104_mappings_travel_their_own_way_only() {
     assert_eq!(direction("CURRENCY"), MappingDirection::ToDataverse);
     assert_eq!(direction("SALESPEOPLE"), MappingDirection::FromDataverse);
     let run = world.run("CURRENCY", RunMode::Full).await;
-    assert_eq!(run.from_dataverse.total(), 0);
-    let mut counters = couplet_model::Counters::default();
-    counters.count(&Outcome::Unchanged);
-    assert_eq!(counters.total(), 1);
+    let currencies = world.business_central.rows("Currency");
+    assert_eq!((run.to_dataverse.total(), run.from_dataverse.total()), (currencies.len() as u64, 0));
+    let run = world.run("SALESPEOPLE", RunMode::Full).await;
+    assert_eq!((run.to_dataverse.total(), run.from_dataverse.inserted), (0, 5), "the licensed, enabled people");
+    // What changes at the other end travels no way.
+    for row in world.dataverse.rows("transactioncurrency") {
+        let change = json!({"currencyname": "Changed in Sales"});
+        world.dataverse.update_as_user("transactioncurrency", id(&row, "transactioncurrencyid"), change).unwrap();
+    }
+    assert_eq!(world.run("CURRENCY", RunMode::Modified).await.from_dataverse.total(), 0);
+    assert_eq!(world.business_central.rows("Currency"), currencies);
 }
 
 #[tokio::test]
@@ -259,7 +270,7 @@ async fn c_209_a_local_currency_that_dataverse_lacks_is_created_there() {
     let dollars: Vec<_> = rows.iter().filter(|row| text(row, "isocurrencycode") == "USD").collect();
     assert_eq!(dollars.len(), 1);
     assert_eq!((text(dollars[0], "currencyname"), text(dollars[0], "currencysymbol")), ("USD", "USD"));
-    assert!(number(dollars[0], "exchangerate") > 0.into());
+    assert_eq!(number(dollars[0], "exchangerate").round_dp(10), Decimal::new(1085, 3), "dollars for a euro");
     let product = &world.dataverse.rows("product")[0];
     assert_eq!(text(product, "_transactioncurrencyid_value"), text(dollars[0], "transactioncurrencyid"));
 }
@@ -289,14 +300,15 @@ async fn c_240_under_team_ownership_new_accounts_belong_to_the_companys_team() {
     let world = World::start(options).await;
     assert!(world.engine.jobs().iter().all(|job| job.name != "SALESPEOPLE"), "S262");
     world.run("CURRENCY", RunMode::Full).await;
+    let customers = world.business_central_ids("Customer", |_| true);
+    assert_eq!(customers.len(), 6);
     let run = world.run("CUSTOMER", RunMode::Full).await;
     assert_eq!(run.counters.failed, 0);
     let team = world.dataverse.rows("bcbi_company")[0]["_bcbi_defaultowningteam_value"].clone();
-    for customer in world.business_central_ids("Customer", |_| true).into_iter().take(6) {
+    for customer in customers {
         let account = world.coupled_row("CUSTOMER", customer).await;
-        if account["_createdby_value"] == json!(world.dataverse.integration_user().to_string()) {
-            assert_eq!(account["_ownerid_value"], team, "C-240");
-        }
+        let creator = json!(world.dataverse.integration_user().to_string());
+        assert_eq!((&account["_createdby_value"], &account["_ownerid_value"]), (&creator, &team), "C-240");
     }
 }
 

@@ -1,60 +1,43 @@
-//! One installation on the embedded cloud, and hands to move messages with.
+//! An installation whose items are in step with their products, and whose messages die when a test says so.
 
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
-use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, scheduler};
-use couplet_model::job::{Run, Trigger};
+use business_central_simulator::DemoSize;
+use couplet_end_to_end::Installed;
+use couplet_model::job::Run;
 use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
-use couplet_model::switches::{Ownership, Switches};
-use couplet_model::{CompanyId, MappingName, RecordId, RecordMessage, RunId};
-use couplet_runtime::configuration::{
-    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection,
-};
+use couplet_model::{MappingName, RecordId, RecordMessage, RunId};
+use couplet_runtime::Cloud;
 use couplet_runtime::handlers::RunMode;
 use couplet_runtime::replay::{Pace, Progress, QueueName, ReplayOutcome, ReplayReport, ReplayRequest, replay};
-use couplet_runtime::{Application, Cloud, Settings};
-use couplet_store::Store;
-use dataverse_simulator::{DataverseOptions, DataverseSimulator};
 use serde_json::{Map, Value as Json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The job whose records die.
 pub const ITEMS: &str = "ITEM-PRODUCT";
-/// Longest time for the records of a job.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Receives after which a test gives up killing messages.
-const MAX_RECEIVES: usize = 10_000;
 
 /// Small rounds, so that there are several; and no waiting.
 pub const PACE: Pace = Pace { round: 4, looks: 2, wait: Duration::ZERO, hidden: Duration::from_secs(300) };
 
-/// Two systems and Couplet on the embedded cloud between them.
-pub struct Bench {
-    pub business_central: BusinessCentralSimulator,
-    pub dataverse: DataverseSimulator,
-    pub application: Application,
-    cloud: EmbeddedCloud,
-    source: EventSource,
+/// The installation.
+pub struct Bench(Installed);
+
+impl Deref for Bench {
+    type Target = Installed;
+
+    fn deref(&self) -> &Installed {
+        &self.0
+    }
 }
 
 impl Bench {
     /// Twelve items in step with their products.
     pub async fn start() -> Self {
         let size = DemoSize { items: 12, blocked_items: 0, customers: 0, ..DemoSize::default() };
-        let options = BusinessCentralOptions { demo: Some(size), ..BusinessCentralOptions::default() };
-        let business_central = BusinessCentralSimulator::start(options).await.expect("Business Central starts");
-        let options = DataverseOptions { company_id: business_central.company_id(), ..DataverseOptions::default() };
-        let dataverse = DataverseSimulator::start(options).await.expect("Dataverse starts");
-        let settings = settings(&business_central, &dataverse);
-        let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
-        let mut application = Application::new(&settings, cloud.services()).expect("the application is wired");
-        application.retries.first = Duration::ZERO;
-        let source = EventSource::new(cloud.clone(), application.clone(), EventSourceOptions::default());
-        let bench = Self { business_central, dataverse, application, cloud, source };
+        let bench = Self(Installed::start(size).await);
         for mode in [RunMode::Full, RunMode::Modified] {
             for job in ["CURRENCY", "UNIT OF MEASURE", ITEMS] {
                 bench.find(job, mode).await;
@@ -65,41 +48,9 @@ impl Bench {
         bench
     }
 
-    pub fn services(&self) -> Cloud {
-        self.cloud.services()
-    }
-
-    pub fn store(&self) -> &Store {
-        self.application.engine.store()
-    }
-
-    pub fn company(&self) -> CompanyId {
-        self.application.engine.company()
-    }
-
-    /// Looks for changes without applying them.
-    pub async fn find(&self, job: &str, mode: RunMode) -> RunId {
-        scheduler::start(&self.application, job, mode, Trigger::Manual).await.expect("the run works").run
-    }
-
-    /// Applies what is in the queue.
-    pub async fn drain(&self) {
-        let drained = self.source.drain(PATIENCE).await.expect("the queue answers");
-        assert!(matches!(drained, Drained::Empty { .. }), "{drained:?}");
-    }
-
-    /// Messages to be processed.
-    pub async fn open(&self) -> u64 {
-        self.cloud.depth().await.expect("the queue answers").open
-    }
-
-    /// Dead letters of both queues, hidden ones included.
-    pub async fn dead(&self) -> u64 {
-        self.cloud.depth().await.expect("the queue answers").dead
-    }
-
+    /// A run of the items as it is stored.
     pub async fn run_of(&self, run: RunId) -> Run {
-        self.store().run(self.company(), ITEMS, run).await.expect("the store answers").expect("the run is stored")
+        self.0.run_of(ITEMS, run).await
     }
 
     /// The items, in the order of their numbers.
@@ -141,27 +92,6 @@ impl Bench {
         run
     }
 
-    /// Receives everything in both queues until it is given up.
-    pub async fn let_die(&self) {
-        let cloud = self.services();
-        for url in [&cloud.queue_url, &cloud.tasks_queue_url] {
-            for _ in 0..MAX_RECEIVES {
-                let messages = take(&cloud, url).await;
-                if messages.is_empty() {
-                    break;
-                }
-                for (_, receipt) in messages {
-                    release(&cloud, url, &receipt).await;
-                }
-            }
-        }
-        assert_eq!(self.open().await, 0);
-    }
-
-    pub async fn send(&self, url: &str, body: &str) {
-        self.services().sqs.send_message().queue_url(url).message_body(body).send().await.expect("sent");
-    }
-
     /// Sends a message about a record of a mapping.
     pub async fn send_record(&self, mapping: &str) -> RecordMessage {
         let message = RecordMessage {
@@ -179,27 +109,6 @@ impl Bench {
         let body = serde_json::to_string(&message).expect("JSON");
         self.send(&self.services().queue_url, &body).await;
         message
-    }
-
-    /// Bodies that anybody could receive from a queue now; they stay there.
-    pub async fn visible(&self, url: &str) -> Vec<String> {
-        let cloud = self.services();
-        let mut bodies = Vec::new();
-        let mut receipts = Vec::new();
-        for _ in 0..MAX_RECEIVES {
-            let messages = take(&cloud, url).await;
-            if messages.is_empty() {
-                break;
-            }
-            for (body, receipt) in messages {
-                bodies.push(body);
-                receipts.push(receipt);
-            }
-        }
-        for receipt in receipts {
-            release(&cloud, url, &receipt).await;
-        }
-        bodies
     }
 
     /// From now on a dead letter that was taken can be taken again at once, as if the time hidden had passed.
@@ -245,52 +154,4 @@ pub fn outcomes(report: &ReplayReport) -> Vec<(ReplayOutcome, usize)> {
 /// The text of a property; empty when it is blank.
 pub fn text<'a>(row: &'a Map<String, Json>, name: &str) -> &'a str {
     row.get(name).and_then(Json::as_str).unwrap_or_default()
-}
-
-/// Receives up to ten messages: their bodies and receipts.
-async fn take(cloud: &Cloud, url: &str) -> Vec<(String, String)> {
-    let request = cloud.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(300);
-    let messages = request.send().await.expect("the queue answers").messages.unwrap_or_default();
-    messages
-        .into_iter()
-        .map(|message| (message.body.expect("a body"), message.receipt_handle.expect("a receipt")))
-        .collect()
-}
-
-async fn release(cloud: &Cloud, url: &str, receipt: &str) {
-    let request = cloud.sqs.change_message_visibility().queue_url(url).receipt_handle(receipt);
-    request.visibility_timeout(0).send().await.expect("let go");
-}
-
-fn settings(business_central: &BusinessCentralSimulator, dataverse: &DataverseSimulator) -> Settings {
-    let credentials = |authority: String, (tenant, client_id, secret): (String, String, String)| Credentials {
-        authority,
-        tenant,
-        client_id,
-        client_secret: secret.into(),
-    };
-    Settings {
-        company: CompanyId(business_central.company_id()),
-        data: PathBuf::new(),
-        catalogue: None,
-        switches: Switches { ownership: Ownership::Person, ..Switches::default() },
-        business_central: BusinessCentralSection {
-            url: business_central.url(),
-            credentials: credentials(business_central.authority(), business_central.credentials()),
-            companion: true,
-            concurrency: 5,
-            page_size: 20_000,
-            ca_file: None,
-        },
-        dataverse: DataverseSection {
-            url: dataverse.url(),
-            credentials: credentials(dataverse.authority(), dataverse.credentials()),
-            concurrency: 8,
-            page_size: 5_000,
-            ca_file: None,
-        },
-        cloud: CloudSection { first_retry_seconds: 1, ..CloudSection::default() },
-        retention: RetentionSection { runs_days: 30, errors_days: 30 },
-        limits: Limits::default(),
-    }
 }

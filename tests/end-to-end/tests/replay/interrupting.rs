@@ -76,10 +76,11 @@ async fn a_replay_that_dies_between_any_two_effects_loses_and_duplicates_nothing
             async move { bench.replay_at(&cloud, &everything(), Pace { hidden: Duration::ZERO, ..PACE }).await }
         });
         assert!(dying.await.is_err(), "{operation}: it dies");
-        assert!(bench.open().await + bench.dead().await >= 7, "{operation}: nothing is lost");
+        let left = bench.open().await + bench.dead().await;
+        assert!((7..=11).contains(&left), "{operation}: nothing is lost, and one round at most is there twice: {left}");
 
         let report = bench.replay(&everything()).await;
-        assert_eq!((report.stopped, report.dead_letters.len() as u64 >= 1), (None, true), "{operation}");
+        assert_eq!((report.stopped.as_deref(), report.dead_letters.is_empty()), (None, false), "{operation}");
         bench.drain().await;
         for item in &items[..6] {
             assert_eq!(text(&bench.product(*item).await, "name"), "Renamed", "{operation}");

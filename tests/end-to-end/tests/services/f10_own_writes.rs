@@ -6,12 +6,9 @@ mod creating;
 mod orders;
 mod soak;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use business_central_simulator::DemoSize;
-use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Delivery, Disposition, Engine, EngineOptions, Failpoint, Failpoints, RunMode};
+use couplet_end_to_end::{Killing, World, WorldOptions};
+use couplet_engine::{Delivery, Disposition, Engine, EngineOptions, Failpoint, RunMode};
 use couplet_model::message::Direction;
 use couplet_model::{MappingName, ProcessId};
 use dataverse_simulator::CutMoment;
@@ -45,13 +42,6 @@ impl Loss {
 /// Options of a process on a data folder of its own.
 fn a_process() -> EngineOptions {
     EngineOptions { is_alone: true, process: ProcessId::fresh(), ..EngineOptions::default() }
-}
-
-/// A process that dies once at a failpoint.
-fn dying_at(fatal: Failpoint) -> EngineOptions {
-    let died = Arc::new(AtomicBool::new(false));
-    let failpoints = Failpoints::new(move |point| point == fatal && !died.swap(true, Ordering::SeqCst));
-    EngineOptions { failpoints, ..a_process() }
 }
 
 /// Customers and accounts in step, and nothing else worth looking at.
@@ -148,9 +138,13 @@ fn held(world: &World, pair: Pair, field: Field) -> (String, String) {
 async fn lose(world: &World, direction: Direction, loss: Loss, writes: u64) -> Vec<Delivery> {
     let deliveries = world.queue.take(1000);
     assert!(!deliveries.is_empty(), "there is something to lose");
-    let engine = match loss {
-        Loss::Killed(fatal) => world.another_engine(dying_at(fatal)),
-        Loss::CutBefore | Loss::CutAfter => world.engine.clone(),
+    let killing = match loss {
+        Loss::Killed(fatal) => Some(Killing::at(fatal)),
+        Loss::CutBefore | Loss::CutAfter => None,
+    };
+    let engine = match &killing {
+        Some(killing) => world.another_engine(killing.of(a_process())),
+        None => world.engine.clone(),
     };
     match (loss, direction) {
         (Loss::Killed(_), _) => {}
@@ -164,6 +158,9 @@ async fn lose(world: &World, direction: Direction, loss: Loss, writes: u64) -> V
         (Loss::CutAfter, Direction::FromDataverse) => world.business_central.faults().cut_after_write(writes),
     }
     let dispositions = engine.sync_batch(deliveries.clone()).await.dispositions;
+    if let Some(killing) = killing {
+        killing.assert_happened();
+    }
     let back: Vec<Delivery> = deliveries
         .into_iter()
         .zip(dispositions)

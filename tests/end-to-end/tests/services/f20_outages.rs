@@ -56,6 +56,7 @@ async fn f20_a_service_that_refuses_good_tokens_for_a_while_loses_no_record() {
     world.find("CUSTOMER", RunMode::Modified).await;
     erp.disturb(usize::MAX, Disturbance::Before(Foreign::empty(401)), |_| true);
     let reasons = deliver_in_vain(&world, &engine).await;
+    assert!(!reasons.is_empty(), "the records were postponed");
     assert!(
         reasons.iter().all(|reason| reason.contains("given just now") && !reason.contains("publish")),
         "{reasons:?}"
@@ -64,8 +65,9 @@ async fn f20_a_service_that_refuses_good_tokens_for_a_while_loses_no_record() {
     erp.clear();
     world.drain_with(&engine).await;
     assert!(world.queue.dead_letters().is_empty());
-    let names = world.business_central.rows("Customer");
-    assert!(names.iter().any(|row| row["displayName"].as_str().is_some_and(|name| name.starts_with("Renamed"))));
+    for customer in world.business_central.rows("Customer") {
+        assert!(customer["displayName"].as_str().is_some_and(|name| name.starts_with("Renamed ")), "{customer:?}");
+    }
     assert!(world.failures("CUSTOMER").await.is_empty());
 }
 
@@ -80,6 +82,7 @@ async fn f20_a_gateway_that_answers_for_a_while_loses_no_record() {
         erp.disturb(usize::MAX, Disturbance::Before(foreign), |_| true);
     }
     let deliveries = world.queue.take(1000);
+    assert_eq!(deliveries.len(), world.dataverse.count("account"));
     let dispositions = engine.sync_batch(deliveries).await.dispositions;
     assert!(dispositions.iter().all(|one| matches!(one, Disposition::Postpone { .. })), "{dispositions:?}");
 }

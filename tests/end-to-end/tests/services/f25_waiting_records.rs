@@ -5,7 +5,7 @@ use couplet_engine::RunMode;
 use couplet_model::MappingName;
 use couplet_model::job::RunState;
 use couplet_store::{ErrorKind, FailureKind, Wait};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 const UNITS: &str = "UNIT OF MEASURE";
@@ -114,18 +114,20 @@ async fn f25_a_unit_whose_code_was_changed_on_the_way_releases_what_waits_for_it
     let world = World::start(WorldOptions::default()).await;
     world.run("CURRENCY", RunMode::Full).await;
     world.run("UNIT OF MEASURE", RunMode::Full).await;
-    let unit = world.business_central_ids("Unit of Measure", |_| true)[0];
-    let old = world.business_central.row("Unit of Measure", unit).expect("a unit")["code"].clone();
-    world.business_central.update_as_user("Unit of Measure", unit, json!({ "code": "RENAMED" })).expect("renamed");
+    let is_sold = |row: &Map<String, Json>| row["blocked"] == json!(false);
+    let first = world.business_central_ids("Item", is_sold)[0];
+    let code = world.business_central.row("Item", first).expect("an item")["baseUnitOfMeasureCode"].clone();
+    let unit = world.business_central_id("Unit of Measure", "code", code.as_str().expect("a code"));
+    let with = |code: Json| {
+        world.business_central_ids("Item", |row| is_sold(row) && row["baseUnitOfMeasureCode"] == code).len() as u64
+    };
+    let wait = with(code.clone());
     // A rename in Business Central takes the items along.
-    for item in world.business_central_ids("Item", |row| row["baseUnitOfMeasureCode"] == old) {
-        let changed = json!({ "baseUnitOfMeasureCode": "RENAMED" });
-        world.business_central.update_as_user("Item", item, changed).expect("changed");
-    }
+    world.business_central.update_as_user("Unit of Measure", unit, json!({ "code": "RENAMED" })).expect("renamed");
+    assert_eq!((with(code), with(json!("RENAMED"))), (0, wait));
     let run = world.run(ITEMS, RunMode::Full).await;
-    assert!(run.counters.waiting > 0, "{run:?}");
-    let waiting = run.counters.waiting;
+    assert_eq!(run.counters.waiting, wait, "{run:?}");
     world.run("UNIT OF MEASURE", RunMode::Modified).await;
-    assert_eq!(waits(&world, ITEMS).await, [], "{waiting} items were released by the unit's new code");
+    assert_eq!(waits(&world, ITEMS).await, [], "{wait} items were released by the unit's new code");
     assert_eq!(world.couplings(ITEMS).await, 12);
 }

@@ -1,41 +1,69 @@
 //! Lambda cuts what sends messages to itself after some sixteen rounds, and with its detection switched off a message could go
 //! round for ever. So every message that is sent anew carries how often it has waited, and there is a last time.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
-use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use aws_sdk_sqs::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_sqs::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_sqs::error::BoxError;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use couplet_end_to_end::settings_to_nowhere;
 use couplet_local::{EmbeddedCloud, EventSource, EventSourceOptions};
 use couplet_model::RunId;
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
-use couplet_runtime::{Application, handlers};
+use couplet_runtime::{Application, Cloud, handlers};
 use jiff::{SignedDuration, Timestamp};
-
-use super::f24_pauses::{COMPANY, settings};
+use serde_json::{Value as Json, json};
 
 /// The most that a message waits; then its deliveries are attempts.
 const MOST: &str = "5000";
 
 /// A cloud in which another worker is at a run for so long, and the task of its leg after the next, which has to wait.
 async fn held_run(held: SignedDuration) -> (EmbeddedCloud, Application, String) {
-    let settings = settings();
+    let settings = settings_to_nowhere();
+    let company = settings.company;
     let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
     let application = Application::new(&settings, cloud.services()).expect("the application is wired");
     let run = RunId::fresh();
     let store = application.engine.store();
-    store.acquire_lease(COMPANY, "CUSTOMER", run, Timestamp::now(), held).await.expect("the lease is free");
+    store.acquire_lease(company, "CUSTOMER", run, Timestamp::now(), held).await.expect("the lease is free");
     let task = Task::ContinueRun(Continuation { job: "CUSTOMER".to_owned(), run, invocation: 2 });
-    let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company: COMPANY, task }).expect("JSON");
+    let body = serde_json::to_string(&TaskMessage { v: TASK_FORMAT, company, task }).expect("JSON");
     (cloud, application, body)
 }
 
-fn waits_of(message: &Message) -> Option<&str> {
-    message.message_attributes()?.get("waits")?.string_value()
+/// The bodies of the requests that send messages.
+#[derive(Clone, Debug, Default)]
+struct Sent(Arc<Mutex<Vec<Json>>>);
+
+impl Intercept for Sent {
+    fn name(&self) -> &'static str {
+        "Sent"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request();
+        if request.headers().get("x-amz-target").is_some_and(|target| target.ends_with(".SendMessageBatch")) {
+            let body = serde_json::from_slice(request.body().bytes().unwrap_or_default())?;
+            self.0.lock().expect("nobody panics").push(body);
+        }
+        Ok(())
+    }
 }
 
 #[tokio::test]
 async fn f32_a_message_that_waits_carries_how_often_it_has_waited() {
-    let (cloud, application, body) = held_run(SignedDuration::from_millis(300)).await;
+    let (cloud, mut application, body) = held_run(SignedDuration::from_mins(3)).await;
+    let sent = Sent::default();
+    let settings = cloud.services().sqs.config().to_builder().interceptor(sent.clone());
+    application.cloud = Cloud { sqs: aws_sdk_sqs::Client::from_conf(settings.build()), ..cloud.services() };
     let mut waits = SqsMessageAttribute::default();
     waits.string_value = Some("4999".to_owned());
     let mut message = SqsMessage::default();
@@ -48,19 +76,11 @@ async fn f32_a_message_that_waits_carries_how_often_it_has_waited() {
     let answer = handlers::run_task(&application, event, None).await;
     assert!(answer.batch_item_failures.is_empty(), "it is sent anew, and the one delivered is done");
 
-    let services = cloud.services();
-    let mut received = Vec::new();
-    for _ in 0..100 {
-        let request =
-            services.sqs.receive_message().queue_url(&services.tasks_queue_url).message_attribute_names("All");
-        received = request.send().await.expect("the queue answers").messages.unwrap_or_default();
-        if !received.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(received.len(), 1);
-    assert_eq!((received[0].body(), waits_of(&received[0])), (Some(body.as_str()), Some(MOST)));
+    let sent = sent.0.lock().expect("nobody panics");
+    assert_eq!(sent.len(), 1);
+    let entry = &sent[0]["Entries"][0];
+    assert_eq!((&entry["MessageBody"], sent[0]["Entries"][1].is_null()), (&json!(body), true));
+    assert_eq!(entry["MessageAttributes"]["waits"]["StringValue"], MOST);
 }
 
 #[tokio::test]

@@ -3,17 +3,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use couplet_end_to_end::settings_to_nowhere;
 use couplet_local::EmbeddedCloud;
 use couplet_model::job::Trigger;
 use couplet_runtime::handlers::{self, RunJobEvent, RunMode};
 use couplet_runtime::{Application, metrics::Metrics};
 use serde_json::Value;
 
-use super::f24_pauses::settings;
-
 #[tokio::test]
 async fn f33_a_run_that_fails_tells_no_success_beside_its_failure() {
-    let settings = settings();
+    let settings = settings_to_nowhere();
     let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
     let mut application = Application::new(&settings, cloud.services()).expect("the application is wired");
     let told: Arc<Mutex<Vec<Value>>> = Arc::default();

@@ -44,7 +44,7 @@ async fn soak(edited: Direction, seed: u64, runs: usize) {
         let mut killed = false;
         match draws.below(4) {
             0 => {
-                engine = world.another_engine(dying_at(Failpoint::ALL[draws.below(4)]));
+                engine = world.another_engine(Killing::at(Failpoint::ALL[draws.below(4)]).of(a_process()));
                 killed = draws.below(2) == 0;
             }
             1 => {

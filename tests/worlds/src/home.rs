@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize};
+use business_central_simulator::{BusinessCentralSimulator, DemoSize};
 use couplet_engine::{EngineError, RunMode, RunReport, RunRequest};
 use couplet_local::{DataFolder, Drained, EmbeddedCloud, EventSource, EventSourceOptions, InterruptedRun};
 use couplet_model::job::{Job, Run, Trigger};
-use couplet_model::switches::{Ownership, Switches};
 use couplet_model::{CompanyId, MappingName, RunId};
-use couplet_runtime::configuration::{
-    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection,
-};
+use couplet_runtime::configuration::CloudSection;
 use couplet_runtime::{Application, Settings};
 use couplet_store::Store;
-use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use dataverse_simulator::DataverseSimulator;
 use tempfile::TempDir;
 
+use crate::settings::settings;
+use crate::systems::Systems;
+
 /// Longest time for the records of a job.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_DRAIN: Duration = Duration::from_secs(60);
+/// Records read at once, so that there are several pages.
+const PAGE_SIZE: u32 = 3;
 
 /// Both systems and the folder; what outlives every process.
 pub struct Home {
@@ -47,12 +49,14 @@ impl Home {
     /// Twelve items and six customers, read three at a time, and an empty folder.
     pub async fn start() -> Self {
         let size = DemoSize { items: 12, blocked_items: 0, customers: 6, ..DemoSize::default() };
-        let options = BusinessCentralOptions { demo: Some(size), ..BusinessCentralOptions::default() };
-        let business_central = BusinessCentralSimulator::start(options).await.expect("Business Central starts");
-        let options = DataverseOptions { company_id: business_central.company_id(), ..DataverseOptions::default() };
-        let dataverse = DataverseSimulator::start(options).await.expect("Dataverse starts");
+        let systems = Systems::start(size).await;
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = settings(&business_central, &dataverse, folder.path().join("data"));
+        let mut settings = settings(&systems);
+        settings.data = folder.path().join("data");
+        settings.business_central.page_size = PAGE_SIZE;
+        settings.dataverse.page_size = PAGE_SIZE;
+        settings.cloud = CloudSection::default();
+        let Systems { business_central, dataverse } = systems;
         Self { business_central, dataverse, settings, _folder: folder }
     }
 
@@ -104,7 +108,7 @@ impl Process {
 
     /// Applies what is in the queues, until they are empty; how much was given up.
     pub async fn drain(&self) -> u64 {
-        match self.source.drain(PATIENCE).await.expect("the queue answers") {
+        match self.source.drain(LONGEST_DRAIN).await.expect("the queue answers") {
             Drained::Empty { dead } => dead,
             other => panic!("the queue does not run dry: {other:?}"),
         }
@@ -130,38 +134,5 @@ impl Process {
     /// How many couplings a mapping has.
     pub async fn couplings(&self, mapping: &str) -> u64 {
         self.store().count_couplings(self.company(), &MappingName::from(mapping)).await.expect("the store answers")
-    }
-}
-
-fn settings(business_central: &BusinessCentralSimulator, dataverse: &DataverseSimulator, data: PathBuf) -> Settings {
-    let credentials = |authority: String, (tenant, client_id, client_secret): (String, String, String)| Credentials {
-        authority,
-        tenant,
-        client_id,
-        client_secret: client_secret.into(),
-    };
-    Settings {
-        company: CompanyId(business_central.company_id()),
-        data,
-        catalogue: None,
-        switches: Switches { ownership: Ownership::Person, ..Switches::default() },
-        business_central: BusinessCentralSection {
-            url: business_central.url(),
-            credentials: credentials(business_central.authority(), business_central.credentials()),
-            companion: true,
-            concurrency: 5,
-            page_size: 3,
-            ca_file: None,
-        },
-        dataverse: DataverseSection {
-            url: dataverse.url(),
-            credentials: credentials(dataverse.authority(), dataverse.credentials()),
-            concurrency: 8,
-            page_size: 3,
-            ca_file: None,
-        },
-        cloud: CloudSection::default(),
-        retention: RetentionSection { runs_days: 30, errors_days: 30 },
-        limits: Limits::default(),
     }
 }

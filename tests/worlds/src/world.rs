@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize as BusinessCentralDemo};
-use couplet_business_central::{BusinessCentralClient, BusinessCentralSettings};
-use couplet_dataverse::{DataverseClient, DataverseSettings};
+use couplet_business_central::BusinessCentralClient;
+use couplet_dataverse::DataverseClient;
 use couplet_engine::{Disposition, Engine, EngineOptions, EngineParts, RunMode, RunReport, RunRequest};
 use couplet_local::dynamodb::EmbeddedDynamoDb;
 use couplet_model::job::{Run, Trigger};
@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 use crate::proxy::Proxy;
 use crate::queue::{HandQueue, HandTasks};
+use crate::settings::{business_central_settings, dataverse_settings};
+use crate::systems::Systems;
 
 /// Jobs that are built, in dependency order.
 pub const JOBS: [&str; 6] =
@@ -122,21 +124,16 @@ pub struct Tally {
 impl World {
     /// Starts everything on loopback, in memory.
     pub async fn start(options: WorldOptions) -> Self {
-        let business_central = BusinessCentralSimulator::start(BusinessCentralOptions {
-            demo: Some(options.business_central),
-            ..BusinessCentralOptions::default()
-        })
-        .await
-        .expect("the Business Central simulator starts");
+        let Systems { business_central, dataverse } = Systems::start_with(
+            BusinessCentralOptions { demo: Some(options.business_central), ..BusinessCentralOptions::default() },
+            DataverseOptions {
+                demo: Some(options.dataverse.clone()),
+                base_currency: options.base_currency.clone(),
+                ..DataverseOptions::default()
+            },
+        )
+        .await;
         business_central.faults().set_companion_installed(options.companion);
-        let dataverse = DataverseSimulator::start(DataverseOptions {
-            demo: Some(options.dataverse.clone()),
-            company_id: business_central.company_id(),
-            base_currency: options.base_currency.clone(),
-            ..DataverseOptions::default()
-        })
-        .await
-        .expect("the Dataverse simulator starts");
         let database = EmbeddedDynamoDb::open_in_memory().expect("the embedded DynamoDB opens");
         let store = Store::new(database.client(), "couplet", Retention::default());
         store.create_table_if_absent().await.expect("the table is created");
@@ -347,14 +344,13 @@ pub(crate) fn build_engine(
     (queue, tasks): (Arc<HandQueue>, Arc<HandTasks>),
     options: EngineOptions,
 ) -> Engine {
-    let (tenant, client, secret) = business_central.credentials();
-    let authority = business_central.authority();
-    let mut settings = BusinessCentralSettings::new(erp_url, authority, tenant, client, secret, parts.company);
+    let mut settings = business_central_settings(business_central);
+    (settings.url, settings.company) = (erp_url, parts.company);
     settings.page_size = parts.page_size.unwrap_or(settings.page_size);
     settings.companion = parts.companion;
     let erp = BusinessCentralClient::new(settings).expect("the client is built");
-    let (tenant, client, secret) = dataverse.credentials();
-    let mut settings = DataverseSettings::new(crm_url, dataverse.authority(), tenant, client, secret);
+    let mut settings = dataverse_settings(dataverse);
+    settings.url = crm_url;
     settings.page_size = parts.page_size.unwrap_or(settings.page_size);
     let crm = DataverseClient::new(settings, parts.catalogue.dataverse_entity_sets()).expect("the client is built");
     let parts = EngineParts {
