@@ -1,7 +1,6 @@
 //! The simulator as a program: starts, says how to reach it, and serves until interrupted.
 #![allow(clippy::print_stdout)]
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

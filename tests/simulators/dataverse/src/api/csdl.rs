@@ -194,11 +194,11 @@ fn operations(xml: &mut String, schema: &Schema) {
         ),
         (
             "InsertOptionValue",
-            "<Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" />",
+            "<Parameter Name=\"OptionSetName\" Type=\"Edm.String\" /><Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" />",
         ),
         (
             "UpdateOptionValue",
-            "<Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+            "<Parameter Name=\"OptionSetName\" Type=\"Edm.String\" /><Parameter Name=\"EntityLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"AttributeLogicalName\" Type=\"Edm.String\" /><Parameter Name=\"Value\" Type=\"Edm.Int32\" Nullable=\"false\" />",
         ),
         ("PublishXml", "<Parameter Name=\"ParameterXml\" Type=\"Edm.String\" Nullable=\"false\" />"),
     ] {

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::schema::{Choice, ChoiceRole, Column, Kind, Required, Table, plain, plural};
+use super::{global_choices, option_sets};
+use crate::schema::{Choice, ChoiceRole, Column, Kind, Required, Schema, Table, plain, plural};
 use crate::wire::error::{ApiError, ApiResult};
 
 /// Columns that every table of a customizer has.
@@ -32,8 +33,9 @@ pub(crate) fn label(value: Option<&Value>) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn schema_name(body: &Value) -> ApiResult<String> {
-    let name = body.get("SchemaName").and_then(Value::as_str).unwrap_or_default();
+/// A name that begins with the prefix of a publisher.
+pub(crate) fn schema_name(name: Option<&Value>) -> ApiResult<String> {
+    let name = name.and_then(Value::as_str).unwrap_or_default();
     let valid = name.split_once('_').is_some_and(|(prefix, rest)| prefix.len() >= 2 && !rest.is_empty())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !valid {
@@ -47,8 +49,8 @@ fn schema_name(body: &Value) -> ApiResult<String> {
 }
 
 /// A new table.
-pub(crate) fn table(body: &Value) -> ApiResult<Table> {
-    let schema_name = schema_name(body)?;
+pub(crate) fn table(schema: &Schema, body: &Value) -> ApiResult<Table> {
+    let schema_name = schema_name(body.get("SchemaName"))?;
     let name = schema_name.to_lowercase();
     let mut columns = vec![plain(&format!("{name}id:guid"))];
     columns.extend(STANDARD.iter().map(|text| plain(text)));
@@ -69,7 +71,7 @@ pub(crate) fn table(body: &Value) -> ApiResult<Table> {
     table.index();
     let attributes = body.get("Attributes").and_then(Value::as_array).cloned().unwrap_or_default();
     for attribute in &attributes {
-        let made = column(attribute, &table)?;
+        let made = column(schema, attribute, &table)?;
         if attribute.get("IsPrimaryName") == Some(&Value::Bool(true)) {
             table.primary_name = Some(table.columns.len());
         }
@@ -87,8 +89,8 @@ pub(crate) fn table(body: &Value) -> ApiResult<Table> {
 }
 
 /// A new column.
-pub(crate) fn column(body: &Value, table: &Table) -> ApiResult<Column> {
-    let schema_name = schema_name(body)?;
+pub(crate) fn column(schema: &Schema, body: &Value, table: &Table) -> ApiResult<Column> {
+    let schema_name = schema_name(body.get("SchemaName"))?;
     let name = schema_name.to_lowercase();
     if table.column(&name).is_some() {
         return Err(ApiError::new(
@@ -117,7 +119,13 @@ pub(crate) fn column(body: &Value, table: &Table) -> ApiResult<Column> {
             Kind::DateOnly
         }
         "DateTimeAttributeMetadata" => Kind::DateTime,
-        "PicklistAttributeMetadata" => Kind::Choice(Choice { role: ChoiceRole::Plain, options: options(body) }),
+        "PicklistAttributeMetadata" => {
+            let role = ChoiceRole::Plain;
+            Kind::Choice(match global_choices::bound(schema, body)? {
+                Some(shared) => Choice { role, options: shared.options.clone(), global: Some(shared.name.clone()) },
+                None => Choice { role, options: options(body.pointer("/OptionSet/Options"))?, global: None },
+            })
+        }
         "LookupAttributeMetadata" => Kind::Lookup(Vec::new()),
         other => return Err(ApiError::not_supported(&format!("A column of type {other}"))),
     };
@@ -131,15 +139,21 @@ pub(crate) fn column(body: &Value, table: &Table) -> ApiResult<Column> {
     Ok(column)
 }
 
-fn options(body: &Value) -> Vec<(i32, String)> {
-    let options = body.pointer("/OptionSet/Options").and_then(Value::as_array).cloned().unwrap_or_default();
-    options
-        .iter()
-        .filter_map(|option| {
-            let value = i32::try_from(option.get("Value")?.as_i64()?).ok()?;
-            Some((value, label(option.get("Label")).unwrap_or_default()))
-        })
-        .collect()
+/// The options of a new list. Those without a number get the next one of the publisher.
+pub(crate) fn options(given: Option<&Value>) -> ApiResult<Vec<(i32, String)>> {
+    let mut made: Vec<(i32, String)> = Vec::new();
+    for option in given.and_then(Value::as_array).into_iter().flatten() {
+        let number = option.get("Value").filter(|value| !value.is_null());
+        let value = match number {
+            Some(number) => number
+                .as_i64()
+                .and_then(|number| i32::try_from(number).ok())
+                .ok_or_else(|| ApiError::new(400, "0x80048403", format!("{number} is no number of an option.")))?,
+            None => option_sets::next_value(&made),
+        };
+        option_sets::insert(&mut made, value, label(option.get("Label")).unwrap_or_default())?;
+    }
+    Ok(made)
 }
 
 /// Takes over what a customizer may change: label and length.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::definitions::find_table;
-use super::{Context, custom, describe};
+use super::{Context, custom, describe, global_choices};
 use crate::schema::{AlternateKey, Collection, Kind, NAMESPACE, Schema, Table};
 use crate::store::{Store, guid};
 use crate::wire::error::{ApiError, ApiResult};
@@ -53,7 +53,7 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
             let key = segments[1].key.as_ref();
             let answer = match (verb, *part) {
                 (Verb::Post, "Attributes") => {
-                    let column = custom::column(&body, &table)?;
+                    let column = custom::column(&schema, &body, &table)?;
                     let id = table.column_metadata_id(&column);
                     let made = describe::attribute(&schema, &table, &column);
                     table.columns.push(column);
@@ -104,6 +104,7 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
             delete_lookup(&mut schema, segments[0].key.as_ref())?;
             ApiResponse::no_content()
         }
+        (_, ["GlobalOptionSetDefinitions"]) => global_choices::change(context, &mut schema, &body)?,
         (verb, _) => return Err(ApiError::not_supported(&format!("{} of this metadata", verb.name()))),
     };
     schema.index();
@@ -113,7 +114,7 @@ pub(crate) fn change(context: &Context<'_>) -> ApiResult<ApiResponse> {
 }
 
 /// The answer to a new definition: where it is, and with `return=representation` what it is.
-fn created(context: &Context<'_>, path: &str, collection: &str, made: Option<Value>) -> ApiResponse {
+pub(crate) fn created(context: &Context<'_>, path: &str, collection: &str, made: Option<Value>) -> ApiResponse {
     written(context, 201, path, collection, made)
 }
 
@@ -151,7 +152,7 @@ fn table_at(schema: &Schema, key: Option<&KeyText>) -> ApiResult<usize> {
 }
 
 fn create_table(schema: &mut Schema, body: &Value) -> ApiResult<Uuid> {
-    let table = custom::table(body)?;
+    let table = custom::table(schema, body)?;
     if schema.position(&table.name).is_some() {
         return Err(ApiError::new(
             400,
@@ -322,7 +323,7 @@ fn create_lookup(schema: &mut Schema, body: &Value) -> ApiResult<Uuid> {
     let at = schema.position(&referencing).ok_or_else(|| missing(&referencing))?;
     let mut table = (**schema.table(at)).clone();
     let lookup = body.get("Lookup").cloned().unwrap_or_else(|| json!({}));
-    let mut column = custom::column(&lookup, &table)?;
+    let mut column = custom::column(schema, &lookup, &table)?;
     column.kind = Kind::Lookup(vec![referenced.clone()]);
     column.property = format!("_{}_value", column.name);
     column.navigation = vec![(referenced.clone(), column.schema_name.clone())];

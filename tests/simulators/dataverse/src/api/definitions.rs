@@ -17,7 +17,7 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<ApiResponse> {
     drop(store);
     let segments = &context.target.segments;
     match segments[0].name.as_str() {
-        "GlobalOptionSetDefinitions" => global_options(context, &segments[0]),
+        "GlobalOptionSetDefinitions" => super::global_choices::get(context, &schema),
         "RelationshipDefinitions" => relationships(context, &schema, &segments[0], &segments[1..]),
         _ => tables(context, &schema),
     }
@@ -85,7 +85,8 @@ fn property(context: &Context<'_>, entity: &Value, name: &str) -> ApiResult<ApiR
     Ok(ApiResponse::value(200, &Value::Object(answer)))
 }
 
-fn part_of(
+/// Answers a read of pieces of metadata, of one of them by its key, or of one of its properties.
+pub(crate) fn part_of(
     context: &Context<'_>,
     path: &str,
     kind: MetadataType<'_>,
@@ -242,19 +243,6 @@ fn relationships(context: &Context<'_>, schema: &Schema, first: &Segment, rest: 
         schema.collections().into_iter().map(|collection| describe::one_to_many(schema, collection)).collect();
     items.extend(schema.many_to_many.iter().map(describe::many_to_many));
     part_of(context, "RelationshipDefinitions", MetadataType("RelationshipMetadataBase"), items, first, rest)
-}
-
-fn global_options(context: &Context<'_>, first: &Segment) -> ApiResult<ApiResponse> {
-    match &first.key {
-        None => {
-            metadata_query::list(context, "GlobalOptionSetDefinitions", MetadataType("OptionSetMetadata"), Vec::new())
-        }
-        Some(KeyText::Named(pairs)) => {
-            let name = pairs.first().map_or("", |(_, value)| value.text.as_str());
-            Err(ApiError::new(404, "0x80040217", format!("Could not find an optionset with the name {name}.")))
-        }
-        Some(_) => Err(ApiError::new(404, "0x80040217", "Could not find the optionset.")),
-    }
 }
 
 /// Metadata writes; `None` when the request is none.

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::schema::forms;
-use crate::schema::{AlternateKey, Choice, ChoiceRole, Collection, Column, Kind, ManyToMany, NAMESPACE, Schema, Table};
+use crate::schema::{
+    AlternateKey, Choice, ChoiceRole, Collection, Column, GlobalChoice, Kind, ManyToMany, NAMESPACE, Schema, Table,
+};
 
 /// A label in English.
 pub(crate) fn label(text: &str) -> Value {
@@ -174,8 +176,9 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
         ),
         Kind::Choice(choice) => {
             put("DefaultFormValue", json!(-1));
-            put("OptionSet", option_set(table, column, choice));
-            put("GlobalOptionSet", Value::Null);
+            let global = schema.choices.iter().find(|known| choice.global.as_ref() == Some(&known.name));
+            put("OptionSet", global.map_or_else(|| option_set(table, column, choice), global_choice));
+            put("GlobalOptionSet", global.map_or(Value::Null, global_choice));
         }
         _ => {}
     }
@@ -214,6 +217,22 @@ fn option_set(table: &Table, column: &Column, choice: &Choice) -> Value {
         "OptionSetType": match choice.role { ChoiceRole::Plain => "Picklist", ChoiceRole::State => "State", ChoiceRole::Status => "Status" },
         "DisplayName": label(&column.schema_name),
         "Options": options
+    })
+}
+
+/// `OptionSetMetadata` of a global choice.
+pub(crate) fn global_choice(choice: &GlobalChoice) -> Value {
+    json!({
+        "@odata.type": "#Microsoft.Dynamics.CRM.OptionSetMetadata",
+        "MetadataId": choice.metadata_id(),
+        "Name": choice.name,
+        "IsGlobal": true,
+        "IsManaged": false,
+        "IsCustomOptionSet": true,
+        "OptionSetType": "Picklist",
+        "DisplayName": label(&choice.display_name),
+        "Description": label(""),
+        "Options": choice.options.iter().map(|(value, text)| option(*value, text, None)).collect::<Vec<_>>()
     })
 }
 

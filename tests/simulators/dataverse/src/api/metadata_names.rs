@@ -106,6 +106,13 @@ HasChanged";
 /// Those that the simulator does not show.
 const UNSHOWN_KEYS: &str = "CreatedOn IntroducedVersion IsExportKey IsSecondaryKey IsSynchronous ModifiedOn";
 
+/// Properties of lists of options.
+const OF_CHOICES: &str = "
+MetadataId Name IsGlobal IsManaged IsCustomOptionSet OptionSetType DisplayName Description Options";
+
+/// Those that the simulator does not show.
+const UNSHOWN_OF_CHOICES: &str = "ExternalTypeName HasChanged IntroducedVersion IsCustomizable ParentOptionSetName";
+
 /// A type of metadata, by the name that the service gives it: `EntityMetadata`, `StringAttributeMetadata`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MetadataType<'a>(pub &'a str);
@@ -115,6 +122,7 @@ impl MetadataType<'_> {
     fn names(self) -> (Vec<&'static str>, Vec<&'static str>) {
         match self.0 {
             "EntityMetadata" => (vec![OF_TABLES], vec![UNSHOWN_OF_TABLES]),
+            "OptionSetMetadata" => (vec![OF_CHOICES], vec![UNSHOWN_OF_CHOICES]),
             "EntityKeyMetadata" => (vec![KEYS], vec![UNSHOWN_KEYS]),
             "OneToManyRelationshipMetadata" => {
                 (vec![OF_RELATIONSHIPS, ONE_TO_MANY], vec![UNSHOWN_OF_RELATIONSHIPS, UNSHOWN_ONE_TO_MANY])

@@ -13,6 +13,7 @@ mod definitions;
 mod describe;
 mod fetch_xml;
 mod functions;
+mod global_choices;
 mod joined;
 mod keys;
 mod links;

@@ -187,7 +187,7 @@ fn choice(
         let value = value.parse().map_err(|_| anyhow::anyhow!("option {value} of {name} is not a number"))?;
         made.push((value, label.as_str().unwrap_or_default().to_owned()));
     }
-    Ok(Choice { role, options: made })
+    Ok(Choice { role, options: made, global: None })
 }
 
 fn navigation(

@@ -1,6 +1,7 @@
 //! The tables, columns, relationships and keys of the organization: what the metadata endpoints show and what every write is checked against.
 
 mod catalogue;
+mod choices;
 pub mod forms;
 mod naming;
 mod relationships;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use choices::{Choice, ChoiceRole, GlobalChoice};
 pub use naming::{custom_table, plural};
 pub use relationships::{Collection, Delete, ManyToMany};
 pub use security::{Hidden, Security};
@@ -52,26 +54,6 @@ pub enum Kind {
     Lookup(Vec<String>),
     /// Logical name of a table.
     EntityName,
-}
-
-/// The options of a choice column.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
-    /// Plain, state or status.
-    pub role: ChoiceRole,
-    /// Value and label, in display order.
-    pub options: Vec<(i32, String)>,
-}
-
-/// What a choice column means to the row's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChoiceRole {
-    /// An ordinary choice.
-    Plain,
-    /// `statecode`.
-    State,
-    /// `statuscode`.
-    Status,
 }
 
 /// Forms of clearing a lookup that are answered with success and have no effect. There are reports of each.
@@ -329,6 +311,8 @@ pub struct Schema {
     collections: HashMap<(String, String), Collection>,
     /// Many-to-many relationships.
     pub many_to_many: Vec<ManyToMany>,
+    /// Global choices, in the order in which they were made. An organization starts without any.
+    pub choices: Vec<GlobalChoice>,
 }
 
 impl Schema {
@@ -342,6 +326,7 @@ impl Schema {
             tables: tables.into_iter().map(Arc::new).collect(),
             by_name: HashMap::new(),
             by_set: HashMap::new(),
+            choices: Vec::new(),
             collections: HashMap::new(),
             many_to_many: relationships::many_to_many(),
         };

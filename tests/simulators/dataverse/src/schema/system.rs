@@ -115,6 +115,7 @@ pub fn plain(text: &str) -> Column {
         Kind::Choice(Choice {
             role,
             options: options.iter().map(|(value, label)| (*value, (*label).to_owned())).collect(),
+            global: None,
         })
     };
     let kind = match kind {
