@@ -41,6 +41,16 @@ pub enum EngineError {
     /// A system was found restored or exchanged, and nobody has chosen yet how to go on.
     #[error("{0}")]
     Halted(String),
+    /// A client or the store gave another number of answers than was asked for.
+    #[error("{what}: {asked} asked, {answered} answered, so which is whose is not known; they are asked again")]
+    Unpaired {
+        /// What was asked for.
+        what: &'static str,
+        /// How many.
+        asked: usize,
+        /// How many answers came.
+        answered: usize,
+    },
     /// Another run took the job over while this one was working.
     #[error("the job {0} was taken over by another run; this one stopped without moving its cursor")]
     LeaseLost(String),
@@ -58,7 +68,7 @@ impl EngineError {
             | Self::Halted(_) => RetryClass::Configuration,
             Self::System(error) => error.retry_class(),
             Self::Store(error) => error.retry_class(),
-            Self::Queue(_) | Self::LeaseLost(_) => RetryClass::RetryNow,
+            Self::Queue(_) | Self::Unpaired { .. } | Self::LeaseLost(_) => RetryClass::RetryNow,
         }
     }
 
@@ -75,6 +85,7 @@ impl EngineError {
             | Self::SomebodyElses(_)
             | Self::Halted(_)
             | Self::Queue(_)
+            | Self::Unpaired { .. }
             | Self::LeaseLost(_) => self.to_string(),
         }
     }

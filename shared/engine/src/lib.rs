@@ -4,6 +4,7 @@
 //! [`couplet_model::System`], keeps its memory in [`couplet_store::Store`] and hands work on through [`RecordsQueue`].
 
 mod belonging;
+mod bulk;
 mod claims;
 mod engine;
 mod error;

@@ -13,7 +13,7 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Filter, Record, RetryClass, SystemError, Table, Value};
 use uuid::Uuid;
 
-use super::rules::{Context, MappingRules, Match, Obstacle, PreparedRules, Transferring, set, set_on_create};
+use super::rules::{BatchRules, Context, MappingRules, Match, Obstacle, Transferring, set, set_on_create};
 use crate::error::EngineError;
 use crate::facts::Rates;
 use crate::installation::Installation;
@@ -41,7 +41,7 @@ impl MappingRules for Currencies {
     }
 
     /// A currency with the same ISO code is adopted instead of duplicated (R50).
-    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+    async fn find_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         let codes: Vec<Value> = sources.iter().map(|source| source.get("code").clone()).collect();
         let filter = Filter::all(vec![Condition::one_of("isocurrencycode", codes)]);
         let rows = context.installation.find_rows("transactioncurrency", &filter, &["isocurrencycode"]).await?;
@@ -56,7 +56,7 @@ impl MappingRules for Currencies {
         &self,
         context: Context<'_>,
         sources: &[Transferring<'_>],
-    ) -> Result<Box<dyn PreparedRules>, EngineError> {
+    ) -> Result<Box<dyn BatchRules>, EngineError> {
         let installation = context.installation;
         let base = installation.base_currency().await?.clone();
         let codes = sources.iter().filter_map(|record| record.source.get("code").as_text());
@@ -83,7 +83,7 @@ struct Prepared {
     rates: Rates,
 }
 
-impl PreparedRules for Prepared {
+impl BatchRules for Prepared {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let code = record.source.get("code").as_text().unwrap_or_default();
         let rate = self.rates.between(&self.base_iso_code, code)?;

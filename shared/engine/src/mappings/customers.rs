@@ -11,15 +11,16 @@ use couplet_model::outcome::FieldNote;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{MappingName, Record, RecordId, SystemError, Table, Value};
+use couplet_model::{MappingName, Record, RecordId, Table, Value};
 use uuid::Uuid;
 
 use super::addresses;
 use super::natural_keys::{candidates, is_ours, same_text};
 use super::rules::{
-    Context, FollowUp, Followed, MappingRules, Match, Merged, Obstacle, PreparedRules, Transferring, is_usable, set,
+    AfterWrite, BatchRules, Context, Followed, MappingRules, Match, Merged, Obstacle, Transferring, is_usable, set,
     set_on_create,
 };
+use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::{CompanyRow, Countries};
 
@@ -80,7 +81,7 @@ impl MappingRules for Customers {
 
     /// The account whose number is the customer's and whose name is, too. The number alone is no proof: both systems may
     /// count from the same one.
-    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+    async fn find_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         match context.direction {
             Direction::ToDataverse => {
                 let columns = ["name", "bcbi_companyid"];
@@ -109,7 +110,7 @@ impl MappingRules for Customers {
         &self,
         context: Context<'_>,
         sources: &[Transferring<'_>],
-    ) -> Result<Box<dyn PreparedRules>, EngineError> {
+    ) -> Result<Box<dyn BatchRules>, EngineError> {
         let installation = context.installation;
         let company = installation.company_row().await?;
         let mut coupled_contacts = HashMap::new();
@@ -163,7 +164,7 @@ struct Prepared {
 }
 
 #[async_trait]
-impl PreparedRules for Prepared {
+impl BatchRules for Prepared {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         match self.direction {
             Direction::ToDataverse => self.adjust_account(record, fields),
@@ -186,39 +187,36 @@ impl PreparedRules for Prepared {
     }
 
     /// An account that created a customer now belongs to the company (R258).
-    async fn follow_up(&self, context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
-        let company = self.company.map(|row| row.id);
-        let claimed: Vec<(RecordId, Write)> = match (self.direction, company) {
-            (Direction::FromDataverse, Some(company)) => records
-                .iter()
-                .filter(|record| record.created && record.source.get("bcbi_companyid").as_guid() != Some(company.0))
-                .map(|record| {
-                    let values: Values = [(Arc::from("bcbi_companyid"), Value::Guid(company.0))].into();
-                    (record.source.id, Write::update(record.source.id, None, values))
-                })
-                .collect(),
-            _ => Vec::new(),
-        };
-        let mut failed: HashMap<RecordId, SystemError> = HashMap::new();
-        if !claimed.is_empty() {
-            let writes: Vec<Write> = claimed.iter().map(|(_, write)| write.clone()).collect();
-            let results = context.installation.system(Side::Dataverse).write(&self.account, &writes).await;
-            let errors = claimed.iter().zip(results).filter_map(|((id, _), result)| Some((*id, result.err()?)));
-            failed = errors.collect();
+    async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
+        for record in records.iter_mut() {
+            record.followed = Ok(self.standing(record));
         }
-        records
+        let (Direction::FromDataverse, Some(company)) = (self.direction, self.company) else { return };
+        let company = company.id.0;
+        let mut claimed: Vec<&mut AfterWrite<'_>> = records
+            .iter_mut()
+            .filter(|record| record.created && record.source.get("bcbi_companyid").as_guid() != Some(company))
+            .collect();
+        let writes: Vec<Write> = claimed
             .iter()
-            .map(|record| match failed.remove(&record.source.id) {
-                Some(error) => Err(error),
-                None => Ok(self.standing(record)),
+            .map(|record| {
+                let values: Values = [(Arc::from("bcbi_companyid"), Value::Guid(company))].into();
+                Write::update(record.source.id, None, values)
             })
-            .collect()
+            .collect();
+        let results = write_all(context.installation.system(Side::Dataverse), &self.account, &writes).await;
+        // `write_all` gives one result per write.
+        for (record, result) in claimed.iter_mut().zip(results) {
+            if let Err(error) = result {
+                record.followed = Err(error);
+            }
+        }
     }
 }
 
 impl Prepared {
     /// A new account is active, and merged into no other, without having been told so.
-    fn standing(&self, record: &FollowUp<'_>) -> Followed {
+    fn standing(&self, record: &AfterWrite<'_>) -> Followed {
         let is_new_account = record.created && self.direction == Direction::ToDataverse;
         let values = if is_new_account {
             vec![("statecode", Value::Int(STATE_ACTIVE)), ("merged", Value::Bool(false)), ("masterid", Value::Null)]

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::rules::Context;
+use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
 
@@ -66,17 +67,15 @@ impl PriceLines {
                 Write::create(Some(RecordId(id)), self.values(line))
             })
             .collect();
-        let mut results = if writes.is_empty() {
-            Vec::new().into_iter()
-        } else {
-            context.installation.system(Side::Dataverse).write(&self.table, &writes).await.into_iter()
-        };
+        let results = write_all(context.installation.system(Side::Dataverse), &self.table, &writes).await;
+        let mut results = results.into_iter();
         lines
             .iter()
             .map(|line| match line {
                 None => Ok(None),
                 Some(_) => match results.next() {
                     Some(result) => result.map(|written| Some(written.id.0)),
+                    // `write_all` gives one result per write.
                     None => Ok(None),
                 },
             })

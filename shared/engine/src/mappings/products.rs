@@ -12,17 +12,18 @@ use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Coupling, DataverseId, MappingName, Record, RecordId, SystemError, Table, Value};
+use couplet_model::{Coupling, DataverseId, MappingName, Record, RecordId, Table, Value};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::natural_keys::{candidates, holder_or_obstacle, is_ours};
 use super::price_lines::{PriceLine, PriceLines};
 use super::rules::{
-    Context, FollowUp, Followed, MappingRules, Match, NothingPrepared, Obstacle, PreparedRules, Transferring,
-    is_usable, set, set_on_create,
+    AfterWrite, BatchRules, Context, Followed, MappingRules, Match, NothingSpecial, Obstacle, Transferring, is_usable,
+    set, set_on_create,
 };
 use super::units_of_measure::UNIT;
+use crate::bulk::write_all;
 use crate::error::EngineError;
 
 /// The mapping of units.
@@ -87,7 +88,7 @@ impl MappingRules for Products {
     }
 
     /// The product of the same number, which is unique in Dataverse; from there, the record of the product's number.
-    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+    async fn find_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         match context.direction {
             Direction::ToDataverse => {
                 let columns = ["producttypecode", "bcbi_companyid"];
@@ -126,9 +127,9 @@ impl MappingRules for Products {
         &self,
         context: Context<'_>,
         sources: &[Transferring<'_>],
-    ) -> Result<Box<dyn PreparedRules>, EngineError> {
+    ) -> Result<Box<dyn BatchRules>, EngineError> {
         if sources.is_empty() {
-            return Ok(Box::new(NothingPrepared));
+            return Ok(Box::new(NothingSpecial));
         }
         let installation = context.installation;
         let units = MappingName::from(UNITS);
@@ -193,7 +194,7 @@ struct ToDataverse {
 }
 
 #[async_trait]
-impl PreparedRules for ToDataverse {
+impl BatchRules for ToDataverse {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let table = &self.product;
         let (group, unit) = self.unit(record)?;
@@ -226,44 +227,38 @@ impl PreparedRules for ToDataverse {
     }
 
     /// Writes the price lines, then publishes new products.
-    async fn follow_up(&self, context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
+    async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         let lines: Vec<Option<PriceLine>> = records.iter().map(|record| self.price_line(context, record)).collect();
-        let mut results = self.price_lines.write(context, &lines).await;
-        let published: Vec<(usize, Write)> = records
+        let written = self.price_lines.write(context, &lines).await;
+        // One slot per line.
+        for (record, line) in records.iter_mut().zip(written) {
+            record.followed = line.map(|id| id.map(|id| Followed::related(PRICE_LINE, id)).unwrap_or_default());
+        }
+        let mut published: Vec<&mut AfterWrite<'_>> =
+            records.iter_mut().filter(|record| record.created && record.followed.is_ok()).collect();
+        let writes: Vec<Write> = published
             .iter()
-            .enumerate()
-            .filter(|(index, record)| record.created && results[*index].is_ok())
-            .map(|(index, record)| {
+            .map(|record| {
                 let values: Values = [
                     (Arc::from("statecode"), Value::Int(ACTIVE.0)),
                     (Arc::from("statuscode"), Value::Int(ACTIVE.1)),
                     (Arc::from("pricelevelid"), Value::Guid(self.price_list)),
                 ]
                 .into();
-                (index, Write::update(record.destination, None, values))
+                Write::update(record.destination, None, values)
             })
             .collect();
-        if !published.is_empty() {
-            let writes: Vec<Write> = published.iter().map(|(_, write)| write.clone()).collect();
-            let written = context.installation.system(Side::Dataverse).write(&self.product, &writes).await;
-            for ((index, _), result) in published.iter().zip(written) {
-                if let Err(error) = result {
-                    results[*index] = Err(error);
+        let results = write_all(context.installation.system(Side::Dataverse), &self.product, &writes).await;
+        // `write_all` gives one result per write.
+        for (record, result) in published.iter_mut().zip(results) {
+            match (&mut record.followed, result) {
+                (Ok(followed), Ok(_)) => {
+                    followed.values = vec![("statecode", Value::Int(ACTIVE.0)), ("statuscode", Value::Int(ACTIVE.1))];
                 }
+                (followed, Err(error)) => *followed = Err(error),
+                (Err(_), Ok(_)) => {}
             }
         }
-        let published = |record: &FollowUp<'_>| match record.created {
-            true => vec![("statecode", Value::Int(ACTIVE.0)), ("statuscode", Value::Int(ACTIVE.1))],
-            false => Vec::new(),
-        };
-        records
-            .iter()
-            .zip(results)
-            .map(|(record, line)| {
-                let line = line?.map(|id| Followed::companion(PRICE_LINE, id)).unwrap_or_default();
-                Ok(Followed { values: published(record), ..line })
-            })
-            .collect()
     }
 }
 
@@ -294,7 +289,7 @@ impl ToDataverse {
     }
 
     /// The price line the product needs written, if it does.
-    fn price_line(&self, context: Context<'_>, record: &FollowUp<'_>) -> Option<PriceLine> {
+    fn price_line(&self, context: Context<'_>, record: &AfterWrite<'_>) -> Option<PriceLine> {
         let known = record.coupling.related.get(PRICE_LINE).copied();
         let changed = ["price", "defaultuomid", "defaultuomscheduleid", "transactioncurrencyid", "productnumber"];
         let stale = changed.iter().any(|column| record.changed(Direction::ToDataverse, column));
@@ -317,7 +312,7 @@ impl ToDataverse {
 
 impl ToDataverse {
     /// The price of the product: what travelled, else what both sides agreed on last.
-    fn price(&self, record: &FollowUp<'_>) -> Decimal {
+    fn price(&self, record: &AfterWrite<'_>) -> Decimal {
         let agreed = || record.coupling.base.get(Side::Dataverse, self.product.column("price")?);
         let price = record.desired("price").cloned().or_else(agreed);
         price.and_then(|price| price.as_decimal()).unwrap_or_default()
@@ -339,7 +334,7 @@ struct FromDataverse {
     unit_codes: HashMap<Uuid, String>,
 }
 
-impl PreparedRules for FromDataverse {
+impl BatchRules for FromDataverse {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         if let Some(state) = record.source.known("statecode") {
             let active = state == &Value::Int(ACTIVE.0);

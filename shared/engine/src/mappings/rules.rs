@@ -29,6 +29,8 @@ pub(crate) enum Obstacle {
     Failure(DataFailure),
     /// Another record must be coupled first.
     Wait(Need),
+    /// A rule keeps it where it is; the reason follows "ignored: ".
+    Ignore(String),
 }
 
 impl From<DataFailure> for Obstacle {
@@ -68,8 +70,7 @@ pub(crate) struct Transferring<'a> {
 }
 
 /// A record that was written, or found equal, and may need more.
-#[derive(Clone, Copy)]
-pub(crate) struct FollowUp<'a> {
+pub(crate) struct AfterWrite<'a> {
     pub source: &'a Record,
     /// The destination record.
     pub destination: RecordId,
@@ -78,9 +79,11 @@ pub(crate) struct FollowUp<'a> {
     pub coupling: &'a Coupling,
     /// What the destination holds now.
     pub fields: &'a [TransferredField],
+    /// What following up leaves behind, or why it failed.
+    pub followed: Result<Followed, SystemError>,
 }
 
-impl FollowUp<'_> {
+impl AfterWrite<'_> {
     /// What the destination column holds now, if it was transferred.
     pub fn desired(&self, column: &str) -> Option<&Value> {
         self.fields.iter().rev().find(|field| field.destination.name == column).map(|field| &field.desired)
@@ -99,15 +102,15 @@ impl FollowUp<'_> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Followed {
     /// Further rows that belong to the pair now, by role.
-    pub companions: BTreeMap<String, Uuid>,
+    pub related: BTreeMap<String, Uuid>,
     /// Destination columns that hold these values now beside the transferred ones; they join the base.
     pub values: Vec<(&'static str, Value)>,
 }
 
 impl Followed {
     /// One further row, and nothing else.
-    pub fn companion(role: &str, id: Uuid) -> Self {
-        Self { companions: BTreeMap::from([(role.to_owned(), id)]), values: Vec::new() }
+    pub fn related(role: &str, id: Uuid) -> Self {
+        Self { related: BTreeMap::from([(role.to_owned(), id)]), values: Vec::new() }
     }
 }
 
@@ -185,7 +188,7 @@ pub(crate) trait MappingRules: Send + Sync {
     }
 
     /// Finds destination records that uncoupled source records belong to; one answer per source.
-    async fn match_existing(&self, _context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+    async fn find_existing(&self, _context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         Ok(sources.iter().map(|_| Ok(None)).collect())
     }
 
@@ -194,7 +197,7 @@ pub(crate) trait MappingRules: Send + Sync {
         &self,
         context: Context<'_>,
         sources: &[Transferring<'_>],
-    ) -> Result<Box<dyn PreparedRules>, EngineError>;
+    ) -> Result<Box<dyn BatchRules>, EngineError>;
 
     /// Records of this mapping that other mappings may refer to without a coupling: their Business Central key (blank
     /// for the blank code) and their row in Dataverse.
@@ -205,7 +208,12 @@ pub(crate) trait MappingRules: Send + Sync {
 
 /// The rules of a mapping, ready for the records of one batch.
 #[async_trait]
-pub(crate) trait PreparedRules: Send + Sync {
+pub(crate) trait BatchRules: Send + Sync {
+    /// Whether a record takes part, judged by what was read; before its fields are transferred.
+    fn admit(&self, _record: Transferring<'_>) -> Result<(), Obstacle> {
+        Ok(())
+    }
+
     /// Adds to and corrects what the field rows transferred (the "additional fields" of R144).
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle>;
 
@@ -220,17 +228,15 @@ pub(crate) trait PreparedRules: Send + Sync {
         None
     }
 
-    /// Does in bulk what must follow the write; one result per record, in order.
-    async fn follow_up(&self, _context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
-        records.iter().map(|_| Ok(Followed::default())).collect()
-    }
+    /// Does in bulk what must follow the writes, and notes of each record what came of it. It may be repeated.
+    async fn after_write(&self, _context: Context<'_>, _records: &mut [AfterWrite<'_>]) {}
 }
 
 /// Rules that add nothing.
-pub(crate) struct NothingPrepared;
+pub(crate) struct NothingSpecial;
 
 #[async_trait]
-impl PreparedRules for NothingPrepared {
+impl BatchRules for NothingSpecial {
     fn adjust(&self, _record: Transferring<'_>, _fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         Ok(())
     }

@@ -8,7 +8,7 @@ use couplet_model::table::Side;
 use couplet_model::{Filter, Record, RecordId, Value};
 
 use super::natural_keys::candidates;
-use super::rules::{Context, MappingRules, Match, Obstacle, PreparedRules, Transferring, set_on_create};
+use super::rules::{BatchRules, Context, MappingRules, Match, Obstacle, Transferring, set_on_create};
 use crate::error::EngineError;
 
 /// What new codes begin with.
@@ -29,7 +29,7 @@ impl MappingRules for Salespeople {
     }
 
     /// The salesperson with the user's e-mail address; without one, the one with the user's name.
-    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+    async fn find_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         let columns = ["displayName", "email"];
         let by_email = candidates(context, sources, "internalemailaddress", "email", &columns).await?;
         let unknown: Vec<&Record> = sources.iter().filter(|user| by_email.of(user).is_empty()).copied().collect();
@@ -48,7 +48,7 @@ impl MappingRules for Salespeople {
         &self,
         context: Context<'_>,
         sources: &[Transferring<'_>],
-    ) -> Result<Box<dyn PreparedRules>, EngineError> {
+    ) -> Result<Box<dyn BatchRules>, EngineError> {
         let new: Vec<RecordId> =
             sources.iter().filter(|record| record.creating).map(|record| record.source.id).collect();
         let mut codes = HashMap::new();
@@ -69,7 +69,7 @@ struct Prepared {
     table: std::sync::Arc<couplet_model::Table>,
 }
 
-impl PreparedRules for Prepared {
+impl BatchRules for Prepared {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         if let Some(code) = self.codes.get(&record.source.id) {
             set_on_create(fields, &self.table, "code", Value::Text(code.clone()))?;

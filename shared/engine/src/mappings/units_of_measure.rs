@@ -12,9 +12,10 @@ use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, Record, RecordId, SystemError, Table, Value};
+use couplet_model::{Condition, Filter, Record, SystemError, Table, Value};
 
-use super::rules::{Context, FollowUp, Followed, MappingRules, Match, Obstacle, PreparedRules, Transferring, set};
+use super::rules::{AfterWrite, BatchRules, Context, Followed, MappingRules, Match, Obstacle, Transferring, set};
+use crate::bulk::write_all;
 use crate::error::EngineError;
 
 /// Role of the one unit of a unit group among the companions of a coupling.
@@ -33,7 +34,7 @@ impl MappingRules for UnitsOfMeasure {
     }
 
     /// A unit group of the right name is adopted if it is active and holds at most one unit (S215).
-    async fn match_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
+    async fn find_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         let installation = context.installation;
         let defaults = installation.catalogue().defaults();
         let name = |source: &Record| defaults.unit_group_name(source.get("code").as_text().unwrap_or_default());
@@ -73,7 +74,7 @@ impl MappingRules for UnitsOfMeasure {
         &self,
         context: Context<'_>,
         _sources: &[Transferring<'_>],
-    ) -> Result<Box<dyn PreparedRules>, EngineError> {
+    ) -> Result<Box<dyn BatchRules>, EngineError> {
         Ok(Box::new(Prepared {
             table: Arc::clone(&context.mapping.dataverse),
             unit: context.installation.table(Side::Dataverse, "uom")?,
@@ -89,7 +90,7 @@ struct Prepared {
 }
 
 #[async_trait]
-impl PreparedRules for Prepared {
+impl BatchRules for Prepared {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let code = record.source.get("code").as_text().unwrap_or_default();
         set(fields, &self.table, "name", Value::Text(self.defaults.unit_group_name(code)))?;
@@ -97,63 +98,51 @@ impl PreparedRules for Prepared {
     }
 
     /// Finds the unit that Dataverse made for a new group, and renames it when the code was renamed.
-    async fn follow_up(&self, context: Context<'_>, records: &[FollowUp<'_>]) -> Vec<Result<Followed, SystemError>> {
+    async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         let dataverse = context.installation.system(Side::Dataverse);
-        let open: Vec<&FollowUp<'_>> = records.iter().filter(|record| needs_unit(record)).collect();
+        let mut open: Vec<&mut AfterWrite<'_>> = records.iter_mut().filter(|record| needs_unit(record)).collect();
         if open.is_empty() {
-            return records.iter().map(|_| Ok(Followed::default())).collect();
+            return;
         }
         let groups = open.iter().map(|record| Value::Guid(record.destination.0)).collect();
         let filter = Filter::all(vec![Condition::one_of("uomscheduleid", groups)]);
         let columns = ["name".to_owned(), "uomscheduleid".to_owned()];
         let units = match dataverse.find(&self.unit, &filter, &columns).await {
             Ok(units) => units,
-            Err(error) => return records.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => {
+                for record in open {
+                    record.followed = Err(error.clone());
+                }
+                return;
+            }
         };
         let by_group: HashMap<_, &Record> =
             units.iter().filter_map(|unit| Some((unit.get("uomscheduleid").as_guid()?, unit))).collect();
-        let code = |record: &FollowUp<'_>| record.source.get("code").clone();
-        let renames: Vec<(RecordId, Write)> = open
-            .iter()
-            .filter_map(|record| {
-                let unit = by_group.get(&record.destination.0)?;
-                let name = code(record);
-                let values: Values = [(Arc::from("name"), name.clone())].into();
-                (unit.get("name") != &name).then(|| (record.destination, Write::update(unit.id, None, values)))
-            })
-            .collect();
-        let writes: Vec<Write> = renames.iter().map(|(_, write)| write.clone()).collect();
-        let mut renamed = HashMap::new();
-        if !writes.is_empty() {
-            let results = dataverse.write(&self.unit, &writes).await;
-            renamed = renames.iter().map(|(group, _)| *group).zip(results).collect();
+        let (mut renamed, mut writes) = (Vec::new(), Vec::new());
+        for record in &mut open {
+            let code = record.source.get("code");
+            let Some(unit) = by_group.get(&record.destination.0) else {
+                let problem = format!("the unit group of unit {code} has no unit (E47); add one of that name to it");
+                record.followed = Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", problem));
+                continue;
+            };
+            record.followed = Ok(Followed::related(UNIT, unit.id.0));
+            if unit.get("name") != code {
+                let values: Values = [(Arc::from("name"), code.clone())].into();
+                writes.push(Write::update(unit.id, None, values));
+                renamed.push(record);
+            }
         }
-        records
-            .iter()
-            .map(|record| {
-                if !needs_unit(record) {
-                    return Ok(Followed::default());
-                }
-                if let Some(Err(error)) = renamed.get(&record.destination) {
-                    return Err(error.clone());
-                }
-                match by_group.get(&record.destination.0) {
-                    Some(unit) => Ok(Followed::companion(UNIT, unit.id.0)),
-                    None => Err(SystemError::new(
-                        Side::Dataverse,
-                        SystemErrorKind::Refused,
-                        "",
-                        format!(
-                            "the unit group of unit {} has no unit (E47); add one of that name to it",
-                            code(record)
-                        ),
-                    )),
-                }
-            })
-            .collect()
+        let results = write_all(dataverse, &self.unit, &writes).await;
+        // `write_all` gives one result per write.
+        for (record, result) in renamed.into_iter().zip(results) {
+            if let Err(error) = result {
+                record.followed = Err(error);
+            }
+        }
     }
 }
 
-fn needs_unit(record: &FollowUp<'_>) -> bool {
+fn needs_unit(record: &AfterWrite<'_>) -> bool {
     !record.coupling.related.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
 }

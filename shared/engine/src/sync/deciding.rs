@@ -1,139 +1,168 @@
-//! Steps 3 and 4: transfer the fields and decide what to write.
+//! Transferring fields and deciding what to write.
 
 use std::sync::Arc;
 
 use couplet_model::catalogue::usual_form;
 use couplet_model::coupling::Base;
-use couplet_model::decision::{ConflictRule, Decision, Situation, TransferredField, Travel, decide};
+use couplet_model::decision::{ConflictRule, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
 use couplet_model::ids::derived_id;
 use couplet_model::message::Precedence;
-use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote};
+use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote, IgnoreReason};
 use couplet_model::own_writes::{Agreement, Tables, recognize};
 use couplet_model::record::Values;
 use couplet_model::shape::shape;
 use couplet_model::table::{Side, Table};
 use couplet_model::{Outcome, Record};
 
-use super::matching::pair;
-use super::{Batch, Stop};
-use crate::mappings::rules::{Context, Obstacle, Transferring};
-use crate::sync::transferring::{References, Transferred, transfer};
+use super::batch::{Batch, Stop};
+use super::matching::new_pair;
+use super::stages::{Admitted, Decided, DecidedBatch, Pairing, Settled, Verdict};
+use super::transferring::{References, Transferred, transfer};
+use crate::mappings::rules::{BatchRules, NothingSpecial, Obstacle, Transferring};
 
 impl Batch<'_> {
-    pub(super) fn context(&self) -> Context<'_> {
-        Context { installation: &self.engine.installation, mapping: self.mapping, direction: self.direction }
-    }
-
     /// Transfers fields and decides, record by record, from what was read in bulk.
-    pub(super) async fn decide(&mut self) -> Result<(), Stop> {
-        let sources: Vec<&Record> = self.open().filter_map(|entry| entry.source.as_ref()).collect();
-        if sources.is_empty() {
-            return Ok(());
+    pub(super) async fn decide(&mut self, admitted: Vec<Admitted>) -> Result<DecidedBatch, Stop> {
+        if admitted.is_empty() {
+            return Ok(DecidedBatch { records: Vec::new(), rules: Box::new(NothingSpecial) });
         }
+        let sources: Vec<&Record> = admitted.iter().map(|record| &record.source).collect();
         let references = References::read(self.engine, self.mapping, self.direction, &sources).await?;
-        let transferring: Vec<Transferring<'_>> = self
-            .open()
-            .filter_map(|entry| {
-                let source = entry.source.as_ref()?;
-                Some(Transferring { source, destination: entry.destination.as_ref(), creating: entry.creating })
-            })
-            .collect();
-        let prepared = self.mapping.rules.prepare(self.context(), &transferring).await?;
+        let all: Vec<Transferring<'_>> = admitted.iter().map(transferring).collect();
+        let rules = self.mapping.rules.prepare(self.context(), &all).await?;
         let destination = self.mapping.table(self.direction.destination());
         let facts = self.engine.installation.table_facts(destination).await?;
-        let (mapping, direction) = (self.mapping, self.direction);
-        let company = self.engine.company();
-        let empty = Base::default();
-        let tables = Tables { business_central: &mapping.business_central, dataverse: &mapping.dataverse };
-        for entry in self.entries.iter_mut().filter(|entry| entry.is_open()) {
-            let Some(source) = &entry.source else { continue };
-            let record = Transferring { source, destination: entry.destination.as_ref(), creating: entry.creating };
-            let transferred = transfer(mapping, direction, &references, source).and_then(|mut transferred| {
-                prepared.adjust(record, &mut transferred.fields)?;
-                transferred.notes.extend(bring_into_form(&mut transferred.fields, destination, &facts));
-                transferred.notes.extend(prepared.leave_behind(record, &mut transferred.fields));
-                // What may not be written is left as it is there; the run names the column.
-                transferred.fields.retain(|field| facts.may_write(&field.destination.name, record.creating));
-                Ok(transferred)
-            });
-            let Transferred { mut fields, notes, missing } = match transferred {
-                Ok(transferred) => transferred,
-                Err(Obstacle::Failure(failure)) => {
-                    entry.settle(Outcome::Failed(failure));
-                    continue;
-                }
-                Err(Obstacle::Wait(need)) => {
-                    entry.settle(Outcome::Waiting(need));
-                    continue;
-                }
+        let mut records = Vec::with_capacity(admitted.len());
+        for record in admitted {
+            let transferred = {
+                let one = transferring(&record);
+                rules.admit(one).and_then(|()| {
+                    let mut transferred = transfer(self.mapping, self.direction, &references, &record.source)?;
+                    rules.adjust(one, &mut transferred.fields)?;
+                    transferred.notes.extend(bring_into_form(&mut transferred.fields, destination, &facts));
+                    transferred.notes.extend(rules.leave_behind(one, &mut transferred.fields));
+                    // What may not be written is left as it is there; the run names the column.
+                    let creating = one.creating;
+                    transferred.fields.retain(|field| facts.may_write(&field.destination.name, creating));
+                    Ok(transferred)
+                })
             };
-            if entry.message.options.precedence == Precedence::Destination && !entry.creating {
-                fields.retain(|field| field.travel != Travel::BothWays);
-            }
-            let agreement = entry.coupling.as_ref().zip(entry.base()).map(|(coupling, base)| {
-                recognize(base, &coupling.pending, direction, tables, source, entry.destination.as_ref())
-            });
-            let mut decision = decide(
-                &Situation {
-                    direction,
-                    source,
-                    destination: entry.destination.as_ref(),
-                    creating: entry.creating && entry.destination.is_none(),
-                    base: agreement.as_ref().map_or(&empty, |agreement| &agreement.known),
-                    force: entry.message.options.precedence.is_forced() || entry.adopted,
-                    rule: mapping.update_conflict,
+            match transferred {
+                Ok(transferred) => match self.decide_one(record, transferred, rules.as_ref()) {
+                    Ok(decided) => records.push(decided),
+                    Err(settled) => self.settle(settled),
                 },
-                &fields,
-            );
-            if let Decision::Conflict(conflicts) = decision {
-                entry.settle(conflict(mapping.update_conflict, conflicts));
-                continue;
+                Err(obstacle) => self.settle(record.settle(obstacle.into())),
             }
-            if let Some(agreement) = &agreement {
-                decision = fence(decision, agreement, entry.destination.as_ref());
-            }
-            if let (Decision::Update { values, .. }, Some(destination)) = (&mut decision, &entry.destination) {
-                complete(values, destination, prepared.travel_together());
-            }
-            let is_left =
-                |column: &str| notes.iter().any(|note| note.is_left && note.source.as_deref() == Some(column));
-            // What the rules watch at the source belongs to the base, so that an untouched record is known as such.
-            if let Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base } =
-                &mut decision
-            {
-                for name in self.mapping.rules.source_columns(direction) {
-                    if let Some(value) = source.known(name) {
-                        base.set(direction.source(), name, value);
-                    }
-                }
-                for row in mapping.rows(direction) {
-                    let column = match direction.source() {
-                        Side::BusinessCentral => &row.business_central,
-                        Side::Dataverse => &row.dataverse,
-                    };
-                    // Rows that do not travel this time (read-only or left alone) still count as seen.
-                    if let Some(column) = column
-                        && !is_left(&column.name)
-                        && let Some(value) = source.known(&column.name)
-                        && base.get(direction.source(), column).is_none()
-                    {
-                        base.set(direction.source(), &column.name, value);
-                    }
-                }
-            }
-            if entry.coupling.is_none() {
-                let id = derived_id(company, &mapping.name, direction.as_str(), entry.message.record);
-                entry.coupling = Some(pair(direction.source(), entry.message.record, id));
-            }
-            entry.fields = fields;
-            entry.agreement = agreement;
-            entry.notes = notes;
-            entry.missing = missing;
-            entry.decision = Some(decision);
         }
-        self.prepared = Some(prepared);
-        Ok(())
+        Ok(DecidedBatch { records, rules })
+    }
+
+    /// Decides about one record whose fields were transferred.
+    fn decide_one(
+        &self,
+        record: Admitted,
+        transferred: Transferred,
+        rules: &dyn BatchRules,
+    ) -> Result<Decided, Settled> {
+        let (mapping, direction) = (self.mapping, self.direction);
+        let Transferred { mut fields, notes, missing } = transferred;
+        let options = self.options(record.index);
+        let creating = record.pairing == Pairing::Creating;
+        if options.precedence == Precedence::Destination && !creating {
+            fields.retain(|field| field.travel != Travel::BothWays);
+        }
+        let tables = Tables { business_central: &mapping.business_central, dataverse: &mapping.dataverse };
+        let (source, destination) = (&record.source, record.destination.as_ref());
+        let agreement = record
+            .coupling
+            .as_ref()
+            .zip(record.base())
+            .map(|(coupling, base)| recognize(base, &coupling.pending, direction, tables, source, destination));
+        let empty = Base::default();
+        let situation = Situation {
+            direction,
+            source,
+            destination,
+            creating: creating && destination.is_none(),
+            base: agreement.as_ref().map_or(&empty, |agreement| &agreement.known),
+            force: options.precedence.is_forced() || record.pairing == Pairing::Adopted,
+            rule: mapping.update_conflict,
+        };
+        let mut verdict = match Verdict::of(decide(&situation, &fields)) {
+            Ok(verdict) => verdict,
+            Err(conflicts) => return Err(record.settle(conflict(mapping.update_conflict, conflicts))),
+        };
+        if let Some(agreement) = &agreement {
+            verdict = fence(verdict, agreement, destination);
+        }
+        if let (Verdict::Update { values, .. }, Some(destination)) = (&mut verdict, destination) {
+            complete(values, destination, rules.travel_together());
+        }
+        self.note_what_was_seen(verdict.base_mut(), source, &notes);
+        let Admitted { index, source, coupling, pairing, destination } = record;
+        let coupling = coupling.unwrap_or_else(|| {
+            let id = derived_id(self.engine.company(), &mapping.name, direction.as_str(), source.id);
+            new_pair(direction.source(), source.id, id)
+        });
+        let written = None;
+        Ok(Decided {
+            index,
+            source,
+            coupling,
+            pairing,
+            destination,
+            fields,
+            agreement,
+            notes,
+            missing,
+            verdict,
+            written,
+        })
+    }
+
+    /// What the rules watch at the source belongs to the base, so that an untouched record is known as such; and so do rows
+    /// that do not travel this time, read-only ones or ones that were left alone.
+    fn note_what_was_seen(&self, base: &mut Base, source: &Record, notes: &[FieldNote]) {
+        let side = self.direction.source();
+        for name in self.mapping.rules.source_columns(self.direction) {
+            if let Some(value) = source.known(name) {
+                base.set(side, name, value);
+            }
+        }
+        let is_left = |column: &str| notes.iter().any(|note| note.is_left && note.source.as_deref() == Some(column));
+        for row in self.mapping.rows(self.direction) {
+            let column = match side {
+                Side::BusinessCentral => &row.business_central,
+                Side::Dataverse => &row.dataverse,
+            };
+            if let Some(column) = column
+                && !is_left(&column.name)
+                && let Some(value) = source.known(&column.name)
+                && base.get(side, column).is_none()
+            {
+                base.set(side, &column.name, value);
+            }
+        }
+    }
+}
+
+fn transferring(record: &Admitted) -> Transferring<'_> {
+    Transferring {
+        source: &record.source,
+        destination: record.destination.as_ref(),
+        creating: record.pairing == Pairing::Creating,
+    }
+}
+
+impl From<Obstacle> for Outcome {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Failure(failure) => Self::Failed(failure),
+            Obstacle::Wait(need) => Self::Waiting(need),
+            Obstacle::Ignore(reason) => Self::Ignored(IgnoreReason::Rule(reason)),
+        }
     }
 }
 
@@ -181,13 +210,13 @@ fn conflict(rule: ConflictRule, conflicts: Vec<FieldConflict>) -> Outcome {
 /// Writes what stands there already, when nothing else is to be written and an earlier write of ours may still be under
 /// way: a write is guarded by the version it was decided on, and this one makes a new version, so that the other is
 /// refused should it arrive after all. Without a version there is no guard, and nothing to gain.
-fn fence(decision: Decision, agreement: &Agreement, destination: Option<&Record>) -> Decision {
-    match decision {
-        Decision::Unchanged { base }
+fn fence(verdict: Verdict, agreement: &Agreement, destination: Option<&Record>) -> Verdict {
+    match verdict {
+        Verdict::Unchanged { base }
             if !agreement.may_arrive.is_empty() && destination.is_some_and(|record| record.version.is_some()) =>
         {
-            Decision::Update { values: agreement.may_arrive.clone(), base }
+            Verdict::Update { values: agreement.may_arrive.clone(), base }
         }
-        decision => decision,
+        verdict => verdict,
     }
 }

@@ -7,67 +7,45 @@
 use std::collections::HashSet;
 
 use couplet_model::coupling::{Base, Intent};
-use couplet_model::decision::Decision;
 use couplet_model::outcome::DataFailure;
 use couplet_model::seen::Seen;
 use couplet_model::system::{ChangesQuery, Cursor, NextPage, Position, Resume};
 use couplet_model::table::Side;
-use couplet_model::{Change, Coupling, CouplingState, Filter, Outcome, Record, RecordId, SystemId};
+use couplet_model::{Change, Coupling, CouplingState, Filter, Outcome, Record, RecordId, Said, SystemId};
 use couplet_store::Moved;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Batch, End, Entry, Stop};
+use super::batch::{Batch, Stop};
+use super::likeness::{Choice, choose};
+use super::stages::{Admitted, Decided, Pairing, Verdict};
+use crate::bulk::paired;
 use crate::claims::held_until;
-use crate::sync::likeness::{Choice, choose};
 
+/// Why a record comes again whose pair another worker made.
+const COUPLED_MEANWHILE: &str = "another worker coupled this record meanwhile";
 /// How far the clocks of this machine and of the system may differ.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(10);
 
-impl Entry {
-    /// What both sides held when they last agreed; for a record that an earlier attempt made, what it was to hold.
-    pub(super) fn base(&self) -> Option<&Base> {
-        let coupling = self.coupling.as_ref()?;
-        let made = coupling.intent.as_ref().filter(|_| self.made);
-        Some(made.map_or(&coupling.base, |intent| &intent.base))
-    }
-
-    /// Whether an earlier attempt to create on this side made the record.
-    pub(super) fn made_on(&self, side: Side) -> bool {
-        let intent = self.coupling.as_ref().and_then(|coupling| coupling.intent.as_ref());
-        self.made && intent.is_some_and(|intent| intent.side == side)
-    }
-
-    /// What an earlier attempt was to create, if whether it did is not known.
-    fn open_intent(&self) -> Option<&Intent> {
-        let coupling = self.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Reserved)?;
-        coupling.intent.as_ref().filter(|intent| !intent.made)
-    }
-}
-
 impl Batch<'_> {
-    pub(super) fn destination_takes_ids(&self) -> bool {
-        let side = self.direction.destination();
-        self.engine.system(side).takes_ids(self.mapping.table(side))
-    }
-
     /// Finds what earlier attempts to create have made, from either end: the record of an attempt that this batch would
     /// repeat, and the attempt that made a record which this batch takes for a new one.
-    pub(super) async fn find_earlier_attempts(&mut self) -> Result<(), Stop> {
-        for entry in self.open_mut() {
-            let intent = entry.coupling.as_ref().and_then(|coupling| coupling.intent.as_ref());
-            entry.made = intent.is_some_and(|intent| intent.made);
+    pub(super) async fn find_earlier_attempts(&mut self, mut admitted: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        for record in &mut admitted {
+            let intent = record.coupling.as_ref().and_then(|coupling| coupling.intent.as_ref());
+            if intent.is_some_and(|intent| intent.made) {
+                record.pairing = Pairing::Made;
+            }
         }
-        self.find_made_records().await?;
-        self.find_makers().await
+        let admitted = self.find_made_records(admitted).await?;
+        self.find_makers(admitted).await
     }
 
-    async fn find_made_records(&mut self) -> Result<(), Stop> {
+    async fn find_made_records(&mut self, admitted: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
         let side = self.direction.destination();
-        let attempts: Vec<usize> = (0..self.entries.len())
-            .filter(|index| self.entries[*index].is_open() && self.entries[*index].open_intent().is_some())
-            .collect();
-        let intents: Vec<&Intent> = attempts.iter().filter_map(|index| self.entries[*index].open_intent()).collect();
-        let Some(since) = intents.iter().map(|intent| intent.at).min() else { return Ok(()) };
+        let (attempts, mut others): (Vec<Admitted>, Vec<Admitted>) =
+            admitted.into_iter().partition(|record| record.open_intent().is_some());
+        let intents: Vec<&Intent> = attempts.iter().filter_map(Admitted::open_intent).collect();
+        let Some(since) = intents.iter().map(|intent| intent.at).min() else { return Ok(others) };
         let bases: Vec<&Base> = intents.iter().map(|intent| &intent.base).collect();
         let table = self.mapping.table(side);
         let written = |name: &&String| {
@@ -75,23 +53,27 @@ impl Batch<'_> {
         };
         let columns: Vec<String> = table.columns.keys().filter(written).cloned().collect();
         let records = self.uncoupled_since(side, since, &columns).await?;
+        let choices = choose(side, table, &bases, &records);
         let mut found = Vec::new();
-        for (index, choice) in attempts.into_iter().zip(choose(side, table, &bases, &records)) {
+        for (record, choice) in paired("earlier attempts", attempts, choices)? {
             match choice {
-                Choice::Nothing => {}
-                Choice::One(record) => found.push((index, records[record].id)),
+                Choice::Nothing => others.push(record),
+                Choice::One(made) => found.push((record, records[made].id)),
                 Choice::Several(alike) => {
                     let labels: Vec<String> = alike.iter().map(|record| records[*record].label(table)).collect();
-                    self.entries[index].settle(Outcome::Failed(DataFailure::new(format!(
+                    let message = format!(
                         "whether an earlier attempt created the {} is not known, and several in {side} look like it: {}; \
                          delete those that do not belong there, or correct their names",
                         table.caption(),
                         labels.join(", ")
-                    ))));
+                    );
+                    self.settle(record.settle(Outcome::Failed(DataFailure::new(message))));
                 }
             }
         }
-        self.take_over(found).await
+        others.extend(self.take_over(found).await?);
+        others.sort_unstable_by_key(|record| record.index);
+        Ok(others)
     }
 
     /// Records of one side that were written since a moment and belong to no pair.
@@ -107,7 +89,7 @@ impl Batch<'_> {
             let page = self.engine.system(side).changes(&query, from).await?;
             records.extend(page.changes.into_iter().filter_map(|change| match change {
                 Change::Upserted(record) => Some(record),
-                _ => None,
+                Change::Deleted(_) => None,
             }));
             match page.next {
                 NextPage::More(token) => from = Resume::Page(token),
@@ -123,109 +105,126 @@ impl Batch<'_> {
     }
 
     /// Records that look new may have been made by an attempt of the other direction that does not know it yet.
-    async fn find_makers(&mut self) -> Result<(), Stop> {
+    async fn find_makers(&mut self, admitted: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
         let side = self.direction.source();
         let table = self.mapping.table(side);
-        let new: Vec<usize> = (0..self.entries.len())
-            .filter(|index| self.entries[*index].is_open() && self.entries[*index].coupling.is_none())
-            .collect();
         let (engine, mapping) = (self.engine, &self.mapping.name);
-        if new.is_empty() || engine.system(side).takes_ids(table) {
-            return Ok(());
+        let has_new = admitted.iter().any(|record| record.coupling.is_none());
+        if !has_new || engine.system(side).takes_ids(table) {
+            return Ok(admitted);
         }
         let open = engine.store().open_intents(engine.company(), mapping).await?;
         let now = engine.now();
-        let mut found = Vec::new();
-        for index in new {
-            let entry = &mut self.entries[index];
-            let Some(source) = &entry.source else { continue };
-            let makers: Vec<&Coupling> = open.iter().filter(|coupling| may_have_made(coupling, side, source)).collect();
-            let record = std::slice::from_ref(source);
-            let made_by = makers.into_iter().find(|coupling| {
+        let (mut others, mut found) = (Vec::with_capacity(admitted.len()), Vec::new());
+        for mut record in admitted {
+            let source = &record.source;
+            let made_by = open.iter().filter(|coupling| may_have_made(coupling, side, source)).find(|coupling| {
                 let base = coupling.intent.as_ref().map(|intent| &intent.base);
+                let record = std::slice::from_ref(source);
                 base.is_some_and(|base| choose(side, table, &[base], record) != [Choice::Nothing])
             });
-            let Some(coupling) = made_by else { continue };
+            let Some(coupling) = made_by.filter(|_| record.coupling.is_none()) else {
+                others.push(record);
+                continue;
+            };
             if let Some(until) = held_until(coupling, now, engine.asking()) {
                 let wait = until.duration_since(now).unsigned_abs();
-                entry.postpone(
-                    couplet_model::Said::safe(format!(
-                        "another worker is about to couple this record, until {until} at the latest"
-                    )),
-                    wait,
-                );
+                let reason = format!("another worker is about to couple this record, until {until} at the latest");
+                self.postpone(record.index, Said::safe(reason), wait);
                 continue;
             }
-            found.push((index, source.id));
-            entry.coupling = Some(coupling.clone());
+            let id = source.id;
+            record.coupling = Some(coupling.clone());
+            found.push((record, id));
         }
-        self.take_over(found).await
+        others.extend(self.take_over(found).await?);
+        others.sort_unstable_by_key(|record| record.index);
+        Ok(others)
     }
 
-    /// Gives reservations the ids of the records they have made.
-    async fn take_over(&mut self, found: Vec<(usize, RecordId)>) -> Result<(), Stop> {
-        let made: Vec<(Coupling, SystemId)> = found
+    /// Gives reservations the ids of the records that earlier attempts have made. Those that another worker coupled
+    /// meanwhile come again.
+    async fn take_over(&mut self, found: Vec<(Admitted, RecordId)>) -> Result<Vec<Admitted>, Stop> {
+        let made = found
             .iter()
-            .filter_map(|(index, id)| Some((self.entries[*index].coupling.clone()?, SystemId::from(*id))))
-            .collect();
-        if made.is_empty() {
-            return Ok(());
-        }
-        let (engine, mapping) = (self.engine, &self.mapping.name);
-        let results = engine.store().move_to_made(engine.company(), mapping, &made).await?;
-        for ((index, _), result) in found.into_iter().zip(results) {
-            let entry = &mut self.entries[index];
+            .filter_map(|(record, id)| Some((record.coupling.clone()?, SystemId::from(*id))))
+            .collect::<Vec<_>>();
+        let results = self.move_to_made(&made).await?;
+        let mut taken = Vec::with_capacity(found.len());
+        for ((mut record, _), result) in paired("earlier attempts", found, results)? {
             match result {
                 Moved::Moved(coupling) => {
-                    entry.coupling = Some(coupling);
-                    // What this very attempt has created is no earlier attempt's.
-                    entry.made = entry.written.is_none();
+                    record.coupling = Some(coupling);
+                    record.pairing = Pairing::Made;
+                    taken.push(record);
                 }
-                Moved::Refused => {
-                    entry.claimed = false;
-                    entry.give_back("another worker coupled this record meanwhile", None);
-                }
+                Moved::Refused => self.give_back(record.index, COUPLED_MEANWHILE, None),
             }
         }
-        Ok(())
+        Ok(taken)
+    }
+
+    async fn move_to_made(&self, made: &[(Coupling, SystemId)]) -> Result<Vec<Moved>, Stop> {
+        if made.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (engine, mapping) = (self.engine, &self.mapping.name);
+        Ok(engine.store().move_to_made(engine.company(), mapping, made).await?)
     }
 
     /// Notes on the pairs of records about to be created what a repeated attempt has to look for.
-    pub(super) async fn intend(&mut self) -> Result<(), Stop> {
+    pub(super) async fn intend(&self, decided: &mut [Decided]) -> Result<(), Stop> {
         if self.destination_takes_ids() {
             return Ok(());
         }
         let (engine, side) = (self.engine, self.direction.destination());
         let at = engine.now();
         let mut stand_ins = Vec::new();
-        for entry in self.open_mut() {
-            if let (Some(Decision::Create { base, .. }), Some(coupling)) = (&entry.decision, &mut entry.coupling) {
-                coupling.state = CouplingState::Reserved;
-                coupling.intent = Some(Intent { side, at, base: base.clone(), made: false });
-                stand_ins.push(coupling.system_id);
+        for record in decided {
+            if let Verdict::Create { base, .. } = &record.verdict {
+                record.coupling.state = CouplingState::Reserved;
+                record.coupling.intent = Some(Intent { side, at, base: base.clone(), made: false });
+                stand_ins.push(record.coupling.system_id);
             }
         }
         Ok(engine.store().mark_intents(engine.company(), &self.mapping.name, &stand_ins).await?)
     }
 
     /// After the write: the ids of what was created, and no more marks where nothing was.
-    pub(super) async fn take_over_ids(&mut self) -> Result<(), Stop> {
+    pub(super) async fn take_over_ids(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
         if self.destination_takes_ids() {
-            return Ok(());
+            return Ok(decided);
         }
-        let mut made = Vec::new();
-        let mut refused = Vec::new();
-        for (index, entry) in self.entries.iter().enumerate() {
-            let (Some(Decision::Create { .. }), Some(coupling)) = (&entry.decision, &entry.coupling) else { continue };
-            match (&entry.written, &entry.end) {
-                (Some(written), _) => made.push((index, written.id)),
-                (None, Some(End::Settled(Outcome::Failed(_)))) if entry.claimed => refused.push(coupling.system_id),
-                (None, _) => {}
+        let (mut created, mut others): (Vec<Decided>, Vec<Decided>) =
+            decided.into_iter().partition(|record| record.verdict.creates() && record.written.is_some());
+        let id = |record: &Decided| record.written.as_ref().map(|written| SystemId::from(written.id));
+        let made: Vec<_> = created.iter().filter_map(|record| Some((record.coupling.clone(), id(record)?))).collect();
+        let results = self.move_to_made(&made).await?;
+        for (mut record, result) in paired("created records", std::mem::take(&mut created), results)? {
+            match result {
+                Moved::Moved(coupling) => {
+                    record.coupling = coupling;
+                    others.push(record);
+                }
+                Moved::Refused => {
+                    self.delivered[record.index].claim = None;
+                    self.give_back(record.index, COUPLED_MEANWHILE, None);
+                }
             }
         }
-        self.take_over(made).await?;
+        others.sort_unstable_by_key(|record| record.index);
+        let refused: Vec<SystemId> = self
+            .settled
+            .iter()
+            .filter(|settled| matches!(settled.outcome, Outcome::Failed(_)) && !settled.is_written)
+            .filter(|settled| self.delivered[settled.index].claim.is_some())
+            .filter_map(|settled| settled.coupling.as_ref())
+            .filter(|coupling| coupling.intent.as_ref().is_some_and(|intent| !intent.made))
+            .map(|coupling| coupling.system_id)
+            .collect();
         let (engine, mapping) = (self.engine, &self.mapping.name);
-        Ok(engine.store().forget_intents(engine.company(), mapping, &refused).await?)
+        engine.store().forget_intents(engine.company(), mapping, &refused).await?;
+        Ok(others)
     }
 }
 

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use couplet_model::decision::Decision;
 use couplet_model::message::{MESSAGE_FORMAT, SyncOptions};
 use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
@@ -17,7 +16,8 @@ use couplet_model::{
 };
 use std::time::Duration;
 
-use super::{Batch, Stop};
+use super::batch::{Batch, Stop};
+use super::stages::Decided;
 
 /// What is known of the record that holds a wanted key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,17 +50,17 @@ impl Batch<'_> {
     /// another reason.
     pub(super) async fn make_room(
         &mut self,
-        clashing: Vec<(usize, SystemError)>,
-    ) -> Result<Vec<(usize, SystemError)>, Stop> {
+        clashing: Vec<(Decided, SystemError)>,
+    ) -> Result<Vec<(Decided, SystemError)>, Stop> {
         let Some((source_column, column)) = self.mapping.rules.unique_column(self.direction) else {
             return Ok(clashing);
         };
         let mut others = Vec::new();
-        let mut wanting: Vec<(usize, Value, SystemError)> = Vec::new();
-        for (index, error) in clashing {
-            match self.wanted(index, column) {
-                Some(value) => wanting.push((index, value, error)),
-                None => others.push((index, error)),
+        let mut wanting: Vec<(Decided, Value, SystemError)> = Vec::new();
+        for (record, error) in clashing {
+            match wanted(&record, column) {
+                Some(value) => wanting.push((record, value, error)),
+                None => others.push((record, error)),
             }
         }
         if wanting.is_empty() {
@@ -79,37 +79,35 @@ impl Batch<'_> {
             })
             .collect();
         if !writes.is_empty() {
-            let side = self.direction.destination();
-            for result in self.engine.system(side).write(self.mapping.table(side), &writes).await {
+            for result in self.write_all(&writes).await {
                 if let Err(error) = result {
                     tracing::debug!(mapping = %self.mapping.name, error = error.for_log(), "a holder kept its key for now");
                 }
             }
         }
         let table = self.mapping.table(self.direction.destination()).caption();
-        for (index, value, error) in wanting {
+        for (record, value, error) in wanting {
             let holder = holders.get(&folded(&value)).map_or(&Holder::Nobody, |(_, _, holder)| holder);
-            let entry = &mut self.entries[index];
             let problem = match holder {
                 Holder::Leaving(_) => {
                     let reason = couplet_model::Said::split(
                         format!("another {table} gives up {value} first"),
                         format!("another {table} gives up the key first"),
                     );
-                    entry.give_back(reason, Some(Duration::ZERO));
+                    self.give_back(record.index, reason, Some(Duration::ZERO));
                     continue;
                 }
                 // It was given up between the two looks.
-                Holder::Nobody if entry.receive_count <= 1 => {
+                Holder::Nobody if self.delivered[record.index].receive_count <= 1 => {
                     let reason = couplet_model::Said::split(
                         format!("another {table} has just given up {value}"),
                         format!("another {table} has just given up the key"),
                     );
-                    entry.give_back(reason, Some(Duration::ZERO));
+                    self.give_back(record.index, reason, Some(Duration::ZERO));
                     continue;
                 }
                 Holder::Nobody => {
-                    others.push((index, error));
+                    others.push((record, error));
                     continue;
                 }
                 Holder::Uncoupled(id) => {
@@ -123,25 +121,15 @@ impl Batch<'_> {
                 Holder::Rightful(id) => format!("the {table} {id} has it and keeps it; give one of the two another"),
             };
             let message = format!("{value} must be unique among all {table}s: {problem} (EE13)");
-            entry.settle(Outcome::Failed(DataFailure::of_field(column, message)));
+            self.settle(record.settle(Outcome::Failed(DataFailure::of_field(column, message))));
         }
         Ok(others)
-    }
-
-    /// The unique key a record was to be written with.
-    fn wanted(&self, index: usize, column: &str) -> Option<Value> {
-        match &self.entries[index].decision {
-            Some(Decision::Create { values, .. } | Decision::Update { values, .. }) => {
-                values.get(column).filter(|value| !value.is_null()).cloned()
-            }
-            _ => None,
-        }
     }
 
     /// Who holds the wanted keys, by key.
     async fn holders(
         &self,
-        wanting: &[(usize, Value, SystemError)],
+        wanting: &[(Decided, Value, SystemError)],
         source_column: &str,
         column: &str,
     ) -> Result<HashMap<String, (Record, Option<Coupling>, Holder)>, Stop> {
@@ -171,7 +159,7 @@ impl Batch<'_> {
 
     /// Enqueues the sources of these pairs, unless they are in this batch already.
     async fn send_for(&self, couplings: impl Iterator<Item = &Coupling>) -> Result<(), Stop> {
-        let here: Vec<RecordId> = self.entries.iter().map(super::Entry::record).collect();
+        let here: Vec<RecordId> = self.delivered.iter().map(|delivered| delivered.message.record).collect();
         let source = self.direction.source();
         let messages: Vec<RecordMessage> = couplings
             .map(|coupling| coupling.id(source))
@@ -197,6 +185,11 @@ impl Batch<'_> {
         engine.store().add_to_run(engine.company(), &self.job, self.run, count, none, none).await?;
         Ok(engine.queue.send(messages).await?)
     }
+}
+
+/// The unique key a record was to be written with.
+fn wanted(record: &Decided, column: &str) -> Option<Value> {
+    record.verdict.values()?.get(column).filter(|value| !value.is_null()).cloned()
 }
 
 /// Judges a holder by the key its source has: `None` where it has no coupling, `Some(None)` where the source is gone.

@@ -7,31 +7,35 @@
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, DataverseId, Outcome, Record, RecordId, SystemId};
 
-use super::{Batch, Stop};
+use super::batch::{Batch, Stop};
+use super::stages::{Admitted, Pairing};
+use crate::bulk::paired;
+use crate::mappings::rules::Match;
 
 impl Batch<'_> {
     /// Couples uncoupled records with the destination record they belong to, if there is one (R50).
-    pub(super) async fn match_existing(&mut self) -> Result<(), Stop> {
-        let uncoupled: Vec<usize> = (0..self.entries.len())
-            .filter(|index| self.entries[*index].is_open() && self.entries[*index].coupling.is_none())
-            .collect();
-        let sources: Vec<&Record> = uncoupled.iter().filter_map(|index| self.entries[*index].source.as_ref()).collect();
-        if sources.is_empty() {
-            return Ok(());
+    pub(super) async fn match_existing(&mut self, admitted: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let (coupled, uncoupled): (Vec<Admitted>, Vec<Admitted>) =
+            admitted.into_iter().partition(|record| record.coupling.is_some());
+        if uncoupled.is_empty() {
+            return Ok(coupled);
         }
-        let ids: Vec<RecordId> = sources.iter().map(|source| source.id).collect();
+        let ids: Vec<RecordId> = uncoupled.iter().map(|record| record.source.id).collect();
         let by_id = self.engine.partners_by_id(self.mapping, self.direction, &ids).await?;
+        let by_id = paired("partners by id", uncoupled, by_id)?;
         let unknown: Vec<&Record> =
-            sources.iter().zip(&by_id).filter(|(_, partner)| partner.is_none()).map(|(source, _)| *source).collect();
-        let mut by_key = match unknown.is_empty() {
+            by_id.iter().filter(|(_, partner)| partner.is_none()).map(|(record, _)| &record.source).collect();
+        let matches = match unknown.is_empty() {
             true => Vec::new(),
-            false => self.mapping.rules.match_existing(self.context(), &unknown).await?,
-        }
-        .into_iter();
-        let mut matches = Vec::with_capacity(uncoupled.len());
-        for partner in by_id {
+            false => self.mapping.rules.find_existing(self.context(), &unknown).await?,
+        };
+        let by_key: Vec<Match> =
+            paired("partners by key", unknown, matches)?.into_iter().map(|(_, found)| found).collect();
+        let mut by_key = by_key.into_iter();
+        let mut matches = Vec::with_capacity(by_id.len());
+        for (_, partner) in &by_id {
             matches.push(match partner {
-                Some(id) => Ok(Some(id)),
+                Some(id) => Ok(Some(*id)),
                 None => by_key.next().unwrap_or(Ok(None)),
             });
         }
@@ -39,25 +43,30 @@ impl Batch<'_> {
         let (store, company) = (self.engine.store(), self.engine.company());
         let destination = self.direction.destination();
         let taken = store.couplings_by_id(company, &self.mapping.name, destination, &found).await?;
-        for (index, found) in uncoupled.into_iter().zip(matches) {
-            let entry = &mut self.entries[index];
+        let mut all = coupled;
+        for ((mut record, _), found) in paired("matches", by_id, matches)? {
             match found {
-                Err(failure) => entry.settle(Outcome::Failed(failure)),
+                Err(failure) => {
+                    self.settle(record.settle(Outcome::Failed(failure)));
+                    continue;
+                }
                 Ok(None) => {}
                 // A destination record that belongs to somebody else is no match; the new one will say that it clashes.
                 Ok(Some(id)) if taken.contains_key(&id) => {}
                 Ok(Some(id)) => {
-                    entry.coupling = Some(pair(self.direction.source(), entry.message.record, id));
-                    entry.adopted = true;
+                    record.coupling = Some(new_pair(self.direction.source(), record.source.id, id));
+                    record.pairing = Pairing::Adopted;
                 }
             }
+            all.push(record);
         }
-        Ok(())
+        all.sort_unstable_by_key(|record| record.index);
+        Ok(all)
     }
 }
 
 /// A coupling of a source record and a destination record that is not stored yet.
-pub(super) fn pair(source: Side, source_id: RecordId, destination_id: RecordId) -> Coupling {
+pub(super) fn new_pair(source: Side, source_id: RecordId, destination_id: RecordId) -> Coupling {
     let (system_id, dataverse_id): (SystemId, DataverseId) = match source {
         Side::BusinessCentral => (source_id.into(), destination_id.into()),
         Side::Dataverse => (destination_id.into(), source_id.into()),

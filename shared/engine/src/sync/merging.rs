@@ -1,16 +1,17 @@
 //! Records that a person merged into another one of their table: what they are coupled to goes over to the master, or
 //! the operator is told. Towards the merged side the edit goes to the master at once; from it, the master travels.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record, RecordId, RecordMessage, Table};
 use couplet_store::RowMove;
 use tracing::info;
 
-use super::reading::by_id;
-use super::{Batch, Stop};
+use super::batch::{Batch, Stop};
+use super::stages::{Admitted, by_id};
 use crate::mappings::rules::Merged;
 
 /// How often a master may itself have been merged.
@@ -18,8 +19,8 @@ const LONGEST_CHAIN: usize = 10;
 
 /// A merged record, and who is concerned.
 struct Case {
-    /// Its place among the entries.
-    entry: usize,
+    /// Its place among the records that were read.
+    record: usize,
     /// The merged record, as a person calls it.
     name: String,
     into: Merged,
@@ -37,63 +38,75 @@ enum Lost {
 }
 
 impl Batch<'_> {
-    /// Looks for merged records among what stands on one side: the sources, or the destinations.
-    pub(super) async fn follow_merges(&mut self, side: Side) -> Result<(), Stop> {
+    /// Looks for merged records among the sources.
+    pub(super) async fn follow_merged_sources(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let side = self.direction.source();
+        // Business Central deletes what it merges.
+        if side != Side::Dataverse { Ok(read) } else { self.follow_merges(read, |record| Some(&record.source)).await }
+    }
+
+    /// Looks for merged records among the destinations.
+    pub(super) async fn follow_merged_destinations(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let side = self.direction.destination();
         if side != Side::Dataverse {
-            // Business Central deletes what it merges.
-            return Ok(());
+            return Ok(read);
         }
+        self.follow_merges(read, |record| record.destination.as_ref()).await
+    }
+
+    async fn follow_merges(
+        &mut self,
+        read: Vec<Admitted>,
+        row: impl Fn(&Admitted) -> Option<&Record>,
+    ) -> Result<Vec<Admitted>, Stop> {
+        let side = Side::Dataverse;
         let table = self.mapping.table(side);
         let is_source = self.direction.source() == side;
-        let cases: Vec<Case> = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.is_open())
-            .filter_map(|(index, entry)| {
-                let record = if is_source { entry.source.as_ref() } else { entry.destination.as_ref() }?;
-                let into = self.mapping.rules.merged_into(side, record)?;
-                Some(Case { entry: index, name: record.label(table), into })
-            })
-            .collect();
+        let mut read: Vec<Option<Admitted>> = read.into_iter().map(Some).collect();
+        let case_of = |(index, record): (usize, &Option<Admitted>)| {
+            let row = row(record.as_ref()?)?;
+            let into = self.mapping.rules.merged_into(side, row)?;
+            Some(Case { record: index, name: row.label(table), into })
+        };
+        let cases: Vec<Case> = read.iter().enumerate().filter_map(case_of).collect();
         if cases.is_empty() {
-            return Ok(());
+            return Ok(read.into_iter().flatten().collect());
         }
         let masters = self.masters(&cases).await?;
-        let partners = if is_source { self.partners(&cases).await? } else { HashMap::new() };
+        let couplings = cases.iter().filter_map(|case| read[case.record].as_ref()?.coupling.as_ref());
+        let partners = if is_source { self.partners(couplings).await? } else { HashMap::new() };
         let filter = self.engine.installation.filter(self.mapping, side).await?;
         for case in cases {
-            let Some(coupling) = self.entries[case.entry].coupling.clone() else {
-                self.send_master(&case, &masters).await?;
+            let Some(record) = read[case.record].take() else { continue };
+            let Some(coupling) = record.coupling.clone() else {
+                self.send_master(&case, &record, &masters).await?;
+                self.settle(record.settle(merged_away()));
                 continue;
             };
             if coupling.state != CouplingState::Coupled || coupling.skipped {
+                read[case.record] = Some(record);
                 continue;
             }
-            let partner = if is_source {
-                partners.get(&coupling.id(side.other()))
-            } else {
-                self.entries[case.entry].source.as_ref()
-            };
+            let partner = if is_source { partners.get(&coupling.id(side.other())) } else { Some(&record.source) };
             // Nothing is asked of a partner that is gone, or that a person has put out of use.
-            let Some(partner) = partner.filter(|partner| !self.mapping.rules.is_out_of_use(side.other(), partner))
-            else {
-                self.entries[case.entry].settle(Outcome::Unchanged);
+            let partner = partner.filter(|partner| !self.mapping.rules.is_out_of_use(side.other(), partner));
+            let Some(partner) = partner.map(|partner| partner.label(self.mapping.table(side.other()))) else {
+                self.settle(record.settle(Outcome::Unchanged));
                 continue;
             };
-            let partner = partner.label(self.mapping.table(side.other()));
             match successor(self.last_master(&case, &masters), &filter, table) {
                 Ok(master) => {
                     let master = (master.id, master.label(table));
-                    self.move_to_master(&case, &partner, coupling, master, &masters).await?;
+                    let moved = self.move_to_master(&case, &partner, coupling, master, record).await?;
+                    self.go_on_with(case.record, moved, &mut read, &masters).await?;
                 }
                 Err(problem) => {
                     let failure = told(&case.name, &self.partner_caption(), &partner, &table.caption(), &problem);
-                    self.entries[case.entry].settle(Outcome::Failed(failure));
+                    self.settle(record.settle(Outcome::Failed(failure)));
                 }
             }
         }
-        Ok(())
+        Ok(read.into_iter().flatten().collect())
     }
 
     /// The masters of merged records, and theirs, each with what both directions read of it.
@@ -108,8 +121,8 @@ impl Batch<'_> {
                 break;
             }
             let found = self.engine.system(Side::Dataverse).fetch(table, &ids, &columns).await?;
-            let next =
-                found.iter().filter_map(|record| self.mapping.rules.merged_into(Side::Dataverse, record)?.master());
+            let rules = self.mapping.rules;
+            let next = found.iter().filter_map(|record| rules.merged_into(Side::Dataverse, record)?.master());
             wanted.extend(next);
             known.extend(by_id(found));
         }
@@ -117,9 +130,11 @@ impl Batch<'_> {
     }
 
     /// The Business Central records that merged ones are coupled to.
-    async fn partners(&self, cases: &[Case]) -> Result<HashMap<RecordId, Record>, Stop> {
+    async fn partners<'c>(
+        &self,
+        couplings: impl Iterator<Item = &'c Coupling>,
+    ) -> Result<HashMap<RecordId, Record>, Stop> {
         let side = Side::BusinessCentral;
-        let couplings = cases.iter().filter_map(|case| self.entries[case.entry].coupling.as_ref());
         let ids: Vec<RecordId> = couplings.map(|coupling| coupling.id(side)).collect();
         if ids.is_empty() {
             return Ok(HashMap::new());
@@ -130,76 +145,93 @@ impl Batch<'_> {
 
     /// What either direction reads of a side.
     fn columns_of_both_ways(&self, side: Side) -> Vec<String> {
-        let mut columns = HashSet::new();
-        for direction in couplet_model::message::Direction::BOTH {
+        let mut columns: BTreeSet<String> = BTreeSet::new();
+        for direction in Direction::BOTH {
             columns.extend(match direction.source() == side {
                 true => self.mapping.source_columns(direction).to_vec(),
                 false => self.mapping.destination_columns(direction).to_vec(),
             });
         }
         columns.extend(self.mapping.table(side).label_column.clone());
-        let mut columns: Vec<String> = columns.into_iter().collect();
-        columns.sort();
-        columns
+        columns.into_iter().collect()
     }
 
+    /// Moves the coupling of a merged record to its master; `None` where the record has ended.
     async fn move_to_master(
         &mut self,
         case: &Case,
         partner: &str,
         coupling: Coupling,
         (master, master_name): (RecordId, String),
-        masters: &HashMap<RecordId, Record>,
-    ) -> Result<(), Stop> {
+        record: Admitted,
+    ) -> Result<Option<(Admitted, Coupling)>, Stop> {
         let (store, company, mapping) = (self.engine.store(), self.engine.company(), &self.mapping.name);
-        let moved = match store.move_coupling(company, mapping, &coupling, master.into()).await? {
-            RowMove::Moved(moved) => moved,
+        match store.move_coupling(company, mapping, &coupling, master.into()).await? {
+            RowMove::Moved(moved) => {
+                info!(from = %coupling.dataverse_id, to = %master, "coupling moved to the master of a merge");
+                Ok(Some((record, moved)))
+            }
             RowMove::Taken(owner) => {
                 let owner = owner.key.unwrap_or_else(|| owner.system_id.to_string());
                 let caption = self.partner_caption();
                 let problem = format!("{master_name}, which is coupled to {caption} {owner} already");
                 let account = self.mapping.table(Side::Dataverse).caption();
                 let failure = told(&case.name, &caption, partner, &account, &problem);
-                self.entries[case.entry].settle(Outcome::Failed(failure));
-                return Ok(());
+                self.settle(record.settle(Outcome::Failed(failure)));
+                Ok(None)
             }
             RowMove::Stale => {
                 let reason = "another worker changed this pair meanwhile";
-                self.entries[case.entry].give_back(reason, Some(std::time::Duration::ZERO));
-                return Ok(());
+                self.give_back(record.index, reason, Some(std::time::Duration::ZERO));
+                Ok(None)
             }
-        };
-        info!(from = %coupling.dataverse_id, to = %master, "coupling moved to the master of a merge");
+        }
+    }
+
+    /// What happens after the coupling went over: towards Dataverse the record goes on to the master; from there the
+    /// master travels, and the merged record has ended.
+    async fn go_on_with(
+        &mut self,
+        index: usize,
+        moved: Option<(Admitted, Coupling)>,
+        read: &mut [Option<Admitted>],
+        masters: &HashMap<RecordId, Record>,
+    ) -> Result<(), Stop> {
+        let Some((mut record, coupling)) = moved else { return Ok(()) };
+        let master = coupling.id(Side::Dataverse);
         if self.direction.source() != Side::Dataverse {
             // The merge changed the master, whose own feed usually brings it and counts it.
-            self.enqueue_from(case.entry, master, 0).await?;
-            let entry = &mut self.entries[case.entry];
-            entry.destination = masters.get(&master).cloned();
-            entry.coupling = Some(moved);
+            self.enqueue_from(record.index, master, 0).await?;
+            record.destination = masters.get(&master).cloned();
+            record.coupling = Some(coupling);
+            read[index] = Some(record);
             return Ok(());
         }
-        match self.entries.iter_mut().find(|entry| entry.is_open() && entry.record() == master) {
+        match read.iter_mut().flatten().find(|other| other.source.id == master) {
             // It is on its way in this batch.
-            Some(travelling) => travelling.coupling = Some(moved),
-            None => self.enqueue_from(case.entry, master, 1).await?,
+            Some(travelling) => travelling.coupling = Some(coupling),
+            None => self.enqueue_from(record.index, master, 1).await?,
         }
-        let entry = &mut self.entries[case.entry];
-        entry.coupling = None;
-        entry.settle(merged_away());
+        record.coupling = None;
+        self.settle(record.settle(merged_away()));
         Ok(())
     }
 
     /// A merged record whose coupling has gone over before: its master travels, should that have been lost.
-    async fn send_master(&mut self, case: &Case, masters: &HashMap<RecordId, Record>) -> Result<(), Stop> {
+    async fn send_master(
+        &self,
+        case: &Case,
+        record: &Admitted,
+        masters: &HashMap<RecordId, Record>,
+    ) -> Result<(), Stop> {
         if let Ok(master) = self.last_master(case, masters).map(|record| record.id) {
             let (store, company) = (self.engine.store(), self.engine.company());
             let found = store.couplings_by_id(company, &self.mapping.name, Side::Dataverse, &[master]).await?;
             if found.contains_key(&master) {
                 // It was counted when the coupling went over.
-                self.enqueue_from(case.entry, master, 0).await?;
+                self.enqueue_from(record.index, master, 0).await?;
             }
         }
-        self.entries[case.entry].settle(merged_away());
         Ok(())
     }
 
@@ -208,21 +240,17 @@ impl Batch<'_> {
     }
 
     /// Sends a row of Dataverse on its way to Business Central, if this mapping has one, and counts it so often.
-    async fn enqueue_from(&self, entry: usize, record: RecordId, counts: u64) -> Result<(), Stop> {
-        let from = couplet_model::message::Direction::FromDataverse;
+    async fn enqueue_from(&self, index: usize, record: RecordId, counts: u64) -> Result<(), Stop> {
+        let from = Direction::FromDataverse;
         if !self.mapping.directions().any(|direction| direction == from) {
             return Ok(());
         }
-        let entry = &self.entries[entry];
-        let message = RecordMessage { direction: from, record, snapshot: None, ..entry.message.clone() };
+        let message =
+            RecordMessage { direction: from, record, snapshot: None, ..self.delivered[index].message.clone() };
         let (engine, none) = (self.engine, couplet_model::Counters::default());
         engine.store().add_to_run(engine.company(), &message.job, message.run, counts, none, none).await?;
-        engine.queue.send(vec![message]).await.map_err(crate::error::EngineError::from)?;
+        engine.queue.send(vec![message]).await?;
         Ok(())
-    }
-
-    fn partner_caption(&self) -> String {
-        self.mapping.table(Side::BusinessCentral).caption()
     }
 }
 

@@ -9,96 +9,110 @@ use couplet_model::coupling::{Base, SideState};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Record, RecordId};
 
-use super::reading::by_id;
-use super::{Batch, Stop};
+use super::batch::{Batch, Stop};
+use super::stages::{Admitted, Pairing, by_id};
+use crate::bulk::paired;
 
 impl Batch<'_> {
     /// Gives uncoupled sources the coupling of the record they were made again for: the one with their key whose record on
     /// this side is gone.
-    pub(super) async fn move_to_sources(&mut self) -> Result<(), Stop> {
-        let (rules, direction, mapping) = (self.mapping.rules, self.direction, self.mapping);
+    pub(super) async fn move_to_sources(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let (direction, mapping, engine) = (self.direction, self.mapping, self.engine);
         let side = direction.source();
-        let claimed: Vec<(usize, String)> = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.is_open() && entry.coupling.is_none())
-            .filter_map(|(index, entry)| Some((index, rules.claimed_key(mapping, direction, entry.source.as_ref()?)?)))
-            .collect();
-        if claimed.is_empty() {
-            return Ok(());
+        let claimed = |record: &Admitted| match record.coupling {
+            Some(_) => None,
+            None => mapping.rules.claimed_key(mapping, direction, &record.source),
+        };
+        let keys: Vec<String> = read.iter().filter_map(claimed).collect();
+        if keys.is_empty() {
+            return Ok(read);
         }
-        let engine = self.engine;
-        let keys: Vec<String> = claimed.iter().map(|(_, key)| key.clone()).collect();
         let mut owners = engine.store().couplings_by_key(engine.company(), &mapping.name, &keys).await?;
         owners.retain(|_, coupling| coupling.state == CouplingState::Coupled && !coupling.skipped);
         if owners.is_empty() {
-            return Ok(());
+            return Ok(read);
         }
         let former: Vec<RecordId> = owners.values().map(|coupling| coupling.id(side)).collect();
         let there = engine.system(side).fetch(mapping.table(side), &former, &[]).await?;
         let there: HashSet<RecordId> = there.into_iter().map(|record| record.id).collect();
-        for (index, key) in claimed {
-            let Some(old) = owners.remove(&key).filter(|coupling| !there.contains(&coupling.id(side))) else {
-                continue;
-            };
-            let id = self.entries[index].record();
-            self.move_coupling(index, &old, side, id).await?;
+        let mut moved = Vec::with_capacity(read.len());
+        for record in read {
+            let owner = claimed(&record).and_then(|key| owners.remove(&key));
+            match owner.filter(|coupling| !there.contains(&coupling.id(side))) {
+                Some(old) => {
+                    let id = record.source.id;
+                    moved.extend(self.move_coupling(record, &old, side, id).await?);
+                }
+                None => moved.push(record),
+            }
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Finds, for coupled sources whose destination is gone, the record that took its place there, and reads it.
-    pub(super) async fn move_to_destinations(&mut self, gone: &[usize]) -> Result<HashMap<RecordId, Record>, Stop> {
-        let sources: Vec<&Record> = gone.iter().filter_map(|index| self.entries[*index].source.as_ref()).collect();
-        if sources.is_empty() {
-            return Ok(HashMap::new());
+    pub(super) async fn move_to_destinations(
+        &mut self,
+        gone: Vec<Admitted>,
+    ) -> Result<(Vec<Admitted>, HashMap<RecordId, Record>), Stop> {
+        if gone.is_empty() {
+            return Ok((gone, HashMap::new()));
         }
-        let matches = self.mapping.rules.match_existing(self.context(), &sources).await?;
-        let found: Vec<(usize, RecordId)> =
-            gone.iter().zip(matches).filter_map(|(index, found)| Some((*index, found.ok().flatten()?))).collect();
-        if found.is_empty() {
-            return Ok(HashMap::new());
-        }
+        let sources: Vec<&Record> = gone.iter().map(|record| &record.source).collect();
+        let matches = self.mapping.rules.find_existing(self.context(), &sources).await?;
+        let matches: Vec<Option<RecordId>> = matches.into_iter().map(|found| found.ok().flatten()).collect();
+        let gone = paired("partners by key", gone, matches)?;
         let (engine, mapping, side) = (self.engine, self.mapping, self.direction.destination());
-        let ids: Vec<RecordId> = found.iter().map(|(_, id)| *id).collect();
-        let taken = engine.store().couplings_by_id(engine.company(), &mapping.name, side, &ids).await?;
-        let mut moved = Vec::new();
-        for (index, id) in found.into_iter().filter(|(_, id)| !taken.contains_key(id)) {
-            let Some(old) = self.entries[index].coupling.clone() else { continue };
-            if self.move_coupling(index, &old, side, id).await? {
+        let found: Vec<RecordId> = gone.iter().filter_map(|(_, found)| *found).collect();
+        let taken = engine.store().couplings_by_id(engine.company(), &mapping.name, side, &found).await?;
+        let (mut records, mut moved) = (Vec::with_capacity(gone.len()), Vec::new());
+        for (record, found) in gone {
+            let id = found.filter(|id| !taken.contains_key(id));
+            let (Some(id), Some(old)) = (id, record.coupling.clone()) else {
+                records.push(record);
+                continue;
+            };
+            if let Some(record) = self.move_coupling(record, &old, side, id).await? {
                 moved.push(id);
+                records.push(record);
             }
         }
-        let columns = mapping.destination_columns(self.direction).to_vec();
-        Ok(by_id(engine.system(side).fetch(mapping.table(side), &moved, &columns).await?))
+        if moved.is_empty() {
+            return Ok((records, HashMap::new()));
+        }
+        let columns = mapping.destination_columns(self.direction);
+        Ok((records, by_id(engine.system(side).fetch(mapping.table(side), &moved, columns).await?)))
     }
 
-    /// Moves a coupling to another record of a side and says so. `false`: somebody else was faster, and the record comes
+    /// Moves a coupling to another record of a side and says so. `None`: somebody else was faster, and the record comes
     /// again.
-    async fn move_coupling(&mut self, index: usize, old: &Coupling, side: Side, id: RecordId) -> Result<bool, Stop> {
+    async fn move_coupling(
+        &mut self,
+        mut record: Admitted,
+        old: &Coupling,
+        side: Side,
+        id: RecordId,
+    ) -> Result<Option<Admitted>, Stop> {
         let (engine, mapping) = (self.engine, self.mapping);
         let new = moved(old, side, id);
         let stored = engine.store().replace_coupling(engine.company(), &mapping.name, old, new).await?;
-        let entry = &mut self.entries[index];
         let Some(stored) = stored else {
-            entry.give_back("another worker changed this pair meanwhile", None);
-            return Ok(false);
+            self.give_back(record.index, "another worker changed this pair meanwhile", None);
+            return Ok(None);
         };
-        let label = stored.key.clone().unwrap_or_else(|| entry.record().to_string());
+        let label = stored.key.clone().unwrap_or_else(|| record.source.id.to_string());
         let note = format!(
             "{label}: its {} was made again in {side}, and its coupling moved to the new one.",
             mapping.table(side).caption()
         );
-        entry.coupling = Some(stored);
+        record.coupling = Some(stored);
         // The values of the former record bind nobody: the source wins, as when two records are coupled anew (R50).
-        entry.adopted = true;
+        record.pairing = Pairing::Adopted;
         tracing::info!(
-            mapping = %mapping.name, record = %entry.record(),
+            mapping = %mapping.name, record = %record.source.id,
             "its partner in {side} was made again, and its coupling moved to the new one"
         );
         engine.store().add_remark(engine.company(), &self.job, self.run, &note).await?;
-        Ok(true)
+        Ok(Some(record))
     }
 }
 

@@ -4,23 +4,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use couplet_model::decision::Decision;
 use couplet_model::outcome::FieldNote;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction, Written};
 use couplet_model::table::Table;
-use couplet_model::{Outcome, RecordId, SystemError, Value, Version};
+use couplet_model::{RecordId, SystemError, Value, Version};
 
-use super::writing::end_with;
-use super::{Batch, Entry};
+use super::batch::Batch;
+use super::stages::{Decided, Verdict};
 
 /// Rounds of writes at most. Halving sixty fields takes six; the rest is room for several refused fields.
 const ROUNDS: usize = 16;
 
 /// One record whose write was refused.
 pub(super) struct Parting {
-    /// Its place in the batch.
-    index: usize,
+    /// The record.
+    record: Decided,
     id: Option<RecordId>,
     /// Whether it has still to be created.
     creating: bool,
@@ -110,7 +109,7 @@ fn split(values: &Values, error: &SystemError, table: &Table) -> Vec<Values> {
 }
 
 impl Parting {
-    pub fn new(index: usize, write: Write, error: SystemError) -> Self {
+    pub fn new(record: Decided, write: Write, error: SystemError) -> Self {
         let (id, creating, version) = match write.action {
             WriteAction::Create { id } => (id, true, None),
             WriteAction::Update { id, expected } => (Some(id), false, expected),
@@ -118,7 +117,7 @@ impl Parting {
         };
         let whole = Part { values: write.values, essential: Values::new(), is_refused: Some(error.clone()) };
         Self {
-            index,
+            record,
             id,
             creating,
             version,
@@ -130,14 +129,15 @@ impl Parting {
         }
     }
 
-    /// Takes apart what was refused, until the next part is one that has not been tried. `essential` names the columns
-    /// without which no record can be created.
-    fn advance(&mut self, table: &Table, essential: &dyn Fn(&str) -> bool) {
+    /// Takes apart what was refused, until the next part is one that has not been tried.
+    fn advance(&mut self, table: &Table, source: &Table) {
         while self.open.front().is_some_and(|part| part.is_refused.is_some()) {
             let Some(part) = self.open.pop_front() else { return };
             let Some(error) = part.is_refused else { return };
-            let (must, may): (Values, Values) =
-                part.values.into_iter().partition(|(name, _)| self.creating && essential(name));
+            let (must, may): (Values, Values) = part
+                .values
+                .into_iter()
+                .partition(|(name, _)| self.creating && is_essential(&self.record, source, table, name));
             let must = if part.essential.is_empty() { must } else { part.essential };
             // Without this field there can be no record: the refusal is one of the record.
             if self.creating && !named(&error.message, &must, table).is_empty() {
@@ -202,96 +202,91 @@ fn merged(earlier: Option<Written>, later: Written) -> Written {
 }
 
 impl Batch<'_> {
-    /// Writes refused records in parts.
-    pub(super) async fn part(&mut self, mut partings: Vec<Parting>) {
-        let side = self.direction.destination();
-        let table = Arc::clone(self.mapping.table(side));
-        let caption = table.caption();
-        let source = self.mapping.table(self.direction.source());
+    /// Writes refused records in parts; gives those of which something was written, or nothing needs to be any more.
+    pub(super) async fn part(&mut self, mut partings: Vec<Parting>) -> Vec<Decided> {
+        let table = Arc::clone(self.mapping.table(self.direction.destination()));
+        let source = Arc::clone(self.mapping.table(self.direction.source()));
+        let mut ended: Vec<(Parting, Option<SystemError>)> = Vec::new();
         for _ in 0..ROUNDS {
-            for parting in &mut partings {
-                let entry = &self.entries[parting.index];
-                parting.advance(&table, &|name| is_essential(entry, source, &table, name));
-            }
-            let mut writes = Vec::new();
-            let mut places = Vec::new();
-            for (place, parting) in partings.iter().enumerate().filter(|(_, p)| self.entries[p.index].is_open()) {
-                if let Some(write) = parting.write() {
-                    places.push(place);
-                    writes.push(write);
+            let (mut writes, mut tried) = (Vec::new(), Vec::new());
+            for mut parting in std::mem::take(&mut partings) {
+                parting.advance(&table, &source);
+                match parting.write() {
+                    Some(write) => {
+                        writes.push(write);
+                        tried.push(parting);
+                    }
+                    None => ended.push((parting, None)),
                 }
             }
             if writes.is_empty() {
                 break;
             }
-            let results = self.engine.system(side).write(&table, &writes).await;
-            for ((place, write), result) in places.into_iter().zip(&writes).zip(results) {
-                let parting = &mut partings[place];
-                if let Err(error) = parting.note(result, write, &table) {
-                    end_with(&mut self.entries[parting.index], &error, &caption, "");
+            let results = self.write_all(&writes).await;
+            // `write_all` gives one result per write.
+            for ((mut parting, write), result) in tried.into_iter().zip(&writes).zip(results) {
+                match parting.note(result, write, &table) {
+                    Ok(()) => partings.push(parting),
+                    Err(error) => ended.push((parting, Some(error))),
                 }
             }
         }
-        for parting in partings {
-            settle(&mut self.entries[parting.index], parting, &table, &caption);
+        ended.extend(partings.into_iter().map(|parting| (parting, None)));
+        let mut written = Vec::new();
+        for (parting, error) in ended {
+            match error {
+                Some(error) => self.refuse(parting.record, &error, ""),
+                None => match parting.end(&table) {
+                    Ok(record) => written.push(record),
+                    Err((record, error)) => self.refuse(record, &error, ""),
+                },
+            }
         }
+        written
     }
 
     /// Writes once more what a write lost of itself, as where a change of one field makes the service clear others; and
     /// notes what is lost still.
-    pub(super) async fn repair(&mut self) {
+    pub(super) async fn repair(&self, written: &mut [Decided]) {
         let side = self.direction.destination();
         let table = Arc::clone(self.mapping.table(side));
-        let lost: Vec<(usize, Values)> = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.is_open())
-            .map(|(index, entry)| (index, lost(entry)))
-            .filter(|(_, lost)| !lost.is_empty())
-            .collect();
-        if lost.is_empty() {
-            return;
-        }
-        let writes: Vec<Write> = lost
-            .iter()
-            .filter_map(|(index, values)| {
-                let written = self.entries[*index].written.as_ref()?;
-                Some(Write::update(written.id, written.version.clone(), values.clone()))
-            })
-            .collect();
-        let results = self.engine.system(side).write(&table, &writes).await;
-        for ((index, _), result) in lost.into_iter().zip(results) {
-            let entry = &mut self.entries[index];
-            if let Ok(again) = result {
-                entry.written = Some(merged(entry.written.take(), again));
+        let mut writes = Vec::new();
+        let mut losing: Vec<&mut Decided> = Vec::new();
+        for record in written {
+            let lost = lost(record);
+            if let Some(trace) = record.written.as_ref().filter(|_| !lost.is_empty()) {
+                writes.push(Write::update(trace.id, trace.version.clone(), lost));
+                losing.push(record);
             }
-            for (name, wanted) in self::lost(entry) {
-                let kept = entry.written.as_ref().and_then(|written| written.values.as_ref()?.get(&name));
+        }
+        let results = self.write_all(&writes).await;
+        // `write_all` gives one result per write.
+        for (record, result) in losing.into_iter().zip(results) {
+            if let Ok(again) = result {
+                record.written = Some(merged(record.written.take(), again));
+            }
+            for (name, wanted) in lost(record) {
+                let kept = record.written.as_ref().and_then(|written| written.values.as_ref()?.get(&name));
                 let kept = kept.cloned().unwrap_or(Value::Null);
-                if entry.destination.as_ref().and_then(|before| before.known(&name)) == Some(&kept) {
+                if record.destination.as_ref().and_then(|before| before.known(&name)) == Some(&kept) {
                     let message = format!("it answered with success and kept \"{kept}\"");
-                    leave(entry, &table, &name, &SystemError::new(side, SystemErrorKind::Refused, "", message));
+                    leave(record, &table, &name, &SystemError::new(side, SystemErrorKind::Refused, "", message));
                     continue;
                 }
-                let (field, source) = field_of(entry, &table, &name);
+                let (field, source) = field_of(record, &table, &name);
                 let message = format!(
                     "{side} took \"{wanted}\" for {field} and shows \"{kept}\" instead; look at the record there"
                 );
-                entry.notes.push(FieldNote::altered(field, source.as_deref(), message));
+                record.notes.push(FieldNote::altered(field, source.as_deref(), message));
             }
         }
     }
 }
 
 /// Values that were sent and that the answer shows otherwise.
-fn lost(entry: &Entry) -> Values {
-    let shown = entry.written.as_ref().and_then(|written| written.values.as_ref());
-    let sent = match &entry.decision {
-        Some(Decision::Create { values, .. } | Decision::Update { values, .. }) => values,
-        _ => return Values::new(),
-    };
-    let Some(shown) = shown else { return Values::new() };
+fn lost(record: &Decided) -> Values {
+    let shown = record.written.as_ref().and_then(|written| written.values.as_ref());
+    let (Some(sent), Some(shown)) = (record.verdict.values(), shown) else { return Values::new() };
     sent.iter()
         .filter(|(name, sent)| shown.get(*name).is_some_and(|shown| !says_the_same(sent, shown)))
         .map(|(name, sent)| (Arc::clone(name), sent.clone()))
@@ -313,8 +308,8 @@ fn says_the_same(sent: &Value, shown: &Value) -> bool {
 }
 
 /// Without these no record is created: what rules and constants give, and what people know it by on either side.
-fn is_essential(entry: &Entry, source: &Table, table: &Table, name: &str) -> bool {
-    let given = entry.fields.iter().filter(|field| field.destination.name == name).any(|field| match &field.source {
+fn is_essential(record: &Decided, source: &Table, table: &Table, name: &str) -> bool {
+    let given = record.fields.iter().filter(|field| field.destination.name == name).any(|field| match &field.source {
         None => true,
         Some(column) => source.label_column.as_deref() == Some(column.name.as_str()),
     });
@@ -322,8 +317,8 @@ fn is_essential(entry: &Entry, source: &Table, table: &Table, name: &str) -> boo
 }
 
 /// What people call a field at its source, and its column there.
-fn field_of(entry: &Entry, table: &Table, destination: &str) -> (String, Option<String>) {
-    let field = entry.fields.iter().find(|field| field.destination.name == destination);
+fn field_of(record: &Decided, table: &Table, destination: &str) -> (String, Option<String>) {
+    let field = record.fields.iter().find(|field| field.destination.name == destination);
     let source = field.and_then(|field| field.source.as_ref());
     match source {
         Some(source) => (source.caption.clone(), Some(source.name.clone())),
@@ -331,72 +326,59 @@ fn field_of(entry: &Entry, table: &Table, destination: &str) -> (String, Option<
     }
 }
 
-/// Ends the parting of a record: refused fields stay behind, and the base keeps what it had of them. A record of which
-/// nothing was written is refused as a whole, unless its only field was named.
-fn settle(entry: &mut Entry, parting: Parting, table: &Table, caption: &str) {
-    if !entry.is_open() {
-        return;
-    }
-    let unresolved: Vec<(Arc<str>, SystemError)> = parting
-        .open
-        .iter()
-        .flat_map(|part| part.values.keys().map(|name| (Arc::clone(name), parting.first.clone())))
-        .collect();
-    let refused = [parting.refused, unresolved].concat();
-    if parting.written.is_none() {
-        let all_named = !refused.is_empty()
-            && !parting.creating
-            && refused.iter().all(|(name, error)| {
-                let one: Values = [(Arc::clone(name), Value::Null)].into();
-                !named(&error.message, &one, table).is_empty()
-            });
-        if !all_named {
-            end_with(entry, &parting.first, caption, "");
-            return;
-        }
-    }
-    for (name, error) in &refused {
-        leave(entry, table, name, error);
-    }
-    entry.written = parting.written;
-    if entry.written.is_none() {
-        let base = match entry.decision.take() {
-            Some(Decision::Create { base, .. } | Decision::Update { base, .. } | Decision::Unchanged { base }) => base,
-            other => {
-                entry.decision = other;
-                return;
+impl Parting {
+    /// Ends the parting of a record: refused fields stay behind, and the base keeps what it had of them. A record of which
+    /// nothing was written is refused as a whole, unless its only field was named.
+    fn end(self, table: &Table) -> Result<Decided, (Decided, SystemError)> {
+        let Self { mut record, creating, open, first, mut refused, written, .. } = self;
+        let names = open.iter().flat_map(|part| part.values.keys());
+        refused.extend(names.map(|name| (Arc::clone(name), first.clone())));
+        if written.is_none() {
+            let all_named = !refused.is_empty()
+                && !creating
+                && refused.iter().all(|(name, error)| {
+                    let one: Values = [(Arc::clone(name), Value::Null)].into();
+                    !named(&error.message, &one, table).is_empty()
+                });
+            if !all_named {
+                return Err((record, first));
             }
-        };
-        entry.decision = Some(Decision::Unchanged { base });
-        entry.settle(Outcome::Unchanged);
+        }
+        for (name, error) in &refused {
+            leave(&mut record, table, name, error);
+        }
+        record.written = written;
+        if record.written.is_none() {
+            record.verdict = Verdict::Unchanged { base: record.verdict.base().clone() };
+        }
+        Ok(record)
     }
 }
 
 /// Leaves one refused field behind.
-fn leave(entry: &mut Entry, table: &Table, name: &Arc<str>, error: &SystemError) {
-    let (caption, source) = field_of(entry, table, name);
-    let value = entry.fields.iter().find(|field| field.destination.name == **name).map(|field| field.desired.clone());
+fn leave(record: &mut Decided, table: &Table, name: &Arc<str>, error: &SystemError) {
+    let (caption, source) = field_of(record, table, name);
+    let value = record.fields.iter().find(|field| field.destination.name == **name).map(|field| field.desired.clone());
     let message = format!(
         "{caption} \"{}\" was refused, everything else of the record was written (EE13): {error}; correct the value",
         value.unwrap_or(Value::Null)
     );
-    let agreed = entry.agreement.as_ref().map(|agreement| agreement.known.clone());
-    let known = agreed.or_else(|| entry.base().cloned()).unwrap_or_default();
-    if let Some(Decision::Create { values, base } | Decision::Update { values, base }) = &mut entry.decision {
+    let known = record.agreed().clone();
+    let of_source = record.fields.iter().find(|f| f.destination.name == **name).and_then(|f| f.source.clone());
+    if let Some((values, base)) = record.verdict.parts_mut() {
         values.remove(name);
-        let source_side = table.side.other();
         match table.column(name).and_then(|column| known.get(table.side, column)) {
             Some(before) => base.set(table.side, name, &before),
             None => base.forget(table.side, name),
         }
-        if let Some(source) = entry.fields.iter().find(|f| f.destination.name == **name).and_then(|f| f.source.as_ref())
-        {
-            match known.get(source_side, source) {
+        if let Some(source) = of_source {
+            let source_side = table.side.other();
+            match known.get(source_side, &source) {
                 Some(before) => base.set(source_side, &source.name, &before),
                 None => base.forget(source_side, &source.name),
             }
         }
     }
-    entry.fields.retain(|field| field.destination.name != **name);
-    entry.notes.push(FieldNote::left(caption, source.as_deref(), message));
+    record.fields.retain(|field| field.destination.name != **name);
+    record.notes.push(FieldNote::left(caption, source.as_deref(), message));
 }

@@ -1,132 +1,128 @@
-//! Step 5: reserve or claim the pairs, write in bulk, do what must follow.
+//! Reserving or claiming the pairs, writing in bulk, and what must follow a write.
 
 use std::time::Duration;
 
-use couplet_model::decision::Decision;
 use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::{Coupling, Outcome, PendingWrite, RetryClass, SystemError};
 use couplet_store::{Claim, Reservation};
-
 use tracing::debug;
 
-use super::parting::{self, Parting};
-use super::{Batch, End, Entry, Stop};
+use super::batch::{Batch, End, Stop};
+use super::parting::{Parting, may_lie_in_a_field};
+use super::stages::{Decided, DecidedBatch, Done, Verdict};
+use crate::bulk::paired;
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::FollowUp;
+use crate::mappings::rules::{AfterWrite, BatchRules, Followed};
 
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
-    pub(super) async fn write(&mut self) -> Result<(), Stop> {
-        self.intend().await?;
-        self.reserve().await?;
-        self.claim().await?;
+    pub(super) async fn write(&mut self, decided: DecidedBatch) -> Result<Vec<Done>, Stop> {
+        let DecidedBatch { mut records, rules } = decided;
+        self.intend(&mut records).await?;
+        let records = self.reserve(records).await?;
+        let records = self.claim(records).await?;
         self.pass(Failpoint::Claimed)?;
-        self.write_records().await?;
+        let records = self.write_records(records).await?;
         self.pass(Failpoint::Written)?;
-        self.take_over_ids().await?;
-        self.follow_up().await;
-        self.pass(Failpoint::FollowedUp)
-    }
-
-    pub(super) fn pass(&self, failpoint: Failpoint) -> Result<(), Stop> {
-        if self.engine.options().failpoints.dies_at(failpoint) { Err(Stop::Died) } else { Ok(()) }
+        let records = self.take_over_ids(records).await?;
+        let done = self.follow_up(records, rules.as_ref()).await;
+        self.pass(Failpoint::FollowedUp)?;
+        Ok(done)
     }
 
     /// Stores new pairs before anything is created, so that neither another worker nor the other direction creates a
     /// second partner, even if this one dies in the next line.
-    async fn reserve(&mut self) -> Result<(), Stop> {
-        let is_new = |entry: &Entry| {
-            entry.is_open() && entry.decision.is_some() && entry.coupling.as_ref().is_some_and(|c| c.revision == 0)
-        };
-        let new: Vec<usize> = (0..self.entries.len()).filter(|index| is_new(&self.entries[*index])).collect();
+    async fn reserve(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
+        let (new, mut others): (Vec<Decided>, Vec<Decided>) =
+            decided.into_iter().partition(|record| record.coupling.revision == 0);
         if new.is_empty() {
-            return Ok(());
+            return Ok(others);
         }
-        let couplings: Vec<Coupling> = new.iter().filter_map(|index| self.held(&self.entries[*index])).collect();
+        let couplings: Vec<Coupling> = new.iter().map(|record| self.held(record)).collect();
         let engine = self.engine;
         let results = engine.store().reserve(engine.company(), &self.mapping.name, couplings).await?;
-        for (index, result) in new.into_iter().zip(results) {
-            let entry = &mut self.entries[index];
+        for (mut record, result) in paired("reservations", new, results)? {
             match result {
                 Reservation::Reserved(coupling) => {
-                    entry.coupling = Some(coupling);
-                    entry.claimed = true;
+                    self.delivered[record.index].claim = Some(coupling.clone());
+                    record.coupling = coupling;
+                    others.push(record);
                 }
                 Reservation::Taken(other) => {
-                    let same = entry.coupling.as_ref().is_some_and(|coupling| {
-                        coupling.id(self.direction.source()) == other.id(self.direction.source())
-                    });
-                    if same {
-                        entry.give_back("the record was coupled by another worker meanwhile", None);
-                    } else {
-                        let (here, there) = (self.direction.source(), self.direction.destination());
-                        entry.settle(Outcome::Failed(DataFailure::new(format!(
-                            "the {} {} in {there} is already coupled to another {}, {} in {here} (EE28); give one of the two another key",
-                            self.mapping.table(there).caption(),
-                            other.id(there),
-                            self.mapping.table(here).caption(),
-                            other.id(here)
-                        ))));
+                    let (here, there) = (self.direction.source(), self.direction.destination());
+                    if record.coupling.id(here) == other.id(here) {
+                        self.give_back(record.index, "the record was coupled by another worker meanwhile", None);
+                        continue;
                     }
+                    let message = format!(
+                        "the {} {} in {there} is already coupled to another {}, {} in {here} (EE28); give one of the two another key",
+                        self.mapping.table(there).caption(),
+                        other.id(there),
+                        self.mapping.table(here).caption(),
+                        other.id(here)
+                    );
+                    self.settle(record.settle(Outcome::Failed(DataFailure::new(message))));
                 }
             }
         }
-        Ok(())
+        others.sort_unstable_by_key(|record| record.index);
+        Ok(others)
     }
 
-    /// Claims pairs that were coupled or reserved before, if anything about them is to be written.
-    async fn claim(&mut self) -> Result<(), Stop> {
-        let needs =
-            |entry: &Entry| entry.is_open() && entry.decision.is_some() && entry.coupling.is_some() && !entry.claimed;
-        let old: Vec<usize> = (0..self.entries.len()).filter(|index| needs(&self.entries[*index])).collect();
-        let couplings: Vec<Coupling> = old.iter().filter_map(|index| self.held(&self.entries[*index])).collect();
-        if couplings.is_empty() {
-            return Ok(());
+    /// Claims pairs that were coupled or reserved before.
+    async fn claim(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
+        let (old, mut others): (Vec<Decided>, Vec<Decided>) =
+            decided.into_iter().partition(|record| self.delivered[record.index].claim.is_none());
+        if old.is_empty() {
+            return Ok(others);
         }
+        let couplings: Vec<Coupling> = old.iter().map(|record| self.held(record)).collect();
         let engine = self.engine;
         let results = engine.store().claim(engine.company(), &self.mapping.name, &couplings).await?;
-        for (index, result) in old.into_iter().zip(results) {
-            let entry = &mut self.entries[index];
+        for (mut record, result) in paired("claims", old, results)? {
             match result {
                 Claim::Claimed(coupling) => {
-                    entry.coupling = Some(coupling);
-                    entry.claimed = true;
+                    self.delivered[record.index].claim = Some(coupling.clone());
+                    record.coupling = coupling;
+                    others.push(record);
                 }
                 // Whoever was faster got further, so this cannot go on for ever.
-                Claim::Stale => entry.postpone("another worker changed this pair meanwhile", Duration::ZERO),
+                Claim::Stale => {
+                    self.postpone(record.index, "another worker changed this pair meanwhile", Duration::ZERO);
+                }
             }
         }
-        Ok(())
+        others.sort_unstable_by_key(|record| record.index);
+        Ok(others)
     }
 
-    /// The coupling of an entry as this worker claims it: with the write that is about to be made.
-    fn held(&self, entry: &Entry) -> Option<Coupling> {
+    /// The coupling of a record as this worker claims it: with the write that is about to be made.
+    fn held(&self, record: &Decided) -> Coupling {
         let options = self.engine.options();
-        let mut coupling = entry.coupling.clone()?;
+        let mut coupling = record.coupling.clone();
         coupling.claimed_until = self.engine.now().checked_add(options.claim).ok();
         coupling.claimed_by = Some(options.process);
         let nothing = Values::new();
-        let (creates, values) = match &entry.decision {
+        let (creates, values) = match &record.verdict {
             // An intent says already what is about to be created.
-            Some(Decision::Create { .. }) if coupling.intent.is_some() => return Some(coupling),
-            Some(Decision::Create { values, .. }) => (true, values),
-            Some(Decision::Update { values, .. }) => (false, values),
+            Verdict::Create { .. } if coupling.intent.is_some() => return coupling,
+            Verdict::Create { values, .. } => (true, values),
+            Verdict::Update { values, .. } => (false, values),
             // A pair that was matched and needs nothing is reserved all the same, and by whom must be known.
-            _ if coupling.revision == 0 => (false, &nothing),
-            _ => return Some(coupling),
+            Verdict::Unchanged { .. } if coupling.revision == 0 => (false, &nothing),
+            Verdict::Unchanged { .. } => return coupling,
         };
-        let source = entry.source.as_ref()?;
-        coupling.expect_write(PendingWrite::new(self.direction, creates, source, &entry.fields, values));
-        Some(coupling)
+        coupling.expect_write(PendingWrite::new(self.direction, creates, &record.source, &record.fields, values));
+        coupling
     }
 
     /// Gives up the claims on pairs whose messages go back, so that their next attempt need not wait for them to end.
     pub(super) async fn give_up_claims(&self) {
-        let held = self.entries.iter().filter(|entry| entry.claimed && matches!(entry.end, Some(End::Returned { .. })));
         let free = |coupling: Coupling| Coupling { claimed_until: None, claimed_by: None, ..coupling };
-        let couplings: Vec<Coupling> = held.filter_map(|entry| entry.coupling.clone().map(free)).collect();
+        let returned = self.delivered.iter().filter(|delivered| matches!(delivered.end, Some(End::Returned { .. })));
+        let couplings: Vec<Coupling> = returned.filter_map(|delivered| delivered.claim.clone().map(free)).collect();
         if couplings.is_empty() {
             return;
         }
@@ -137,106 +133,96 @@ impl Batch<'_> {
         }
     }
 
-    async fn write_records(&mut self) -> Result<(), Stop> {
+    async fn write_records(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
         let side = self.direction.destination();
         let takes_ids = self.destination_takes_ids();
-        let mut places = Vec::new();
-        let mut writes = Vec::new();
-        for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.is_open()) {
-            let Some(coupling) = &entry.coupling else { continue };
-            let id = coupling.id(side);
-            let write = match &entry.decision {
-                Some(Decision::Create { values, .. }) => Write::create(takes_ids.then_some(id), values.clone()),
-                Some(Decision::Update { values, .. }) => {
-                    let version = entry.destination.as_ref().and_then(|record| record.version.clone());
-                    Write::update(id, version, values.clone())
+        let (mut writes, mut written, mut to_write) = (Vec::new(), Vec::new(), Vec::new());
+        for record in decided {
+            let id = record.coupling.id(side);
+            match &record.verdict {
+                Verdict::Create { values, .. } => writes.push(Write::create(takes_ids.then_some(id), values.clone())),
+                Verdict::Update { values, .. } => {
+                    let version = record.destination.as_ref().and_then(|record| record.version.clone());
+                    writes.push(Write::update(id, version, values.clone()));
                 }
-                Some(Decision::Unchanged { .. } | Decision::Conflict(_)) | None => continue,
-            };
-            places.push(index);
-            writes.push(write);
+                Verdict::Unchanged { .. } => {
+                    written.push(record);
+                    continue;
+                }
+            }
+            to_write.push(record);
         }
-        if writes.is_empty() {
-            return Ok(());
-        }
-        let mut clashing = Vec::new();
-        let results = self.engine.system(side).write(self.mapping.table(side), &writes).await;
-        let mut partings = Vec::new();
+        let results = self.write_all(&writes).await;
+        let asked: Vec<(Decided, Write)> = paired("writes", to_write, writes)?;
+        let (mut clashing, mut partings) = (Vec::new(), Vec::new());
         let makes_up_keys = self.mapping.rules.makes_up_keys();
-        let table = self.mapping.table(side).caption();
-        let destination = self.mapping.table(side);
-        for ((index, write), result) in places.into_iter().zip(writes).zip(results) {
-            let direction = self.direction;
-            let entry = &mut self.entries[index];
-            if let (Err(error), Some(coupling)) = (&result, &mut entry.coupling)
-                && is_known_to_have_failed(error)
-                && !parting::may_lie_in_a_field(error, &write, destination)
-            {
-                coupling.forget_write(direction);
+        for ((mut record, write), result) in paired("results of writes", asked, results)? {
+            let error = match result {
+                Ok(trace) => {
+                    record.written = Some(trace);
+                    written.push(record);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let in_a_field = may_lie_in_a_field(&error, &write, self.destination_table());
+            if is_known_to_have_failed(&error) && !in_a_field {
+                record.coupling.forget_write(self.direction);
             }
-            match result {
-                Ok(written) => entry.written = Some(written),
-                Err(error) if parting::may_lie_in_a_field(&error, &write, destination) => {
-                    partings.push(Parting::new(index, write, error));
+            if in_a_field {
+                partings.push(Parting::new(record, write, error));
+            } else if error.kind == SystemErrorKind::Duplicate && makes_up_keys {
+                self.give_back(record.index, "another worker took the key this record was to get", None);
+            } else if error.kind == SystemErrorKind::Duplicate {
+                clashing.push((record, error));
+            } else {
+                // A create that may still happen keeps its claim, so that nobody looks for the record too early.
+                if record.verdict.creates() && !takes_ids && error.retry_class() == RetryClass::RetryNow {
+                    self.delivered[record.index].claim = None;
                 }
-                Err(error) if makes_up_keys && error.kind == SystemErrorKind::Duplicate => {
-                    entry.give_back("another worker took the key this record was to get", None);
-                }
-                Err(error) if error.kind == SystemErrorKind::Duplicate => clashing.push((index, error)),
-                Err(error) => {
-                    // A create that may still happen keeps its claim, so that nobody looks for the record too early.
-                    let is_create = matches!(entry.decision, Some(Decision::Create { .. }));
-                    if is_create && !takes_ids && error.retry_class() == RetryClass::RetryNow {
-                        entry.claimed = false;
-                    }
-                    end_with(entry, &error, &table, "");
-                }
+                self.refuse(record, &error, "");
             }
         }
-        self.part(partings).await;
-        self.repair().await;
+        written.extend(self.part(partings).await);
+        self.repair(&mut written).await;
         if !clashing.is_empty() {
-            for (index, error) in self.make_room(clashing).await? {
-                let entry = &mut self.entries[index];
-                let hint = cut_values(entry);
-                end_with(entry, &error, &table, &hint);
+            for (record, error) in self.make_room(clashing).await? {
+                let hint = cut_values(&record);
+                self.refuse(record, &error, &hint);
             }
         }
-        Ok(())
+        written.sort_unstable_by_key(|record| record.index);
+        Ok(written)
     }
 
-    async fn follow_up(&mut self) {
-        let Some(prepared) = self.prepared.take() else { return };
+    /// Does what must follow the writes.
+    async fn follow_up(&mut self, written: Vec<Decided>, rules: &dyn BatchRules) -> Vec<Done> {
         let side = self.direction.destination();
-        let mut places = Vec::new();
-        let mut records = Vec::new();
-        for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.is_open()) {
-            let (Some(source), Some(coupling), Some(decision)) = (&entry.source, &entry.coupling, &entry.decision)
-            else {
-                continue;
-            };
-            places.push(index);
-            records.push(FollowUp {
-                source,
-                destination: coupling.id(side),
-                created: matches!(decision, Decision::Create { .. }) || entry.made_on(side) || entry.is_resumed(),
-                coupling,
-                fields: &entry.fields,
-            });
-        }
+        let mut records: Vec<AfterWrite<'_>> = written
+            .iter()
+            .map(|record| AfterWrite {
+                source: &record.source,
+                destination: record.coupling.id(side),
+                created: record.is_new_on(side),
+                coupling: &record.coupling,
+                fields: &record.fields,
+                followed: Ok(Followed::default()),
+            })
+            .collect();
         if records.is_empty() {
-            return;
+            return Vec::new();
         }
-        let results = prepared.follow_up(self.context(), &records).await;
-        drop(records);
-        let table = self.mapping.table(side).caption();
-        for (index, result) in places.into_iter().zip(results) {
-            let entry = &mut self.entries[index];
-            match result {
-                Ok(followed) => entry.followed = followed,
-                Err(error) => end_with(entry, &error, &table, ""),
+        rules.after_write(self.context(), &mut records).await;
+        let followed: Vec<Result<Followed, SystemError>> = records.into_iter().map(|record| record.followed).collect();
+        let mut done = Vec::with_capacity(written.len());
+        // One slot per record was handed out above, so that none can be missing.
+        for (record, followed) in written.into_iter().zip(followed) {
+            match followed {
+                Ok(followed) => done.push(Done { decided: record, followed }),
+                Err(error) => self.refuse(record, &error, ""),
             }
         }
+        done
     }
 }
 
@@ -252,24 +238,11 @@ fn is_known_to_have_failed(error: &SystemError) -> bool {
     )
 }
 
-/// Ends a record whose write failed: by failing it, or by giving its message back.
-pub(super) fn end_with(entry: &mut Entry, error: &SystemError, table: &str, hint: &str) {
-    match error.retry_class() {
-        RetryClass::Data => {
-            let message = format!("writing the {table} failed (EE13): {error}{hint}");
-            entry.settle(Outcome::Failed(DataFailure::new(message)));
-        }
-        // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
-        class => entry.give_back_for(class, error),
-    }
-}
-
 /// Which texts were cut to fit, so that two that differ became the same.
-fn cut_values(entry: &Entry) -> String {
-    let Some(source) = &entry.source else { return String::new() };
-    let cut = entry.fields.iter().filter_map(|field| {
+fn cut_values(record: &Decided) -> String {
+    let cut = record.fields.iter().filter_map(|field| {
         let column = field.source.as_ref()?;
-        let (whole, sent) = (source.get(&column.name).as_text()?, field.desired.as_text()?);
+        let (whole, sent) = (record.source.get(&column.name).as_text()?, field.desired.as_text()?);
         (sent.len() < whole.len() && whole.starts_with(sent)).then(|| {
             format!("; {} {whole} was cut to {sent}, as long as {} may be", column.caption, field.destination.caption)
         })

@@ -1,0 +1,154 @@
+//! The destination records of pairs in bulk, and what to do where one is gone.
+
+use std::collections::HashMap;
+
+use couplet_model::catalogue::DeletionRule;
+use couplet_model::coupling::Base;
+use couplet_model::message::Direction;
+use couplet_model::outcome::DataFailure;
+use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+use couplet_store::StoreError;
+
+use super::batch::{Batch, Stop};
+use super::stages::{Admitted, Pairing, by_id};
+use crate::evidence::Evidence;
+use crate::mappings::installed::InstalledMapping;
+
+impl Batch<'_> {
+    /// Reads the destination records of pairs, and decides what to do where one is gone.
+    pub(super) async fn read_destinations(&mut self, mut admitted: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let (side, direction) = (self.direction.destination(), self.direction);
+        let mut ids: Vec<RecordId> = Vec::new();
+        for record in &mut admitted {
+            let Some(coupling) = &record.coupling else { continue };
+            // A pair that was matched, and whose first write was not confirmed, is matched still.
+            if coupling.state == CouplingState::Reserved
+                && coupling.intent.is_none()
+                && coupling.awaits(direction)
+                && !coupling.is_being_created(direction)
+            {
+                record.pairing = Pairing::Adopted;
+            }
+            let stands = coupling.state == CouplingState::Coupled || coupling.is_being_created(direction);
+            if stands || record.pairing != Pairing::Stored {
+                ids.push(coupling.id(side));
+            }
+        }
+        let mut found = HashMap::new();
+        let table = self.mapping.table(side);
+        let columns = self.mapping.destination_columns(direction);
+        if !ids.is_empty() {
+            found = by_id(self.engine.system(side).fetch(table, &ids, columns).await?);
+        }
+        let mut pairs: Vec<(Record, Option<&Coupling>)> = Vec::with_capacity(found.len());
+        for coupling in admitted.iter().filter_map(|record| record.coupling.as_ref()) {
+            if let Some(record) = found.remove(&coupling.id(side)) {
+                pairs.push((record, Some(coupling)));
+            }
+        }
+        let mut borrowed: Vec<_> = pairs.iter_mut().map(|(record, coupling)| (record, *coupling)).collect();
+        let notes = self.engine.installation.distrust_blanks(table, columns, &mut borrowed).await?;
+        self.remark(notes);
+        let mut found = by_id(pairs.into_iter().map(|(record, _)| record).collect());
+        self.judge_destinations(&admitted, &found).await?;
+        let (gone, there): (Vec<Admitted>, Vec<Admitted>) = admitted
+            .into_iter()
+            .partition(|record| record.coupled().is_some_and(|coupling| !found.contains_key(&coupling.id(side))));
+        let (moved, read) = self.move_to_destinations(gone).await?;
+        found.extend(read);
+        let mut all: Vec<Admitted> = there.into_iter().chain(moved).collect();
+        all.sort_unstable_by_key(|record| record.index);
+        self.pair_with(all, found).await
+    }
+
+    /// Gives each record its destination, or says what becomes of it without one.
+    async fn pair_with(
+        &mut self,
+        admitted: Vec<Admitted>,
+        mut found: HashMap<RecordId, Record>,
+    ) -> Result<Vec<Admitted>, Stop> {
+        let side = self.direction.destination();
+        let mut paired = Vec::with_capacity(admitted.len());
+        for mut record in admitted {
+            let Some(coupling) = &mut record.coupling else {
+                record.pairing = Pairing::Creating;
+                paired.push(record);
+                continue;
+            };
+            record.destination = found.remove(&coupling.id(side));
+            if coupling.state == CouplingState::Reserved && record.pairing == Pairing::Stored {
+                // An earlier attempt to create stopped half-way. What it created is compared field by field; what is not
+                // there is created under the same id.
+                record.pairing = Pairing::Creating;
+                paired.push(record);
+                continue;
+            }
+            if record.destination.is_some() {
+                paired.push(record);
+                continue;
+            }
+            let restores = self.delivered[record.index].message.options.precedence.restores();
+            match if restores { DeletionRule::Restore } else { self.mapping.deletion_conflict } {
+                DeletionRule::None => {
+                    let failure = partner_is_gone(self.mapping, self.direction, &self.label(&record.source));
+                    self.settle(record.settle(Outcome::Failed(failure)));
+                }
+                DeletionRule::Restore => {
+                    coupling.base = Base::default();
+                    coupling.related.clear();
+                    record.pairing = Pairing::Creating;
+                    paired.push(record);
+                }
+                DeletionRule::RemoveCoupling => self.uncouple(record).await?,
+            }
+        }
+        Ok(paired)
+    }
+
+    /// Removes the coupling of a record whose partner is gone.
+    async fn uncouple(&mut self, mut record: Admitted) -> Result<(), Stop> {
+        if let Some(coupling) = record.coupling.take() {
+            let engine = self.engine;
+            match engine.store().remove_coupling(engine.company(), &self.mapping.name, &coupling).await {
+                Ok(()) => {}
+                Err(StoreError::Stale { .. }) => {
+                    self.give_back(record.index, "another worker changed this pair meanwhile", None);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.settle(record.settle(Outcome::Unchanged));
+        Ok(())
+    }
+
+    /// Stops everything when the destination seems to have been restored to an earlier state.
+    async fn judge_destinations(&self, admitted: &[Admitted], found: &HashMap<RecordId, Record>) -> Result<(), Stop> {
+        let side = self.direction.destination();
+        let mut evidence = Evidence::default();
+        for record in admitted.iter().filter(|record| record.pairing != Pairing::Adopted) {
+            if let Some(coupling) = record.coupled() {
+                evidence.look_at(coupling, side, found.get(&coupling.id(side)), self.resumed_at);
+            }
+        }
+        let Some(why) = evidence.verdict(&self.mapping.table(side).name) else { return Ok(()) };
+        let error = self.engine.halt(side, &self.job, why, evidence.is_about_deletions()).await?;
+        self.engine.fail_halted_run(&self.job, self.run, &error).await;
+        Err(Stop::Failed(error))
+    }
+}
+
+/// The failure of a record whose partner was deleted, with the ways out there are.
+fn partner_is_gone(mapping: &InstalledMapping, direction: Direction, label: &str) -> DataFailure {
+    let (here, there) = (direction.source(), direction.destination());
+    let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
+    let again = match mapping.rules.partner_key(direction) {
+        Some(key) => format!("make one with {key} there, and it takes the place of the deleted one; or "),
+        None => String::new(),
+    };
+    DataFailure::new(format!(
+        "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}delete the {source} in \
+         {here} as well; or give the mapping {} the deletion_conflict restore in a catalogue of your own, and it is created again",
+        mapping.name
+    ))
+}

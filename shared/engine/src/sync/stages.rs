@@ -1,0 +1,363 @@
+//! The stages of a record in a batch. Each step takes records of one stage and gives records of the next, or settles them; a
+//! record that was never decided can therefore not be stored as unchanged.
+//!
+//! [`Received`] -> [`Admitted`] -> [`Decided`] -> [`Done`], and from each of them [`Settled`]. What goes back to the queue
+//! leaves the stages: its messages are noted in the batch.
+
+use couplet_model::coupling::{Base, Intent};
+use couplet_model::decision::{Decision, TransferredField};
+use couplet_model::outcome::{FieldConflict, FieldNote, Need};
+use couplet_model::own_writes::Agreement;
+use couplet_model::record::Values;
+use couplet_model::system::Written;
+use couplet_model::table::Side;
+use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+
+use crate::mappings::rules::{BatchRules, Followed};
+
+/// A record whose message was delivered.
+pub(super) struct Received {
+    /// Its place among the records of the batch.
+    pub index: usize,
+    /// Its coupling, if it has one.
+    pub coupling: Option<Coupling>,
+}
+
+/// A record that was read and takes part so far.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    /// Its place among the records of the batch.
+    pub index: usize,
+    /// The record at the source.
+    pub source: Record,
+    /// Its coupling, if it has one; one with revision 0 is not stored yet.
+    pub coupling: Option<Coupling>,
+    /// How source and destination came together.
+    pub pairing: Pairing,
+    /// The record at the destination, if it is there and was read.
+    pub destination: Option<Record>,
+}
+
+/// How source and destination came together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pairing {
+    /// As the store tells: coupled before, or not at all.
+    Stored,
+    /// Found by ids or a natural key just now, or taken in the place of a deleted record: the source wins the first time
+    /// (R50).
+    Adopted,
+    /// The pair is only reserved, but both of its records are there: an earlier attempt made the second one.
+    Made,
+    /// The destination is being created; with a destination at hand, an earlier attempt has done so already.
+    Creating,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// Create the destination record with these values.
+    Create {
+        /// Values to set.
+        values: Values,
+        /// What both sides hold afterwards.
+        base: Base,
+    },
+    /// Change the destination record.
+    Update {
+        /// Values to set.
+        values: Values,
+        /// What both sides hold afterwards.
+        base: Base,
+    },
+    /// Both sides agree.
+    Unchanged {
+        /// What both sides hold.
+        base: Base,
+    },
+}
+
+impl Verdict {
+    /// The verdict of a decision, or the fields both sides changed.
+    pub fn of(decision: Decision) -> Result<Self, Vec<FieldConflict>> {
+        match decision {
+            Decision::Create { values, base } => Ok(Self::Create { values, base }),
+            Decision::Update { values, base } => Ok(Self::Update { values, base }),
+            Decision::Unchanged { base } => Ok(Self::Unchanged { base }),
+            Decision::Conflict(conflicts) => Err(conflicts),
+        }
+    }
+
+    /// What both sides hold afterwards.
+    pub fn base(&self) -> &Base {
+        match self {
+            Self::Create { base, .. } | Self::Update { base, .. } | Self::Unchanged { base } => base,
+        }
+    }
+
+    /// What both sides hold afterwards, to be completed.
+    pub fn base_mut(&mut self) -> &mut Base {
+        match self {
+            Self::Create { base, .. } | Self::Update { base, .. } | Self::Unchanged { base } => base,
+        }
+    }
+
+    /// The values to set, if any.
+    pub fn values(&self) -> Option<&Values> {
+        match self {
+            Self::Create { values, .. } | Self::Update { values, .. } => Some(values),
+            Self::Unchanged { .. } => None,
+        }
+    }
+
+    /// The values to set and what both sides hold afterwards, to be corrected.
+    pub fn parts_mut(&mut self) -> Option<(&mut Values, &mut Base)> {
+        match self {
+            Self::Create { values, base } | Self::Update { values, base } => Some((values, base)),
+            Self::Unchanged { .. } => None,
+        }
+    }
+
+    /// Whether the destination record is created.
+    pub fn creates(&self) -> bool {
+        matches!(self, Self::Create { .. })
+    }
+}
+
+/// A record of which it is known what to write.
+#[derive(Debug)]
+pub(super) struct Decided {
+    /// Its place among the records of the batch.
+    pub index: usize,
+    /// The record at the source.
+    pub source: Record,
+    /// The pair; with revision 0 it is not stored yet.
+    pub coupling: Coupling,
+    /// How source and destination came together.
+    pub pairing: Pairing,
+    /// The record at the destination, if it is there.
+    pub destination: Option<Record>,
+    /// What the destination should hold.
+    pub fields: Vec<TransferredField>,
+    /// What was agreed before, with our own unconfirmed writes recognized.
+    pub agreement: Option<Agreement>,
+    /// Fields that stayed behind or arrived as another value.
+    pub notes: Vec<FieldNote>,
+    /// What brings the record back once it is coupled, although the rest of it travels now.
+    pub missing: Option<Need>,
+    /// What to write.
+    pub verdict: Verdict,
+    /// The trace of what was written.
+    pub written: Option<Written>,
+}
+
+/// The records of a batch of which it is known what to write, with the rules that were prepared for them.
+pub(super) struct DecidedBatch {
+    /// The records.
+    pub records: Vec<Decided>,
+    /// What the rules read for them.
+    pub rules: Box<dyn BatchRules>,
+}
+
+/// A record that was written, or needed no write, together with what had to follow.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// What was decided and written.
+    pub decided: Decided,
+    /// What following up left behind.
+    pub followed: Followed,
+}
+
+/// A record that ends here, with what is known of it.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// Its place among the records of the batch.
+    pub index: usize,
+    /// How it ends.
+    pub outcome: Outcome,
+    /// The record at the source, if it was read.
+    pub source: Option<Record>,
+    /// The pair, if there is one.
+    pub coupling: Option<Coupling>,
+    /// How source and destination came together.
+    pub pairing: Pairing,
+    /// Whether its destination was written.
+    pub is_written: bool,
+}
+
+/// A record that has ended: settled on its way, or done.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Its place among the records of the batch.
+    pub index: usize,
+    /// How it ends.
+    pub outcome: Outcome,
+    /// What was decided and written, unless it was settled on its way.
+    pub done: Option<Done>,
+    settled: Option<Settled>,
+}
+
+impl From<Settled> for Ended {
+    fn from(settled: Settled) -> Self {
+        Self { index: settled.index, outcome: settled.outcome.clone(), done: None, settled: Some(settled) }
+    }
+}
+
+impl Ended {
+    /// The end of a record that was done.
+    pub fn of(done: Done, destination: Side) -> Self {
+        Self { index: done.decided.index, outcome: done.decided.outcome(destination), done: Some(done), settled: None }
+    }
+
+    fn decided(&self) -> Option<&Decided> {
+        self.done.as_ref().map(|done| &done.decided)
+    }
+
+    /// The record at the source, if it was read.
+    pub fn source(&self) -> Option<&Record> {
+        self.decided().map(|decided| &decided.source).or_else(|| self.settled.as_ref()?.source.as_ref())
+    }
+
+    /// The pair, if there is one.
+    pub fn coupling(&self) -> Option<&Coupling> {
+        self.decided().map(|decided| &decided.coupling).or_else(|| self.settled.as_ref()?.coupling.as_ref())
+    }
+
+    /// How source and destination came together.
+    pub fn pairing(&self) -> Pairing {
+        let settled = self.settled.as_ref().map(|settled| settled.pairing);
+        self.decided().map(|decided| decided.pairing).or(settled).unwrap_or(Pairing::Stored)
+    }
+
+    /// The trace of what was written.
+    pub fn written(&self) -> Option<&Written> {
+        self.decided()?.written.as_ref()
+    }
+
+    /// Whether its destination was written, although what followed may have failed.
+    pub fn is_written(&self) -> bool {
+        self.written().is_some() || self.settled.as_ref().is_some_and(|settled| settled.is_written)
+    }
+
+    /// Fields that stayed behind or arrived as another value.
+    pub fn notes(&self) -> &[FieldNote] {
+        self.decided().map_or(&[], |decided| &decided.notes)
+    }
+
+    /// Whether the record was brought across, or was found to be.
+    pub fn is_synchronized(&self) -> bool {
+        matches!(self.outcome, Outcome::Inserted | Outcome::Modified | Outcome::Unchanged)
+    }
+
+    /// What the record waits for: as a whole, or with a field that it travelled without.
+    pub fn needs(&self) -> Option<&Need> {
+        match &self.outcome {
+            Outcome::Waiting(need) | Outcome::WaitingInVain(need) => Some(need),
+            _ if self.is_synchronized() => self.decided()?.missing.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl Received {
+    /// Ends the record.
+    pub fn settle(self, outcome: Outcome) -> Settled {
+        Settled {
+            index: self.index,
+            outcome,
+            source: None,
+            coupling: self.coupling,
+            pairing: Pairing::Stored,
+            is_written: false,
+        }
+    }
+
+    /// The next stage, with the source as it was read.
+    pub fn read(self, source: Record) -> Admitted {
+        let Self { index, coupling } = self;
+        Admitted { index, source, coupling, pairing: Pairing::Stored, destination: None }
+    }
+}
+
+impl Admitted {
+    /// Ends the record.
+    pub fn settle(self, outcome: Outcome) -> Settled {
+        Settled {
+            index: self.index,
+            outcome,
+            source: Some(self.source),
+            coupling: self.coupling,
+            pairing: self.pairing,
+            is_written: false,
+        }
+    }
+
+    /// The coupling, if both of its records exist as far as the store knows.
+    pub fn coupled(&self) -> Option<&Coupling> {
+        self.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Coupled)
+    }
+
+    /// What both sides held when they last agreed; for a record that an earlier attempt made, what it was to hold.
+    pub fn base(&self) -> Option<&Base> {
+        self.coupling.as_ref().map(|coupling| base_of(coupling, self.pairing))
+    }
+
+    /// What an earlier attempt was to create, if whether it did is not known.
+    pub fn open_intent(&self) -> Option<&Intent> {
+        let coupling = self.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Reserved)?;
+        coupling.intent.as_ref().filter(|intent| !intent.made)
+    }
+}
+
+impl Decided {
+    /// Ends the record.
+    pub fn settle(self, outcome: Outcome) -> Settled {
+        Settled {
+            index: self.index,
+            outcome,
+            source: Some(self.source),
+            coupling: Some(self.coupling),
+            pairing: self.pairing,
+            is_written: self.written.is_some(),
+        }
+    }
+
+    /// Whether the destination record is new: created now, or by an earlier attempt that this one finishes.
+    pub fn is_new_on(&self, side: Side) -> bool {
+        self.verdict.creates() || self.was_made_on(side) || self.is_resumed()
+    }
+
+    /// Whether this attempt finishes what an earlier one created.
+    pub fn is_resumed(&self) -> bool {
+        self.pairing == Pairing::Creating && self.destination.is_some()
+    }
+
+    /// Whether an earlier attempt to create on this side made the record.
+    fn was_made_on(&self, side: Side) -> bool {
+        self.pairing == Pairing::Made && self.coupling.intent.as_ref().is_some_and(|intent| intent.side == side)
+    }
+
+    /// What both sides held when they last agreed.
+    pub fn agreed(&self) -> &Base {
+        self.agreement.as_ref().map_or_else(|| base_of(&self.coupling, self.pairing), |agreement| &agreement.known)
+    }
+
+    /// What the record has become.
+    pub fn outcome(&self, destination: Side) -> Outcome {
+        match &self.verdict {
+            _ if self.is_new_on(destination) => Outcome::Inserted,
+            Verdict::Create { .. } => Outcome::Inserted,
+            Verdict::Update { .. } => Outcome::Modified,
+            Verdict::Unchanged { .. } => Outcome::Unchanged,
+        }
+    }
+}
+
+fn base_of(coupling: &Coupling, pairing: Pairing) -> &Base {
+    let made = coupling.intent.as_ref().filter(|_| pairing == Pairing::Made);
+    made.map_or(&coupling.base, |intent| &intent.base)
+}
+
+/// Records by their id.
+pub(super) fn by_id(records: Vec<Record>) -> std::collections::HashMap<RecordId, Record> {
+    records.into_iter().map(|record| (record.id, record)).collect()
+}
