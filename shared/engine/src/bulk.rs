@@ -1,7 +1,7 @@
 //! Bulk requests: pairs what was asked with what was answered, and notices when these are not equally many: then nobody knows which answer
 //! belongs to what.
 
-use couplet_model::system::{SystemErrorKind, Write, Written};
+use couplet_model::system::{Action, SystemErrorKind, Write, Written};
 use couplet_model::table::Side;
 use couplet_model::{System, SystemError, Table};
 
@@ -30,6 +30,15 @@ pub(crate) async fn write_all(
     }
     let results = system.write(table, writes).await;
     one_each(system.side(), writes.len(), results)
+}
+
+/// Performs actions in bulk; exactly one result per action, in order.
+pub(crate) async fn act_all(system: &dyn System, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
+    if actions.is_empty() {
+        return Vec::new();
+    }
+    let results = system.act(table, actions).await;
+    one_each(system.side(), actions.len(), results)
 }
 
 /// As many results as were asked for, or as many failures.

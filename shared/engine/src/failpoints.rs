@@ -10,15 +10,22 @@ pub enum Failpoint {
     Claimed,
     /// Records are written, what follows them is not.
     Written,
-    /// Everything is written in both systems, the couplings are not stored.
+    /// What follows the writes is written as well; actions are not asked for, and the couplings are not stored.
     FollowedUp,
+    /// Actions are about to be asked for, and that is stored.
+    ActionIntended,
+    /// Actions have happened; the couplings are not stored.
+    Acted,
     /// Couplings are stored, records that waited for them are not released.
     Stored,
 }
 
 impl Failpoint {
-    /// All of them, in order.
+    /// Those that every batch passes, in order.
     pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::FollowedUp, Self::Stored];
+
+    /// Those that batches with actions pass as well, in order.
+    pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];
 }
 
 /// Called at every failpoint; answering `true` stops the batch there as a dying process would. For crash tests.

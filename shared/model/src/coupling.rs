@@ -42,6 +42,18 @@ pub struct Intent {
     pub made: bool,
 }
 
+/// An action on a record that is about to be asked for: stored before the first attempt, because most actions must not
+/// happen twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionIntent {
+    /// The system it happens in.
+    pub side: Side,
+    /// The name of the action.
+    pub action: String,
+    /// When the first attempt began, by this machine's clock.
+    pub at: Timestamp,
+}
+
 /// What is known of one side of a coupling.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideState {
@@ -100,6 +112,9 @@ pub struct Coupling {
     /// What a reservation is for, where its destination chooses the ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// An action on one of the records that may be under way: it is looked for before it is asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acting: Option<ActionIntent>,
     /// Until when one worker alone may write this pair; nobody else touches it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
@@ -134,6 +149,7 @@ impl Coupling {
             from_dataverse: None,
             skipped: false,
             intent: None,
+            acting: None,
             claimed_until: None,
             claimed_by: None,
             pending: Vec::new(),

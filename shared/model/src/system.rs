@@ -178,6 +178,17 @@ impl Write {
     }
 }
 
+/// An action on one record beyond writing its values, such as posting, releasing or closing it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// The record.
+    pub record: RecordId,
+    /// The name of the action, bound to the record's table, without its namespace.
+    pub name: String,
+    /// Its parameters by name; empty for most.
+    pub parameters: Values,
+}
+
 /// The trace of a successful write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
@@ -372,6 +383,14 @@ pub trait System: Send + Sync {
     /// [`WriteAction::Create`] must come without one, and whoever repeats a create first looks for what the earlier
     /// attempt may have made.
     fn takes_ids(&self, table: &Table) -> bool;
+
+    /// Performs actions on records of a table; one result per action, in order. An action that the answer does not confirm
+    /// may have happened: whoever repeats it looks first.
+    async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
+        let message = format!("this client performs no actions on the table {}", table.name);
+        let error = SystemError::new(self.side(), SystemErrorKind::Protocol, "", Said::safe(message));
+        actions.iter().map(|_| Err(error.clone())).collect()
+    }
 
     /// One page of what was created, changed or deleted.
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError>;

@@ -18,6 +18,7 @@ use super::source::{ChangeSource, Named};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::OnDeletion;
 use crate::sync::admission::{Admission, admit, is_untouched};
 
 /// One source of a direction of a run, while it is read.
@@ -171,20 +172,39 @@ impl<'a> Finder<'a> {
         read_at: Timestamp,
     ) -> Result<(), EngineError> {
         let mut records = Vec::with_capacity(changes.len());
-        let mut judged = Counters::default();
+        let mut deleted = Vec::new();
         for change in changes {
             match change {
                 Change::Upserted(record)
                     if self.source.has_taken(&record, self.enqueued) || remembering.knows(&record) => {}
                 Change::Upserted(record) => records.push(record),
-                Change::Deleted(_) => judged.count(&Outcome::Ignored(IgnoreReason::Deleted)),
+                Change::Deleted(id) => deleted.push(id),
             }
         }
-        self.note(0, judged).await?;
+        self.take_deleted(deleted).await?;
         // What rows name is read now, later than they were.
         let read_at = if self.source.is_own_feed() { read_at } else { self.engine.now() };
         let named = self.source.named_by(records, self.engine).await?;
         self.look_at(named, read_at).await
+    }
+
+    /// Enqueues the coupled records that were deleted, if their partners are to know; counts the others.
+    async fn take_deleted(&mut self, deleted: Vec<RecordId>) -> Result<(), EngineError> {
+        let (engine, direction) = (self.engine, self.direction());
+        let is_told = self.source.is_own_feed() && self.mapping.rules.on_deletion(direction) != OnDeletion::Nothing;
+        let mut couplings = HashMap::new();
+        if is_told && !deleted.is_empty() {
+            let (company, mapping) = (engine.company(), &self.mapping.name);
+            couplings = engine.store().couplings_by_id(company, mapping, direction.source(), &deleted).await?;
+        }
+        let (told, ignored): (Vec<RecordId>, Vec<RecordId>) =
+            deleted.into_iter().partition(|id| couplings.contains_key(id));
+        let mut judged = Counters::default();
+        for _ in ignored {
+            judged.count(&Outcome::Ignored(IgnoreReason::Deleted));
+        }
+        self.note(0, judged).await?;
+        self.enqueue(told.into_iter().map(|id| self.message(id, None)).collect()).await
     }
 
     /// Looks at what rows stand for, and brings up to date what belongs to no record where they stand for everything.

@@ -1,5 +1,5 @@
 //! Rows of another table that name records of a mapping, as a source of work: when one appears or changes, the records it
-//! names travel again, although they did not change themselves.
+//! names travel again, although they did not change themselves (S14 to S21).
 
 use std::collections::HashSet;
 use std::sync::Arc;

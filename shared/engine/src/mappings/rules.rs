@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use couplet_model::coupling::ActionIntent;
 use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote, Need};
+use couplet_model::record::Values;
+use couplet_model::system::Action;
 use couplet_model::table::{Side, Table};
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
 use uuid::Uuid;
@@ -29,6 +32,7 @@ pub(crate) enum Obstacle {
     Failure(DataFailure),
     /// Another record must be coupled first.
     Wait(Need),
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
     /// A rule keeps it where it is; the reason follows "ignored: ".
     Ignore(String),
 }
@@ -56,6 +60,19 @@ impl Merged {
             Self::Unknown => None,
         }
     }
+}
+
+/// What becomes of the partner when a coupled record was deleted at the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnDeletion {
+    /// Nothing: deletions are not propagated (R64).
+    #[default]
+    Nothing,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
+    /// The partner stays, and the two are coupled no more.
+    Uncouple,
+    /// The partner is deleted as well.
+    DeletePartner,
 }
 
 /// A destination record that belongs to an uncoupled source record, or a reason why it cannot.
@@ -98,6 +115,40 @@ impl AfterWrite<'_> {
     }
 }
 
+/// A record that is about to be written.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
+pub(crate) struct BeforeWrite<'a> {
+    pub source: &'a Record,
+    /// The destination record, if it is there.
+    pub destination: Option<&'a Record>,
+    /// The values to be written; a record with none is not written.
+    pub values: Option<&'a Values>,
+    /// Whether it may be written, or what went wrong.
+    pub ready: Result<(), SystemError>,
+}
+
+/// A record whose action was to be asked for by an attempt of which no end is known.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Attempted<'a> {
+    pub source: &'a Record,
+    /// The destination record.
+    pub destination: RecordId,
+    /// What was to happen.
+    pub intent: &'a ActionIntent,
+}
+
+/// Actions that belong to the synchronization of a record. Most must not happen twice: what is about to be asked for is
+/// stored first, and looked for before it is asked for again.
+#[async_trait]
+pub(crate) trait Actions: Send + Sync {
+    /// The action a record needs after it was written, if it needs one.
+    fn wanted(&self, record: &AfterWrite<'_>) -> Option<Action>;
+
+    /// Whether the action of each of these records has happened; one answer per record, in order. Asked in bulk, once.
+    async fn happened(&self, context: Context<'_>, records: &[Attempted<'_>]) -> Result<Vec<bool>, EngineError>;
+}
+
 /// What following up left behind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Followed {
@@ -137,6 +188,11 @@ pub(crate) trait MappingRules: Send + Sync {
     /// are kept in other rows.
     fn record_tells_all(&self, _direction: Direction) -> bool {
         true
+    }
+
+    /// What becomes of the partner when a coupled record was deleted at the source.
+    fn on_deletion(&self, _direction: Direction) -> OnDeletion {
+        OnDeletion::Nothing
     }
 
     /// Brings up to date what belongs to no record of the mapping, when a row that names every record changed, and in every
@@ -225,6 +281,15 @@ pub(crate) trait BatchRules: Send + Sync {
     /// Destination columns that are written together with another one, because the destination changes them when that
     /// one alone is written: the one, and the others.
     fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
+        None
+    }
+
+    /// Does in bulk what must come before the writes, such as reopening a document, and notes of each record whether it may
+    /// be written. It may be repeated.
+    async fn before_write(&self, _context: Context<'_>, _records: &mut [BeforeWrite<'_>]) {}
+
+    /// Actions that belong to the synchronization of a record.
+    fn actions(&self) -> Option<&dyn Actions> {
         None
     }
 

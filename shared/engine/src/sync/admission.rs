@@ -54,8 +54,10 @@ pub(crate) fn is_untouched(
     coupling: Option<&Coupling>,
 ) -> bool {
     let Some(coupling) = coupling else { return false };
-    let is_settled =
-        coupling.state == CouplingState::Coupled && !coupling.failed(direction) && !coupling.awaits(direction);
+    let is_settled = coupling.state == CouplingState::Coupled
+        && !coupling.failed(direction)
+        && !coupling.awaits(direction)
+        && coupling.acting.is_none();
     if !mapping.rules.record_tells_all(direction) || options.compares() || !is_settled {
         return false;
     }

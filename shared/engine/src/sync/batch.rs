@@ -10,7 +10,7 @@ use couplet_model::{Coupling, Outcome, RecordId, RecordMessage, RetryClass, RunI
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::stages::{Decided, Settled};
+use super::stages::{Decided, Received, Settled};
 use crate::bulk::write_all;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -177,6 +177,21 @@ impl Batch<'_> {
             }
             // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
             class => self.give_back_for(decided.index, class, error),
+        }
+    }
+
+    /// Ends a record whose partner could not be deleted.
+    pub fn refuse_received(&mut self, record: Received, error: &SystemError) {
+        match error.retry_class() {
+            RetryClass::Data => {
+                let table = self.destination_table().caption();
+                let message = format!(
+                    "its record was deleted, and deleting the {table} it was coupled to failed (EE13): {error}; delete \
+                     that one by hand"
+                );
+                self.settle(record.settle(Outcome::Failed(DataFailure::new(message))));
+            }
+            class => self.give_back_for(record.index, class, error),
         }
     }
 

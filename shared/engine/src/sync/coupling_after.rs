@@ -51,6 +51,7 @@ impl Batch<'_> {
         }
         next.state = CouplingState::Coupled;
         next.intent = None;
+        next.acting = None;
         self.note_given_key(decided, &mut next.base);
         next.related.extend(followed.related.clone());
         for (column, value) in &followed.values {

@@ -5,10 +5,12 @@
 
 pub(crate) mod admission;
 
+mod acting;
 mod batch;
 mod committing;
 mod coupling_after;
 mod deciding;
+mod deleting;
 mod intending;
 mod isolating;
 mod likeness;

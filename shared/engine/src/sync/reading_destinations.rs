@@ -7,7 +7,6 @@ use couplet_model::coupling::Base;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
-use couplet_store::StoreError;
 
 use super::batch::{Batch, Stop};
 use super::stages::{Admitted, Pairing, by_id};
@@ -108,14 +107,8 @@ impl Batch<'_> {
     /// Removes the coupling of a record whose partner is gone.
     async fn uncouple(&mut self, mut record: Admitted) -> Result<(), Stop> {
         if let Some(coupling) = record.coupling.take() {
-            let engine = self.engine;
-            match engine.store().remove_coupling(engine.company(), &self.mapping.name, &coupling).await {
-                Ok(()) => {}
-                Err(StoreError::Stale { .. }) => {
-                    self.give_back(record.index, "another worker changed this pair meanwhile", None);
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
+            if !self.remove_coupling(record.index, &coupling).await? {
+                return Ok(());
             }
         }
         self.settle(record.settle(Outcome::Unchanged));

@@ -1,6 +1,6 @@
 //! From messages to records: couplings and sources in bulk, and who takes part.
 
-use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason, Need};
+use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, Outcome, RecordId, Said};
 use jiff::Timestamp;
@@ -87,13 +87,14 @@ impl Batch<'_> {
         }
         let ids: Vec<RecordId> = missing.iter().map(|record| self.record(record.index)).collect();
         let mut found = by_id(engine.system(table.side).fetch(table, &ids, columns).await?);
-        let mut reread = Vec::with_capacity(missing.len());
+        let (mut reread, mut gone) = (Vec::with_capacity(missing.len()), Vec::new());
         for record in missing {
             match found.remove(&self.record(record.index)) {
                 Some(source) => reread.push(record.read(source)),
-                None => self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted))),
+                None => gone.push(record),
             }
         }
+        self.end_deleted(gone).await?;
         let mut pairs: Vec<_> =
             reread.iter_mut().map(|record| (&mut record.source, record.coupling.as_ref())).collect();
         let notes = engine.installation.distrust_blanks(table, columns, &mut pairs).await?;

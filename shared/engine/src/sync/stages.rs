@@ -9,9 +9,9 @@ use couplet_model::decision::{Decision, TransferredField};
 use couplet_model::outcome::{FieldConflict, FieldNote, Need};
 use couplet_model::own_writes::Agreement;
 use couplet_model::record::Values;
-use couplet_model::system::Written;
+use couplet_model::system::{SystemErrorKind, Written};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
+use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, SystemError};
 
 use crate::mappings::rules::{BatchRules, Followed};
 
@@ -360,4 +360,16 @@ fn base_of(coupling: &Coupling, pairing: Pairing) -> &Base {
 /// Records by their id.
 pub(super) fn by_id(records: Vec<Record>) -> std::collections::HashMap<RecordId, Record> {
     records.into_iter().map(|record| (record.id, record)).collect()
+}
+
+/// Whether a failed write has certainly not taken effect. A conflict of versions and a key that is taken prove nothing:
+/// the write that was sent again after a lost answer may have met its own first attempt.
+pub(super) fn is_known_to_have_failed(error: &SystemError) -> bool {
+    matches!(
+        error.kind,
+        SystemErrorKind::Refused
+            | SystemErrorKind::NotFound
+            | SystemErrorKind::Forbidden
+            | SystemErrorKind::NoSecret { .. }
+    )
 }

@@ -11,10 +11,10 @@ use tracing::debug;
 
 use super::batch::{Batch, End, Stop};
 use super::parting::{Parting, may_lie_in_a_field};
-use super::stages::{Decided, DecidedBatch, Done, Verdict};
+use super::stages::{Decided, DecidedBatch, Done, Verdict, is_known_to_have_failed};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::{AfterWrite, BatchRules, Followed};
+use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, Followed};
 
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
@@ -24,12 +24,13 @@ impl Batch<'_> {
         let records = self.reserve(records).await?;
         let records = self.claim(records).await?;
         self.pass(Failpoint::Claimed)?;
+        let records = self.prepare_writes(records, rules.as_ref()).await;
         let records = self.write_records(records).await?;
         self.pass(Failpoint::Written)?;
         let records = self.take_over_ids(records).await?;
         let done = self.follow_up(records, rules.as_ref()).await;
         self.pass(Failpoint::FollowedUp)?;
-        Ok(done)
+        self.act(done, rules.as_ref()).await
     }
 
     /// Stores new pairs before anything is created, so that neither another worker nor the other direction creates a
@@ -133,6 +134,30 @@ impl Batch<'_> {
         }
     }
 
+    /// Does what must come before the writes.
+    async fn prepare_writes(&mut self, decided: Vec<Decided>, rules: &dyn BatchRules) -> Vec<Decided> {
+        let mut records: Vec<BeforeWrite<'_>> = decided
+            .iter()
+            .map(|record| BeforeWrite {
+                source: &record.source,
+                destination: record.destination.as_ref(),
+                values: record.verdict.values(),
+                ready: Ok(()),
+            })
+            .collect();
+        rules.before_write(self.context(), &mut records).await;
+        let ready: Vec<Result<(), SystemError>> = records.into_iter().map(|record| record.ready).collect();
+        let mut open = Vec::with_capacity(decided.len());
+        // One slot per record was handed out above, so that none can be missing.
+        for (record, ready) in decided.into_iter().zip(ready) {
+            match ready {
+                Ok(()) => open.push(record),
+                Err(error) => self.refuse(record, &error, ""),
+            }
+        }
+        open
+    }
+
     async fn write_records(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
         let side = self.direction.destination();
         let takes_ids = self.destination_takes_ids();
@@ -224,18 +249,6 @@ impl Batch<'_> {
         }
         done
     }
-}
-
-/// Whether a failed write has certainly not taken effect. A conflict of versions and a key that is taken prove nothing:
-/// the write that was sent again after a lost answer may have met its own first attempt.
-fn is_known_to_have_failed(error: &SystemError) -> bool {
-    matches!(
-        error.kind,
-        SystemErrorKind::Refused
-            | SystemErrorKind::NotFound
-            | SystemErrorKind::Forbidden
-            | SystemErrorKind::NoSecret { .. }
-    )
 }
 
 /// Which texts were cut to fit, so that two that differ became the same.

@@ -1,0 +1,73 @@
+//! Coupled records that were deleted at the source: what becomes of their partners is for the mapping's rules.
+
+use couplet_model::outcome::IgnoreReason;
+use couplet_model::system::{SystemErrorKind, Write, WriteAction};
+use couplet_model::{Coupling, CouplingState, Outcome};
+use couplet_store::StoreError;
+
+use super::batch::{Batch, Stop};
+use super::stages::Received;
+use crate::bulk::paired;
+use crate::mappings::rules::OnDeletion;
+
+impl Batch<'_> {
+    /// Ends records that are not at the source any more. A partner is deleted before the coupling is removed, so that
+    /// whoever does it again finds the coupling and meets a partner that is gone already.
+    pub(super) async fn end_deleted(&mut self, gone: Vec<Received>) -> Result<(), Stop> {
+        let rule = self.mapping.rules.on_deletion(self.direction);
+        let is_concerned = |record: &Received| {
+            let coupling = record.coupling.as_ref().filter(|coupling| !coupling.skipped);
+            rule != OnDeletion::Nothing && coupling.is_some_and(|coupling| coupling.state == CouplingState::Coupled)
+        };
+        let (concerned, others): (Vec<Received>, Vec<Received>) = gone.into_iter().partition(is_concerned);
+        for record in others {
+            self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+        }
+        let parted = match rule {
+            OnDeletion::Nothing | OnDeletion::Uncouple => concerned,
+            OnDeletion::DeletePartner => self.delete_partners(concerned).await?,
+        };
+        for mut record in parted {
+            let Some(coupling) = record.coupling.take() else { continue };
+            if self.remove_coupling(record.index, &coupling).await? {
+                let outcome = if rule == OnDeletion::DeletePartner { Outcome::Modified } else { Outcome::Unchanged };
+                self.settle(record.settle(outcome));
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the partners of records; gives those whose partner is gone now.
+    async fn delete_partners(&mut self, records: Vec<Received>) -> Result<Vec<Received>, Stop> {
+        let side = self.direction.destination();
+        let couplings = records.iter().filter_map(|record| record.coupling.as_ref());
+        let delete = |coupling: &Coupling| Write {
+            action: WriteAction::Delete { id: coupling.id(side) },
+            values: couplet_model::record::Values::new(),
+        };
+        let writes: Vec<Write> = couplings.map(delete).collect();
+        let results = self.write_all(&writes).await;
+        let mut parted = Vec::with_capacity(records.len());
+        for (record, result) in paired("deletions", records, results)? {
+            match result {
+                Ok(_) => parted.push(record),
+                Err(error) if error.kind == SystemErrorKind::NotFound => parted.push(record),
+                Err(error) => self.refuse_received(record, &error),
+            }
+        }
+        Ok(parted)
+    }
+
+    /// Removes a coupling. `false`: another worker changed it, and the record comes again.
+    pub(super) async fn remove_coupling(&mut self, index: usize, coupling: &Coupling) -> Result<bool, Stop> {
+        let engine = self.engine;
+        match engine.store().remove_coupling(engine.company(), &self.mapping.name, coupling).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Stale { .. }) => {
+                self.give_back(index, "another worker changed this pair meanwhile", None);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
