@@ -65,7 +65,7 @@ pub async fn alone(config: Option<&Path>) -> anyhow::Result<(Application, DataFo
     let cloud = EmbeddedCloud::on_file(&folder.database(), &settings).await?;
     let application = Application::new(&settings, cloud.services())?;
     // What an earlier process left is closed first, or it would undo later what is chosen now.
-    for run in cloud.recover(&settings).await? {
+    for run in cloud.recover(&settings, &application.engine.jobs()).await? {
         output::note(&interrupted(&run));
     }
     Ok((application, folder))
@@ -95,7 +95,7 @@ impl Installation {
         let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
         let application = Application::new(settings, cloud.services())?;
         application.engine.confirm_owner().await?;
-        for run in cloud.recover(settings).await? {
+        for run in cloud.recover(settings, &application.engine.jobs()).await? {
             output::note(&interrupted(&run));
         }
         let left = cloud.left().records;

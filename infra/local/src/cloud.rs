@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use couplet_engine::JobPlan;
 use couplet_runtime::{Cloud, Settings, wiring};
 use couplet_store::StoreError;
 
@@ -117,13 +118,18 @@ impl EmbeddedCloud {
         Ok(Self { dynamodb, sqs, records, tasks, kept, left })
     }
 
-    /// Mends what an earlier process left behind; to be called before anything runs here.
+    /// Mends what an earlier process left behind; to be called before anything runs here. `jobs` are those of the
+    /// installation.
     ///
     /// # Errors
     /// When the database fails; it can then be repeated.
-    pub async fn recover(&self, settings: &Settings) -> Result<Vec<InterruptedRun>, EmbeddedCloudError> {
+    pub async fn recover(
+        &self,
+        settings: &Settings,
+        jobs: &[JobPlan],
+    ) -> Result<Vec<InterruptedRun>, EmbeddedCloudError> {
         let store = wiring::store(settings, self.dynamodb.client());
-        let interrupted = recover(&store, settings.company, self.left.messages).await?;
+        let interrupted = recover(&store, settings.company, self.left.messages, jobs).await?;
         if let (Some(messages), Messages::Lost) = (&self.kept, self.left.messages) {
             messages.are_complete_now().await?;
         }
@@ -136,7 +142,7 @@ impl EmbeddedCloud {
     /// When the database fails.
     pub async fn give_up_runs(&self, settings: &Settings) -> Result<Vec<InterruptedRun>, EmbeddedCloudError> {
         let store = wiring::store(settings, self.dynamodb.client());
-        Ok(recover(&store, settings.company, Messages::Kept).await?)
+        Ok(recover(&store, settings.company, Messages::Kept, &[]).await?)
     }
 
     /// What is wrong with the file beneath the database, if anything was found to be: then nothing can be stored any more.

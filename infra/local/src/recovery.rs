@@ -4,10 +4,10 @@
 //! with the place where its run stood, and the next run of the job goes on there. What was enqueued is still in the queue.
 //!
 //! A folder of a version that kept its messages in memory only has lost those. There every run whose records were not
-//! all processed, however it ended, is given up and the cursors of its mapping are cleared: the next run reads everything
+//! all processed, however it ended, is given up and the cursors of its job are cleared: the next run reads everything
 //! again, in full if the lost one was to do so.
 
-use couplet_model::catalogue::ITEM_AVAILABILITY;
+use couplet_engine::JobPlan;
 use couplet_model::ids::{CompanyId, MappingName};
 use couplet_model::job::{Job, JobState, Run, Trigger};
 use couplet_store::{Ended, Holder, Store, StoreError};
@@ -30,23 +30,29 @@ pub struct InterruptedRun {
     pub lost: u64,
 }
 
-/// Mappings whose cursors are cleared for a job. Item availability starts where the items were last read when it has no
-/// cursor; so the items are read again, and their stock with them.
-fn mappings_read_again(job: &str) -> Vec<&str> {
-    if job == ITEM_AVAILABILITY { vec![job, "ITEM-PRODUCT"] } else { vec![job] }
+/// Names of the cursors from which a job reads. A job that the catalogue does not know any more has one of its own name.
+fn cursors_of(job: &str, jobs: &[JobPlan]) -> Vec<MappingName> {
+    let plan = jobs.iter().find(|plan| plan.name == job);
+    plan.map_or_else(|| vec![MappingName::from(job)], |plan| plan.cursors.clone())
 }
 
-/// Gives back the leases of an earlier process, and makes up for its messages if they are lost.
+/// Gives back the leases of an earlier process, and makes up for its messages if they are lost. `jobs` are those of the
+/// installation.
 ///
 /// # Errors
 /// When the store fails; recovery can then be repeated.
-pub async fn recover(store: &Store, company: CompanyId, messages: Messages) -> Result<Vec<InterruptedRun>, StoreError> {
+pub async fn recover(
+    store: &Store,
+    company: CompanyId,
+    messages: Messages,
+    jobs: &[JobPlan],
+) -> Result<Vec<InterruptedRun>, StoreError> {
     let mut interrupted = Vec::new();
     for job in store.jobs(company).await? {
         let runs = store.runs(company, &job.name, usize::MAX).await?;
         interrupted.extend(match messages {
             Messages::Kept => close_dead_runs(store, company, &job, &runs).await?,
-            Messages::Lost => read_again(store, company, &job, &runs).await?,
+            Messages::Lost => read_again(store, company, &job, &runs, &cursors_of(&job.name, jobs)).await?,
         });
         if let (JobState::InProcess, Some(run)) = (job.state, job.run) {
             let message = "the process ended while the job was running".to_owned();
@@ -81,13 +87,14 @@ async fn read_again(
     company: CompanyId,
     job: &Job,
     runs: &[Run],
+    cursors: &[MappingName],
 ) -> Result<Vec<InterruptedRun>, StoreError> {
     let mut interrupted = Vec::new();
     let lost: Vec<&Run> = runs.iter().filter(|run| run.finished.is_none() || run.processed < run.enqueued).collect();
     // Cursors first: if this process dies here, the next start finds the same runs and does it again.
     if !lost.is_empty() {
-        for mapping in mappings_read_again(&job.name) {
-            store.clear_cursors(company, &MappingName::from(mapping)).await?;
+        for cursor in cursors {
+            store.clear_cursors(company, cursor).await?;
         }
         if lost.iter().any(|run| run.trigger == Trigger::Full) {
             store.ask_for_full(company, &job.name, store.now()).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use couplet_engine::{EngineError, JobPlan};
-use couplet_model::catalogue::ITEM_AVAILABILITY;
+use couplet_model::catalogue::RUN_JOB;
 use couplet_model::job::Trigger;
 use couplet_runtime::Application;
 use couplet_runtime::handlers::{self, RunJobAnswer, RunJobEvent, RunMode};
@@ -54,10 +54,12 @@ pub async fn start(
     mode: RunMode,
     trigger: Trigger,
 ) -> Result<RunJobAnswer, EngineError> {
-    if job == ITEM_AVAILABILITY {
-        handlers::refresh_availability(application, trigger, None).await
-    } else {
-        handlers::run_job(application, &RunJobEvent { job: job.to_owned(), mode, trigger }, None).await
+    let jobs = application.engine.jobs();
+    match jobs.iter().find(|plan| plan.name.eq_ignore_ascii_case(job)) {
+        Some(plan) if plan.function != RUN_JOB => {
+            handlers::run_job_of(application, &plan.function, trigger, None).await
+        }
+        _ => handlers::run_job(application, &RunJobEvent { job: job.to_owned(), mode, trigger }, None).await,
     }
 }
 

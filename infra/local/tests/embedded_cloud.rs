@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use couplet_engine::JobPlan;
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, Messages, recover};
 use couplet_model::ids::{MappingName, RunId};
 use couplet_model::job::{JobState, Run, RunState, Trigger};
@@ -107,7 +108,7 @@ async fn records_lost_with_a_killed_process_are_read_again() {
     let (_cloud, store, run) = interrupted(&settings, Trigger::Full).await;
     store.run_found(settings.company, JOB, run, Timestamp::now(), None).await.unwrap();
 
-    let found = recover(&store, settings.company, Messages::Lost).await.unwrap();
+    let found = recover(&store, settings.company, Messages::Lost, &[]).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].job.as_str(), found[0].lost), (JOB, 7));
     let job = store.job(settings.company, JOB).await.unwrap().unwrap();
@@ -120,10 +121,39 @@ async fn records_lost_with_a_killed_process_are_read_again() {
 }
 
 #[tokio::test]
+async fn all_cursors_a_job_reads_from_are_cleared_with_its_lost_records() {
+    let settings = settings_to_nowhere();
+    let (_cloud, store, _) = interrupted(&settings, Trigger::Schedule).await;
+    let (named, other) = (MappingName::from("NAMED"), MappingName::from("OTHER"));
+    for mapping in [&named, &other] {
+        let position = Position::ModifiedOn(Timestamp::UNIX_EPOCH);
+        let cursor = Cursor { position, as_of: Timestamp::UNIX_EPOCH, seen: Default::default() };
+        let way = Direction::ToDataverse;
+        assert!(store.move_cursor(settings.company, mapping, way, None, &cursor).await.unwrap());
+    }
+    let plan = JobPlan {
+        name: JOB.to_owned(),
+        description: String::new(),
+        direction: None,
+        function: "any".to_owned(),
+        every_minutes: 1,
+        inactivity_minutes: 0,
+        cursors: vec![MappingName::from(JOB), named.clone()],
+        ready: Ok(()),
+    };
+    recover(&store, settings.company, Messages::Lost, &[plan]).await.unwrap();
+    let cursor = async |mapping: &MappingName| {
+        store.cursor(settings.company, mapping, Direction::ToDataverse).await.unwrap().is_some()
+    };
+    assert!(!cursor(&MappingName::from(JOB)).await && !cursor(&named).await);
+    assert!(cursor(&other).await, "another job reads from it");
+}
+
+#[tokio::test]
 async fn a_killed_process_does_not_block_its_job() {
     let settings = settings_to_nowhere();
     let (_cloud, store, _) = interrupted(&settings, Trigger::Schedule).await;
-    recover(&store, settings.company, Messages::Lost).await.unwrap();
+    recover(&store, settings.company, Messages::Lost, &[]).await.unwrap();
     let job = store.job(settings.company, JOB).await.unwrap().unwrap();
     assert_eq!(job.state, JobState::Ready);
     let lease = store
@@ -142,7 +172,7 @@ async fn a_run_that_ended_well_is_left_alone() {
     store.fail_run(settings.company, JOB, run, now, "ended".to_owned()).await.unwrap();
     let holder = Holder { run, invocation: 0 };
     store.release_lease(settings.company, JOB, holder, Ended::well(JobState::Ready), now).await.unwrap();
-    assert_eq!(recover(&store, settings.company, Messages::Lost).await.unwrap(), []);
+    assert_eq!(recover(&store, settings.company, Messages::Lost, &[]).await.unwrap(), []);
     let cursor = store.cursor(settings.company, &MappingName::from(JOB), Direction::ToDataverse).await.unwrap();
     assert!(cursor.is_some());
 }
@@ -216,12 +246,12 @@ async fn f21_a_folder_that_kept_no_messages_is_read_again_once() {
         store.fail_run(settings.company, JOB, run, Timestamp::now(), "refused".to_owned()).await.unwrap();
     }
     let cloud = open().await;
-    let found = cloud.recover(&settings).await.unwrap();
+    let found = cloud.recover(&settings, &[]).await.unwrap();
     assert_eq!(found.iter().map(|run| run.lost).collect::<Vec<_>>(), [7]);
     let store = wiring::store(&settings, cloud.services().dynamodb);
     let cursor = store.cursor(settings.company, &MappingName::from(JOB), Direction::ToDataverse).await.unwrap();
     assert_eq!(cursor, None);
     assert!(store.job(settings.company, JOB).await.unwrap().unwrap().full_since.is_some());
     drop(cloud);
-    assert_eq!(open().await.recover(&settings).await.unwrap(), []);
+    assert_eq!(open().await.recover(&settings, &[]).await.unwrap(), []);
 }

@@ -16,8 +16,6 @@ pub enum IgnoreReason {
     NotCoupled,
     /// Gone from the source; deletions are not propagated.
     Deleted,
-    /// A newer state of the record was synchronized already.
-    Stale,
     /// A special rule of the mapping; what it says.
     Rule(String),
 }

@@ -44,8 +44,9 @@ pub async fn run_job() -> Result<(), Error> {
 /// As [`run_job`].
 #[tokio::main]
 pub async fn refresh_availability() -> Result<(), Error> {
-    serve("refresh-availability", async |application: &Application, _: Value, deadline| {
-        Ok(handlers::refresh_availability(application, Trigger::Schedule, Some(deadline)).await?)
+    const FUNCTION: &str = "refresh-availability";
+    serve(FUNCTION, async |application: &Application, _: Value, deadline| {
+        Ok(handlers::run_job_of(application, FUNCTION, Trigger::Schedule, Some(deadline)).await?)
     })
     .await
 }

@@ -5,10 +5,9 @@ use serde_json::Value;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{self, DATA, Item, check_size, text, with_data};
+use crate::item::{self, Item, check_size, with_data};
 use crate::keys::{self, Key};
-use crate::requests::{Overwrite, Updated};
-use crate::terms::Terms;
+use crate::requests::Overwrite;
 
 fn setting_item(key: &Key, name: &str, value: &Value) -> Result<Item, StoreError> {
     let what = || format!("the setting {name}");
@@ -34,28 +33,5 @@ impl Store {
         let key = keys::setting(company, name);
         let item = setting_item(&key, name, value)?;
         self.overwrite(vec![Overwrite::Put(item)]).await
-    }
-
-    /// Stores a setting if there is none, and tells what stands there now.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn put_setting_if_absent(
-        &self,
-        company: CompanyId,
-        name: &str,
-        value: &Value,
-    ) -> Result<Value, StoreError> {
-        let key = keys::setting(company, name);
-        let item = setting_item(&key, name, value)?;
-        let terms = Terms::update_with("SET #data = :data")
-            .when("attribute_not_exists(pk)")
-            .name(DATA)
-            .value("data", item.get(DATA).cloned().unwrap_or_else(|| text("null")));
-        match self.update(&key, &terms).await? {
-            Updated::Done(_) => Ok(value.clone()),
-            Updated::Refused(Some(standing)) => item::data(&standing),
-            Updated::Refused(None) => Err(StoreError::Contended(format!("the setting {name}"))),
-        }
     }
 }

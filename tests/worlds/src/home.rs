@@ -78,7 +78,8 @@ impl Home {
         let cloud = EmbeddedCloud::on_file(&folder.database(), &self.settings).await.expect("the cloud opens");
         let mut application = Application::new(&self.settings, cloud.services()).expect("the application is wired");
         application.retries.first = Duration::ZERO;
-        let interrupted = cloud.recover(&self.settings).await.expect("what was left is mended");
+        let jobs = application.engine.jobs();
+        let interrupted = cloud.recover(&self.settings, &jobs).await.expect("what was left is mended");
         let source = EventSource::new(cloud.clone(), application.clone(), EventSourceOptions::default());
         Process { application, cloud, source, interrupted, _folder: folder }
     }

@@ -108,13 +108,14 @@ async fn deployed(
 ) -> anyhow::Result<ExitCode> {
     let application = stack.application().await?;
     let engine = &application.engine;
-    let job = installation::job(engine, name)?.name;
+    let plan = installation::job(engine, name)?;
+    let job = plan.name;
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
     let deadline = begin + wait;
     let event = RunJobEvent { job: job.clone(), mode, trigger };
 
     progress.show(&format!("{job}: looking for changes"));
-    let answer = match within(stack.start(&event), deadline, &stop).await {
+    let answer = match within(stack.start(&plan.function, &event), deadline, &stop).await {
         Waited::Done(answer) => answer.inspect_err(|_| progress.end())?,
         Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not answered yet", wait)),
         Waited::Left => return Ok(left(&progress, &job)),

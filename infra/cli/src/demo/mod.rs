@@ -90,7 +90,7 @@ async fn work(company: &Company, application: &Application, source: &EventSource
 /// Couplings of every mapping that has any, in the order of the jobs.
 fn couplings(application: &Application, world: &World) -> Vec<(String, u64)> {
     let count = |name: &str| world.pairs(name).len() as u64;
-    let names = application.engine.mappings().iter().map(|mapping| mapping.name.to_string());
+    let names = application.engine.mappings().into_iter().map(|mapping| mapping.name.to_string());
     names.map(|name| (count(&name), name)).filter(|(count, _)| *count > 0).map(|(count, name)| (name, count)).collect()
 }
 

@@ -10,7 +10,6 @@ use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::{Client, config};
 use couplet_engine::Engine;
-use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
 use couplet_runtime::handlers::RunJobEvent;
@@ -49,12 +48,12 @@ pub enum Waited<T> {
 }
 
 impl Stack {
-    /// Starts a job and waits until its function answers.
+    /// Starts a job in its function, and waits until that answers.
     ///
     /// # Errors
     /// When the function cannot be called, or the run failed as a whole.
-    pub async fn start(&self, event: &RunJobEvent) -> anyhow::Result<Answer> {
-        let function = self.function(if event.job == ITEM_AVAILABILITY { "refresh-availability" } else { "run-job" });
+    pub async fn start(&self, function: &str, event: &RunJobEvent) -> anyhow::Result<Answer> {
+        let function = self.function(function);
         // A second attempt would start a second run, and a silence of minutes is a run at work.
         let settings = config::Builder::from(&self.aws)
             .retry_config(RetryConfig::disabled())

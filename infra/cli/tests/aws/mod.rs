@@ -14,7 +14,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use couplet_local::{EmbeddedDynamoDb, scheduler};
-use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::job::Trigger;
 use couplet_runtime::configuration::{Environment, Settings, Sources};
 use couplet_runtime::handlers::RunJobEvent;
@@ -25,6 +24,9 @@ use winterbaume_sqs::SqsService;
 
 use business_central_simulator::BusinessCentralSimulator;
 use dataverse_simulator::DataverseSimulator;
+
+/// The job that refreshes item availability.
+const ITEM_AVAILABILITY: &str = "Item Availability";
 
 /// The deployed stack.
 pub const STACK: &str = "couplet-test";

@@ -94,11 +94,6 @@ impl ActiveMapping {
         self.direction == MappingDirection::Bidirectional && field.direction == MappingDirection::Bidirectional
     }
 
-    /// Whether any row travels both ways, so that a write must look at the destination first.
-    pub fn has_rows_both_ways(&self) -> bool {
-        self.fields.iter().any(|field| self.is_both_ways(field))
-    }
-
     /// The filter of a side, its placeholders filled in.
     pub fn filter(&self, side: Side, context: FilterContext) -> Filter {
         let template = match side {

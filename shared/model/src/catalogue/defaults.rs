@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 use super::error::CatalogueError;
 use super::files::{self, NamedFile};
 
-/// Names and numbers the set-up starts with. Placeholders in names are filled in by the methods.
+/// Names and numbers the set-up starts with. Placeholders in names are filled in by the methods. What begins with `_` is kept for
+/// readers and read by nothing.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
@@ -16,29 +17,41 @@ pub struct Defaults {
     naming: Naming,
     products: Products,
     /// How exchange rates are kept.
-    pub currency: Map<String, Json>,
+    #[serde(rename = "currency")]
+    _currency: Map<String, Json>,
     /// The switches of the built-in connection set-up and their defaults.
-    pub switches: Map<String, Json>,
+    #[serde(rename = "switches")]
+    _switches: Map<String, Json>,
     /// Retry and inactivity defaults of jobs.
-    pub jobs: Map<String, Json>,
+    #[serde(rename = "jobs")]
+    _jobs: Map<String, Json>,
     /// What the two cursors compare.
-    pub watermarks: Map<String, Json>,
+    #[serde(rename = "watermarks")]
+    _watermarks: Map<String, Json>,
     /// Values of the conflict rules.
-    pub conflict_defaults: Map<String, Json>,
+    #[serde(rename = "conflict_defaults")]
+    _conflict_defaults: Map<String, Json>,
     /// What a full synchronization leaves out.
-    pub full_sync: Map<String, Json>,
+    #[serde(rename = "full_sync")]
+    _full_sync: Map<String, Json>,
     /// How a run over all mappings is ordered.
-    pub run_all: Map<String, Json>,
+    #[serde(rename = "run_all")]
+    _run_all: Map<String, Json>,
     /// Ids per query of an explicit list (R34).
-    pub id_filter_batch: usize,
+    #[serde(rename = "id_filter_batch")]
+    _id_filter_batch: usize,
     /// Company filter and the tables whose company is reset on uncoupling.
-    pub company: Map<String, Json>,
+    #[serde(rename = "company")]
+    _company: Map<String, Json>,
     /// Where the default directions of the original have gaps.
-    pub default_direction_gaps: Map<String, Json>,
+    #[serde(rename = "default_direction_gaps")]
+    _default_direction_gaps: Map<String, Json>,
     /// Caption prefixes of the two layers.
-    pub caption_prefix: Map<String, Json>,
+    #[serde(rename = "caption_prefix")]
+    _caption_prefix: Map<String, Json>,
     /// Tables of Business Central by table of Dataverse.
-    pub entity_names: BTreeMap<String, Vec<String>>,
+    #[serde(rename = "entity_names")]
+    _entity_names: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -201,7 +201,8 @@ pub struct MappingFile {
     pub name: String,
     #[serde(default)]
     pub variant: Option<String>,
-    pub layer: String,
+    #[serde(rename = "layer")]
+    pub _layer: String,
     pub kind: String,
     pub rules: RulesId,
     pub business_central_table: String,
@@ -230,7 +231,8 @@ pub struct MappingFile {
     #[serde(default)]
     pub named_by: Vec<NamedRowsFile>,
     pub fields: Vec<FieldFile>,
-    pub note: Option<String>,
+    #[serde(rename = "note")]
+    pub _note: Option<String>,
     #[serde(rename = "source")]
     pub _source: String,
 }
@@ -270,10 +272,12 @@ pub struct JobFile {
     pub description: String,
     pub every_minutes: u32,
     pub inactivity_minutes: u32,
-    #[serde(default)]
-    pub category: Option<String>,
-    pub max_attempts: u32,
-    pub retry_seconds: u32,
+    #[serde(default, rename = "category")]
+    pub _category: Option<String>,
+    #[serde(rename = "max_attempts")]
+    pub _max_attempts: u32,
+    #[serde(rename = "retry_seconds")]
+    pub _retry_seconds: u32,
     #[serde(default)]
     pub when: Option<When>,
 }
@@ -292,10 +296,10 @@ pub struct FieldFile {
     pub constant: Option<Json>,
     #[serde(default, rename = "constant_label")]
     pub _constant_label: Option<String>,
-    #[serde(default)]
-    pub validate_business_central: bool,
-    #[serde(default)]
-    pub validate_dataverse: bool,
+    #[serde(default, rename = "validate_business_central")]
+    pub _validate_business_central: bool,
+    #[serde(default, rename = "validate_dataverse")]
+    pub _validate_dataverse: bool,
     #[serde(default)]
     pub clear_on_failure: bool,
     #[serde(default)]
@@ -330,8 +334,10 @@ pub struct OtherJobFile {
     pub recurring: bool,
     pub every_minutes: Option<u32>,
     pub inactivity_minutes: Option<u32>,
-    pub max_attempts: u32,
-    pub retry_seconds: u32,
+    #[serde(rename = "max_attempts")]
+    pub _max_attempts: u32,
+    #[serde(rename = "retry_seconds")]
+    pub _retry_seconds: u32,
     #[serde(default)]
     pub when: Option<When>,
     /// The function of the bundle that runs it.

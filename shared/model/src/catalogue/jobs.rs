@@ -11,9 +11,6 @@ use crate::ids::MappingName;
 use crate::switches::{Switches, When};
 use crate::table::{Side, Table};
 
-/// Name of the job that refreshes item availability.
-pub const ITEM_AVAILABILITY: &str = "Item Availability";
-
 /// The function of the bundle that runs a job which names none.
 pub const RUN_JOB: &str = "run-job";
 
@@ -37,10 +34,6 @@ pub struct OtherJob {
     pub every_minutes: Option<u32>,
     /// Inactivity time in minutes.
     pub inactivity_minutes: u32,
-    /// Attempts before a job is left in Error.
-    pub max_attempts: u32,
-    /// Pause before another attempt, in seconds.
-    pub retry_seconds: u32,
     /// When it exists; `None` = always.
     pub when: Option<When>,
     /// The function of the bundle that runs it.
@@ -94,8 +87,6 @@ pub fn load(
             description: job.description,
             every_minutes: job.every_minutes,
             inactivity_minutes: job.inactivity_minutes.unwrap_or(0),
-            max_attempts: job.max_attempts,
-            retry_seconds: job.retry_seconds,
             when: job.when,
             function: job.function.unwrap_or_else(|| RUN_JOB.to_owned()),
             enqueues,

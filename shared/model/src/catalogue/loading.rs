@@ -120,7 +120,6 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         variant: raw.variant,
         kind,
         rules: raw.rules,
-        layer: raw.layer,
         business_central,
         dataverse,
         direction,
@@ -142,14 +141,10 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
             description: job.description,
             every_minutes: job.every_minutes,
             inactivity_minutes: job.inactivity_minutes,
-            category: job.category,
-            max_attempts: job.max_attempts,
-            retry_seconds: job.retry_seconds,
             when: job.when,
         }),
         named_by,
         fields,
-        note: raw.note,
         name,
     })
 }
@@ -264,8 +259,6 @@ fn field(
         resolution,
         clearing,
         travels_without: raw.travels_without,
-        validate_business_central: raw.validate_business_central,
-        validate_dataverse: raw.validate_dataverse,
         matches: raw.matches,
         when: raw.when,
     })

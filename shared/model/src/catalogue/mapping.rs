@@ -154,11 +154,8 @@ pub struct FieldMapping {
     /// Whether the rest of the record travels, with a note, while the record this refers to is not coupled; otherwise the
     /// record waits.
     pub travels_without: bool,
-    /// Whether Business Central validates the value.
-    pub validate_business_central: bool,
-    /// Whether Dataverse validates the value.
-    pub validate_dataverse: bool,
-    /// Whether records are matched by this row by default when they are coupled.
+    /// Whether records are matched by this row by default when they are coupled. For coupling by matching, which is not there
+    /// yet.
     pub matches: bool,
     /// When the row exists; `None` = always.
     pub when: Option<When>,
@@ -173,12 +170,6 @@ pub struct JobDefaults {
     pub every_minutes: u32,
     /// Inactivity time in minutes; 0 = never.
     pub inactivity_minutes: u32,
-    /// Jobs of one category do not run side by side.
-    pub category: Option<String>,
-    /// Attempts before a job is left in Error.
-    pub max_attempts: u32,
-    /// Pause before another attempt, in seconds.
-    pub retry_seconds: u32,
     /// When the job exists; `None` = always.
     pub when: Option<When>,
 }
@@ -196,8 +187,6 @@ pub struct Mapping {
     pub kind: MappingKind,
     /// The rules it is synchronized by beyond its field rows.
     pub rules: RulesId,
-    /// Whether it belongs to the Dataverse or the Sales set-up.
-    pub layer: String,
     /// The table of Business Central.
     pub business_central: Arc<Table>,
     /// The table of Dataverse.
@@ -218,15 +207,15 @@ pub struct Mapping {
     pub update_conflict: ConflictRule,
     /// Rule for a destination that is gone.
     pub deletion_conflict: DeletionRule,
-    /// Synchronize pairs right after they were matched.
+    /// Synchronize pairs right after they were matched. For coupling by hand, not read yet.
     pub synchronize_after_coupling: bool,
-    /// Create what matching did not find.
+    /// Create what matching did not find. For coupling by matching, not read yet.
     pub create_when_no_match: bool,
-    /// Whether uncoupling is a job of its own.
+    /// Whether uncoupling is a job of its own. For coupling by hand, not read yet.
     pub uncouple_job: bool,
-    /// Fields to match by.
+    /// Fields to match by. For coupling by matching, not read yet.
     pub match_fields: Vec<MatchField>,
-    /// Values given to new records, by side.
+    /// Values given to new records, by side. For the mappings that come, not read yet.
     pub templates: Option<Json>,
     /// Which records of Business Central take part.
     pub business_central_filter: FilterTemplate,
@@ -238,6 +227,4 @@ pub struct Mapping {
     pub named_by: Vec<NamedRows>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
-    /// What else is to be known.
-    pub note: Option<String>,
 }

@@ -2,11 +2,13 @@
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::RunMode;
-use couplet_model::catalogue::ITEM_AVAILABILITY;
 use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::observing::{number, text};
+
+/// The job that refreshes item availability.
+const ITEM_AVAILABILITY: &str = "Item Availability";
 
 #[tokio::test]
 async fn c_191_moved_stock_reaches_the_product_and_nothing_else_travels() {

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::{EngineOptions, RunMode, RunReport, RunStatus};
-use couplet_model::catalogue::ITEM_AVAILABILITY;
 use couplet_model::job::{JobState, RunState};
 use couplet_model::message::Direction;
 use couplet_model::{MappingName, RunId};
@@ -13,6 +12,9 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::observing::{number, text};
+
+/// The job that refreshes item availability.
+const ITEM_AVAILABILITY: &str = "Item Availability";
 
 const ITEMS: &str = "ITEM-PRODUCT";
 

@@ -2,11 +2,13 @@
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::{EngineOptions, RunMode};
-use couplet_model::catalogue::ITEM_AVAILABILITY;
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
+
+/// The job that refreshes item availability.
+const ITEM_AVAILABILITY: &str = "Item Availability";
 
 /// How long ago the late transactions wrote.
 const LATE: SignedDuration = SignedDuration::from_mins(3);

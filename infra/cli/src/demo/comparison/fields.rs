@@ -19,7 +19,7 @@ const DECIMALS: u32 = 4;
 /// What does not agree, if anything.
 pub fn compare(
     world: &World,
-    mappings: &[ActiveMapping],
+    mappings: &[&ActiveMapping],
     mapping: &ActiveMapping,
     field: &FieldMapping,
     record: &Row,
@@ -116,13 +116,13 @@ pub fn number(value: Option<&Value>) -> Decimal {
 /// Whether a reference leads to the partner of the record the code names.
 fn reference(
     world: &World,
-    mappings: &[ActiveMapping],
+    mappings: &[&ActiveMapping],
     field: &FieldMapping,
     through: &[MappingName],
     code: &str,
     found: Option<Uuid>,
 ) -> Option<String> {
-    let pairs_currencies = |mapping: &&ActiveMapping| mapping.dataverse.name == "transactioncurrency";
+    let pairs_currencies = |mapping: &&&ActiveMapping| mapping.dataverse.name == "transactioncurrency";
     let to_currency = mappings.iter().filter(pairs_currencies).any(|mapping| through.contains(&mapping.name));
     let wanted = if to_currency && (code.is_empty() || code.eq_ignore_ascii_case(world.local_currency())) {
         currency(world, world.local_currency())
@@ -149,7 +149,7 @@ pub fn currency(world: &World, code: &str) -> Option<Uuid> {
 }
 
 /// The partner of the record with that code or number.
-fn partner(world: &World, mappings: &[ActiveMapping], name: &MappingName, code: &str) -> Option<Uuid> {
+fn partner(world: &World, mappings: &[&ActiveMapping], name: &MappingName, code: &str) -> Option<Uuid> {
     let mapping = mappings.iter().find(|mapping| mapping.name == *name)?;
     let table = &mapping.business_central;
     let key = if table.columns.contains_key("code") { "code" } else { "number" };
