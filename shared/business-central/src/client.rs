@@ -14,11 +14,11 @@ use couplet_model::system::{
 };
 use couplet_model::table::{Side, Table};
 use couplet_odata::address::ApiRoot;
+use couplet_odata::answer::typed_list;
 use couplet_odata::json_batch::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
 use reqwest::Method;
-use serde_json::Value as Json;
-use uuid::Uuid;
+use serde::Deserialize;
 
 use crate::route::Route;
 use crate::settings::BusinessCentralSettings;
@@ -27,13 +27,16 @@ use crate::settings::BusinessCentralSettings;
 const SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";
 
 /// A company of the environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub struct Company {
     /// Its id.
     pub id: CompanyId,
     /// Its technical name.
+    #[serde(default)]
     pub name: String,
     /// The name its users see.
+    #[serde(default)]
     pub display_name: String,
 }
 
@@ -103,12 +106,7 @@ impl BusinessCentralClient {
     pub async fn companies(&self) -> Result<Vec<Company>, SystemError> {
         let url = format!("{}{}/companies?$select=id,name,displayName", self.url, Route::Standard.root());
         let page = self.call(Route::Standard, &Request::get(url)).await?.json();
-        let text = |row: &Json, name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-        let company = |row: &Json| {
-            let id = CompanyId(Uuid::parse_str(&text(row, "id")).ok()?);
-            Some(Company { id, name: text(row, "name"), display_name: text(row, "displayName") })
-        };
-        Ok(entities(&page)?.iter().filter_map(company).collect())
+        typed_list(Side::BusinessCentral, "the companies", page)
     }
 
     /// Address of an entity set, or of one entity, from the root of its API.
@@ -174,15 +172,6 @@ fn environment_of(url: &str) -> String {
         [_, .., tenant, environment] => format!("{tenant}/{environment}").to_lowercase(),
         _ => rest.to_lowercase(),
     }
-}
-
-/// The entities of a page.
-pub(crate) fn entities(page: &Json) -> Result<&Vec<Json>, SystemError> {
-    page.get("value").and_then(Json::as_array).ok_or_else(|| {
-        let message = "the answer is not a list of entities";
-        // The service's own answers are lists; one that is none was cut, or written by somebody on the way.
-        SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message)
-    })
 }
 
 #[async_trait]
@@ -251,6 +240,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use super::{BusinessCentralClient, BusinessCentralSettings, CompanyId};
     use couplet_model::record::Values;
     use couplet_model::table::{Access, Column, FieldType, Side, Table};
     use couplet_model::value::Value;
@@ -290,6 +280,14 @@ pub(crate) mod tests {
             company_column: None,
             columns: columns.collect(),
         }
+    }
+
+    /// A client of an address where nobody answers.
+    pub fn client() -> BusinessCentralClient {
+        let (url, authority) = ("http://127.0.0.1:9/v2.0/t/Production", "http://127.0.0.1:9");
+        let company = CompanyId(uuid::Uuid::from_u128(1));
+        BusinessCentralClient::new(BusinessCentralSettings::new(url, authority, "t", "app", "hunter2", company))
+            .expect("a client")
     }
 
     pub fn values(values: &[(&str, Value)]) -> Values {

@@ -2,73 +2,138 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use couplet_model::ids::RecordId;
 use couplet_model::record::{Record, Unreadable, Values};
-use couplet_model::system::{SystemError, SystemErrorKind, Written};
-use couplet_model::table::{FieldType, Side, Table};
-use jiff::Timestamp;
+use couplet_model::system::{SystemError, Written};
+use couplet_model::table::{FieldType, Table};
+use couplet_odata::columns::{distinct, id_in, id_of, modified_in, selection, unreadable};
+use couplet_odata::reading::{ReadLimits, TableReader};
+use couplet_odata::{BatchPart, Identity, Operation, Repeat, Sizes};
+use reqwest::Method;
 use serde_json::{Map, Value as Json};
-use uuid::Uuid;
 
+use crate::client::BusinessCentralClient;
 use crate::route::Route;
-use crate::values::{no_column, read, unreadable_value};
+use crate::values::read;
+
+/// Longest address sent as a request of its own: some gateways cut longer ones.
+const LONGEST_ADDRESS: usize = 4600;
 
 /// Reads entities of one table with certain columns, as one API shows them.
 #[derive(Debug)]
 pub(crate) struct EntityReader<'a> {
-    pub table: &'a Table,
+    client: &'a BusinessCentralClient,
+    table: &'a Table,
     pub route: Route,
+    /// The entity set, from the root of the API.
+    set: String,
     columns: Vec<(Arc<str>, &'a FieldType)>,
 }
 
 impl<'a> EntityReader<'a> {
     /// A reader of these columns.
-    pub fn new(table: &'a Table, route: Route, columns: &[String]) -> Result<Self, SystemError> {
-        let mut known: Vec<(Arc<str>, &'a FieldType)> = Vec::with_capacity(columns.len());
-        for name in columns {
-            let column = table.column(name).ok_or_else(|| no_column(table, name))?;
-            if !known.iter().any(|(other, _)| **other == **name) {
-                known.push((Arc::from(name.as_str()), &column.field));
-            }
-        }
-        Ok(Self { table, route, columns: known })
+    pub fn new(
+        client: &'a BusinessCentralClient,
+        table: &'a Table,
+        route: Route,
+        columns: &[String],
+    ) -> Result<Self, SystemError> {
+        let set = client.relative(route, table, None)?;
+        Ok(Self { client, table, route, set, columns: distinct(table, columns)? })
     }
 
     /// The properties to select: the id and the time of change always.
-    pub fn select(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = vec![&self.table.id_column];
-        names.extend(self.table.modified_column.as_deref());
-        for (name, _) in &self.columns {
-            if !names.contains(&&**name) {
-                names.push(name);
-            }
-        }
-        names
+    pub fn selection(&self) -> Vec<&str> {
+        selection(self.table, self.columns.iter().map(|(name, _)| &**name))
     }
 
     /// Reads an entity.
     pub fn read(&self, entity: &Map<String, Json>) -> Result<Record, SystemError> {
-        let id = id_of(self.table, entity).ok_or_else(|| without_id(self.table))?;
-        let mut values = Values::new();
-        let mut unreadable = None;
-        for (name, field) in &self.columns {
-            // Every selected property is always there; taking a missing one for blank would blank the other side.
-            let read = match entity.get(&**name) {
-                Some(json) => read(field, json).map_err(|_| unreadable_value(field, json)),
-                None => Err("it is missing in the answer".to_owned()),
-            };
-            match read {
-                Ok(value) => {
-                    values.insert(name.clone(), value);
-                }
-                Err(detail) => {
-                    unreadable.get_or_insert(Unreadable { column: name.to_string(), detail });
-                }
+        entity_record(self.table, self.route, &self.columns, entity)
+    }
+}
+
+#[async_trait]
+impl TableReader for EntityReader<'_> {
+    fn table(&self) -> &Table {
+        self.table
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.client.identity
+    }
+
+    fn sizes(&self) -> &Sizes {
+        &self.client.sizes
+    }
+
+    fn limits(&self) -> ReadLimits {
+        let client = self.client;
+        ReadLimits { page: client.page_size as usize, queries: client.batch_size, address: LONGEST_ADDRESS }
+    }
+
+    fn select(&self) -> Vec<&str> {
+        self.selection()
+    }
+
+    fn address(&self) -> String {
+        self.client.absolute(self.route, &self.set)
+    }
+
+    fn operation(&self, query: &str) -> Operation {
+        Operation::new(Method::GET, format!("{}{query}", self.set))
+    }
+
+    fn preference(&self, page_size: usize) -> String {
+        format!("odata.maxpagesize={page_size}")
+    }
+
+    fn record(&self, row: &Map<String, Json>) -> Result<Record, SystemError> {
+        self.read(row)
+    }
+
+    async fn batch(&self, operations: &[Operation]) -> Result<Vec<Option<BatchPart>>, SystemError> {
+        self.client.batch(self.route, operations, Repeat::Read).await
+    }
+
+    fn explain(&self, error: SystemError) -> SystemError {
+        self.client.explain(self.route, error)
+    }
+
+    fn was_answered(&self) {
+        self.client.note_answer(self.route);
+    }
+}
+
+fn entity_record(
+    table: &Table,
+    route: Route,
+    columns: &[(Arc<str>, &FieldType)],
+    entity: &Map<String, Json>,
+) -> Result<Record, SystemError> {
+    let id = id_of(table, entity)?;
+    let mut values = Values::new();
+    let (modified, mut flaw) = match modified_in(table, entity) {
+        Ok(modified) => (modified, None),
+        Err(flaw) => (None, Some(flaw)),
+    };
+    for (name, field) in columns {
+        // Every selected property is always there; taking a missing one for blank would blank the other side.
+        let value = match entity.get(&**name) {
+            Some(json) => read(field, json).map_err(|_| unreadable(name, field, json)),
+            None => Err(Unreadable { column: name.to_string(), detail: "it is missing in the answer".to_owned() }),
+        };
+        match value {
+            Ok(value) => {
+                values.insert(name.clone(), value);
+            }
+            Err(unreadable) => {
+                flaw.get_or_insert(unreadable);
             }
         }
-        let (version, modified) = (version_of(self.route, entity), modified_of(self.table, entity));
-        Ok(Record { id, version, modified, values, unreadable })
     }
+    Ok(Record { id, version: version_of(route, entity), modified, values, unreadable: flaw })
 }
 
 /// What a write's answer tells: the record as it is now, as far as the catalogue knows its columns.
@@ -76,7 +141,7 @@ pub(crate) fn written_of(table: &Table, route: Route, entity: &Json, id: Option<
     let Json::Object(entity) = entity else {
         return id.map(|id| Written { id, version: None, modified: None, values: None });
     };
-    let id = id_of(table, entity).or(id)?;
+    let id = id_in(table, entity).or(id)?;
     let values: Values = entity
         .iter()
         .filter_map(|(name, json)| {
@@ -84,36 +149,22 @@ pub(crate) fn written_of(table: &Table, route: Route, entity: &Json, id: Option<
             Some((Arc::from(name.as_str()), read(&column.field, json).ok()?))
         })
         .collect();
-    let (version, modified) = (version_of(route, entity), modified_of(table, entity));
+    let (version, modified) = (version_of(route, entity), modified_in(table, entity).ok().flatten());
     Some(Written { id, version, modified, values: (!values.is_empty()).then_some(values) })
-}
-
-fn id_of(table: &Table, entity: &Map<String, Json>) -> Option<RecordId> {
-    let text = entity.get(&table.id_column)?.as_str()?;
-    Uuid::parse_str(text.trim_matches(['{', '}'])).ok().map(RecordId)
 }
 
 fn version_of(route: Route, entity: &Map<String, Json>) -> Option<couplet_model::record::Version> {
     Some(route.version(entity.get("@odata.etag")?.as_str()?))
 }
 
-fn modified_of(table: &Table, entity: &Map<String, Json>) -> Option<Timestamp> {
-    let text = entity.get(table.modified_column.as_deref()?)?.as_str()?;
-    if text.starts_with("0001-01-01") { None } else { text.parse().ok() }
-}
-
-fn without_id(table: &Table) -> SystemError {
-    let message = format!("a record of {} has no id in column {}", table.name, table.id_column);
-    SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", couplet_model::Said::safe(message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::tests::table;
+    use crate::client::tests::{client, table};
     use couplet_model::record::Version;
     use couplet_model::value::Value;
     use serde_json::json;
+    use uuid::Uuid;
 
     fn entity(json: Json) -> Map<String, Json> {
         match json {
@@ -126,8 +177,9 @@ mod tests {
     fn an_entity_becomes_a_record() {
         let table = table();
         let columns = ["displayName".to_owned(), "kind".to_owned(), "displayName".to_owned()];
-        let reader = EntityReader::new(&table, Route::Standard, &columns).expect("reader");
-        assert_eq!(reader.select(), ["id", "lastModifiedDateTime", "displayName", "kind"]);
+        let client = client();
+        let reader = EntityReader::new(&client, &table, Route::Standard, &columns).expect("reader");
+        assert_eq!(reader.selection(), ["id", "lastModifiedDateTime", "displayName", "kind"]);
         let id = Uuid::from_u128(7);
         let record = reader
             .read(&entity(json!({
@@ -149,7 +201,8 @@ mod tests {
     fn f17_a_value_of_the_wrong_type_is_the_flaw_of_its_record_and_is_not_shown() {
         let table = table();
         let columns = ["displayName", "kind", "unitPrice", "blocked"].map(str::to_owned);
-        let reader = EntityReader::new(&table, Route::Standard, &columns).expect("reader");
+        let client = client();
+        let reader = EntityReader::new(&client, &table, Route::Standard, &columns).expect("reader");
         let good = json!({"id": Uuid::from_u128(7), "displayName": "A", "kind": "B", "unitPrice": 1, "blocked": false});
         assert_eq!(reader.read(&entity(good.clone())).expect("a record").unreadable, None);
         let damaged = couplet_odata::content::read_json(br#""secret\ud800""#).expect("a text");

@@ -7,11 +7,13 @@ use couplet_model::filter::{Condition, Filter, Operator};
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
 use couplet_model::system::SystemError;
-use couplet_model::table::{FieldType, Table};
+use couplet_model::table::Table;
 use couplet_model::value::Value;
-use couplet_odata::query::{all_of, any_equal, combine, split};
+use couplet_odata::columns::column;
+use couplet_odata::filter_text::{self, chains, distinct, joined};
+use couplet_odata::query::all_of;
 
-use crate::values::{filtered, no_column};
+use crate::values::filtered;
 
 /// Terms of one chain of `or`.
 const CHAIN_COUNT: usize = 60;
@@ -20,26 +22,18 @@ const CHAIN_LENGTH: usize = 3500;
 
 /// The filters that together find the records of these ids.
 pub(crate) fn id_filters(table: &Table, ids: &[RecordId]) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let ids: Vec<String> = ids.iter().filter(|id| seen.insert(**id)).map(RecordId::to_string).collect();
-    chains(&table.id_column, &ids)
+    let ids: Vec<String> = distinct(ids).map(|id| id.to_string()).collect();
+    chains(&table.id_column, &ids, CHAIN_COUNT, CHAIN_LENGTH)
 }
 
 /// The filters that together find all records that meet `filter`; one blank text when it has no condition.
 pub(crate) fn find_filters(table: &Table, filter: &Filter) -> Result<Vec<String>, SystemError> {
-    let parts = filter.conditions.iter().map(|condition| texts(table, condition)).collect::<Result<Vec<_>, _>>()?;
-    Ok(combine(&parts))
+    filter_text::whole_filters(filter, &|condition| texts(table, condition))
 }
 
 /// One text for as much of the filter as fits in one; conditions with long or empty lists are left to the caller.
 pub(crate) fn single_filter(table: &Table, filter: &Filter) -> Result<String, SystemError> {
-    let mut parts = Vec::new();
-    for condition in &filter.conditions {
-        if let [text] = texts(table, condition)?.as_slice() {
-            parts.push(text.clone());
-        }
-    }
-    Ok(all_of(&parts))
+    filter_text::single_filter(filter, &|condition| texts(table, condition))
 }
 
 /// The conditions that the service may read as filter expressions of its own and answer with more than was asked.
@@ -68,12 +62,9 @@ pub(crate) fn meets(record: &Record, condition: &Condition) -> bool {
 
 fn texts(table: &Table, condition: &Condition) -> Result<Vec<String>, SystemError> {
     let name = &condition.column;
-    let field: &FieldType = &table.column(name).ok_or_else(|| no_column(table, name))?.field;
+    let field = &column(table, name)?.field;
     let terms = |operator: &str| -> Vec<String> {
         condition.values.iter().map(|value| format!("{name} {operator} {}", filtered(field, value))).collect()
-    };
-    let any = |terms: Vec<String>| {
-        if terms.len() > 1 { format!("({})", terms.join(" or ")) } else { terms.concat() }
     };
     Ok(match condition.operator {
         Operator::Equal | Operator::In => {
@@ -84,19 +75,12 @@ fn texts(table: &Table, condition: &Condition) -> Result<Vec<String>, SystemErro
                 .map(|value| filtered(field, value))
                 .filter(|literal| seen.insert(folded(literal)))
                 .collect();
-            chains(name, &literals)
+            chains(name, &literals, CHAIN_COUNT, CHAIN_LENGTH)
         }
         Operator::NotEqual => vec![all_of(&terms("ne"))],
-        Operator::Greater => vec![any(terms("gt"))],
-        Operator::GreaterOrEqual => vec![any(terms("ge"))],
+        Operator::Greater => vec![joined(&terms("gt"), "or")],
+        Operator::GreaterOrEqual => vec![joined(&terms("ge"), "or")],
     })
-}
-
-fn chains(name: &str, literals: &[String]) -> Vec<String> {
-    split(literals, CHAIN_COUNT, CHAIN_LENGTH, name.len() + 18)
-        .into_iter()
-        .map(|chain| any_equal(name, chain))
-        .collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod entities;
 mod filters;
 mod reading;
 mod route;
+mod sending;
 mod settings;
 mod values;
 mod writing;

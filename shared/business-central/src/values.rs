@@ -1,10 +1,10 @@
 //! Values in the forms of Business Central: never null, blanks by type, options as XML-style names.
 
-use couplet_model::Said;
 use couplet_model::record::Values;
-use couplet_model::system::{SystemError, SystemErrorKind};
-use couplet_model::table::{Access, FieldType, Side, Table};
-use couplet_model::value::{Value, ValueError, json_kind};
+use couplet_model::system::SystemError;
+use couplet_model::table::{Access, FieldType, Table};
+use couplet_model::value::{Value, ValueError};
+use couplet_odata::columns::column;
 use couplet_odata::content::is_damaged;
 use couplet_odata::literal::{decode_option_name, encode_option_name, instant_text, literal, quoted};
 use serde_json::{Map, Value as Json, json};
@@ -12,14 +12,6 @@ use serde_json::{Map, Value as Json, json};
 const BLANK_DATE: &str = "0001-01-01";
 const BLANK_INSTANT: &str = "0001-01-01T00:00:00Z";
 const BLANK_ID: &str = "00000000-0000-0000-0000-000000000000";
-
-/// Why a value cannot be read, without showing it.
-pub(crate) fn unreadable_value(field: &FieldType, json: &Json) -> String {
-    if is_damaged(json) {
-        return "its text holds something that is no character".to_owned();
-    }
-    format!("a {field} was expected, {} was found", json_kind(json))
-}
 
 /// A value as it is read.
 pub(crate) fn read(field: &FieldType, json: &Json) -> Result<Value, ValueError> {
@@ -89,7 +81,7 @@ pub(crate) fn body(table: &Table, values: &Values, purpose: Purpose) -> Result<M
         if **name == *table.id_column {
             continue;
         }
-        let column = table.column(name).ok_or_else(|| no_column(table, name))?;
+        let column = column(table, name)?;
         let left_out = match purpose {
             Purpose::Create => value.is_null(),
             Purpose::Update => column.access == Access::Insert,
@@ -99,11 +91,6 @@ pub(crate) fn body(table: &Table, values: &Values, purpose: Purpose) -> Result<M
         }
     }
     Ok(body)
-}
-
-pub(crate) fn no_column(table: &Table, name: &str) -> SystemError {
-    let message = format!("the catalogue knows no column {name} of table {}", table.name);
-    SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message))
 }
 
 #[cfg(test)]

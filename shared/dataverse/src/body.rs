@@ -5,11 +5,12 @@ use couplet_model::record::Values;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{DayForm, FieldType, Side, Table};
 use couplet_model::value::{Value, noon_of};
+use couplet_odata::columns::column;
 use serde_json::{Map, Value as Json, json};
 
 use crate::clearing::Form;
 use crate::learned::Learned;
-use crate::rows::{lookup_beside, no_column};
+use crate::rows::lookup_beside;
 
 /// Logical names of the tables that lookups among these values point to.
 pub(crate) fn targets<'a>(table: &'a Table, values: &'a Values) -> impl Iterator<Item = String> + 'a {
@@ -30,7 +31,7 @@ pub(crate) fn body(table: &Table, values: &Values, learned: &Learned) -> Result<
         if **name == *table.id_column {
             continue;
         }
-        let column = table.column(name).ok_or_else(|| no_column(table, name))?;
+        let column = column(table, name)?;
         match &column.field {
             FieldType::Lookup { targets } => {
                 match learned.clearing(&table.name, name) {

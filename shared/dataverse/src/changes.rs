@@ -5,24 +5,23 @@ use std::collections::HashMap;
 use couplet_model::ids::RecordId;
 use couplet_model::record::{Change, Record};
 use couplet_model::system::{
-    ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind, earlier,
+    ChangePage, ChangesQuery, Cursor, NextPage, Position, Resume, SystemError, SystemErrorKind,
 };
 use couplet_model::table::Side;
-use couplet_odata::literal::instant_text;
 use couplet_odata::query::{Query, all_of};
+use couplet_odata::reading::{TableReader, next_page, page, rows};
+use couplet_odata::time_feed::{changed_since, system_time};
 use couplet_odata::{Reply, error_of};
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use crate::client::DataverseClient;
 use crate::feed::{Feed, FeedKind};
 use crate::filters::single_filter;
-use crate::reading::rows;
 use crate::rows::{ReadRow, RowReader, deleted_id};
 
 impl DataverseClient {
     pub(crate) async fn read_changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
-        let reader = RowReader::new(query.table, &self.readable(query.table, query.columns))?;
+        let reader = self.reader(query.table, query.columns).await?;
         match from {
             Resume::Everything if self.learned().is_untracked(&query.table.name) => {
                 self.begin_modified(query, &reader, None).await
@@ -49,9 +48,8 @@ impl DataverseClient {
         reader: &RowReader<'_>,
         replay: Option<Timestamp>,
     ) -> Result<ChangePage, SystemError> {
-        let set = self.entity_set(query.table).await?;
-        let url = Query::new().select(&reader.select()).on(&format!("{}/{set}", self.api));
-        let reply = self.read_page(reader, &url, preference(FeedKind::Tracked)).await?;
+        let url = Query::new().select(&reader.selection()).on(&reader.address());
+        let reply = page(reader, &url, preference(FeedKind::Tracked)).await?;
         if !reply.is_success() {
             let error = error_of(Side::Dataverse, &reply);
             if !refuses_tracking(&error) {
@@ -60,9 +58,9 @@ impl DataverseClient {
             self.learn().learn_untracked(&query.table.name);
             return self.begin_modified(query, reader, replay).await;
         }
-        let mut feed = Feed::new(FeedKind::Tracked, replay, server_time(&reply, replay)?);
+        let mut feed = Feed::new(FeedKind::Tracked, replay, system_time(Side::Dataverse, &reply, replay)?);
         feed.replayed = replay.is_some();
-        self.page(query, reader, feed, &reply).await
+        self.changes_of(query, reader, feed, &reply).await
     }
 
     /// Begins to read by the time of change.
@@ -72,27 +70,22 @@ impl DataverseClient {
         reader: &RowReader<'_>,
         since: Option<Timestamp>,
     ) -> Result<ChangePage, SystemError> {
-        let set = self.entity_set(query.table).await?;
         let filter = single_filter(query.table, query.filter)?;
-        let (later, order) = match (&query.table.modified_column, since) {
-            (Some(column), Some(since)) => (
-                format!("{column} gt {}", instant_text(earlier(since, query.look_back))),
-                format!("{column},{}", query.table.id_column),
-            ),
-            (Some(column), None) => (String::new(), format!("{column},{}", query.table.id_column)),
-            (None, _) => (String::new(), query.table.id_column.clone()),
+        let order = match &query.table.modified_column {
+            Some(column) => format!("{column},{}", query.table.id_column),
+            None => query.table.id_column.clone(),
         };
         let url = Query::new()
-            .select(&reader.select())
-            .option("$filter", all_of(&[later, filter]))
+            .select(&reader.selection())
+            .option("$filter", all_of(&[changed_since(query.table, since, query.look_back), filter]))
             .option("$orderby", order)
-            .on(&format!("{}/{set}", self.api));
-        let reply = self.read_page(reader, &url, preference(FeedKind::Modified)).await?;
+            .on(&reader.address());
+        let reply = page(reader, &url, preference(FeedKind::Modified)).await?;
         if !reply.is_success() {
             return Err(error_of(Side::Dataverse, &reply));
         }
-        let feed = Feed::new(FeedKind::Modified, since, server_time(&reply, since)?);
-        self.page(query, reader, feed, &reply).await
+        let feed = Feed::new(FeedKind::Modified, since, system_time(Side::Dataverse, &reply, since)?);
+        self.changes_of(query, reader, feed, &reply).await
     }
 
     /// Follows a delta link (`first`) or the link to the next page, verbatim. When the service no longer knows the
@@ -110,7 +103,7 @@ impl DataverseClient {
             tracing::debug!(table = query.table.name, "a link of the change feed leads to another address");
             return self.begin_again(query, reader, &feed).await;
         }
-        let reply = self.read_page(reader, link, preference(feed.kind)).await?;
+        let reply = page(reader, link, preference(feed.kind)).await?;
         if !reply.is_success() {
             let error = error_of(Side::Dataverse, &reply);
             if !is_lost_link(&reply, &error) {
@@ -124,9 +117,9 @@ impl DataverseClient {
             return self.begin_again(query, reader, &feed).await;
         }
         if first {
-            feed.as_of = server_time(&reply, feed.since)?;
+            feed.as_of = system_time(Side::Dataverse, &reply, feed.since)?;
         }
-        self.page(query, reader, feed, &reply).await
+        self.changes_of(query, reader, feed, &reply).await
     }
 
     /// Begins a feed again whose link leads nowhere any more, from the time of change.
@@ -142,18 +135,18 @@ impl DataverseClient {
         }
     }
 
-    async fn page(
+    async fn changes_of(
         &self,
         query: &ChangesQuery<'_>,
         reader: &RowReader<'_>,
         mut feed: Feed,
         reply: &Reply,
     ) -> Result<ChangePage, SystemError> {
-        let page = &reply.content;
+        let content = &reply.content;
         let mut changes = Vec::new();
         let mut incomplete = Vec::new();
-        for row in rows(page)? {
-            let Json::Object(row) = row else { continue };
+        for row in rows(query.table, content)? {
+            let row = row?;
             if let Some(id) = deleted_id(row) {
                 changes.push(Change::Deleted(id));
                 continue;
@@ -173,10 +166,10 @@ impl DataverseClient {
             replace_halves(&mut changes, &incomplete, whole);
         }
         let note = feed.note(&query.table.name);
-        let next = match self.identity.link(page, "@odata.nextLink")? {
+        let next = match next_page(&self.identity, content)? {
             Some(link) => NextPage::More(feed.pack(&link)),
             None => {
-                let link = self.identity.link(page, "@odata.deltaLink")?;
+                let link = self.identity.link(content, "@odata.deltaLink")?;
                 NextPage::Done(feed.cursor(link.as_deref(), query.look_back))
             }
         };
@@ -220,13 +213,6 @@ fn is_lost_link(reply: &Reply, error: &SystemError) -> bool {
     (400..500).contains(&reply.status)
         && !matches!(reply.status, 401 | 403 | 408 | 429)
         && !matches!(error.kind, SystemErrorKind::Unauthorized | SystemErrorKind::Throttled(_))
-}
-
-/// The system's own time of an answer; never this machine's.
-fn server_time(reply: &Reply, known: Option<Timestamp>) -> Result<Timestamp, SystemError> {
-    reply.date().or(known).ok_or_else(|| {
-        SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", "the answer does not tell the time")
-    })
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use couplet_model::ids::RecordId;
 use couplet_model::record::{Record, Values};
 use couplet_model::system::{SystemError, Write, WriteAction};
 use couplet_model::table::{FieldType, Table};
+use couplet_odata::writing::Outcome;
 use couplet_odata::{Operation, Repeat};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::client::DataverseClient;
-use crate::writing::Outcome;
 
 /// How a lookup is cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,7 +200,8 @@ mod tests {
         let set = values(&[("uomid", Value::Guid(Uuid::from_u128(2)))]);
         let writes =
             [Write::update(id, None, blank.clone()), Write::update(id, None, set), Write::update(id, None, blank)];
-        let outcomes = [Ok(written(id, None)), Ok(written(id, None)), Err(crate::writing::unanswered())];
+        let outcomes =
+            [Ok(written(id, None)), Ok(written(id, None)), Err(couplet_odata::writing::unanswered(table().side))];
         let found = cleared(&table(), &writes, &outcomes);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].place, found[0].columns.as_slice()), (0, ["uomid".to_owned()].as_slice()));

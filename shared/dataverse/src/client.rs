@@ -13,9 +13,10 @@ use couplet_model::system::{
     ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
 use couplet_model::table::{Side, Table};
-use couplet_odata::multipart::{read_batch, write_batch};
+use couplet_odata::multipart::{one_for_each, read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
 use reqwest::Method;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::learned::Learned;
@@ -25,7 +26,8 @@ use crate::settings::DataverseSettings;
 const API: &str = "/api/data/v9.2";
 
 /// Who the application is in Dataverse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "PascalCase")]
 pub struct WhoAmI {
     /// Its user row; changes it makes carry this id.
     pub user_id: Uuid,
@@ -110,8 +112,12 @@ impl DataverseClient {
         if reply.is_success() { Ok(reply) } else { Err(error_of(Side::Dataverse, &reply)) }
     }
 
-    /// Sends operations as one batch that goes on after a failure. The answer may have fewer parts when it was cut.
-    pub(crate) async fn batch(&self, operations: &[Operation], repeat: Repeat) -> Result<Vec<BatchPart>, SystemError> {
+    /// Sends operations as one batch that goes on after a failure; `None` where no answer came, because it was cut.
+    pub(crate) async fn batch(
+        &self,
+        operations: &[Operation],
+        repeat: Repeat,
+    ) -> Result<Vec<Option<BatchPart>>, SystemError> {
         let (media_type, body) = write_batch(operations);
         let request = Request::write(Method::POST, format!("{}/$batch", self.api), repeat)
             .header("Prefer", "odata.continue-on-error")
@@ -123,6 +129,7 @@ impl DataverseClient {
             return Err(error_of(Side::Dataverse, &reply));
         }
         read_batch(media_type, &reply.body)
+            .and_then(|parts| one_for_each(parts, operations.len()))
             .map_err(|error| SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", error.to_string()))
     }
 }
@@ -182,6 +189,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use super::{DataverseClient, DataverseSettings};
     use couplet_model::record::Values;
     use couplet_model::table::{Access, Column, FieldType, Side, Table};
     use couplet_model::value::Value;
@@ -224,6 +232,13 @@ pub(crate) mod tests {
             company_column: None,
             columns: columns.collect(),
         }
+    }
+
+    /// A client of an address where nobody answers.
+    pub fn client() -> DataverseClient {
+        let (url, authority) = ("http://127.0.0.1:9", "http://127.0.0.1:9");
+        DataverseClient::new(DataverseSettings::new(url, authority, "t", "app", "hunter2"), BTreeMap::new())
+            .expect("a client")
     }
 
     pub fn values(values: &[(&str, Value)]) -> Values {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use couplet_model::facts::{ColumnFact, Rights, Sight, TableFacts};
-use couplet_model::system::{RetryClass, SystemError};
+use couplet_model::system::{RetryClass, SystemError, SystemErrorKind};
 use couplet_model::table::{DayForm, Side, Table};
+use couplet_odata::answer::{typed, typed_list};
 use couplet_odata::fault::part_error;
 use couplet_odata::literal::quoted;
 use couplet_odata::query::Query;
 use couplet_odata::{BatchPart, Operation, Repeat, Request};
 use reqwest::Method;
-use serde_json::Value as Json;
+use serde::Deserialize;
 
 use crate::client::DataverseClient;
 
@@ -86,7 +87,11 @@ impl DataverseClient {
         urls.extend(probes);
         let operations: Vec<Operation> =
             urls.iter().map(|url| Operation::new(Method::GET, format!("{}{url}", self.path))).collect();
-        let mut parts = self.batch(&operations, Repeat::Read).await?;
+        let parts = self.batch(&operations, Repeat::Read).await?;
+        let Some(mut parts) = parts.into_iter().collect::<Option<Vec<BatchPart>>>() else {
+            let message = "the answer about the columns of a table was cut short";
+            return Err(SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", message));
+        };
         let mut note = None;
         if let Some(error) =
             parts.first().filter(|part| !part.is_success()).map(|part| part_error(Side::Dataverse, part))
@@ -104,7 +109,7 @@ impl DataverseClient {
             }
         }
         let probed = parts.split_off(parts.len().min(DEFINITIONS.len() + 1));
-        let mut columns_said = said(&parts);
+        let mut columns_said = said(parts);
         if columns_said.values().any(|said| said.secured) {
             self.read_rights(&mut columns_said).await?;
         }
@@ -120,8 +125,8 @@ impl DataverseClient {
         let user = self.who_am_i().await?.user_id;
         let url =
             format!("{}/systemusers({user})/Microsoft.Dynamics.CRM.RetrievePrincipalAttributePrivileges()", self.api);
-        let body = match self.call(&Request::get(url)).await {
-            Ok(reply) => reply.json(),
+        let rights = match self.call(&Request::get(url)).await {
+            Ok(reply) => rights(typed(Side::Dataverse, "rights in secured columns", reply.json()).unwrap_or_default()),
             Err(error)
                 if matches!(
                     error.retry_class(),
@@ -132,10 +137,9 @@ impl DataverseClient {
             }
             Err(error) => {
                 tracing::debug!(error = error.for_log(), "the rights in secured columns cannot be read");
-                Json::Null
+                HashMap::new()
             }
         };
-        let rights = rights(&body);
         for said in columns.values_mut().filter(|said| said.secured) {
             let none = Rights { read: false, create: false, update: false };
             said.fact.secured = Some(rights.get(&said.id.to_lowercase()).copied().unwrap_or(none));
@@ -206,78 +210,112 @@ struct Said {
     fact: ColumnFact,
 }
 
+/// The definition of a column, as far as a question selects it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ColumnDefinition {
+    logical_name: String,
+    metadata_id: Option<String>,
+    is_secured: Option<bool>,
+    precision: Option<u32>,
+    precision_source: Option<i64>,
+    max_length: Option<usize>,
+    format: Option<String>,
+    date_time_behavior: Option<Behavior>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Behavior {
+    value: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Organization {
+    pricingdecimalprecision: Option<u32>,
+}
+
 /// Reads the answers in the order of the questions; the last is that of the organization.
-fn said(parts: &[BatchPart]) -> BTreeMap<String, Said> {
-    let pricing = parts.get(DEFINITIONS.len()).and_then(|part| {
-        let row = part.body.get("value")?.get(0)?;
-        decimals(row.get("pricingdecimalprecision"))
+fn said(parts: Vec<BatchPart>) -> BTreeMap<String, Said> {
+    let mut answers = parts.into_iter();
+    let definitions: Vec<BatchPart> = answers.by_ref().take(DEFINITIONS.len()).collect();
+    let pricing = answers.next().and_then(|part| {
+        typed_list::<Organization>(Side::Dataverse, "the organization", part.body)
+            .ok()?
+            .first()?
+            .pricingdecimalprecision
     });
     let mut columns: BTreeMap<String, Said> = BTreeMap::new();
-    for (definition, part) in DEFINITIONS.iter().zip(parts).filter(|(_, part)| part.is_success()) {
-        let rows = part.body.get("value").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-        for row in rows {
-            let Some(name) = row.get("LogicalName").and_then(Json::as_str) else { continue };
-            let said = columns.entry(name.to_owned()).or_default();
+    for (definition, part) in DEFINITIONS.iter().zip(definitions).filter(|(_, part)| part.is_success()) {
+        let rows = typed_list::<ColumnDefinition>(Side::Dataverse, "the columns of a table", part.body);
+        for row in rows.unwrap_or_default() {
+            let said = columns.entry(row.logical_name.clone()).or_default();
             match definition.kind {
                 "" => {
-                    said.secured = row.get("IsSecured").and_then(Json::as_bool).unwrap_or_default();
-                    said.id = row.get("MetadataId").and_then(Json::as_str).unwrap_or_default().to_owned();
+                    said.secured = row.is_secured.unwrap_or_default();
+                    said.id = row.metadata_id.unwrap_or_default();
                 }
-                "Memo" | "String" => {
-                    said.fact.longest =
-                        row.get("MaxLength").and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
-                }
-                "DateTime" => said.fact.day = day_form(row),
-                "Money" => said.fact.decimals = money_decimals(row, pricing),
-                _ => said.fact.decimals = decimals(row.get("Precision")),
+                "Memo" | "String" => said.fact.longest = row.max_length,
+                "DateTime" => said.fact.day = day_form(&row),
+                "Money" => said.fact.decimals = money_decimals(&row, pricing),
+                _ => said.fact.decimals = row.precision,
             }
         }
     }
     columns
 }
 
-fn decimals(json: Option<&Json>) -> Option<u32> {
-    json.and_then(Json::as_u64).and_then(|number| u32::try_from(number).ok())
-}
-
 /// Money has the precision of its column, of prices, or of its row's currency, which differs from row to row: what the
 /// column can hold at most is then all that can be said.
-fn money_decimals(row: &Json, pricing: Option<u32>) -> Option<u32> {
-    match row.get("PrecisionSource").and_then(Json::as_i64) {
+fn money_decimals(row: &ColumnDefinition, pricing: Option<u32>) -> Option<u32> {
+    match row.precision_source {
         Some(PRICING_PRECISION) => pricing,
         Some(CURRENCY_PRECISION) => None,
-        _ => decimals(row.get("Precision")),
+        _ => row.precision,
     }
 }
 
-fn day_form(row: &Json) -> Option<DayForm> {
-    let behaviour = row.get("DateTimeBehavior").and_then(|value| value.get("Value")).and_then(Json::as_str);
-    match behaviour {
-        Some("DateOnly") => Some(DayForm::Day),
-        Some(_) if row.get("Format").and_then(Json::as_str) == Some("DateOnly") => Some(DayForm::UserLocal),
+fn day_form(row: &ColumnDefinition) -> Option<DayForm> {
+    match row.date_time_behavior.as_ref()?.value.as_deref()? {
+        "DateOnly" => Some(DayForm::Day),
+        _ if row.format.as_deref() == Some("DateOnly") => Some(DayForm::UserLocal),
         _ => None,
     }
 }
 
-fn rights(body: &Json) -> HashMap<String, Rights> {
-    let list = body.get("AttributePrivileges").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    let allows = |row: &Json, name: &str| row.get(name).and_then(Json::as_i64) == Some(ALLOWED);
-    list.iter()
-        .filter_map(|row| {
-            let rights = Rights {
-                read: allows(row, "CanRead"),
-                create: allows(row, "CanCreate"),
-                update: allows(row, "CanUpdate"),
-            };
-            Some((row.get("AttributeId")?.as_str()?.to_lowercase(), rights))
-        })
-        .collect()
+/// The answer of `RetrievePrincipalAttributePrivileges`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Privileges {
+    #[serde(default)]
+    attribute_privileges: Vec<Privilege>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Privilege {
+    attribute_id: String,
+    can_read: Option<i64>,
+    can_create: Option<i64>,
+    can_update: Option<i64>,
+}
+
+fn rights(privileges: Privileges) -> HashMap<String, Rights> {
+    let of_column = |row: Privilege| {
+        let rights = Rights {
+            read: row.can_read == Some(ALLOWED),
+            create: row.can_create == Some(ALLOWED),
+            update: row.can_update == Some(ALLOWED),
+        };
+        (row.attribute_id.to_lowercase(), rights)
+    };
+    privileges.attribute_privileges.into_iter().map(of_column).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     fn part(status: u16, body: Json) -> BatchPart {
         BatchPart { status, headers: Vec::default(), body }
@@ -307,7 +345,7 @@ mod tests {
 
     #[test]
     fn f05_the_definitions_say_how_many_digits_and_units_a_column_keeps() {
-        let said = said(&answers());
+        let said = said(answers());
         let fact = |name: &str| said[name].fact;
         assert_eq!(fact("stockvolume").decimals, Some(2));
         assert_eq!(
@@ -319,12 +357,16 @@ mod tests {
         assert_eq!((fact("requestdeliveryby").day, fact("createdon").day), (Some(DayForm::UserLocal), None));
     }
 
+    fn read(body: Json) -> Privileges {
+        typed(Side::Dataverse, "rights", body).expect("rights")
+    }
+
     #[test]
     fn f02_the_rights_in_a_secured_column_are_found_by_the_id_of_its_definition() {
-        assert!(said(&answers())["fax"].secured);
+        assert!(said(answers())["fax"].secured);
         let body = json!({"AttributePrivileges": [{"AttributeId": "A", "CanRead": 0, "CanCreate": 4, "CanUpdate": 4}]});
-        assert_eq!(rights(&body)["a"], Rights { read: false, create: true, update: true });
-        assert!(rights(&Json::Null).is_empty());
+        assert_eq!(rights(read(body))["a"], Rights { read: false, create: true, update: true });
+        assert!(rights(read(json!({}))).is_empty());
     }
 
     #[test]

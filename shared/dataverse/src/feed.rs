@@ -1,8 +1,9 @@
 //! Where a change feed stands between two pages: packed into the page token, so that any invocation can go on.
 
 use couplet_model::seen::Seen;
-use couplet_model::system::{Cursor, PageToken, Position, SystemError, SystemErrorKind, earlier};
+use couplet_model::system::{Cursor, PageToken, Position, SystemError, earlier};
 use couplet_model::table::Side;
+use couplet_odata::time_feed;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -46,17 +47,13 @@ impl Feed {
 
     /// Packs the way to the next page.
     pub fn pack(&self, link: &str) -> PageToken {
-        let packed = Packed { link: link.to_owned(), feed: self.clone() };
-        PageToken(serde_json::to_string(&packed).unwrap_or_default())
+        time_feed::pack(&Packed { link: link.to_owned(), feed: self.clone() })
     }
 
     /// Unpacks a page token: the link and the feed.
     pub fn unpack(token: &PageToken) -> Result<(String, Self), SystemError> {
-        let packed: Packed = serde_json::from_str(&token.0).map_err(|error| {
-            let message = format!("the stored page of a change feed cannot be read: {error}");
-            SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message)
-        })?;
-        Ok((packed.link, packed.feed))
+        let Packed { link, feed } = time_feed::unpack(Side::Dataverse, token)?;
+        Ok((link, feed))
     }
 
     /// Whether a row belongs to the feed: after a lost delta link, only rows that may have changed since.
@@ -70,9 +67,7 @@ impl Feed {
 
     /// Notes a row's time of change.
     pub fn saw(&mut self, modified: Option<Timestamp>) {
-        if let Some(modified) = modified.map(|modified| modified.min(self.as_of)) {
-            self.position = Some(self.position.map_or(modified, |position| position.max(modified)));
-        }
+        self.position = time_feed::further(self.position, self.as_of, modified);
     }
 
     /// The cursor after the last page.
@@ -116,6 +111,16 @@ mod tests {
         assert!(again.admits(None, LOOK_BACK));
         assert!(again.note("account").is_some_and(|note| note.contains("2026-01-01T10:00:00Z")));
         assert!(Feed::unpack(&PageToken("x".into())).is_err());
+    }
+
+    #[test]
+    fn a_page_token_of_an_earlier_version_is_read() {
+        let token = r#"{"link":"http://h/next","feed":{"kind":"tracked","as_of":"2026-01-02T00:00:00Z",
+            "since":"2026-01-01T10:00:00Z","position":null,"replayed":true}}"#;
+        let (link, feed) = Feed::unpack(&PageToken(token.into())).expect("a feed");
+        let (since, as_of) = (time("2026-01-01T10:00:00Z"), time("2026-01-02T00:00:00Z"));
+        let expected = Feed { replayed: true, ..Feed::new(FeedKind::Tracked, Some(since), as_of) };
+        assert_eq!((link.as_str(), feed), ("http://h/next", expected));
     }
 
     #[test]

@@ -8,10 +8,12 @@ use couplet_model::ids::RecordId;
 use couplet_model::system::SystemError;
 use couplet_model::table::{FieldType, Table};
 use couplet_model::value::Value;
+use couplet_odata::columns::column;
+use couplet_odata::filter_text::{self, chains, distinct, joined};
 use couplet_odata::literal::literal;
-use couplet_odata::query::{all_of, any_equal, combine, split};
+use couplet_odata::query::split;
 
-use crate::rows::{lookup_property, no_column};
+use crate::rows::lookup_property;
 
 /// Values of one `In`: the limit that rule R34 draws for lists of ids.
 const LIST_COUNT: usize = 400;
@@ -22,38 +24,28 @@ const CHAIN_COUNT: usize = 100;
 
 /// The filters that together find the records of these ids.
 pub(crate) fn id_filters(table: &Table, ids: &[RecordId]) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let ids: Vec<Value> = ids.iter().filter(|id| seen.insert(**id)).map(|id| Value::Guid(id.0)).collect();
+    let ids: Vec<Value> = distinct(ids).map(|id| Value::Guid(id.0)).collect();
     list_texts(&table.id_column, &table.id_column, &ids)
 }
 
 /// The filters that together find all records that meet `filter`; one blank text when it has no condition.
 pub(crate) fn find_filters(table: &Table, filter: &Filter) -> Result<Vec<String>, SystemError> {
-    let parts = filter.conditions.iter().map(|condition| texts(table, condition)).collect::<Result<Vec<_>, _>>()?;
-    Ok(combine(&parts))
+    filter_text::whole_filters(filter, &|condition| texts(table, condition))
 }
 
 /// One text for as much of the filter as fits in one; conditions with long or empty lists are left to the caller.
 pub(crate) fn single_filter(table: &Table, filter: &Filter) -> Result<String, SystemError> {
-    let mut parts = Vec::new();
-    for condition in &filter.conditions {
-        if let [text] = texts(table, condition)?.as_slice() {
-            parts.push(text.clone());
-        }
-    }
-    Ok(all_of(&parts))
+    filter_text::single_filter(filter, &|condition| texts(table, condition))
 }
 
 fn texts(table: &Table, condition: &Condition) -> Result<Vec<String>, SystemError> {
     let name = &condition.column;
-    let column = table.column(name).ok_or_else(|| no_column(table, name))?;
-    let wire = match column.field {
+    let wire = match column(table, name)?.field {
         FieldType::Lookup { .. } => lookup_property(name),
         _ => name.clone(),
     };
-    let each = |term: &dyn Fn(&Value) -> String, join: &str| {
-        let terms: Vec<String> = condition.values.iter().map(term).collect();
-        if terms.len() > 1 { format!("({})", terms.join(join)) } else { terms.concat() }
+    let each = |term: &dyn Fn(&Value) -> String, word: &str| {
+        joined(&condition.values.iter().map(term).collect::<Vec<_>>(), word)
     };
     Ok(match condition.operator {
         Operator::Equal | Operator::In => list_texts(name, &wire, &condition.values),
@@ -63,10 +55,10 @@ fn texts(table: &Table, condition: &Condition) -> Result<Vec<String>, SystemErro
                 Value::Null => format!("{wire} ne null"),
                 value => format!("({wire} ne {} or {wire} eq null)", literal(value)),
             },
-            " and ",
+            "and",
         )],
-        Operator::Greater => vec![each(&|value| format!("{wire} gt {}", literal(value)), " or ")],
-        Operator::GreaterOrEqual => vec![each(&|value| format!("{wire} ge {}", literal(value)), " or ")],
+        Operator::Greater => vec![each(&|value| format!("{wire} gt {}", literal(value)), "or")],
+        Operator::GreaterOrEqual => vec![each(&|value| format!("{wire} ge {}", literal(value)), "or")],
     })
 }
 
@@ -97,18 +89,18 @@ fn list_texts(name: &str, wire: &str, values: &[Value]) -> Vec<String> {
     }
     let quoted: Vec<String> = listed.into_iter().map(|(quoted, _)| quoted).collect();
     let lists = split(&quoted, LIST_COUNT, LIST_LENGTH, 3);
-    let chains = split(&chained, CHAIN_COUNT, LIST_LENGTH, wire.len() + 14);
+    let chains = chains(wire, &chained, CHAIN_COUNT, LIST_LENGTH);
     let one_query = lists.len() <= 1 && chains.len() <= 1;
     let mut texts: Vec<String> = lists
         .into_iter()
         .map(|list| format!("Microsoft.Dynamics.CRM.In(PropertyName='{name}',PropertyValues=[{}])", list.join(",")))
-        .chain(chains.into_iter().map(|chain| any_equal(wire, chain)))
+        .chain(chains)
         .collect();
     if null {
         texts.push(format!("{wire} eq null"));
     }
     if one_query && texts.len() > 1 {
-        texts = vec![format!("({})", texts.join(" or "))];
+        texts = vec![joined(&texts, "or")];
     }
     texts
 }

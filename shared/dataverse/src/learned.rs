@@ -17,7 +17,7 @@ pub(crate) struct Learned {
     /// Navigation property by `table.column`, `table.column.target`, or `*.column` for a guess from another table.
     navigation: BTreeMap<String, String>,
     /// Tables whose relationships have been read.
-    healed: BTreeSet<String>,
+    lookups_read: BTreeSet<String>,
     /// Tables without change tracking.
     untracked: BTreeSet<String>,
     /// Tables without optimistic concurrency.
@@ -73,12 +73,13 @@ impl Learned {
     }
 
     /// Whether the table's relationships have not been read yet; asking marks them as read.
-    pub fn begin_healing(&mut self, table: &str) -> bool {
-        self.healed.insert(table.to_owned())
+    pub fn begin_lookups(&mut self, table: &str) -> bool {
+        self.lookups_read.insert(table.to_owned())
     }
 
-    pub fn can_heal(&self, table: &str) -> bool {
-        !self.healed.contains(table)
+    /// Whether reading the table's relationships may still teach other names.
+    pub fn may_learn_lookups(&self, table: &str) -> bool {
+        !self.lookups_read.contains(table)
     }
 
     pub fn is_untracked(&self, table: &str) -> bool {
@@ -159,9 +160,9 @@ mod tests {
     #[test]
     fn relationships_are_read_once_per_table() {
         let mut learned = Learned::default();
-        assert!(learned.begin_healing("account"));
-        assert!(!learned.can_heal("account"));
-        assert!(!learned.begin_healing("account"));
-        assert!(learned.can_heal("contact"));
+        assert!(learned.begin_lookups("account"));
+        assert!(!learned.may_learn_lookups("account"));
+        assert!(!learned.begin_lookups("account"));
+        assert!(learned.may_learn_lookups("contact"));
     }
 }

@@ -3,16 +3,64 @@
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{FieldType, Side, Table};
 use couplet_odata::Request;
+use couplet_odata::answer::{typed, typed_list};
 use couplet_odata::literal::quoted;
 use couplet_odata::query::{Query, any_equal};
-use serde_json::Value as Json;
-use uuid::Uuid;
+use serde::Deserialize;
 
 use crate::client::{DataverseClient, WhoAmI};
-use crate::reading::rows;
 
-fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
-    json.get(name).and_then(Json::as_str)
+/// The definition of a table.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TableDefinition {
+    logical_name: String,
+    entity_set_name: String,
+}
+
+/// The definition of a lookup.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Relationship {
+    referencing_attribute: String,
+    referencing_entity_navigation_property_name: String,
+    referenced_entity: String,
+}
+
+/// The definition of a choice column; the choice is its own, or a global one.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ChoiceDefinition {
+    option_set: Option<OptionSet>,
+    global_option_set: Option<OptionSet>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OptionSet {
+    #[serde(default)]
+    options: Vec<ChoiceOption>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ChoiceOption {
+    value: Option<i64>,
+    label: Option<Label>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Label {
+    user_localized_label: Option<LocalizedLabel>,
+    #[serde(default)]
+    localized_labels: Vec<LocalizedLabel>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LocalizedLabel {
+    label: Option<String>,
 }
 
 /// An error that names tables and columns only.
@@ -26,17 +74,8 @@ impl DataverseClient {
     /// # Errors
     /// When it cannot be asked, or the application has no user there.
     pub async fn who_am_i(&self) -> Result<WhoAmI, SystemError> {
-        let body = self.call(&Request::get(format!("{}/WhoAmI", self.api))).await?.json();
-        let id = |name: &str| {
-            text(&body, name)
-                .and_then(|id| Uuid::parse_str(id).ok())
-                .ok_or_else(|| protocol(format!("WhoAmI does not tell {name}")))
-        };
-        Ok(WhoAmI {
-            user_id: id("UserId")?,
-            organization_id: id("OrganizationId")?,
-            business_unit_id: id("BusinessUnitId")?,
-        })
+        let answer = self.call(&Request::get(format!("{}/WhoAmI", self.api))).await?.json();
+        typed(Side::Dataverse, "WhoAmI", answer)
     }
 
     /// The entity set of a table: from the catalogue, else from the service.
@@ -69,30 +108,25 @@ impl DataverseClient {
             .option("$filter", any_equal("LogicalName", &names))
             .on(&format!("{}/EntityDefinitions", self.api));
         let page = self.call(&Request::get(url)).await?.json();
-        for row in rows(&page)? {
-            if let (Some(table), Some(set)) = (text(row, "LogicalName"), text(row, "EntitySetName")) {
-                self.learn().learn_entity_set(table, set);
-            }
+        for table in typed_list::<TableDefinition>(Side::Dataverse, "the tables", page)? {
+            self.learn().learn_entity_set(&table.logical_name, &table.entity_set_name);
         }
         Ok(())
     }
 
     /// Reads the navigation properties of a table's lookups, once.
-    pub(crate) async fn heal_navigation(&self, table: &Table) -> Result<(), SystemError> {
-        if !self.learn().begin_healing(&table.name) {
+    pub(crate) async fn learn_lookups(&self, table: &Table) -> Result<(), SystemError> {
+        if !self.learn().begin_lookups(&table.name) {
             return Ok(());
         }
         let url = Query::new()
             .select(&["ReferencingAttribute", "ReferencingEntityNavigationPropertyName", "ReferencedEntity"])
             .on(&format!("{}/EntityDefinitions(LogicalName={})/ManyToOneRelationships", self.api, quoted(&table.name)));
         let page = self.call(&Request::get(url)).await?.json();
-        for row in rows(&page)? {
-            let (column, name, target) = (
-                text(row, "ReferencingAttribute"),
-                text(row, "ReferencingEntityNavigationPropertyName"),
-                text(row, "ReferencedEntity"),
-            );
-            let (Some(column), Some(name), Some(target)) = (column, name, target) else { continue };
+        let lookups = format!("the lookups of {}", table.name);
+        for lookup in typed_list::<Relationship>(Side::Dataverse, &lookups, page)? {
+            let (column, target) = (&lookup.referencing_attribute, &lookup.referenced_entity);
+            let name = &lookup.referencing_entity_navigation_property_name;
             if let Some(FieldType::Lookup { targets }) = table.column(column).map(|column| &column.field) {
                 self.learn().learn_navigation(&table.name, column, target, targets.len() > 1, name);
             }
@@ -118,23 +152,24 @@ impl DataverseClient {
             quoted(column)
         );
         let url = Query::new().select(&["LogicalName"]).option("$expand", expand).on(&path);
-        let body = self.call(&Request::get(url)).await?.json();
-        Ok(labels(&body))
+        let answer = self.call(&Request::get(url)).await?.json();
+        Ok(labels(typed(Side::Dataverse, &format!("the options of {column}"), answer)?))
     }
 }
 
-/// Numbers and labels of a choice, its own or the global one behind it.
-fn labels(attribute: &Json) -> Vec<(i64, String)> {
-    let options = ["OptionSet", "GlobalOptionSet"]
-        .iter()
-        .find_map(|set| attribute.get(set)?.get("Options")?.as_array().filter(|options| !options.is_empty()));
-    let label = |option: &Json| {
-        let label = option.get("Label")?;
-        let own = label.get("UserLocalizedLabel").and_then(|label| text(label, "Label"));
-        let any = || text(label.get("LocalizedLabels")?.get(0)?, "Label");
-        Some((option.get("Value")?.as_i64()?, own.or_else(any).unwrap_or_default().to_owned()))
-    };
-    options.map(|options| options.iter().filter_map(label).collect()).unwrap_or_default()
+/// Numbers and labels of a choice.
+fn labels(choice: ChoiceDefinition) -> Vec<(i64, String)> {
+    let sets = [choice.option_set, choice.global_option_set].into_iter().flatten();
+    let options = sets.map(|set| set.options).find(|options| !options.is_empty()).unwrap_or_default();
+    options.into_iter().filter_map(|option| Some((option.value?, option.label?.text().unwrap_or_default()))).collect()
+}
+
+impl Label {
+    /// The label in our user's language, else in the first there is.
+    fn text(self) -> Option<String> {
+        let own = self.user_localized_label.and_then(|label| label.label);
+        own.or_else(|| self.localized_labels.into_iter().next()?.label)
+    }
 }
 
 #[cfg(test)]
@@ -142,15 +177,19 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn read(attribute: serde_json::Value) -> Vec<(i64, String)> {
+        labels(typed(Side::Dataverse, "a choice", attribute).expect("a choice"))
+    }
+
     #[test]
     fn labels_come_from_the_own_or_the_global_choice() {
         let option =
             json!({"Value": 3, "Label": {"LocalizedLabels": [{"Label": "Net 45"}], "UserLocalizedLabel": null}});
         let own = json!({"OptionSet": {"Options": [
             {"Value": 1, "Label": {"LocalizedLabels": [], "UserLocalizedLabel": {"Label": "Net 30"}}}, option]}});
-        assert_eq!(labels(&own), [(1, "Net 30".to_owned()), (3, "Net 45".to_owned())]);
+        assert_eq!(read(own), [(1, "Net 30".to_owned()), (3, "Net 45".to_owned())]);
         let global = json!({"OptionSet": null, "GlobalOptionSet": {"Options": [option]}});
-        assert_eq!(labels(&global), [(3, "Net 45".to_owned())]);
-        assert!(labels(&json!({})).is_empty());
+        assert_eq!(read(global), [(3, "Net 45".to_owned())]);
+        assert!(read(json!({})).is_empty());
     }
 }

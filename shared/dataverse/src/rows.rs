@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use couplet_model::ids::RecordId;
 use couplet_model::record::{Record, Unreadable, Values, Version};
-use couplet_model::system::{SystemError, SystemErrorKind};
-use couplet_model::table::{FieldType, Side, Table};
-use couplet_model::value::{Value, json_kind};
+use couplet_model::system::SystemError;
+use couplet_model::table::{FieldType, Table};
+use couplet_model::value::Value;
+use couplet_odata::columns::{distinct, id_of, modified_in, selection, unreadable};
 use couplet_odata::content::is_damaged;
-use jiff::Timestamp;
+use couplet_odata::reading::{ReadLimits, TableReader};
+use couplet_odata::{BatchPart, Identity, Operation, Repeat, Sizes};
+use reqwest::Method;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use crate::client::DataverseClient;
+
+/// Longest address sent as a request of its own; gateways on the way may cut longer ones.
+const LONGEST_ADDRESS: usize = 8000;
+/// Queries packed into one batch: with 400 ids each, answers stay at a few thousand rows.
+const QUERIES_PER_BATCH: usize = 10;
 /// Annotation that names the table a lookup points to.
 const TARGET: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
 
@@ -38,7 +48,9 @@ struct Reading<'a> {
 /// Reads rows of one table with certain columns.
 #[derive(Debug)]
 pub(crate) struct RowReader<'a> {
+    client: &'a DataverseClient,
     table: &'a Table,
+    set: String,
     readings: Vec<Reading<'a>>,
     annotated: bool,
 }
@@ -51,53 +63,38 @@ pub(crate) struct ReadRow {
 }
 
 impl<'a> RowReader<'a> {
-    /// A reader of these columns.
-    pub fn new(table: &'a Table, columns: &[String]) -> Result<Self, SystemError> {
+    /// A reader of these columns in an entity set.
+    pub fn new(
+        client: &'a DataverseClient,
+        table: &'a Table,
+        set: String,
+        columns: &[String],
+    ) -> Result<Self, SystemError> {
         let mut readings: Vec<Reading<'a>> = Vec::with_capacity(columns.len());
-        for name in columns {
-            let column = table.column(name).ok_or_else(|| no_column(table, name))?;
-            if readings.iter().any(|reading| *reading.name == **name) {
-                continue;
-            }
-            let source = match &column.field {
+        for (name, field) in distinct(table, columns)? {
+            let source = match field {
                 FieldType::Lookup { targets } if targets.len() > 1 => {
-                    let wire = lookup_property(name);
+                    let wire = lookup_property(&name);
                     let annotation = format!("{wire}@{TARGET}");
                     Source::Polymorphic(wire, annotation)
                 }
-                FieldType::Lookup { .. } => Source::Lookup(lookup_property(name)),
-                FieldType::EntityName => match lookup_beside(table, name) {
+                FieldType::Lookup { .. } => Source::Lookup(lookup_property(&name)),
+                FieldType::EntityName => match lookup_beside(table, &name) {
                     Some(lookup) => Source::TargetName(lookup_property(lookup)),
                     None => Source::Plain,
                 },
                 _ => Source::Plain,
             };
-            readings.push(Reading { name: Arc::from(name.as_str()), field: &column.field, source });
+            readings.push(Reading { name, field, source });
         }
         let annotated =
             readings.iter().any(|reading| matches!(reading.source, Source::Polymorphic(..) | Source::TargetName(_)));
-        Ok(Self { table, readings, annotated })
-    }
-
-    /// The table that is read.
-    pub fn table_name(&self) -> &str {
-        &self.table.name
+        Ok(Self { client, table, set, readings, annotated })
     }
 
     /// The properties to select: the id and the time of change always.
-    pub fn select(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = vec![&self.table.id_column];
-        names.extend(self.table.modified_column.as_deref());
-        for reading in &self.readings {
-            let wire = match &reading.source {
-                Source::Plain => &*reading.name,
-                Source::Lookup(wire) | Source::Polymorphic(wire, _) | Source::TargetName(wire) => wire.as_str(),
-            };
-            if !names.contains(&wire) {
-                names.push(wire);
-            }
-        }
-        names
+    pub fn selection(&self) -> Vec<&str> {
+        selection(self.table, self.readings.iter().map(Reading::property))
     }
 
     /// The preference that makes the service name the targets of lookups, if any column needs it.
@@ -107,58 +104,113 @@ impl<'a> RowReader<'a> {
 
     /// Reads a row.
     pub fn read(&self, row: &Map<String, Json>) -> Result<ReadRow, SystemError> {
-        let id = row.get(&self.table.id_column).and_then(guid).ok_or_else(|| without_id(self.table))?;
+        let id = id_of(self.table, row)?;
         let mut complete = true;
         let mut values = Values::new();
-        let mut unreadable = None;
+        let (modified, mut flaw) = match modified_in(self.table, row) {
+            Ok(modified) => (modified, None),
+            Err(unreadable) => (None, Some(unreadable)),
+        };
         for reading in &self.readings {
-            let wire = match &reading.source {
-                Source::Plain => &*reading.name,
-                Source::Lookup(wire) | Source::Polymorphic(wire, _) | Source::TargetName(wire) => wire.as_str(),
-            };
             // A property that is left out says nothing: the column stays unknown.
-            let Some(json) = row.get(wire) else {
+            let Some(json) = row.get(reading.property()) else {
                 complete = false;
                 continue;
             };
-            let value: Result<Value, Unreadable> = match &reading.source {
-                Source::Plain | Source::Lookup(_) => typed(reading, json),
-                Source::Polymorphic(_, annotation) => {
-                    typed(reading, json).map(|value| match (value, row.get(annotation).and_then(Json::as_str)) {
-                        (Value::Guid(id), Some(table)) => Value::Reference { table: table.into(), id },
-                        (value, _) => value,
-                    })
-                }
-                Source::TargetName(wire) => {
-                    Ok(row.get(&format!("{wire}@{TARGET}")).and_then(Json::as_str).map_or(Value::Null, Value::text))
-                }
-            };
-            match value {
-                Ok(value) => {
+            match reading.value(json, row) {
+                Ok(Some(value)) => {
                     values.insert(reading.name.clone(), value);
                 }
-                Err(flaw) => {
-                    unreadable.get_or_insert(flaw);
+                Ok(None) => {}
+                Err(unreadable) => {
+                    flaw.get_or_insert(unreadable);
                 }
             }
         }
-        let modified = self.table.modified_column.as_deref().and_then(|column| row.get(column)).and_then(instant);
         let version = row.get("@odata.etag").and_then(Json::as_str).map(|etag| Version(etag.to_owned()));
-        Ok(ReadRow { record: Record { id, version, modified, values, unreadable }, complete })
+        Ok(ReadRow { record: Record { id, version, modified, values, unreadable: flaw }, complete })
     }
 }
 
-/// A value as its column's type says.
-fn typed(reading: &Reading<'_>, json: &Json) -> Result<Value, Unreadable> {
-    let detail = if is_damaged(json) {
-        "its text holds something that is no character".to_owned()
-    } else {
-        match Value::from_json(reading.field, json) {
-            Ok(value) => return Ok(value),
-            Err(_) => format!("a {} was expected, {} was found", reading.field, json_kind(json)),
+impl Reading<'_> {
+    /// The property that shows the column.
+    fn property(&self) -> &str {
+        match &self.source {
+            Source::Plain => &self.name,
+            Source::Lookup(wire) | Source::Polymorphic(wire, _) | Source::TargetName(wire) => wire,
         }
-    };
-    Err(Unreadable { column: reading.name.to_string(), detail })
+    }
+
+    /// The value of the column in a row whose property shows this; `None` when it is not told.
+    fn value(&self, json: &Json, row: &Map<String, Json>) -> Result<Option<Value>, Unreadable> {
+        match &self.source {
+            Source::Plain | Source::Lookup(_) => self.typed(json).map(Some),
+            Source::Polymorphic(_, annotation) => {
+                self.typed(json).map(|value| match (value, row.get(annotation).and_then(Json::as_str)) {
+                    (Value::Guid(id), Some(table)) => Some(Value::Reference { table: table.into(), id }),
+                    (value, _) => Some(value),
+                })
+            }
+            Source::TargetName(_) if json.is_null() => Ok(Some(Value::Null)),
+            Source::TargetName(wire) => {
+                Ok(row.get(&format!("{wire}@{TARGET}")).and_then(Json::as_str).map(Value::text))
+            }
+        }
+    }
+
+    /// A value as its column's type says.
+    fn typed(&self, json: &Json) -> Result<Value, Unreadable> {
+        let value = if is_damaged(json) { None } else { Value::from_json(self.field, json).ok() };
+        value.ok_or_else(|| unreadable(&self.name, self.field, json))
+    }
+}
+
+#[async_trait]
+impl TableReader for RowReader<'_> {
+    fn table(&self) -> &Table {
+        self.table
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.client.identity
+    }
+
+    fn sizes(&self) -> &Sizes {
+        &self.client.sizes
+    }
+
+    fn limits(&self) -> ReadLimits {
+        ReadLimits { page: self.client.page_size as usize, queries: QUERIES_PER_BATCH, address: LONGEST_ADDRESS }
+    }
+
+    fn select(&self) -> Vec<&str> {
+        self.selection()
+    }
+
+    fn address(&self) -> String {
+        format!("{}/{}", self.client.api, self.set)
+    }
+
+    fn operation(&self, query: &str) -> Operation {
+        Operation::new(Method::GET, format!("{}/{}{query}", self.client.path, self.set))
+            .header("Prefer", self.preference(self.limits().page))
+    }
+
+    fn preference(&self, page_size: usize) -> String {
+        let size = format!("odata.maxpagesize={page_size}");
+        match self.annotations() {
+            Some(annotations) => format!("{size},{annotations}"),
+            None => size,
+        }
+    }
+
+    fn record(&self, row: &Map<String, Json>) -> Result<Record, SystemError> {
+        self.read(row).map(|read| read.record)
+    }
+
+    async fn batch(&self, operations: &[Operation]) -> Result<Vec<Option<BatchPart>>, SystemError> {
+        self.client.batch(operations, Repeat::Read).await
+    }
 }
 
 /// Id of a row that is gone, if the entry of a change feed says so.
@@ -190,28 +242,10 @@ pub(crate) fn lookup_beside<'a>(table: &'a Table, name: &str) -> Option<&'a str>
     })
 }
 
-pub(crate) fn no_column(table: &Table, name: &str) -> SystemError {
-    let message = format!("the catalogue knows no column {name} of table {}", table.name);
-    SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", couplet_model::Said::safe(message))
-}
-
-fn without_id(table: &Table) -> SystemError {
-    let message = format!("a row of {} has no id in column {}", table.name, table.id_column);
-    SystemError::new(Side::Dataverse, SystemErrorKind::Transient, "", couplet_model::Said::safe(message))
-}
-
-fn guid(json: &Json) -> Option<RecordId> {
-    Uuid::parse_str(json.as_str()?).ok().map(RecordId)
-}
-
-fn instant(json: &Json) -> Option<Timestamp> {
-    json.as_str()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::tests::table;
+    use crate::client::tests::{client, table};
     use serde_json::json;
 
     fn row(json: Json) -> Map<String, Json> {
@@ -221,27 +255,35 @@ mod tests {
         }
     }
 
+    fn reader_of<'a>(
+        client: &'a DataverseClient,
+        table: &'a Table,
+        columns: &[&str],
+    ) -> Result<RowReader<'a>, SystemError> {
+        RowReader::new(client, table, "things".to_owned(), &names(columns))
+    }
+
     fn names(columns: &[&str]) -> Vec<String> {
         columns.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
     fn lookups_are_selected_by_their_value_property() {
-        let table = table();
+        let (client, table) = (client(), table());
         let reader =
-            RowReader::new(&table, &names(&["name", "customerid", "customeridtype", "uomid", "name"])).expect("reader");
-        assert_eq!(reader.select(), ["thingid", "modifiedon", "name", "_customerid_value", "_uomid_value"]);
+            reader_of(&client, &table, &["name", "customerid", "customeridtype", "uomid", "name"]).expect("reader");
+        assert_eq!(reader.selection(), ["thingid", "modifiedon", "name", "_customerid_value", "_uomid_value"]);
         assert!(reader.annotations().is_some());
-        assert!(RowReader::new(&table, &names(&["name", "uomid"])).expect("reader").annotations().is_none());
-        let error = RowReader::new(&table, &names(&["nosuch"])).expect_err("unknown");
+        assert!(reader_of(&client, &table, &["name", "uomid"]).expect("reader").annotations().is_none());
+        let error = reader_of(&client, &table, &["nosuch"]).expect_err("unknown");
         assert!(error.message.contains("nosuch"), "{error}");
     }
 
     #[test]
     fn a_row_becomes_a_record() {
-        let table = table();
-        let reader = RowReader::new(&table, &names(&["name", "price", "customerid", "customeridtype", "uomid"]))
-            .expect("reader");
+        let (client, table) = (client(), table());
+        let reader =
+            reader_of(&client, &table, &["name", "price", "customerid", "customeridtype", "uomid"]).expect("reader");
         let id = Uuid::from_u128(1);
         let read = reader
             .read(&row(json!({
@@ -262,8 +304,8 @@ mod tests {
 
     #[test]
     fn a_row_without_a_selected_property_is_incomplete() {
-        let table = table();
-        let reader = RowReader::new(&table, &names(&["name", "price"])).expect("reader");
+        let (client, table) = (client(), table());
+        let reader = reader_of(&client, &table, &["name", "price"]).expect("reader");
         let read = reader.read(&row(json!({"thingid": Uuid::from_u128(1), "name": "A"}))).expect("record");
         assert!(!read.complete);
         assert_eq!((read.record.known("name"), read.record.known("price")), (Some(&Value::text("A")), None));
@@ -272,9 +314,8 @@ mod tests {
 
     #[test]
     fn f17_a_value_of_the_wrong_type_is_the_flaw_of_its_record_and_is_not_shown() {
-        let table = table();
-        let reader =
-            RowReader::new(&table, &names(&["name", "price", "state", "customerid", "uomid"])).expect("reader");
+        let (client, table) = (client(), table());
+        let reader = reader_of(&client, &table, &["name", "price", "state", "customerid", "uomid"]).expect("reader");
         let good = json!({"thingid": Uuid::from_u128(1), "name": "A", "price": 1, "state": 0,
             "_customerid_value": null, "_uomid_value": null});
         let damaged = couplet_odata::content::read_json(br#""secret\ud800""#).expect("a text");

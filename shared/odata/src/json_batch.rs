@@ -1,5 +1,6 @@
 //! `$batch` as JSON, the form Business Central speaks best.
 
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::content::read_json;
@@ -31,40 +32,45 @@ pub fn write_batch(operations: &[Operation]) -> Json {
     json!({ "requests": requests })
 }
 
+/// A batch answer. A response of another form stands for no answer to its operation.
+#[derive(Deserialize)]
+struct Answer {
+    responses: Vec<Json>,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    id: Option<Json>,
+    status: u16,
+    headers: Option<Map<String, Json>>,
+    #[serde(default)]
+    body: Json,
+}
+
 /// Reads a batch answer: one entry per operation sent, `None` where no answer came. Answers are matched by id; those
 /// without one count by their place.
 ///
 /// # Errors
 /// When the body is not a batch answer.
-pub fn read_batch(mut json: Json, sent: usize) -> Result<Vec<Option<BatchPart>>, BatchError> {
-    let Some(Json::Array(responses)) = json.get_mut("responses").map(Json::take) else {
-        return Err(BatchError::NoResponses);
-    };
+pub fn read_batch(json: Json, sent: usize) -> Result<Vec<Option<BatchPart>>, BatchError> {
+    let Ok(Answer { responses }) = serde_json::from_value(json) else { return Err(BatchError::NoResponses) };
     let mut parts: Vec<Option<BatchPart>> = vec![None; sent];
-    for (place, mut response) in responses.into_iter().enumerate() {
-        let number = match response.get("id") {
+    for (place, response) in responses.into_iter().enumerate() {
+        let Ok(Response { id, status, headers, body }) = serde_json::from_value(response) else { continue };
+        let number = match id {
+            None => Some(place),
             Some(Json::String(id)) => id.parse().ok(),
-            Some(Json::Number(id)) => id.as_u64().and_then(|id| usize::try_from(id).ok()),
-            _ => Some(place),
+            Some(id) => id.as_u64().and_then(|id| usize::try_from(id).ok()),
         };
-        let status = response.get("status").and_then(Json::as_u64).and_then(|status| u16::try_from(status).ok());
-        let (Some(slot), Some(status)) = (number.and_then(|number| parts.get_mut(number)), status) else {
-            continue;
-        };
-        let headers = match response.get("headers") {
-            Some(Json::Object(headers)) => headers
-                .iter()
-                .filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.as_str()?.to_owned())))
-                .collect(),
-            _ => Vec::new(),
-        };
-        let body = match response.get_mut("body").map(Json::take) {
+        let Some(slot) = number.and_then(|number| parts.get_mut(number)) else { continue };
+        let headers = headers.unwrap_or_default().into_iter();
+        let headers = headers.filter_map(|(name, value)| Some((name.to_ascii_lowercase(), value.as_str()?.to_owned())));
+        let body = match body {
             // Some servers put the body's text where the object belongs.
-            Some(Json::String(text)) => read_json(text.as_bytes()).unwrap_or(Json::String(text)),
-            Some(body) => body,
-            None => Json::Null,
+            Json::String(text) => read_json(text.as_bytes()).unwrap_or(Json::String(text)),
+            body => body,
         };
-        *slot = Some(BatchPart { status, headers, body });
+        *slot = Some(BatchPart { status, headers: headers.collect(), body });
     }
     Ok(parts)
 }

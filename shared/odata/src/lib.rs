@@ -1,12 +1,16 @@
 //! The OData v4 wire both systems speak. Knows requests, query text, batches and error bodies; knows no table.
 //!
-//! [`identity::Identity`] is the only door to the network: one application, its token, its connections and its
-//! pauses. Everything else is text and parsing.
+//! [`identity::Identity`] is the only way to the network: one application, its token, its connections and its
+//! pauses. What both clients do with it, reading
+//! and writing in bulk, is in [`reading`], [`writing`] and [`time_feed`]; everything else is text and parsing.
 
 pub mod address;
+pub mod answer;
 pub mod client_secret;
+pub mod columns;
 pub mod content;
 pub mod fault;
+pub mod filter_text;
 pub mod identity;
 pub mod json_batch;
 pub mod literal;
@@ -14,10 +18,13 @@ mod mark;
 pub mod multipart;
 pub mod pause;
 pub mod query;
+pub mod reading;
 pub mod request;
 pub mod sizes;
+pub mod time_feed;
 mod token;
 mod transport;
+pub mod writing;
 
 pub use client_secret::{ClientSecret, KeeperError, SecretKeeper};
 pub use fault::{error_of, kind_of};

@@ -21,6 +21,14 @@ pub enum BatchError {
     /// The answer is not text.
     #[error("the batch answer is not text")]
     NotText,
+    /// There are more answers than operations, so nobody can tell which belongs to which.
+    #[error("the batch answer has {answers} parts for {operations} operations")]
+    Surplus {
+        /// Parts of the answer.
+        answers: usize,
+        /// Operations that were sent.
+        operations: usize,
+    },
     /// The answer is not the JSON form of a batch.
     #[error("the batch answer has no list of responses")]
     NoResponses,
@@ -82,6 +90,20 @@ pub fn read_batch(media_type: &str, body: &[u8]) -> Result<Vec<BatchPart>, Batch
     let mut parts = Vec::new();
     collect(&text, &boundary, DEEPEST, &mut parts);
     Ok(parts)
+}
+
+/// One entry per operation sent, `None` for those at the end whose answers are missing. Parts have no ids: they come in the
+/// order of the operations.
+///
+/// # Errors
+/// When there are more parts than operations.
+pub fn one_for_each(parts: Vec<BatchPart>, operations: usize) -> Result<Vec<Option<BatchPart>>, BatchError> {
+    if parts.len() > operations {
+        return Err(BatchError::Surplus { answers: parts.len(), operations });
+    }
+    let mut answers: Vec<Option<BatchPart>> = parts.into_iter().map(Some).collect();
+    answers.resize(operations, None);
+    Ok(answers)
 }
 
 fn boundary_of(media_type: &str) -> Option<String> {
@@ -269,6 +291,17 @@ mod tests {
         assert_eq!((parts[0].status, parts[0].is_own_success()), (204, false));
         let parts = read_batch("multipart/mixed", ANSWER.as_bytes()).expect("parts");
         assert!(parts[0].is_own_success());
+    }
+
+    #[test]
+    fn answers_are_paired_with_operations_and_a_surplus_pairs_with_none() {
+        let parts = read_batch("multipart/mixed", ANSWER.as_bytes()).expect("parts");
+        let statuses = |answers: Vec<Option<BatchPart>>| -> Vec<Option<u16>> {
+            answers.iter().map(|part| part.as_ref().map(|part| part.status)).collect()
+        };
+        assert_eq!(one_for_each(parts.clone(), 3).map(statuses), Ok(vec![Some(204), Some(201), Some(400)]));
+        assert_eq!(one_for_each(parts.clone(), 4).map(statuses), Ok(vec![Some(204), Some(201), Some(400), None]));
+        assert_eq!(one_for_each(parts, 2), Err(BatchError::Surplus { answers: 3, operations: 2 }));
     }
 
     #[test]

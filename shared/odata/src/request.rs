@@ -58,6 +58,16 @@ impl Request {
         Self { method, url: url.into(), headers: Vec::new(), body: None, repeat, divisible: false }
     }
 
+    /// An operation as a request of its own, at this address.
+    pub fn alone(operation: &Operation, url: impl Into<String>, repeat: Repeat) -> Self {
+        let headers = operation.headers.clone();
+        let request = Self { headers, ..Self::write(operation.method.clone(), url, repeat) };
+        match &operation.body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+
     /// With a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -191,6 +201,17 @@ pub struct BatchPart {
     pub headers: Vec<(String, String)>,
     /// Content; `Null` when there is none or it is not JSON.
     pub body: Json,
+}
+
+/// The answer to an operation that was sent as a request of its own.
+impl From<Reply> for BatchPart {
+    fn from(reply: Reply) -> Self {
+        let headers = reply
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+        Self { status: reply.status, headers: headers.collect(), body: reply.content }
+    }
 }
 
 impl BatchPart {

@@ -6,6 +6,7 @@ use couplet_model::Said;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use reqwest::header::HeaderValue;
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::client_secret::ClientSecret;
@@ -27,6 +28,24 @@ pub(crate) struct TokenSource {
     pub scope: String,
 }
 
+/// The answer of the token endpoint.
+#[derive(Deserialize)]
+struct Grant {
+    access_token: String,
+    expires_in: Option<Life>,
+}
+
+/// Seconds, which some endpoints give as text.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Life(Json);
+
+impl Life {
+    fn seconds(&self) -> Option<u64> {
+        self.0.as_str().map_or_else(|| self.0.as_u64(), |text| text.parse().ok())
+    }
+}
+
 /// A token ready to be sent.
 #[derive(Clone)]
 pub(crate) struct Token {
@@ -45,20 +64,13 @@ impl Token {
         if !body.is_object() {
             return Err(foreign(side, reply.status));
         }
-        let header = body
-            .get("access_token")
-            .and_then(Json::as_str)
-            .and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
-        let Some(mut header) = header else {
+        let grant = Grant::deserialize(body).ok();
+        let header = |grant: &Grant| HeaderValue::from_str(&format!("Bearer {}", grant.access_token)).ok();
+        let Some((mut header, life)) = grant.and_then(|grant| Some((header(&grant)?, grant.expires_in))) else {
             return Err(SystemError::new(side, SystemErrorKind::Protocol, "", "the token endpoint gave no token"));
         };
         header.set_sensitive(true);
-        // Some endpoints give the number as text.
-        let life = match body.get("expires_in") {
-            Some(Json::String(text)) => text.parse().ok(),
-            Some(number) => number.as_u64(),
-            None => None,
-        };
+        let life = life.and_then(|life| life.seconds());
         let life = life.map_or(UNSTATED_LIFE, |seconds| Duration::from_secs(seconds.min(86_400)));
         Ok(Self { header, generation, good_until: now + life.saturating_sub(MARGIN.min(life / 10)) })
     }
