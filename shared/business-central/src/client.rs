@@ -1,7 +1,6 @@
 //! The client: one company in one environment, and the port's calls handed to the files that do them.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -17,6 +16,7 @@ use couplet_odata::address::ApiRoot;
 use couplet_odata::answer::typed_list;
 use couplet_odata::json_batch::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
+use parking_lot::Mutex;
 use reqwest::Method;
 use serde::Deserialize;
 

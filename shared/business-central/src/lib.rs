@@ -5,6 +5,7 @@ mod changes;
 mod client;
 mod entities;
 mod filters;
+mod prepared;
 mod reading;
 mod route;
 mod sending;

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::client::BusinessCentralClient;
 use crate::entities::written_of;
-use crate::writing::{Prepared, Step, failure, has_number, number_column};
+use crate::prepared::{Prepared, Step, failure, has_number, number_column};
 
 /// The writes of one table.
 pub(crate) struct EntityWriter<'a> {

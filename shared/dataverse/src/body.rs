@@ -8,7 +8,7 @@ use couplet_model::value::{Value, noon_of};
 use couplet_odata::columns::column;
 use serde_json::{Map, Value as Json, json};
 
-use crate::clearing::Form;
+use crate::clearing_form::Form;
 use crate::learned::Learned;
 use crate::rows::lookup_beside;
 

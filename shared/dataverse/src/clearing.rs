@@ -14,28 +14,8 @@ use couplet_odata::{Operation, Repeat};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
+use crate::clearing_form::Form;
 use crate::client::DataverseClient;
-
-/// How a lookup is cleared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Form {
-    /// `"primarycontactid@odata.bind": null` among the other values.
-    #[default]
-    Bind,
-    /// `"primarycontactid": null` among the other values.
-    Navigation,
-    /// `DELETE …/primarycontactid/$ref`, a request of its own.
-    Reference,
-}
-
-impl Form {
-    const ALL: [Self; 3] = [Self::Bind, Self::Navigation, Self::Reference];
-
-    /// The forms to try after this one.
-    fn others(self) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |form| *form != self)
-    }
-}
 
 /// Lookups that a write clears.
 #[derive(Debug)]
@@ -189,7 +169,7 @@ fn kept<'a>(cleared: &'a [Cleared], records: &BTreeMap<RecordId, Record>) -> Vec
 mod tests {
     use super::*;
     use crate::client::tests::{table, values};
-    use crate::writing::written;
+    use crate::prepared::written;
     use couplet_model::value::Value;
     use uuid::Uuid;
 
@@ -205,11 +185,5 @@ mod tests {
         let found = cleared(&table(), &writes, &outcomes);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].place, found[0].columns.as_slice()), (0, ["uomid".to_owned()].as_slice()));
-    }
-
-    #[test]
-    fn f08_every_form_but_the_one_that_failed_is_tried() {
-        assert_eq!(Form::Bind.others().collect::<Vec<_>>(), [Form::Navigation, Form::Reference]);
-        assert_eq!(Form::Reference.others().collect::<Vec<_>>(), [Form::Bind, Form::Navigation]);
     }
 }

@@ -1,7 +1,7 @@
 //! The client: one environment, what was learned about it, and the port's calls handed to the files that do them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use couplet_model::system::{
 use couplet_model::table::{Side, Table};
 use couplet_odata::multipart::{one_for_each, read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use reqwest::Method;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -99,11 +100,11 @@ impl DataverseClient {
     }
 
     pub(crate) fn learned(&self) -> RwLockReadGuard<'_, Learned> {
-        self.learned.read().unwrap_or_else(PoisonError::into_inner)
+        self.learned.read()
     }
 
     pub(crate) fn learn(&self) -> RwLockWriteGuard<'_, Learned> {
-        self.learned.write().unwrap_or_else(PoisonError::into_inner)
+        self.learned.write()
     }
 
     /// Sends a request and gives the answer if it is a success.

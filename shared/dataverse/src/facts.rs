@@ -17,6 +17,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use crate::client::DataverseClient;
+use crate::learned::Known;
 
 /// How long facts are believed: a column that is secured meanwhile is noticed by its blanks at once, and one that is
 /// opened again after this long.
@@ -26,13 +27,6 @@ const ALLOWED: i64 = 4;
 /// The precision of a money column is that of prices, or that of the row's currency.
 const PRICING_PRECISION: i64 = 1;
 const CURRENCY_PRECISION: i64 = 2;
-
-/// Facts, and when they were read.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub facts: Arc<TableFacts>,
-    read_at: Instant,
-}
 
 impl DataverseClient {
     pub(crate) async fn table_facts(&self, table: &Table) -> Result<Arc<TableFacts>, SystemError> {

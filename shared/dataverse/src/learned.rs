@@ -1,9 +1,19 @@
 //! What the client has learned about the environment: kept as long as it lives, never stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::clearing::Form;
-use crate::facts::Known;
+use couplet_model::facts::TableFacts;
+
+use crate::clearing_form::Form;
+
+/// Facts, and when they were read.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub facts: Arc<TableFacts>,
+    pub read_at: Instant,
+}
 
 /// Lookups that solutions add under a schema name of their own; navigation properties keep its upper-case letters.
 /// Where a service spells them otherwise, it says so and the client learns.

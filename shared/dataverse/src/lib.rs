@@ -3,12 +3,14 @@
 mod body;
 mod changes;
 mod clearing;
+mod clearing_form;
 mod client;
 mod facts;
 mod feed;
 mod filters;
 mod learned;
 mod metadata;
+mod prepared;
 mod reading;
 mod rows;
 mod sending;

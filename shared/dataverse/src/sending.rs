@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::client::DataverseClient;
-use crate::writing::{Prepared, Way, speaks_of_a_property, written};
+use crate::prepared::{Prepared, Way, speaks_of_a_property, written};
 
 /// Times a bulk message that met a deadlock is sent again before its records are written apart.
 const DEADLOCK_REPEATS: u32 = 2;

@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
+use crate::error_body::{code_and_message, shorten};
+use crate::mark::is_marked_part;
+use crate::request::{BatchPart, Reply};
 use couplet_model::Said;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
-use serde_json::Value as Json;
-
-use crate::mark::is_marked_part;
-use crate::request::{BatchPart, Reply};
 
 /// The pause assumed when the system is busy and does not say for how long.
 const UNSTATED_PAUSE: Duration = Duration::from_secs(30);
-/// Longest message kept, in characters: enough for a person, too little for a page of HTML.
-const LONGEST_MESSAGE: usize = 600;
-
 /// Codes that say: a record with this key is there already.
 const DUPLICATE_CODES: &[&str] = &[
     "0x80040237",
@@ -129,29 +125,6 @@ pub fn unmarked(side: Side, status: u16) -> SystemError {
     SystemError::new(side, SystemErrorKind::Outage, "", Said::safe(message))
 }
 
-/// Code and message of an OData error body, or of the token endpoint's.
-pub fn code_and_message(body: &Json) -> Option<(String, String)> {
-    let error = body.get("error")?;
-    if let Some(code) = error.as_str() {
-        let text = body.get("error_description").and_then(Json::as_str).unwrap_or(code);
-        return Some((code.to_owned(), shorten(text)));
-    }
-    let code = error.get("code").and_then(Json::as_str).unwrap_or_default();
-    let message = match error.get("message") {
-        Some(Json::String(text)) => text.as_str(),
-        // OData v3 style, still seen from gateways.
-        Some(Json::Object(parts)) => parts.get("value").and_then(Json::as_str).unwrap_or_default(),
-        _ => "",
-    };
-    let message = if message.is_empty() { code } else { message };
-    Some((code.to_owned(), shorten(without_correlation(message))))
-}
-
-/// The message without Business Central's trailing correlation id, so that equal failures read equal.
-fn without_correlation(message: &str) -> &str {
-    message.split("CorrelationId:").next().unwrap_or(message).trim_end()
-}
-
 fn plain(reply: &Reply) -> Said {
     let text = String::from_utf8_lossy(&reply.body);
     let text = text.trim();
@@ -162,17 +135,10 @@ fn plain(reply: &Reply) -> Said {
     }
 }
 
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::Value as Json;
 
     #[test]
     fn every_status_and_code_has_its_kind() {
@@ -215,25 +181,6 @@ mod tests {
             (302, "", None, Kind::Protocol),
         ] {
             assert_eq!(kind_of(status, code, retry), kind, "{status} {code}");
-        }
-    }
-
-    #[test]
-    fn error_bodies_of_all_three_services_are_read() {
-        for (body, expected) in [
-            (json!({"error": {"code": "0x1", "message": "no"}}), Some(("0x1", "no"))),
-            (json!({"error": {"code": "", "message": {"lang": "en", "value": "no"}}}), Some(("", "no"))),
-            (json!({"error": {"code": "0x1"}}), Some(("0x1", "0x1"))),
-            (json!({"error": {"code": "a", "message": "no.  CorrelationId:  1."}}), Some(("a", "no."))),
-            (
-                json!({"error": "invalid_client", "error_description": "AADSTS7000215: bad"}),
-                Some(("invalid_client", "AADSTS7000215: bad")),
-            ),
-            (json!({"message": "gateway"}), None),
-            (json!(null), None),
-        ] {
-            let read = code_and_message(&body);
-            assert_eq!(read.as_ref().map(|(code, text)| (code.as_str(), text.as_str())), expected, "{body}");
         }
     }
 

@@ -1,82 +1,44 @@
 //! One application and its way to one system: connections, token, shared pause, concurrency gate, retries, counters.
 
-mod signing_in;
-
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use couplet_model::Said;
 use couplet_model::correlation::current_run;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
-use couplet_model::{RetrySchedule, Said};
+use parking_lot::Mutex;
+use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Certificate, Client, Response, Url};
 use serde_json::Value as Json;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::address::{ApiRoot, NoAddress, link_in, place_of};
-use crate::client_secret::ClientSecret;
-use crate::content::read_json;
+use crate::exchange::{Broken, Exchange, MOST_ATTEMPTS, RETRIES};
+use crate::identity_settings::IdentitySettings;
 use crate::mark::foreign;
 use crate::pause::Pause;
 use crate::request::{Repeat, Reply, Request, plain_value};
+use crate::signing_in::SignIn;
 use crate::token::{Token, TokenSource};
 use crate::transport::{asks_for_a_pause, causes, path_of, repeats, standing_headers};
 
 /// Total time one call may wait and retry when no deadline is set.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(300);
+const DEFAULT_TIME: Duration = Duration::from_secs(300);
 /// Longest time for one attempt: both systems end a request of their own after 8 minutes at most.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(480);
 /// Both systems keep this header in their telemetry, so that it can be searched by the run a request belongs to.
 const RUN_HEADER: &str = "x-ms-client-request-id";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A request that was given less and ran out of it was not too slow, it was late.
-const TELLING_TIME: Duration = Duration::from_secs(20);
-/// Longest answer taken, in bytes without compression: ten times a full page of wide records.
-const LARGEST_BODY: usize = 200_000_000;
-/// Load balancers of both systems drop idle connections after about a minute.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
-/// Attempts after which a fault that keeps coming is given back.
-const MOST_ATTEMPTS: u32 = 4;
-/// Pauses before a fault is tried again.
-const RETRIES: RetrySchedule = RetrySchedule::new(Duration::from_millis(250), Duration::from_secs(8));
-
-/// Who talks to which system.
-#[derive(Clone, Debug)]
-pub struct IdentitySettings {
-    /// The system, for error texts.
-    pub side: Side,
-    /// Base of the token endpoint, such as `https://login.microsoftonline.com`.
-    pub authority: String,
-    /// Tenant id or domain.
-    pub tenant: String,
-    /// Application id.
-    pub client_id: String,
-    /// Its secret, or where it is kept.
-    pub client_secret: ClientSecret,
-    /// Scope of the token.
-    pub scope: String,
-    /// Addresses under which the token is sent, and nowhere else.
-    pub roots: Vec<String>,
-    /// Requests that may be under way at once.
-    pub concurrency: usize,
-    /// Certificates of a private authority, in PEM, trusted beside the public ones.
-    pub ca_pem: Option<Vec<u8>>,
-}
 
 /// One application and its way to one system; shared by all callers.
 pub struct Identity {
     side: Side,
-    client: Client,
-    source: TokenSource,
+    exchange: Exchange,
+    sign_in: SignIn,
     roots: Vec<ApiRoot>,
-    token: AsyncMutex<Option<Token>>,
     pause: Mutex<Pause>,
     gate: Semaphore,
     deadline: Mutex<Option<Instant>>,
-    largest_body: usize,
     requests: AtomicU64,
     throttled: AtomicU64,
 }
@@ -85,19 +47,9 @@ impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity")
             .field("side", &self.side)
-            .field("client_id", &self.source.client_id)
+            .field("client_id", &self.sign_in.source.client_id)
             .finish_non_exhaustive()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Why an answer did not arrive whole.
-enum Broken {
-    Connection(reqwest::Error),
-    TooLong,
 }
 
 enum Attempt {
@@ -115,27 +67,6 @@ impl Identity {
     /// When the certificates cannot be read, or a root is not an address.
     pub fn new(settings: IdentitySettings) -> Result<Self, SystemError> {
         let side = settings.side;
-        let refuse = |error: reqwest::Error| {
-            SystemError::new(
-                side,
-                SystemErrorKind::Protocol,
-                "",
-                Said::safe(format!("cannot set up HTTPS: {}", causes(&error))),
-            )
-        };
-        let mut builder = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("couplet/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = &settings.ca_pem {
-            let certificates = Certificate::from_pem_bundle(pem).map_err(refuse)?;
-            if certificates.is_empty() {
-                let message = "the file of trusted certificates holds no certificate in PEM form";
-                return Err(SystemError::new(side, SystemErrorKind::Protocol, "", message));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
         let authority = settings.authority.trim_end_matches('/');
         let roots: Result<Vec<ApiRoot>, NoAddress> = settings.roots.iter().map(|root| ApiRoot::parse(root)).collect();
         Ok(Self {
@@ -143,19 +74,17 @@ impl Identity {
                 SystemError::new(side, SystemErrorKind::Protocol, "", Said::safe(error.to_string()))
             })?,
             side,
-            client: builder.build().map_err(refuse)?,
-            source: TokenSource {
+            exchange: Exchange::new(side, settings.ca_pem.as_deref())?,
+            sign_in: SignIn::new(TokenSource {
                 side,
                 endpoint: format!("{authority}/{}/oauth2/v2.0/token", settings.tenant),
                 client_id: settings.client_id,
                 client_secret: settings.client_secret,
                 scope: settings.scope,
-            },
-            token: AsyncMutex::new(None),
+            }),
             pause: Mutex::default(),
             gate: Semaphore::new(settings.concurrency.max(1)),
             deadline: Mutex::default(),
-            largest_body: LARGEST_BODY,
             requests: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
         })
@@ -164,12 +93,12 @@ impl Identity {
     /// Takes no answer of more bytes than this, instead of 200 MB.
     #[must_use]
     pub fn with_largest_body(self, bytes: usize) -> Self {
-        Self { largest_body: bytes, ..self }
+        Self { exchange: self.exchange.with_largest_body(bytes), ..self }
     }
 
     /// Sets the moment past which nothing waits any longer, for this invocation; `None` gives every call five minutes.
     pub fn set_deadline(&self, deadline: Option<Instant>) {
-        *locked(&self.deadline) = deadline;
+        *self.deadline.lock() = deadline;
     }
 
     /// Requests that reached the wire so far, token requests aside.
@@ -185,7 +114,7 @@ impl Identity {
     /// The system asked for a pause inside a batch answer.
     pub fn note_throttled(&self, asked: Option<Duration>) {
         self.throttled.fetch_add(1, Ordering::Relaxed);
-        locked(&self.pause).refuse(Instant::now(), asked, fastrand::f64());
+        self.pause.lock().refuse(Instant::now(), asked, fastrand::f64());
     }
 
     /// Waits before a repetition that the caller decides on.
@@ -193,7 +122,7 @@ impl Identity {
     /// # Errors
     /// When the deadline comes before.
     pub async fn back_off(&self, attempt: u32) -> Result<(), SystemError> {
-        self.rest(RETRIES.spread_pause(attempt, fastrand::f64()), self.patience()).await
+        self.exchange.rest(RETRIES.spread_pause(attempt, fastrand::f64()), self.time_limit()).await
     }
 
     /// Whether a caller should ask again after this failure of a read inside a batch, having waited for it.
@@ -216,18 +145,18 @@ impl Identity {
     /// When the address is not under a root of ours, there is no token, no answer, or no time left.
     pub async fn send(&self, request: &Request) -> Result<Reply, SystemError> {
         let url = self.own(&request.url).ok_or_else(|| self.leads_away("an address", &request.url))?;
-        let patience = self.patience();
+        let deadline = self.time_limit();
         let mut faults = 0;
         let mut renewed = false;
         loop {
-            let token = self.token(patience).await?;
-            let attempt = self.attempt(request, &url, &token, patience).await?;
+            let token = self.sign_in.token(&self.exchange, deadline).await?;
+            let attempt = self.attempt(request, &url, &token, deadline).await?;
             let reply = match attempt {
                 Attempt::Answered(reply) => reply,
                 Attempt::Unsent(error) => {
                     faults += 1;
                     let passing = error.kind != SystemErrorKind::Protocol;
-                    self.retry_or(error, faults, passing, patience).await?;
+                    self.exchange.retry_or(error, faults, passing, deadline).await?;
                     continue;
                 }
                 Attempt::Unknown(error) => {
@@ -237,7 +166,7 @@ impl Identity {
                         SystemErrorKind::Timeout if request.divisible => false,
                         _ => request.repeat != Repeat::OnlyIfUnprocessed,
                     };
-                    self.retry_or(error, faults, may, patience).await?;
+                    self.exchange.retry_or(error, faults, may, deadline).await?;
                     continue;
                 }
             };
@@ -253,25 +182,25 @@ impl Identity {
                 self.note_throttled(reply.retry_after());
                 continue;
             }
-            locked(&self.pause).accept(Instant::now());
+            self.pause.lock().accept(Instant::now());
             if let Some(what) = foreign(self.side, reply.status, &reply.headers, &reply.body, &reply.content) {
                 faults += 1;
                 let may = request.repeat != Repeat::OnlyIfUnprocessed;
                 let unknown = if may { "" } else { "; whether anything was written is not known" };
-                let error = self.error(SystemErrorKind::Outage, &format!("{what}{unknown}"));
-                self.retry_or(error, faults, may, patience).await?;
+                let error = self.exchange.error(SystemErrorKind::Outage, &format!("{what}{unknown}"));
+                self.exchange.retry_or(error, faults, may, deadline).await?;
                 continue;
             }
             match reply.status {
                 408 | 504 if request.divisible => return Ok(reply),
                 401 if !renewed => {
                     renewed = true;
-                    self.forget(token.generation).await;
+                    self.sign_in.forget(token.generation).await;
                 }
                 408 | 502..=504 if repeats(request.repeat, reply.status) && faults + 1 < MOST_ATTEMPTS => {
                     faults += 1;
                     let wait = RETRIES.spread_pause(faults, fastrand::f64());
-                    if self.rest(wait, patience).await.is_err() {
+                    if self.exchange.rest(wait, deadline).await.is_err() {
                         return Ok(reply);
                     }
                 }
@@ -308,11 +237,11 @@ impl Identity {
             place_of(link),
             roots.join(" or ")
         );
-        self.error(SystemErrorKind::Protocol, &message)
+        self.exchange.error(SystemErrorKind::Protocol, &message)
     }
 
-    fn patience(&self) -> Instant {
-        locked(&self.deadline).unwrap_or_else(|| Instant::now() + DEFAULT_PATIENCE)
+    fn time_limit(&self) -> Instant {
+        self.deadline.lock().unwrap_or_else(|| Instant::now() + DEFAULT_TIME)
     }
 
     /// One attempt through the pause and the gate.
@@ -321,22 +250,24 @@ impl Identity {
         request: &Request,
         url: &Url,
         token: &Token,
-        patience: Instant,
+        deadline: Instant,
     ) -> Result<Attempt, SystemError> {
         let _permit = loop {
-            self.wait_out_pause(patience).await?;
-            let permit = self.gate.acquire().await.map_err(|_| self.error(SystemErrorKind::Unreachable, "closed"))?;
+            self.wait_out_pause(deadline).await?;
+            let permit =
+                self.gate.acquire().await.map_err(|_| self.exchange.error(SystemErrorKind::Unreachable, "closed"))?;
             // A pause may have begun while this caller stood at the gate.
-            if locked(&self.pause).left(Instant::now()).is_zero() {
+            if self.pause.lock().left(Instant::now()).is_zero() {
                 break permit;
             }
         };
-        let left = patience.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(self.error(SystemErrorKind::Unreachable, "no time was left to ask"));
+            return Err(self.exchange.error(SystemErrorKind::Unreachable, "no time was left to ask"));
         }
         let time = if request.divisible { left * 2 / 3 } else { left }.min(LONGEST_ATTEMPT);
         let mut builder = self
+            .exchange
             .client
             .request(request.method.clone(), url.clone())
             .headers(standing_headers())
@@ -354,96 +285,35 @@ impl Identity {
         let answer = match builder.send().await {
             Ok(answer) => answer,
             Err(error) if error.is_builder() => {
-                return Err(self.error(SystemErrorKind::Protocol, &format!("bad request: {}", causes(&error))));
+                return Err(self
+                    .exchange
+                    .error(SystemErrorKind::Protocol, &format!("bad request: {}", causes(&error))));
             }
-            Err(error) if error.is_connect() => return Ok(Attempt::Unsent(self.lost(&error))),
+            Err(error) if error.is_connect() => return Ok(Attempt::Unsent(self.exchange.lost(&error))),
             Err(error) => {
                 self.requests.fetch_add(1, Ordering::Relaxed);
-                return Ok(Attempt::Unknown(self.lost_within(&error, time)));
+                return Ok(Attempt::Unknown(self.exchange.lost_within(&error, time)));
             }
         };
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(match self.receive(answer).await {
+        Ok(match self.exchange.receive(answer).await {
             Ok(reply) => Attempt::Answered(reply),
-            Err(Broken::Connection(error)) => Attempt::Unknown(self.lost_within(&error, time)),
+            Err(Broken::Connection(error)) => Attempt::Unknown(self.exchange.lost_within(&error, time)),
             Err(Broken::TooLong) => {
-                let message = format!("the answer is longer than {} bytes", self.largest_body);
-                Attempt::Unknown(self.error(SystemErrorKind::TooLarge, &message))
+                let message = format!("the answer is longer than {} bytes", self.exchange.largest_body);
+                Attempt::Unknown(self.exchange.error(SystemErrorKind::TooLarge, &message))
             }
         })
     }
 
-    /// Takes an answer piece by piece, so that one without end fills no memory.
-    async fn receive(&self, mut answer: Response) -> Result<Reply, Broken> {
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(Broken::Connection)? {
-            if body.len() + chunk.len() > self.largest_body {
-                return Err(Broken::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let mut body = body.freeze();
-        let content = read_json(&body);
-        if content.is_some() {
-            body = Bytes::new();
-        }
-        Ok(Reply { status, headers, body, content: content.unwrap_or(Json::Null) })
-    }
-
-    async fn wait_out_pause(&self, patience: Instant) -> Result<(), SystemError> {
+    async fn wait_out_pause(&self, deadline: Instant) -> Result<(), SystemError> {
         loop {
-            let left = locked(&self.pause).left(Instant::now());
+            let left = self.pause.lock().left(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
-            self.rest(left, patience).await?;
+            self.exchange.rest(left, deadline).await?;
         }
-    }
-
-    /// Sleeps, unless the deadline comes first: then the wait is handed to the caller.
-    async fn rest(&self, wait: Duration, patience: Instant) -> Result<(), SystemError> {
-        if Instant::now() + wait >= patience {
-            return Err(self.error(SystemErrorKind::Throttled(wait), "the pause is longer than the time left"));
-        }
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-
-    async fn retry_or(&self, error: SystemError, faults: u32, may: bool, patience: Instant) -> Result<(), SystemError> {
-        if !may || faults >= MOST_ATTEMPTS {
-            return Err(error);
-        }
-        let wait = RETRIES.spread_pause(faults, fastrand::f64());
-        self.rest(wait, patience).await.map_err(|_| error)
-    }
-
-    /// An error in words of our own, which hold no value of a record.
-    fn error(&self, kind: SystemErrorKind, message: &str) -> SystemError {
-        SystemError::new(self.side, kind, "", Said::safe(message))
-    }
-
-    /// A connection that broke, or was given this long. Running out of a few seconds says nothing about the request.
-    fn lost_within(&self, error: &reqwest::Error, time: Duration) -> SystemError {
-        let lost = self.lost(error);
-        match lost.kind {
-            SystemErrorKind::Timeout if time < TELLING_TIME => {
-                SystemError { kind: SystemErrorKind::Unreachable, ..lost }
-            }
-            _ => lost,
-        }
-    }
-
-    fn lost(&self, error: &reqwest::Error) -> SystemError {
-        let causes = causes(error);
-        // A certificate that is not trusted today will not be trusted in a second.
-        let kind = match error {
-            error if error.is_connect() && causes.contains("certificate") => SystemErrorKind::Protocol,
-            error if error.is_timeout() => SystemErrorKind::Timeout,
-            _ => SystemErrorKind::Unreachable,
-        };
-        self.error(kind, &causes)
     }
 }
 

@@ -5,7 +5,7 @@ use couplet_model::table::Side;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value as Json;
 
-use crate::fault::code_and_message;
+use crate::error_body::code_and_message;
 
 /// The header that every answer of an OData service carries.
 const VERSION: &str = "odata-version";

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use couplet_model::system::{SystemError, SystemErrorKind};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Requests of the size that works before a larger one is tried.
 const SUCCESSES_BEFORE_GROWTH: u32 = 16;
@@ -56,7 +56,7 @@ pub struct Sizes {
 
 impl Sizes {
     fn learned(&self) -> MutexGuard<'_, BTreeMap<(String, Load), Size>> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.learned.lock()
     }
 
     /// The most one request may hold, `full` when nothing speaks against it; at least one.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::client_secret::ClientSecret;
-use crate::fault::code_and_message;
+use crate::error_body::code_and_message;
 use crate::request::Reply;
 
 /// How long before its end a token is no longer used, at most.

@@ -5,24 +5,37 @@ use std::time::{Duration, Instant};
 use couplet_model::system::{SystemError, SystemErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Broken, Identity};
+use tokio::sync::Mutex;
+
 use crate::client_secret::KeeperError;
-use crate::token::Token;
+use crate::exchange::{Broken, Exchange};
+use crate::token::{Token, TokenSource};
 
 /// Longest time for a secret to be read, and for the token endpoint to answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-impl Identity {
+/// One application at the token endpoint, and the token it holds.
+pub(crate) struct SignIn {
+    pub source: TokenSource,
+    held: Mutex<Option<Token>>,
+}
+
+impl SignIn {
+    /// An application that holds no token yet.
+    pub(crate) fn new(source: TokenSource) -> Self {
+        Self { source, held: Mutex::default() }
+    }
+
     /// The token, fetched by one caller for all.
-    pub(super) async fn token(&self, patience: Instant) -> Result<Token, SystemError> {
-        let mut held = self.token.lock().await;
+    pub(crate) async fn token(&self, exchange: &Exchange, deadline: Instant) -> Result<Token, SystemError> {
+        let mut held = self.held.lock().await;
         if let Some(token) = held.as_ref().filter(|token| token.is_good(Instant::now())) {
             return Ok(token.clone());
         }
         let generation = held.as_ref().map_or(0, |token| token.generation) + 1;
         let mut faults = 0;
         loop {
-            let error = match self.sign_in(generation, patience).await {
+            let error = match self.sign_in(exchange, generation, deadline).await {
                 Ok(token) => {
                     *held = Some(token.clone());
                     return Ok(token);
@@ -30,7 +43,7 @@ impl Identity {
                 Err(error) => error,
             };
             faults += 1;
-            // A keeper has its own patience with the place it reads from.
+            // A keeper repeats by itself what it asks of the place it reads from.
             let passing = matches!(
                 error.kind,
                 SystemErrorKind::Unreachable
@@ -39,13 +52,13 @@ impl Identity {
                     | SystemErrorKind::Outage
                     | SystemErrorKind::Throttled(_)
             );
-            self.retry_or(error, faults, passing, patience).await?;
+            exchange.retry_or(error, faults, passing, deadline).await?;
         }
     }
 
     /// Gives up the token of that generation; a newer one stays.
-    pub(super) async fn forget(&self, generation: u64) {
-        let mut held = self.token.lock().await;
+    pub(crate) async fn forget(&self, generation: u64) {
+        let mut held = self.held.lock().await;
         if let Some(token) = held.as_mut().filter(|token| token.generation == generation) {
             token.expire();
         }
@@ -53,21 +66,21 @@ impl Identity {
 
     /// Asks for a token. When the application is refused, its secret may have been rotated: if it is another one by now,
     /// asks once more.
-    async fn sign_in(&self, generation: u64, patience: Instant) -> Result<Token, SystemError> {
+    async fn sign_in(&self, exchange: &Exchange, generation: u64, deadline: Instant) -> Result<Token, SystemError> {
         let kept = &self.source.client_secret;
-        let secret = in_time(kept.get(), patience).await.map_err(|error| self.no_secret(&error))?;
-        let refusal = match self.ask_for_token(&secret, generation, patience).await {
+        let secret = in_time(kept.get(), deadline).await.map_err(|error| no_secret(exchange, &error))?;
+        let refusal = match self.ask_for_token(exchange, &secret, generation, deadline).await {
             Err(error) if error.kind == SystemErrorKind::Unauthorized => error,
             answer => return answer,
         };
-        match in_time(kept.instead_of(&secret), patience).await {
+        match in_time(kept.instead_of(&secret), deadline).await {
             Ok(None) => Err(refusal),
             Ok(Some(rotated)) => {
                 tracing::info!(
                     "{} refused the application's secret, which was changed: the new one is used",
-                    self.side
+                    self.source.side
                 );
-                self.ask_for_token(&rotated, generation, patience).await
+                self.ask_for_token(exchange, &rotated, generation, deadline).await
             }
             Err(error) => {
                 let message = format!("{}; whether its secret was changed is not known: {error}", refusal.message);
@@ -78,9 +91,10 @@ impl Identity {
 
     async fn ask_for_token(
         &self,
+        exchange: &Exchange,
         secret: &SecretString,
         generation: u64,
-        patience: Instant,
+        deadline: Instant,
     ) -> Result<Token, SystemError> {
         let form = [
             ("grant_type", "client_credentials"),
@@ -88,30 +102,30 @@ impl Identity {
             ("client_secret", secret.expose_secret()),
             ("scope", &self.source.scope),
         ];
-        let answer = self.client.post(&self.source.endpoint).form(&form).timeout(wait(patience)).send().await;
-        let answer = answer.map_err(|error| self.lost(&error))?;
-        let reply = self.receive(answer).await.map_err(|error| match error {
-            Broken::Connection(error) => self.lost(&error),
-            Broken::TooLong => self.error(SystemErrorKind::Outage, "the token endpoint gave an endless answer"),
+        let answer = exchange.client.post(&self.source.endpoint).form(&form).timeout(wait(deadline)).send().await;
+        let answer = answer.map_err(|error| exchange.lost(&error))?;
+        let reply = exchange.receive(answer).await.map_err(|error| match error {
+            Broken::Connection(error) => exchange.lost(&error),
+            Broken::TooLong => exchange.error(SystemErrorKind::Outage, "the token endpoint gave an endless answer"),
         })?;
-        tracing::debug!(status = reply.status, "token for {}", self.side);
+        tracing::debug!(status = reply.status, "token for {}", self.source.side);
         Token::read(self.source.side, &reply, Instant::now(), generation)
-    }
-
-    fn no_secret(&self, error: &KeeperError) -> SystemError {
-        let passes = matches!(error, KeeperError::Unreachable(_));
-        self.error(SystemErrorKind::NoSecret { passes }, &error.to_string())
     }
 }
 
-fn wait(patience: Instant) -> Duration {
-    patience.saturating_duration_since(Instant::now()).min(LONGEST_WAIT)
+fn no_secret(exchange: &Exchange, error: &KeeperError) -> SystemError {
+    let passes = matches!(error, KeeperError::Unreachable(_));
+    exchange.error(SystemErrorKind::NoSecret { passes }, &error.to_string())
+}
+
+fn wait(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).min(LONGEST_WAIT)
 }
 
 async fn in_time<T>(
     reading: impl Future<Output = Result<T, KeeperError>>,
-    patience: Instant,
+    deadline: Instant,
 ) -> Result<T, KeeperError> {
     let late = || KeeperError::Unreachable("the application's secret could not be read in the time left".to_owned());
-    tokio::time::timeout(wait(patience), reading).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(wait(deadline), reading).await.unwrap_or_else(|_| Err(late()))
 }

@@ -1,0 +1,28 @@
+//! What an identity has to know.
+
+use couplet_model::table::Side;
+
+use crate::client_secret::ClientSecret;
+
+/// Who talks to which system.
+#[derive(Clone, Debug)]
+pub struct IdentitySettings {
+    /// The system, for error texts.
+    pub side: Side,
+    /// Base of the token endpoint, such as `https://login.microsoftonline.com`.
+    pub authority: String,
+    /// Tenant id or domain.
+    pub tenant: String,
+    /// Application id.
+    pub client_id: String,
+    /// Its secret, or where it is kept.
+    pub client_secret: ClientSecret,
+    /// Scope of the token.
+    pub scope: String,
+    /// Addresses under which the token is sent, and nowhere else.
+    pub roots: Vec<String>,
+    /// Requests that may be under way at once.
+    pub concurrency: usize,
+    /// Certificates of a private authority, in PEM, trusted beside the public ones.
+    pub ca_pem: Option<Vec<u8>>,
+}
