@@ -4,6 +4,8 @@
 //! [`couplet_model::System`], keeps its memory in [`couplet_store::Store`] and hands work on through [`RecordsQueue`].
 
 mod belonging;
+#[cfg(test)]
+mod bench;
 mod bulk;
 mod claims;
 mod engine;

@@ -134,3 +134,6 @@ async fn refresh_local_currency(installation: &Installation) -> Result<Option<St
 fn is_refusal(error: &SystemError) -> bool {
     matches!(error.retry_class(), RetryClass::Data)
 }
+
+#[cfg(test)]
+mod tests;

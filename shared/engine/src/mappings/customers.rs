@@ -269,3 +269,6 @@ impl Prepared {
             && present.is_some_and(|number| !self.coupled_contacts.get(number).copied().unwrap_or(false))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -360,3 +360,6 @@ impl BatchRules for FromDataverse {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,6 @@ impl BatchRules for Prepared {
 fn needs_unit(record: &AfterWrite<'_>) -> bool {
     !record.coupling.related.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
 }
+
+#[cfg(test)]
+mod tests;

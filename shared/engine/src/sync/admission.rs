@@ -72,3 +72,6 @@ pub(crate) fn is_untouched(
         coupling.base.get(side, column).as_ref() == Some(value) || coupling.wrote(column, side, value)
     })
 }
+
+#[cfg(test)]
+mod tests;

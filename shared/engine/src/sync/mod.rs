@@ -4,6 +4,7 @@
 //! Every record ends in exactly one way: stored with an outcome, or returned to the queue.
 
 pub(crate) mod admission;
+pub(crate) mod transferring;
 
 mod acting;
 mod batch;
@@ -24,5 +25,4 @@ mod reading_destinations;
 mod reading_sources;
 mod releasing;
 mod stages;
-mod transferring;
 mod writing;

@@ -237,3 +237,6 @@ fn log(delivered: &Delivered, stored: &Stored) {
         _ => debug!(record = %record, replay, outcome = outcome.name(), "record settled"),
     }
 }
+
+#[cfg(test)]
+mod tests;

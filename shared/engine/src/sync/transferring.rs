@@ -320,3 +320,6 @@ fn destination_column(row: &FieldMapping, direction: Direction) -> Option<&std::
         Direction::FromDataverse => row.business_central.as_ref(),
     }
 }
+
+#[cfg(test)]
+mod tests;

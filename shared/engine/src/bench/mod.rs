@@ -1,0 +1,246 @@
+//! A bench on which rules are tested: two systems and a store in memory, an installation on the embedded catalogue, and
+//! tables of cases.
+//!
+//! A test puts rows into the systems and couplings into the store, and lists cases: a source record, what is known besides,
+//! and what is to come of it ([`case`]). All cases of a list go through a hook as one batch, so that a rule which mixes its
+//! records up fails, too.
+
+mod cases;
+mod system;
+mod tests;
+mod values;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_embedded_cloud::EmbeddedDynamoDb;
+use couplet_model::job::{Run, Trigger};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
+use couplet_model::table::Side;
+use couplet_model::task::TaskMessage;
+use couplet_model::{
+    Catalogue, Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, Record, RecordMessage,
+    RunId, Switches, SystemId, Table,
+};
+use couplet_store::{Reservation, Retention, Store};
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::engine::{Engine, EngineParts};
+use crate::installation::{EngineOptions, Installation};
+use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::Context;
+use crate::ports::{BatchReport, Delivery, QueueError, RecordsQueue, TasksQueue};
+
+pub(crate) use cases::{case, destination_of, source_of};
+pub(crate) use system::{Call, FakeSystem, Results};
+pub(crate) use values::{id, with, without};
+use values::{record, values};
+
+/// The company.
+pub(crate) const COMPANY: CompanyId = CompanyId(Uuid::from_u128(900));
+/// The company's row in Dataverse.
+pub(crate) const COMPANY_ROW: u128 = 901;
+/// The team that owns what belongs to the company.
+pub(crate) const TEAM: u128 = 902;
+/// The row of the euro in Dataverse, the currency of the company and of the organization.
+pub(crate) const EURO: u128 = 903;
+/// The organization.
+pub(crate) const ORGANIZATION: u128 = 904;
+/// The set-up of the general ledger.
+pub(crate) const LEDGER: u128 = 905;
+/// The noon on which the bench's clock begins.
+const BEGINNING: &str = "2026-01-15T12:00:00Z";
+
+/// A bench for the rules of one mapping.
+pub(crate) struct Bench {
+    pub business_central: Arc<FakeSystem>,
+    pub dataverse: Arc<FakeSystem>,
+    pub engine: Engine,
+    pub mapping: Arc<InstalledMapping>,
+    now: Arc<Mutex<Timestamp>>,
+}
+
+impl Bench {
+    /// A bench for a mapping under the ordinary switches.
+    pub async fn of(mapping: &str) -> Self {
+        Self::with(mapping, Switches::default()).await
+    }
+
+    /// A bench for a mapping under some switches. The company is known to Dataverse and counts in euro, as does the
+    /// organization; everything else is empty.
+    pub async fn with(mapping: &str, switches: Switches) -> Self {
+        Self::on(Catalogue::embedded().expect("the embedded catalogue"), mapping, switches).await
+    }
+
+    /// A bench for a mapping of a catalogue.
+    pub async fn on(catalogue: Catalogue, mapping: &str, switches: Switches) -> Self {
+        let catalogue = Arc::new(catalogue);
+        let now = Arc::new(Mutex::new(BEGINNING.parse::<Timestamp>().expect("a time")));
+        let clock = {
+            let now = Arc::clone(&now);
+            Clock::new(move || *now.lock())
+        };
+        let system = |side, id| Arc::new(FakeSystem::new(side, id, Arc::clone(&catalogue), clock.clone()));
+        let business_central = system(Side::BusinessCentral, COMPANY.0);
+        let dataverse = system(Side::Dataverse, id(ORGANIZATION).0);
+        let engine = Engine::new(EngineParts {
+            company: COMPANY,
+            catalogue,
+            switches,
+            business_central: business_central.clone(),
+            dataverse: dataverse.clone(),
+            store: empty_store(clock.clone()).await,
+            queue: Arc::new(Queue),
+            tasks: Arc::new(Queue),
+            options: EngineOptions { clock, ..EngineOptions::default() },
+        })
+        .expect("an engine");
+        let mapping = Arc::clone(engine.mapping(&MappingName::from(mapping)).expect("a mapping that can run"));
+        let company = json!({"bcbi_externalid": COMPANY.to_string(), "bcbi_defaultowningteam": TEAM});
+        dataverse.put("bcbi_company", COMPANY_ROW, company);
+        dataverse.put("organization", ORGANIZATION, json!({"basecurrencyid": EURO, "currencydecimalprecision": 2}));
+        dataverse.put("transactioncurrency", EURO, json!({"isocurrencycode": "EUR", "exchangerate": 1}));
+        business_central.put("General Ledger Setup", LEDGER, json!({"localCurrencyCode": "EUR"}));
+        Self { business_central, dataverse, engine, mapping, now }
+    }
+
+    /// The system of a side.
+    pub fn system(&self, side: Side) -> &FakeSystem {
+        match side {
+            Side::BusinessCentral => &self.business_central,
+            Side::Dataverse => &self.dataverse,
+        }
+    }
+
+    /// What the rules see.
+    pub fn installation(&self) -> &Installation {
+        &self.engine.installation
+    }
+
+    /// What the rules see in a direction.
+    pub fn context(&self, direction: Direction) -> Context<'_> {
+        Context { installation: self.installation(), mapping: &self.mapping, direction }
+    }
+
+    /// The table of a side of the mapping.
+    pub fn table(&self, side: Side) -> &Table {
+        self.mapping.table(side)
+    }
+
+    /// A record of a side of the mapping, with what is known of its columns.
+    pub fn record(&self, side: Side, number: u128, known: &Json) -> Record {
+        record(self.table(side), id(number), known)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: SignedDuration) {
+        let mut now = self.now.lock();
+        *now = now.checked_add(time).expect("a time");
+    }
+
+    /// Stores couplings of a mapping.
+    pub async fn couple(&self, mapping: &str, couplings: impl IntoIterator<Item = Coupling>) {
+        let couplings: Vec<Coupling> = couplings.into_iter().collect();
+        let results = self.engine.store().reserve(COMPANY, &mapping.into(), couplings).await.expect("a store");
+        for result in results {
+            assert!(matches!(result, Reservation::Reserved(_)), "{result:?}");
+        }
+    }
+
+    /// The coupling of the bench's mapping with a record of Business Central.
+    pub async fn coupling(&self, number: u128) -> Option<Coupling> {
+        let store = self.engine.store();
+        let found = store.couplings_by_id(COMPANY, &self.mapping.name, Side::BusinessCentral, &[id(number)]).await;
+        found.expect("a store").remove(&id(number))
+    }
+
+    /// Begins a run of the bench's mapping, whose messages the engine believes.
+    pub async fn run(&self) -> RunId {
+        let run = Run {
+            id: RunId::fresh(),
+            job: self.mapping.name.to_string(),
+            trigger: Trigger::Schedule,
+            started: *self.now.lock(),
+            found: None,
+            finished: None,
+            enqueued: 0,
+            processed: 0,
+            counters: Counters::default(),
+            to_dataverse: Counters::default(),
+            from_dataverse: Counters::default(),
+            message: None,
+        };
+        self.engine.store().start_run(COMPANY, &run).await.expect("a store");
+        run.id
+    }
+
+    /// The message that a run sends about the record with a number.
+    pub fn message(&self, run: RunId, direction: Direction, number: u128) -> RecordMessage {
+        RecordMessage {
+            v: MESSAGE_FORMAT,
+            company: COMPANY,
+            mapping: self.mapping.name.clone(),
+            direction,
+            record: id(number),
+            job: self.mapping.name.to_string(),
+            run,
+            options: SyncOptions { create: true, ..SyncOptions::default() },
+            snapshot: None,
+            replay: None,
+        }
+    }
+
+    /// Synchronizes the records with some numbers as a run does that sees them for the first time.
+    pub async fn sync(&self, direction: Direction, numbers: &[u128]) -> BatchReport {
+        let run = self.run().await;
+        let messages = numbers.iter().map(|number| self.message(run, direction, *number));
+        self.engine.sync_batch(messages.map(|message| Delivery { message, receive_count: 1 }).collect()).await
+    }
+}
+
+/// A coupling of the records with these numbers, by the key that people know the one of Business Central by.
+pub(crate) fn pair(business_central: u128, dataverse: u128, key: &str) -> Coupling {
+    let (system_id, dataverse_id) = (SystemId::from(id(business_central)), DataverseId::from(id(dataverse)));
+    Coupling { key: Some(key.to_owned()), ..Coupling::new(system_id, dataverse_id, CouplingState::Coupled) }
+}
+
+/// The same coupling with a further row.
+pub(crate) fn related(mut coupling: Coupling, role: &str, number: u128) -> Coupling {
+    coupling.related.insert(role.to_owned(), id(number).0);
+    coupling
+}
+
+/// The same coupling with what a side held when both agreed last.
+pub(crate) fn agreed(mut coupling: Coupling, table: &Table, held: &Json) -> Coupling {
+    for (name, value) in values(table, held) {
+        coupling.base.set(table.side, &name, &value);
+    }
+    coupling
+}
+
+async fn empty_store(clock: Clock) -> Store {
+    let client = EmbeddedDynamoDb::open_in_memory().expect("a database").client();
+    let store = Store::new(client, "couplet", Retention::default()).with_clock(clock);
+    store.create_table_if_absent().await.expect("a table");
+    store
+}
+
+/// Both queues; what is sent arrives nowhere.
+struct Queue;
+
+#[async_trait]
+impl RecordsQueue for Queue {
+    async fn send(&self, _messages: Vec<RecordMessage>) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TasksQueue for Queue {
+    async fn send(&self, _task: TaskMessage) -> Result<(), QueueError> {
+        Ok(())
+    }
+}

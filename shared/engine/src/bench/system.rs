@@ -1,0 +1,401 @@
+//! A system in memory behind the port that both clients implement: it holds records, applies filters, counts versions and
+//! calls, and fails as a test asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couplet_model::facts::TableFacts;
+use couplet_model::record::Values;
+use couplet_model::system::{
+    Action, ChangePage, ChangesQuery, Cursor, Installation, NextPage, Position, Resume, SystemErrorKind, Write,
+    WriteAction, Written, earlier,
+};
+use couplet_model::table::Side;
+use couplet_model::{
+    Catalogue, Change, Clock, Filter, Operator, Record, RecordId, System, SystemError, Table, Value, Version,
+};
+use jiff::SignedDuration;
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::values::{id, record, shown};
+
+/// The first id this system chooses by itself.
+const CHOSEN_IDS: u128 = 500_000;
+
+/// A request of the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A page of changes.
+    Changes,
+    /// Records by id.
+    Fetch,
+    /// Records by filter.
+    Find,
+    /// A bulk of writes.
+    Write,
+    /// A bulk of actions.
+    Act,
+    /// Labels of a choice.
+    Labels,
+}
+
+/// How many results a bulk of writes or actions is answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Results {
+    /// One per write.
+    #[default]
+    OneEach,
+    /// The last one is missing.
+    TooFew,
+    /// There is one more.
+    TooMany,
+}
+
+impl Results {
+    fn apply<T: Clone>(self, results: &mut Vec<T>) {
+        match self {
+            Self::OneEach => {}
+            Self::TooFew => {
+                results.pop();
+            }
+            Self::TooMany => results.extend(results.last().cloned()),
+        }
+    }
+}
+
+/// A system in memory.
+pub(crate) struct FakeSystem {
+    side: Side,
+    company: Uuid,
+    catalogue: Arc<Catalogue>,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tables: BTreeMap<String, BTreeMap<RecordId, Record>>,
+    deleted: Vec<(String, RecordId)>,
+    labels: BTreeMap<(String, String), Vec<(i64, String)>>,
+    facts: BTreeMap<String, Arc<TableFacts>>,
+    refused: BTreeMap<RecordId, SystemErrorKind>,
+    broken: Vec<(Call, String, SystemErrorKind)>,
+    results: Results,
+    takes_ids: Option<bool>,
+    versions: u64,
+    requests: u64,
+    calls: Vec<String>,
+    actions: Vec<(String, RecordId)>,
+}
+
+impl FakeSystem {
+    /// An empty system with the tables of a catalogue.
+    pub fn new(side: Side, company: Uuid, catalogue: Arc<Catalogue>, clock: Clock) -> Self {
+        Self { side, company, catalogue, clock, state: Mutex::default() }
+    }
+
+    /// Puts a record there, in place of the one with its id.
+    pub fn put(&self, table: &str, number: u128, known: Json) {
+        let table = self.table(table);
+        let mut record = record(&table, id(number), &known);
+        record.modified = Some(self.clock.now());
+        let mut state = self.state.lock();
+        record.version = Some(state.next_version());
+        state.rows(&table.name).insert(record.id, record);
+    }
+
+    /// Takes a record away as a person does who deletes it.
+    pub fn delete(&self, table: &str, number: u128) {
+        let mut state = self.state.lock();
+        assert!(state.rows(table).remove(&id(number)).is_some(), "{table} has no record {number}");
+        state.deleted.push((table.to_owned(), id(number)));
+    }
+
+    /// What a record holds, as test cases write it; null if it is not there.
+    pub fn row(&self, table: &str, number: u128) -> Json {
+        self.row_of(table, id(number))
+    }
+
+    /// What the record with an id holds, as test cases write it; null if it is not there.
+    pub fn row_of(&self, table: &str, id: RecordId) -> Json {
+        let mut state = self.state.lock();
+        let found = state.rows(table).get(&id);
+        found.map_or(Json::Null, |record| shown(record.values.iter().map(|(name, value)| (&**name, value))))
+    }
+
+    /// The ids of all records of a table.
+    pub fn ids(&self, table: &str) -> Vec<RecordId> {
+        self.state.lock().rows(table).keys().copied().collect()
+    }
+
+    /// Whether a record is there.
+    pub fn has(&self, table: &str, id: RecordId) -> bool {
+        self.state.lock().rows(table).contains_key(&id)
+    }
+
+    /// Refuses every write to the record with a number from now on.
+    pub fn refuse(&self, number: u128, kind: SystemErrorKind) {
+        self.state.lock().refused.insert(id(number), kind);
+    }
+
+    /// Fails every such request about a table from now on.
+    pub fn fail(&self, call: Call, table: &str, kind: SystemErrorKind) {
+        self.state.lock().broken.push((call, table.to_owned(), kind));
+    }
+
+    /// Does again all that was refused or failed.
+    pub fn mend(&self) {
+        let mut state = self.state.lock();
+        state.refused.clear();
+        state.broken.clear();
+        state.results = Results::OneEach;
+    }
+
+    /// Gives another number of results than there are writes. The writes are done all the same.
+    pub fn give(&self, results: Results) {
+        self.state.lock().results = results;
+    }
+
+    /// Takes ids for new records, or chooses them; without this, as the catalogue says.
+    pub fn take_ids(&self, takes: bool) {
+        self.state.lock().takes_ids = Some(takes);
+    }
+
+    /// Sets the options of a choice column.
+    pub fn set_labels(&self, table: &str, column: &str, labels: &[(i64, &str)]) {
+        assert!(self.table(table).column(column).is_some(), "{table} has no column {column}");
+        let labels = labels.iter().map(|(number, label)| (*number, (*label).to_owned())).collect();
+        self.state.lock().labels.insert((table.to_owned(), column.to_owned()), labels);
+    }
+
+    /// Sets what the system says about the columns of a table.
+    pub fn set_facts(&self, table: &str, facts: TableFacts) {
+        self.state.lock().facts.insert(table.to_owned(), Arc::new(facts));
+    }
+
+    /// The requests since this was asked last, in words: "find uom", "write product 2".
+    pub fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().calls)
+    }
+
+    /// The actions performed since this was asked last: name and record.
+    pub fn take_actions(&self) -> Vec<(String, RecordId)> {
+        std::mem::take(&mut self.state.lock().actions)
+    }
+
+    fn table(&self, name: &str) -> Arc<Table> {
+        let table = match self.side {
+            Side::BusinessCentral => self.catalogue.business_central_table(name),
+            Side::Dataverse => self.catalogue.dataverse_table(name),
+        };
+        Arc::clone(table.unwrap_or_else(|| panic!("the catalogue has no table {name} of {}", self.side)))
+    }
+
+    /// Notes a request, and fails it if a test asked for that.
+    fn called(&self, call: Call, table: &Table, noted: String) -> Result<(), SystemError> {
+        let mut state = self.state.lock();
+        state.requests += 1;
+        state.calls.push(noted);
+        let broken = state.broken.iter().find(|(broken, of, _)| *broken == call && *of == table.name);
+        broken.map_or(Ok(()), |(_, _, kind)| Err(self.error(kind)))
+    }
+
+    fn error(&self, kind: &SystemErrorKind) -> SystemError {
+        SystemError::new(self.side, kind.clone(), "", "a test asked for it")
+    }
+
+    /// A record with the columns that were asked for, as far as they may be read.
+    fn read(&self, facts: &TableFacts, record: &Record, columns: &[String]) -> Record {
+        let column = |name: &String| {
+            let value = record.known(name).cloned().unwrap_or(Value::Null);
+            facts.may_read(name).then(|| (Arc::from(name.as_str()), value))
+        };
+        Record { values: columns.iter().filter_map(column).collect(), ..record.clone() }
+    }
+
+    /// The records that meet a filter.
+    fn search(&self, table: &Table, filter: &Filter, columns: &[String]) -> Vec<Record> {
+        let names = columns.iter().map(String::as_str).chain(filter.columns());
+        self.expect_columns(table, names);
+        let mut state = self.state.lock();
+        let facts = state.facts.get(&table.name).cloned().unwrap_or_default();
+        let meets = |record: &&Record| {
+            let mut whole = (*record).clone();
+            whole.values.insert(Arc::from(table.id_column.as_str()), Value::Guid(record.id.0));
+            // What a record does not hold is blank.
+            for name in filter.columns() {
+                whole.values.entry(Arc::from(name)).or_insert(Value::Null);
+            }
+            filter.matches(&whole)
+        };
+        state.rows(&table.name).values().filter(meets).map(|record| self.read(&facts, record, columns)).collect()
+    }
+
+    fn expect_columns<'a>(&self, table: &Table, names: impl Iterator<Item = &'a str>) {
+        for name in names.filter(|name| *name != table.id_column) {
+            assert!(table.column(name).is_some(), "{} of {} has no column {name}", table.name, self.side);
+        }
+    }
+
+    fn write_one(&self, table: &Table, write: &Write) -> Result<Written, SystemError> {
+        self.expect_columns(table, write.values.keys().map(|name| &**name));
+        let takes_ids = self.takes_ids(table);
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let written_id = match &write.action {
+            WriteAction::Create { id: Some(_) } if !takes_ids => panic!("{} chooses ids of {}", self.side, table.name),
+            WriteAction::Create { id: Some(id) } => *id,
+            WriteAction::Create { id: None } => id(CHOSEN_IDS + u128::from(state.versions)),
+            WriteAction::Update { id, .. } | WriteAction::Delete { id } => *id,
+        };
+        if let Some(kind) = state.refused.get(&written_id) {
+            return Err(self.error(kind));
+        }
+        let standing = state.rows(&table.name).get(&written_id).cloned();
+        match (&write.action, &standing) {
+            (WriteAction::Update { .. } | WriteAction::Delete { .. }, None) => {
+                return Err(self.error(&SystemErrorKind::NotFound));
+            }
+            (WriteAction::Update { expected: Some(expected), .. }, Some(standing))
+                if standing.version.as_ref() != Some(expected) =>
+            {
+                return Err(self.error(&SystemErrorKind::VersionConflict));
+            }
+            (WriteAction::Delete { .. }, Some(_)) => {
+                state.rows(&table.name).remove(&written_id);
+                state.deleted.push((table.name.clone(), written_id));
+                return Ok(Written { id: written_id, version: None, modified: None, values: None });
+            }
+            _ => {}
+        }
+        let mut held: Values = standing.map(|record| record.values).unwrap_or_default();
+        held.extend(write.values.clone());
+        let version = Some(state.next_version());
+        let written = Record {
+            id: written_id,
+            version: version.clone(),
+            modified: Some(now),
+            values: held.clone(),
+            unreadable: None,
+        };
+        state.rows(&table.name).insert(written_id, written);
+        let values = (self.side == Side::BusinessCentral).then_some(held);
+        Ok(Written { id: written_id, version, modified: Some(now), values })
+    }
+}
+
+impl State {
+    fn rows(&mut self, table: &str) -> &mut BTreeMap<RecordId, Record> {
+        self.tables.entry(table.to_owned()).or_default()
+    }
+
+    fn next_version(&mut self) -> Version {
+        self.versions += 1;
+        Version(self.versions.to_string())
+    }
+}
+
+#[async_trait]
+impl System for FakeSystem {
+    fn side(&self) -> Side {
+        self.side
+    }
+
+    async fn installation(&self) -> Result<Installation, SystemError> {
+        Ok(Installation { id: self.company, place: "memory".to_owned() })
+    }
+
+    fn requests(&self) -> u64 {
+        self.state.lock().requests
+    }
+
+    fn takes_ids(&self, table: &Table) -> bool {
+        let usual = self.side == Side::Dataverse || table.companion_takes_id;
+        self.state.lock().takes_ids.unwrap_or(usual)
+    }
+
+    async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
+        let table = query.table;
+        self.called(Call::Changes, table, format!("changes {}", table.name))?;
+        let since = match from {
+            Resume::Everything => None,
+            Resume::Since(Cursor { position: Position::ModifiedOn(since), .. }) => {
+                Some(earlier(since, query.look_back))
+            }
+            Resume::Since(_) | Resume::Page(_) => panic!("this system gives one page, by time of change"),
+        };
+        let found = self.search(table, query.filter, query.columns);
+        let is_new = |record: &Record| since.is_none_or(|since| record.modified.is_some_and(|at| at >= since));
+        let mut changes: Vec<Change> = found.into_iter().filter(is_new).map(Change::Upserted).collect();
+        if since.is_some() {
+            let state = self.state.lock();
+            let gone = state.deleted.iter().filter(|(of, _)| *of == table.name);
+            changes.extend(gone.map(|(_, id)| Change::Deleted(*id)));
+        }
+        let next = NextPage::Done(Cursor::by_time(None, self.clock.now(), SignedDuration::ZERO));
+        Ok(ChangePage { changes, next, note: None })
+    }
+
+    async fn fetch(&self, table: &Table, ids: &[RecordId], columns: &[String]) -> Result<Vec<Record>, SystemError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.called(Call::Fetch, table, format!("fetch {} {}", table.name, ids.len()))?;
+        let found = self.search(table, &Filter::default(), columns);
+        Ok(found.into_iter().filter(|record| ids.contains(&record.id)).collect())
+    }
+
+    async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
+        let counts = |values: usize, operator| operator == Operator::In || values == 1;
+        assert!(filter.conditions.iter().all(|condition| counts(condition.values.len(), condition.operator)));
+        if filter.is_impossible() {
+            return Ok(Vec::new());
+        }
+        self.called(Call::Find, table, format!("find {}", table.name))?;
+        Ok(self.search(table, filter, columns))
+    }
+
+    async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
+        if let Err(error) = self.called(Call::Write, table, format!("write {} {}", table.name, writes.len())) {
+            return writes.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut results: Vec<Result<Written, SystemError>> =
+            writes.iter().map(|write| self.write_one(table, write)).collect();
+        self.state.lock().results.apply(&mut results);
+        results
+    }
+
+    async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
+        if let Err(error) = self.called(Call::Act, table, format!("act {} {}", table.name, actions.len())) {
+            return actions.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut state = self.state.lock();
+        let mut results = Vec::with_capacity(actions.len());
+        for action in actions {
+            let kind = match state.refused.get(&action.record).cloned() {
+                Some(kind) => Some(kind),
+                None if !state.rows(&table.name).contains_key(&action.record) => Some(SystemErrorKind::NotFound),
+                None => None,
+            };
+            results.push(kind.map_or(Ok(()), |kind| Err(self.error(&kind))));
+            if results.last().is_some_and(Result::is_ok) {
+                state.actions.push((action.name.clone(), action.record));
+            }
+        }
+        state.results.apply(&mut results);
+        results
+    }
+
+    async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError> {
+        self.called(Call::Labels, table, format!("labels {}.{column}", table.name))?;
+        let key = (table.name.clone(), column.to_owned());
+        Ok(self.state.lock().labels.get(&key).cloned().unwrap_or_default())
+    }
+
+    async fn facts(&self, table: &Table) -> Result<Arc<TableFacts>, SystemError> {
+        Ok(self.state.lock().facts.get(&table.name).cloned().unwrap_or_default())
+    }
+}
