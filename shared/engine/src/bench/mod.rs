@@ -29,9 +29,10 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::engine::{Engine, EngineParts};
+use crate::error::EngineError;
 use crate::installation::{EngineOptions, Installation};
-use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::Context;
+use crate::mappings::installed::{InstalledMapping, Mappings};
+use crate::mappings::rules::{Context, MappingRules};
 use crate::ports::{BatchReport, Delivery, QueueError, RecordsQueue, TasksQueue};
 
 pub(crate) use cases::{case, destination_of, source_of};
@@ -72,11 +73,15 @@ impl Bench {
     /// A bench for a mapping under some switches. The company is known to Dataverse and counts in euro, as does the
     /// organization; everything else is empty.
     pub async fn with(mapping: &str, switches: Switches) -> Self {
-        Self::on(Catalogue::embedded().expect("the embedded catalogue"), mapping, switches).await
+        let catalogue = Catalogue::embedded().expect("the embedded catalogue");
+        Self::on(catalogue, mapping, switches).await.expect("an engine")
     }
 
     /// A bench for a mapping of a catalogue.
-    pub async fn on(catalogue: Catalogue, mapping: &str, switches: Switches) -> Self {
+    ///
+    /// # Errors
+    /// When the engine does not start on it.
+    pub async fn on(catalogue: Catalogue, mapping: &str, switches: Switches) -> Result<Self, EngineError> {
         let catalogue = Arc::new(catalogue);
         let now = Arc::new(Mutex::new(BEGINNING.parse::<Timestamp>().expect("a time")));
         let clock = {
@@ -96,15 +101,24 @@ impl Bench {
             queue: Arc::new(Queue),
             tasks: Arc::new(Queue),
             options: EngineOptions { clock, ..EngineOptions::default() },
-        })
-        .expect("an engine");
+        })?;
         let mapping = Arc::clone(engine.mapping(&MappingName::from(mapping)).expect("a mapping that can run"));
         let company = json!({"bcbi_externalid": COMPANY.to_string(), "bcbi_defaultowningteam": TEAM});
         dataverse.put("bcbi_company", COMPANY_ROW, company);
         dataverse.put("organization", ORGANIZATION, json!({"basecurrencyid": EURO, "currencydecimalprecision": 2}));
         dataverse.put("transactioncurrency", EURO, json!({"isocurrencycode": "EUR", "exchangerate": 1}));
         business_central.put("General Ledger Setup", LEDGER, json!({"localCurrencyCode": "EUR"}));
-        Self { business_central, dataverse, engine, mapping, now }
+        Ok(Self { business_central, dataverse, engine, mapping, now })
+    }
+
+    /// The same bench, on which the mapping has rules of the test's own.
+    pub fn ruled_by(mut self, rules: impl MappingRules + 'static) -> Self {
+        let catalogue = self.engine.catalogue();
+        let mappings = Mappings::install(catalogue, self.installation().switches()).expect("mappings");
+        let mappings = mappings.with_rules(&self.mapping.name, Box::leak(Box::new(rules)));
+        self.engine.mappings = Arc::new(mappings);
+        self.mapping = Arc::clone(self.engine.mapping(&self.mapping.name).expect("a mapping that can run"));
+        self
     }
 
     /// The system of a side.

@@ -126,6 +126,16 @@ impl Mappings {
         catalogue.active(switches).into_iter().map(InstalledMapping::install).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The same mappings, one of them by other rules.
+    #[cfg(test)]
+    pub fn with_rules(mut self, name: &MappingName, rules: &'static dyn MappingRules) -> Self {
+        for mapping in self.0.iter_mut().flatten().filter(|mapping| mapping.name == *name) {
+            let other = InstalledMapping::with_rules(mapping.mapping.clone(), rules);
+            *mapping = Arc::new(other.expect("columns of the catalogue"));
+        }
+        self
+    }
+
     /// All of them; those that cannot run with the reason.
     pub fn iter(&self) -> impl Iterator<Item = Result<&Arc<InstalledMapping>, &Unavailable>> {
         self.0.iter().map(Result::as_ref)
@@ -146,3 +156,6 @@ impl Mappings {
         Err("it is switched off")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,6 @@ mod reading_sources;
 mod releasing;
 mod stages;
 mod writing;
+
+#[cfg(test)]
+mod tests;
