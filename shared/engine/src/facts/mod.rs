@@ -1,6 +1,7 @@
 //! Facts of the installation that hold for every record: the company's row, currencies, the default price list, option
-//! labels, countries. Each is read once per process, when first needed.
+//! labels, countries. Each is read when it is first needed, and again when it has aged.
 
+mod aging;
 mod countries;
 mod exchange_rates;
 
@@ -8,22 +9,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use couplet_model::DataverseId;
-use tokio::sync::{Mutex, OnceCell};
+use jiff::Timestamp;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
+pub(crate) use aging::{Aging, BELIEVED};
 pub(crate) use countries::Countries;
 pub(crate) use exchange_rates::{RATE_COLUMNS, Rates};
 
 /// Facts read so far.
 pub(crate) struct Facts {
     pub known_company: Option<DataverseId>,
-    pub company: OnceCell<Option<CompanyRow>>,
-    pub local_currency: OnceCell<String>,
-    pub base_currency: OnceCell<BaseCurrency>,
-    pub local_currency_row: OnceCell<Uuid>,
-    pub default_price_list: OnceCell<Uuid>,
-    pub options: Mutex<HashMap<(String, String), OptionLabels>>,
-    pub countries: Mutex<Option<Arc<Countries>>>,
+    pub company: Aging<Option<CompanyRow>>,
+    pub local_currency: Aging<String>,
+    pub base_currency: Aging<BaseCurrency>,
+    pub local_currency_row: Aging<Uuid>,
+    pub default_price_list: Aging<Uuid>,
+    pub options: Mutex<HashMap<(String, String), (Timestamp, OptionLabels)>>,
+    pub countries: Mutex<Option<(Timestamp, Arc<Countries>)>>,
 }
 
 /// Number and label of every option of a choice column.
@@ -48,11 +51,11 @@ impl Facts {
     pub fn new(known_company: Option<DataverseId>) -> Self {
         Self {
             known_company,
-            company: OnceCell::new(),
-            local_currency: OnceCell::new(),
-            base_currency: OnceCell::new(),
-            local_currency_row: OnceCell::new(),
-            default_price_list: OnceCell::new(),
+            company: Aging::default(),
+            local_currency: Aging::default(),
+            base_currency: Aging::default(),
+            local_currency_row: Aging::default(),
+            default_price_list: Aging::default(),
             options: Mutex::new(HashMap::new()),
             countries: Mutex::new(None),
         }

@@ -25,7 +25,7 @@ impl Installation {
 
     /// The row of the company in Dataverse: the one whose external id is the company's (S324).
     pub(crate) async fn company_row(&self) -> Result<Option<CompanyRow>, EngineError> {
-        let read = || async {
+        let read = async {
             let external = Value::Text(self.company().to_string());
             let filter = Filter::all(vec![Condition::equal("bcbi_externalid", external)]);
             let rows = self.find_rows("bcbi_company", &filter, &["bcbi_externalid", "bcbi_defaultowningteam"]).await?;
@@ -36,7 +36,7 @@ impl Installation {
                 }),
             )
         };
-        Ok(*self.facts.company.get_or_try_init(read).await?)
+        self.facts.company.get(self.now(), read).await
     }
 
     /// The mapping's filter on a side, with the facts of this installation filled in.

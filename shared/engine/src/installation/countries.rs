@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use couplet_model::table::Side;
 use couplet_model::{Filter, Record, RetryClass};
+use jiff::Timestamp;
 
 use super::Installation;
 use crate::error::EngineError;
-use crate::facts::Countries;
+use crate::facts::{BELIEVED, Countries};
 
 /// Where Business Central keeps its countries.
 const TABLE: &str = "Country/Region";
@@ -23,11 +24,15 @@ impl Installation {
             return Ok(Arc::default());
         }
         let mut known = self.facts.countries.lock().await;
-        if let Some(countries) = known.as_ref().filter(|known| texts.iter().all(|text| known.code(text).is_some())) {
+        let now = self.now();
+        let suffice = |at: &Timestamp, known: &Countries| {
+            now.duration_since(*at) < BELIEVED && texts.iter().all(|text| known.code(text).is_some())
+        };
+        if let Some((_, countries)) = known.as_ref().filter(|(at, known)| suffice(at, known)) {
             return Ok(Arc::clone(countries));
         }
         let countries = Arc::new(Countries::of(&self.country_rows().await?));
-        *known = Some(Arc::clone(&countries));
+        *known = Some((now, Arc::clone(&countries)));
         Ok(countries)
     }
 

@@ -14,8 +14,8 @@ use crate::facts::BaseCurrency;
 
 impl Installation {
     /// ISO code of the company's local currency.
-    pub(crate) async fn local_currency(&self) -> Result<&str, EngineError> {
-        let read = || async {
+    pub(crate) async fn local_currency(&self) -> Result<String, EngineError> {
+        let read = async {
             let table = self.table(Side::BusinessCentral, "General Ledger Setup")?;
             let columns = ["localCurrencyCode".to_owned()];
             let rows = self.system(Side::BusinessCentral).find(&table, &Filter::default(), &columns).await?;
@@ -23,12 +23,12 @@ impl Installation {
                 .and_then(|row| row.get("localCurrencyCode").as_text().map(str::to_owned))
                 .ok_or_else(|| EngineError::SetUp("the local currency code of the Business Central company is blank; fill LCY Code in General Ledger Setup".to_owned()))
         };
-        Ok(self.facts.local_currency.get_or_try_init(read).await?)
+        self.facts.local_currency.get(self.now(), read).await
     }
 
     /// The base currency of the organization (S276).
-    pub(crate) async fn base_currency(&self) -> Result<&BaseCurrency, EngineError> {
-        let read = || async {
+    pub(crate) async fn base_currency(&self) -> Result<BaseCurrency, EngineError> {
+        let read = async {
             let columns = ["basecurrencyid", "currencydecimalprecision"];
             let organizations = self.find_rows("organization", &Filter::default(), &columns).await?;
             let organization = organizations.first();
@@ -49,13 +49,13 @@ impl Installation {
                 })?;
             Ok::<_, EngineError>(BaseCurrency { id, iso_code, precision })
         };
-        self.facts.base_currency.get_or_try_init(read).await
+        self.facts.base_currency.get(self.now(), read).await
     }
 
     /// The row of the local currency in Dataverse, created if it is missing (S279, R270).
     pub(crate) async fn local_currency_row(&self) -> Result<Uuid, EngineError> {
-        let read = || async {
-            let code = self.local_currency().await?.to_owned();
+        let read = async {
+            let code = self.local_currency().await?;
             let base = self.base_currency().await?;
             if same(&base.iso_code, &code) {
                 return Ok(base.id);
@@ -78,6 +78,6 @@ impl Installation {
             .collect();
             self.create_row("transactioncurrency", "local currency", values).await
         };
-        Ok(*self.facts.local_currency_row.get_or_try_init(read).await?)
+        self.facts.local_currency_row.get(self.now(), read).await
     }
 }

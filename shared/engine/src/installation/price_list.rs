@@ -13,10 +13,10 @@ use crate::error::EngineError;
 impl Installation {
     /// The default price list of the company, created if it is missing (S208, S209).
     pub(crate) async fn default_price_list(&self) -> Result<Uuid, EngineError> {
-        let read = || async {
+        let read = async {
             let currency = self.local_currency_row().await?;
             let product = &self.options().product_name;
-            let names = self.catalogue().defaults().price_list_names(product, self.local_currency().await?);
+            let names = self.catalogue().defaults().price_list_names(product, &self.local_currency().await?);
             let wanted = names.iter().cloned().map(Value::Text).collect();
             let filter = Filter::all(vec![Condition::one_of("name", wanted)]);
             let rows = self.find_rows("pricelevel", &filter, &["name", "transactioncurrencyid"]).await?;
@@ -49,6 +49,6 @@ impl Installation {
                 names.join(", ")
             )))
         };
-        Ok(*self.facts.default_price_list.get_or_try_init(read).await?)
+        self.facts.default_price_list.get(self.now(), read).await
     }
 }

@@ -28,9 +28,9 @@ impl Installation {
         let table = self.table(Side::BusinessCentral, RATES)?;
         let columns = RATE_COLUMNS.map(str::to_owned);
         let local = self.local_currency().await?;
-        let mut rates = Rates::new(local, self.now().to_zoned(TimeZone::UTC).date());
+        let mut rates = Rates::new(&local, self.now().to_zoned(TimeZone::UTC).date());
         wanted.insert(self.base_currency().await?.iso_code.clone());
-        wanted.retain(|code| !code.trim().is_empty() && !same(code, local));
+        wanted.retain(|code| !code.trim().is_empty() && !same(code, &local));
         let mut asked = BTreeSet::new();
         while !wanted.is_empty() {
             let codes = wanted.iter().cloned().map(Value::Text).collect();

@@ -104,16 +104,16 @@ impl BatchRules for Prepared {
 async fn refresh_local_currency(installation: &Installation) -> Result<Option<String>, EngineError> {
     let local = installation.local_currency().await?;
     let base = installation.base_currency().await?;
-    if same(local, &base.iso_code) {
+    if same(&local, &base.iso_code) {
         return Ok(None);
     }
-    let filter = Filter::all(vec![Condition::equal("isocurrencycode", Value::text(local))]);
+    let filter = Filter::all(vec![Condition::equal("isocurrencycode", Value::text(local.as_str()))]);
     let rows = installation.find_rows("transactioncurrency", &filter, &["isocurrencycode", "exchangerate"]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let stale = |problem: &str| {
         format!("The exchange rate of the company's currency {local} in Dataverse is not up to date: {problem}.")
     };
-    let rate = match installation.exchange_rates(BTreeSet::new()).await?.between(&base.iso_code, local) {
+    let rate = match installation.exchange_rates(BTreeSet::new()).await?.between(&base.iso_code, &local) {
         Ok(rate) => Value::Decimal(rate),
         Err(failure) => return Ok(Some(stale(&failure.message))),
     };
