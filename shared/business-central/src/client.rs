@@ -274,6 +274,7 @@ pub(crate) mod tests {
             entity_set: Some("things".into()),
             companion_entity_set: Some("things".into()),
             companion_takes_id: true,
+            choice: None,
             id_column: "id".into(),
             modified_column: Some("lastModifiedDateTime".into()),
             label_column: Some("number".into()),

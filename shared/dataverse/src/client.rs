@@ -227,6 +227,7 @@ pub(crate) mod tests {
             entity_set: Some("things".into()),
             companion_entity_set: None,
             companion_takes_id: false,
+            choice: None,
             id_column: "thingid".into(),
             modified_column: Some("modifiedon".into()),
             label_column: Some("name".into()),

@@ -110,6 +110,11 @@ impl ProcessId {
     }
 }
 
+/// The id of an option of a choice column, as a row of the table of its options: UUID v5 of table, column and number.
+pub fn option_id(table: &str, column: &str, number: i64) -> RecordId {
+    RecordId(Uuid::new_v5(&COUPLET_NAMESPACE, format!("option|{table}.{column}={number}").as_bytes()))
+}
+
 /// The name of a mapping, such as `ITEM-PRODUCT`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -165,6 +165,61 @@ pub struct Table {
     pub company_column: Option<String>,
     /// Columns by name.
     pub columns: BTreeMap<String, Arc<Column>>,
+    /// The choice column whose options are the rows of this table; `None` for a table of records.
+    pub choice: Option<Choice>,
+}
+
+/// A choice column of Dataverse whose options are shown as the rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Logical name of the table that has the column.
+    pub table: String,
+    /// Logical name of the column.
+    pub column: String,
+    /// Columns of other tables that repeat its options, by table.
+    pub mirrors: BTreeMap<String, String>,
+}
+
+/// The column of an option's number in a table of options.
+pub const OPTION_NUMBER: &str = "value";
+/// Characters of an option's label at most.
+const LABEL_LENGTH: usize = 100;
+
+impl Table {
+    /// The options of a choice column as a table: each row has the option's label, in a column named like the choice, and
+    /// its number, which the system gives.
+    pub fn of_options(table: &Self, column: &Column, mirrors: BTreeMap<String, String>) -> Self {
+        let like = |name: &str, caption: &str, field, access| {
+            let column = Column {
+                name: name.to_owned(),
+                caption: caption.to_owned(),
+                field,
+                access,
+                standard: true,
+                companion: false,
+                options: BTreeMap::new(),
+            };
+            (name.to_owned(), Arc::new(column))
+        };
+        let label = FieldType::Text { length: LABEL_LENGTH };
+        Self {
+            side: Side::Dataverse,
+            name: format!("{}.{}", table.name, column.name),
+            entity_set: None,
+            companion_entity_set: None,
+            companion_takes_id: false,
+            id_column: "id".to_owned(),
+            modified_column: None,
+            label_column: Some(column.name.clone()),
+            company_column: None,
+            columns: [
+                like(&column.name, &column.caption, label, Access::Full),
+                like(OPTION_NUMBER, "Value", FieldType::Int, Access::Read),
+            ]
+            .into(),
+            choice: Some(Choice { table: table.name.clone(), column: column.name.clone(), mirrors }),
+        }
+    }
 }
 
 impl Table {

@@ -196,6 +196,7 @@ mod tests {
             entity_set: None,
             companion_entity_set: None,
             companion_takes_id: false,
+            choice: None,
             id_column: "accountid".into(),
             modified_column: None,
             label_column: None,

@@ -39,9 +39,14 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     let business_central = table(bc_tables, &raw.business_central_table, "Business Central")?;
     let dataverse = table(dv_tables, &raw.dataverse_table, "Dataverse")?;
     let direction = direction(&raw.direction).map_err(|problem| wrong(None, problem))?;
-    let kind = match (raw.kind.as_str(), raw.option_column) {
-        ("table", None) => MappingKind::Table,
-        ("option_set", Some(column)) => MappingKind::OptionSet { column, mirrors: raw.option_mirrors },
+    let (kind, dataverse) = match (raw.kind.as_str(), raw.option_column) {
+        ("table", None) => (MappingKind::Table, dataverse),
+        ("option_set", Some(choice)) => {
+            let choice = column(&dataverse, &choice).map_err(|problem| wrong(None, problem))?;
+            let options = Table::of_options(&dataverse, &choice, raw.option_mirrors.clone());
+            let kind = MappingKind::OptionSet { column: choice.name.clone(), mirrors: raw.option_mirrors };
+            (kind, Arc::new(options))
+        }
         ("option_set", None) => return Err(wrong(None, "an option_set mapping needs option_column".into())),
         ("table", Some(_)) => return Err(wrong(None, "option_column belongs to option_set mappings only".into())),
         (other, _) => return Err(wrong(None, format!("unknown kind {other}; use table or option_set"))),
@@ -54,8 +59,12 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     }
     let mut fields = Vec::with_capacity(raw.fields.len());
     for (index, row) in raw.fields.iter().enumerate() {
-        let field = field(index + 1, row, direction, &business_central, &dataverse)
+        let mut field = field(index + 1, row, direction, &business_central, &dataverse)
             .map_err(|problem| wrong(Some(index + 1), problem))?;
+        // The options of its own column are the mapping's rows; it does not look them up.
+        if kind != MappingKind::Table && field.resolution == Resolution::Option(name.clone()) {
+            field.resolution = Resolution::Copy;
+        }
         fields.push(field);
     }
     for way in Direction::BOTH {
