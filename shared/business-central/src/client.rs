@@ -9,7 +9,7 @@ use couplet_model::filter::Filter;
 use couplet_model::ids::{CompanyId, RecordId};
 use couplet_model::record::Record;
 use couplet_model::system::{
-    ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
+    Action, ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
 use couplet_model::table::{Side, Table};
 use couplet_odata::address::ApiRoot;
@@ -204,6 +204,10 @@ impl System for BusinessCentralClient {
 
     async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
         self.read_matching(table, filter, columns).await
+    }
+
+    async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
+        self.act_all(table, actions).await
     }
 
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {

@@ -1,6 +1,7 @@
 //! The client of Business Central: API v2.0 and Couplet's companion API behind the port
 //! [`couplet_model::system::System`].
 
+mod acting;
 mod changes;
 mod client;
 mod entities;

@@ -10,7 +10,7 @@ use couplet_model::filter::Filter;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
 use couplet_model::system::{
-    ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
+    Action, ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
 use couplet_model::table::{Side, Table};
 use couplet_odata::multipart::{one_for_each, read_batch, write_batch};
@@ -145,8 +145,9 @@ impl System for DataverseClient {
         self.identity.requests()
     }
 
-    fn takes_ids(&self, _table: &Table) -> bool {
-        true
+    /// The service gives options their numbers, and so their ids.
+    fn takes_ids(&self, table: &Table) -> bool {
+        table.choice.is_none()
     }
 
     async fn installation(&self) -> Result<Installation, SystemError> {
@@ -155,27 +156,46 @@ impl System for DataverseClient {
     }
 
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
-        self.read_changes(query, from).await
+        match &query.table.choice {
+            Some(choice) => self.option_changes(choice, query, &from).await,
+            None => self.read_changes(query, from).await,
+        }
     }
 
     async fn fetch(&self, table: &Table, ids: &[RecordId], columns: &[String]) -> Result<Vec<Record>, SystemError> {
-        self.read_by_id(table, ids, columns).await
+        match &table.choice {
+            Some(choice) => self.fetch_options(choice, ids).await,
+            None => self.read_by_id(table, ids, columns).await,
+        }
     }
 
     async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
-        self.read_matching(table, filter, columns).await
+        match &table.choice {
+            Some(choice) => self.find_options(choice, filter).await,
+            None => self.read_matching(table, filter, columns).await,
+        }
     }
 
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
-        self.write_all(table, writes).await
+        match &table.choice {
+            Some(choice) => self.write_options(table, choice, writes).await,
+            None => self.write_all(table, writes).await,
+        }
+    }
+
+    async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
+        self.act_all(table, actions).await
     }
 
     async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError> {
-        self.read_option_labels(table, column).await
+        Ok(self.read_options(&table.name, column).await?.0.labels)
     }
 
     async fn facts(&self, table: &Table) -> Result<Arc<TableFacts>, SystemError> {
-        self.table_facts(table).await
+        match &table.choice {
+            Some(_) => Ok(Arc::default()),
+            None => self.table_facts(table).await,
+        }
     }
 
     async fn look_again(&self, table: &Table, columns: &[String]) -> Result<BTreeMap<String, Sight>, SystemError> {

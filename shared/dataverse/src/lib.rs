@@ -1,5 +1,6 @@
 //! The client of Dataverse: the Web API behind the port [`couplet_model::system::System`].
 
+mod acting;
 mod body;
 mod changes;
 mod clearing;
@@ -10,6 +11,7 @@ mod feed;
 mod filters;
 mod learned;
 mod metadata;
+mod options;
 mod prepared;
 mod reading;
 mod rows;

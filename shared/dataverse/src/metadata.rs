@@ -6,6 +6,7 @@ use couplet_odata::Request;
 use couplet_odata::answer::{typed, typed_list};
 use couplet_odata::literal::quoted;
 use couplet_odata::query::{Query, any_equal};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::client::{DataverseClient, WhoAmI};
@@ -39,6 +40,10 @@ struct ChoiceDefinition {
 #[serde(rename_all = "PascalCase")]
 struct OptionSet {
     #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    is_global: Option<bool>,
+    #[serde(default)]
     options: Vec<ChoiceOption>,
 }
 
@@ -61,6 +66,18 @@ struct Label {
 #[serde(rename_all = "PascalCase")]
 struct LocalizedLabel {
     label: Option<String>,
+    language_code: Option<u32>,
+}
+
+/// The options of a choice column.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Options {
+    /// Number and label of each.
+    pub labels: Vec<(i64, String)>,
+    /// The name of the global choice that the column shares.
+    pub global: Option<String>,
+    /// The language of the labels.
+    pub language: Option<u32>,
 }
 
 /// An error that names tables and columns only.
@@ -134,11 +151,15 @@ impl DataverseClient {
         Ok(())
     }
 
-    pub(crate) async fn read_option_labels(
+    /// The options of a choice column, and the service's time.
+    ///
+    /// # Errors
+    /// When there is no such column, or it cannot be read.
+    pub(crate) async fn read_options(
         &self,
-        table: &Table,
+        table: &str,
         column: &str,
-    ) -> Result<Vec<(i64, String)>, SystemError> {
+    ) -> Result<(Options, Option<Timestamp>), SystemError> {
         let kind = match column {
             "statecode" => "StateAttributeMetadata",
             "statuscode" => "StatusAttributeMetadata",
@@ -148,27 +169,41 @@ impl DataverseClient {
         let path = format!(
             "{}/EntityDefinitions(LogicalName={})/Attributes(LogicalName={})/Microsoft.Dynamics.CRM.{kind}",
             self.api,
-            quoted(&table.name),
+            quoted(table),
             quoted(column)
         );
         let url = Query::new().select(&["LogicalName"]).option("$expand", expand).on(&path);
-        let answer = self.call(&Request::get(url)).await?.json();
-        Ok(labels(typed(Side::Dataverse, &format!("the options of {column}"), answer)?))
+        let reply = self.call(&Request::get(url)).await?;
+        let at = reply.date();
+        let choice = typed(Side::Dataverse, &format!("the options of {column}"), reply.json())?;
+        Ok((options(choice), at))
     }
 }
 
-/// Numbers and labels of a choice.
-fn labels(choice: ChoiceDefinition) -> Vec<(i64, String)> {
-    let sets = [choice.option_set, choice.global_option_set].into_iter().flatten();
-    let options = sets.map(|set| set.options).find(|options| !options.is_empty()).unwrap_or_default();
-    options.into_iter().filter_map(|option| Some((option.value?, option.label?.text().unwrap_or_default()))).collect()
+/// The options of a choice, its own or the global one that it shares.
+fn options(choice: ChoiceDefinition) -> Options {
+    let shares = choice.global_option_set.is_some();
+    let sets = || [choice.option_set.as_ref(), choice.global_option_set.as_ref()].into_iter().flatten();
+    let global = sets().find(|set| set.is_global == Some(true) || shares).and_then(|set| set.name.clone());
+    let Some(set) = sets().find(|set| !set.options.is_empty()) else { return Options { global, ..Options::default() } };
+    let label = |option: &ChoiceOption| Some((option.value?, option.label.as_ref()?.text().unwrap_or_default()));
+    let language = set.options.iter().find_map(|option| option.label.as_ref()?.language());
+    Options { labels: set.options.iter().filter_map(label).collect(), global, language }
 }
 
 impl Label {
     /// The label in our user's language, else in the first there is.
-    fn text(self) -> Option<String> {
-        let own = self.user_localized_label.and_then(|label| label.label);
-        own.or_else(|| self.localized_labels.into_iter().next()?.label)
+    fn text(&self) -> Option<String> {
+        self.shown()?.label.clone()
+    }
+
+    fn language(&self) -> Option<u32> {
+        self.shown()?.language_code
+    }
+
+    fn shown(&self) -> Option<&LocalizedLabel> {
+        let own = self.user_localized_label.as_ref().filter(|label| label.label.is_some());
+        own.or_else(|| self.localized_labels.first())
     }
 }
 
@@ -178,7 +213,7 @@ mod tests {
     use serde_json::json;
 
     fn read(attribute: serde_json::Value) -> Vec<(i64, String)> {
-        labels(typed(Side::Dataverse, "a choice", attribute).expect("a choice"))
+        options(typed(Side::Dataverse, "a choice", attribute).expect("a choice")).labels
     }
 
     #[test]

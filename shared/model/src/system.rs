@@ -386,11 +386,7 @@ pub trait System: Send + Sync {
 
     /// Performs actions on records of a table; one result per action, in order. An action that the answer does not confirm
     /// may have happened: whoever repeats it looks first.
-    async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
-        let message = format!("this client performs no actions on the table {}", table.name);
-        let error = SystemError::new(self.side(), SystemErrorKind::Protocol, "", Said::safe(message));
-        actions.iter().map(|_| Err(error.clone())).collect()
-    }
+    async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>>;
 
     /// One page of what was created, changed or deleted.
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError>;
