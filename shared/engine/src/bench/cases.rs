@@ -49,6 +49,7 @@ pub(crate) fn case(name: &'static str) -> Case {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "cases are short and read better without references")]
 impl Case {
     /// What is known of the source record.
     pub fn source(self, source: Json) -> Self {

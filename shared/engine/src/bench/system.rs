@@ -98,6 +98,7 @@ impl FakeSystem {
     }
 
     /// Puts a record there, in place of the one with its id.
+    #[expect(clippy::needless_pass_by_value, reason = "rows are short and read better without references")]
     pub fn put(&self, table: &str, number: u128, known: Json) {
         let table = self.table(table);
         let mut record = record(&table, id(number), &known);

@@ -196,12 +196,12 @@ async fn the_state_of_a_product_blocks_what_it_belongs_to() {
 }
 
 /// What a product with a price holds after it was written.
-fn written(price: Json) -> Json {
+fn written(price: i64) -> Json {
     with(&usual(), json!({"price": price, "defaultuomscheduleid": PCS.0, "productnumber": "1000"}))
 }
 
 /// Its line in the price list.
-fn line(product: u128, amount: Json) -> Json {
+fn line(product: u128, amount: i64) -> Json {
     json!({
         "pricelevelid": PRICE_LIST, "productid": u64::try_from(product).ok(), "uomid": PCS.1, "uomscheduleid": PCS.0,
         "amount": amount, "pricingmethodcode": 1, "quantitysellingcode": 1,
@@ -211,40 +211,37 @@ fn line(product: u128, amount: Json) -> Json {
 #[tokio::test]
 async fn s210_every_product_has_its_line_in_the_default_price_list_and_new_ones_are_published() {
     let bench = bench_of("ITEM-PRODUCT").await;
-    bench.dataverse.put("productpricelevel", 50, line(destination_of(1), json!(1)));
-    bench.dataverse.put("productpricelevel", 51, line(destination_of(2), json!(2)));
+    bench.dataverse.put("productpricelevel", 50, line(destination_of(1), 1));
+    bench.dataverse.put("productpricelevel", 51, line(destination_of(2), 2));
     let item = json!({"baseUnitOfMeasureCode": "PCS"});
     let items = MappingName::from("ITEM-PRODUCT");
     let derived = |place| derived_id(COMPANY, &items, PRICE_LINE, source_of(place)).0.to_string();
     let active = json!({"statecode": 0, "statuscode": 1});
     let cases = vec![
-        case("a new one")
-            .source(item.clone())
-            .transferred(written(json!(10)))
-            .leaves(json!({"price": derived(0)}), active),
+        case("a new one").source(item.clone()).transferred(written(10)).leaves(json!({"price": derived(0)}), active),
         case("one whose line somebody else made")
             .source(item.clone())
             .destination(json!({}))
-            .transferred(written(json!(11)))
+            .transferred(written(11))
             .leaves(json!({"price": 50}), json!({})),
         case("another price")
             .source(item.clone())
             .destination(json!({}))
-            .transferred(written(json!(12)))
+            .transferred(written(12))
             .related("price", 51)
-            .agreed(written(json!(2)))
+            .agreed(written(2))
             .leaves(json!({"price": 51}), json!({})),
         case("nothing of it changed")
             .source(item.clone())
             .destination(json!({}))
-            .transferred(written(json!(13)))
+            .transferred(written(13))
             .related("price", 52)
-            .agreed(written(json!(13)))
+            .agreed(written(13))
             .leaves(json!({}), json!({})),
         case("the price did not travel, the unit did")
             .source(item.clone())
             .destination(json!({}))
-            .transferred(without(&written(json!(0)), &["price"]))
+            .transferred(without(&written(0), &["price"]))
             .related("price", 53)
             .agreed(json!({"price": 14, "defaultuomid": 99}))
             .leaves(json!({"price": 53}), json!({})),
@@ -257,9 +254,9 @@ async fn s210_every_product_has_its_line_in_the_default_price_list_and_new_ones_
     let calls = bench.follows_up(TO, cases.clone()).await;
     assert_eq!(calls, ["find productpricelevel", "write productpricelevel 4", "write product 1"]);
     let new_line = derived_id(COMPANY, &items, PRICE_LINE, source_of(0));
-    assert_eq!(bench.dataverse.row_of("productpricelevel", new_line), line(destination_of(0), json!(10)));
+    assert_eq!(bench.dataverse.row_of("productpricelevel", new_line), line(destination_of(0), 10));
     for (number, place, amount) in [(50, 1, 11), (51, 2, 12), (53, 4, 14)] {
-        assert_eq!(bench.dataverse.row("productpricelevel", number), line(destination_of(place), json!(amount)));
+        assert_eq!(bench.dataverse.row("productpricelevel", number), line(destination_of(place), amount));
     }
     let published = bench.dataverse.row("product", destination_of(0));
     assert_eq!((&published["statecode"], &published["pricelevelid"]), (&json!(0), &json!(PRICE_LIST)));
@@ -272,11 +269,11 @@ async fn s210_every_product_has_its_line_in_the_default_price_list_and_new_ones_
 #[tokio::test]
 async fn a_line_or_a_publication_that_fails_fails_its_own_product() {
     let bench = bench_of("ITEM-PRODUCT").await;
-    bench.dataverse.put("productpricelevel", 51, line(destination_of(1), json!(1)));
+    bench.dataverse.put("productpricelevel", 51, line(destination_of(1), 1));
     bench.dataverse.refuse(51, SystemErrorKind::Forbidden);
     bench.dataverse.refuse(destination_of(2), SystemErrorKind::Refused);
     let item = json!({"baseUnitOfMeasureCode": "PCS"});
-    let new = |name| case(name).source(item.clone()).transferred(written(json!(10)));
+    let new = |name| case(name).source(item.clone()).transferred(written(10));
     let line_of = |place| derived_id(COMPANY, &"ITEM-PRODUCT".into(), PRICE_LINE, source_of(place)).0.to_string();
     let cases = vec![
         new("a good one").leaves(json!({"price": line_of(0)}), json!({"statecode": 0, "statuscode": 1})),
@@ -295,10 +292,10 @@ async fn a_line_or_a_publication_that_fails_fails_its_own_product() {
 
     bench.dataverse.mend();
     bench.dataverse.fail(Call::Find, "productpricelevel", SystemErrorKind::Timeout);
-    let old = |name| case(name).source(item.clone()).destination(json!({})).transferred(written(json!(10)));
+    let old = |name| case(name).source(item.clone()).destination(json!({})).transferred(written(10));
     let cases = vec![
         old("lines of others cannot be read").fails_by(SystemErrorKind::Timeout),
-        old("this one needs no line").related("price", 52).agreed(written(json!(10))).leaves(json!({}), json!({})),
+        old("this one needs no line").related("price", 52).agreed(written(10)).leaves(json!({}), json!({})),
     ];
     bench.follows_up(TO, cases).await;
 }

@@ -144,7 +144,7 @@ async fn a_record_is_untouched_if_all_that_is_known_of_it_was_agreed() {
         (
             "and so does one in which a side wins",
             known.clone(),
-            Some(settled.clone()),
+            Some(settled),
             SyncOptions { precedence: Precedence::Source, ..usual },
             false,
         ),
