@@ -18,6 +18,7 @@ mod f14_claims;
 mod f14_killed_processes;
 mod f15_deleted_records;
 mod f16_damaged_disk;
+mod f17_all_calls;
 mod f17_one_bad_record;
 mod f18_broken_answers;
 mod f19_slow_bulks;
