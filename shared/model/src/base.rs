@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
 use crate::table::{Column, Side};
 use crate::value::Value;
@@ -18,6 +19,9 @@ pub struct Base {
     /// Names of the columns known per side, blank ones included: what is in neither was never compared.
     #[serde(default)]
     pub blank: BTreeMap<Side, Vec<String>>,
+    /// Of the header of a document: a digest of its lines per side as they were when all of them were last brought across.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lines: BTreeMap<Side, Uuid>,
 }
 
 impl Base {

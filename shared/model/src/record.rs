@@ -62,13 +62,12 @@ impl Record {
         self.values.remove(column);
     }
 
-    /// What a person calls the record: its label column, else its id.
+    /// What a person calls the record: the text or number of its label column, else its id.
     pub fn label(&self, table: &Table) -> String {
-        table
-            .label_column
-            .as_deref()
-            .and_then(|column| self.get(column).as_text())
-            .map_or_else(|| self.id.to_string(), str::to_owned)
+        match table.label_column.as_deref().map(|column| self.get(column)) {
+            Some(label @ (Value::Text(_) | Value::Int(_))) => label.to_string(),
+            _ => self.id.to_string(),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Commit {
     pub failure: FailureChange,
     /// What it waits for, and the message to send then.
     pub wait: Option<Wait>,
-    /// The count of this one record.
+    /// The count of this one record; nothing for one that no message is about, such as a line of a document.
     pub outcome: Counters,
 }
 

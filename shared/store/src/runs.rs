@@ -25,9 +25,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Adds one processed record.
+    /// Adds what a commit counts: one processed record, or none.
     pub fn add(&mut self, direction: Direction, outcome: Counters) {
-        self.processed += 1;
+        self.processed += outcome.total();
         match direction {
             Direction::ToDataverse => self.to_dataverse += outcome,
             Direction::FromDataverse => self.from_dataverse += outcome,

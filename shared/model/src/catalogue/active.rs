@@ -7,6 +7,7 @@ use super::mapping::{
     DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField,
     Operand,
 };
+use super::lines::DocumentLines;
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
 use crate::decision::ConflictRule;
@@ -55,6 +56,8 @@ pub struct ActiveMapping {
     pub job: Option<JobDefaults>,
     /// Rows of other tables that name its records to travel again.
     pub named_by: Vec<NamedRows>,
+    /// The lines of its records, if these are headers of documents whose lines are synchronized here.
+    pub lines: Option<DocumentLines>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
     /// Whether other mappings refer to its records by their Business Central key.
@@ -184,6 +187,7 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
             match_fields: mapping.match_fields.clone(),
             job: mapping.job.clone(),
             named_by: mapping.named_by.clone(),
+            lines: mapping.lines.clone().filter(|lines| names.contains(&lines.mapping)),
             fields: mapping
                 .fields
                 .iter()

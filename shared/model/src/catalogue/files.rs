@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::embedded;
 use super::error::CatalogueError;
+use super::lines::LinesFile;
 use super::named_rows::NamedRowsFile;
 use super::rules::RulesId;
 use crate::switches::When;
@@ -230,6 +231,8 @@ pub struct MappingFile {
     pub job: Option<JobFile>,
     #[serde(default)]
     pub named_by: Vec<NamedRowsFile>,
+    #[serde(default)]
+    pub lines: Option<LinesFile>,
     pub fields: Vec<FieldFile>,
     #[serde(rename = "note")]
     pub _note: Option<String>,

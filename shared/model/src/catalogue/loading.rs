@@ -153,6 +153,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
             when: job.when,
         }),
         named_by,
+        lines: raw.lines.map(Into::into),
         fields,
         name,
     })
@@ -182,6 +183,14 @@ pub fn check_together(mappings: &[Mapping]) -> Result<(), CatalogueError> {
             if *dependency == mapping.name {
                 let problem = "depends on itself; remove the dependency";
                 return Err(CatalogueError::of_mapping(&mapping.file, &mapping.name, None, problem));
+            }
+        }
+        if let Some(lines) = &mapping.lines {
+            known(mapping, None, &lines.mapping, "has the lines")?;
+            for entry in mappings.iter().filter(|entry| entry.name == lines.mapping) {
+                lines.check(mapping, entry).map_err(|problem| {
+                    CatalogueError::of_mapping(&mapping.file, &mapping.name, None, format!("lines: {problem}"))
+                })?;
             }
         }
         for field in &mapping.fields {

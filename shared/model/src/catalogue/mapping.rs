@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::lines::DocumentLines;
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
 use crate::decision::ConflictRule;
@@ -225,6 +226,8 @@ pub struct Mapping {
     pub job: Option<JobDefaults>,
     /// Rows of other tables that name its records to travel again.
     pub named_by: Vec<NamedRows>,
+    /// The lines of its records, if these are headers of documents.
+    pub lines: Option<DocumentLines>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
 }

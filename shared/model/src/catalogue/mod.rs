@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod forms;
 mod jobs;
+mod lines;
 mod loading;
 mod mapping;
 mod named_rows;
@@ -26,6 +27,7 @@ pub use defaults::Defaults;
 pub use error::CatalogueError;
 pub use forms::usual_form;
 pub use jobs::{Enqueues, OtherJob, RUN_JOB};
+pub use lines::{DocumentLines, HeaderName};
 pub use mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
     MappingKind, MatchField, Operand, Resolution,

@@ -27,8 +27,14 @@ pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
                 format!("table {} is exposed by no API; name a standard or a companion entity set", table.name),
             ));
         }
-        let label = table.primary_key.iter().find_map(|key| {
-            table.properties.iter().find(|property| property.field.as_deref() == Some(key)).map(|p| p.name.clone())
+        // A line is known by its number, anything else by the first part of its key that is no option.
+        let is_line_number = |key: &&String| key.as_str() == "Line No.";
+        let line_number = table.primary_key.iter().find(is_line_number);
+        let label = line_number.into_iter().chain(&table.primary_key).find_map(|key| {
+            let is_key = |property: &&BcProperty| {
+                property.field.as_deref() == Some(key.as_str()) && property.field_type != "enum"
+            };
+            table.properties.iter().find(is_key).map(|property| property.name.clone())
         });
         let modified = columns.contains_key("lastModifiedDateTime").then(|| "lastModifiedDateTime".to_owned());
         tables.insert(

@@ -404,3 +404,41 @@ fn f01_the_bill_to_address_of_orders_is_written_through_the_companion_api_only()
         );
     }
 }
+
+#[test]
+fn documents_name_their_lines_and_by_which_columns_a_line_names_its_header() {
+    let lines = |mapping: &str, switches: &Switches| {
+        let lines = catalogue().active_mapping(mapping, switches).unwrap().lines?;
+        let [bc, dv] = [&lines.business_central, &lines.dataverse].map(|name| (name.column.clone(), name.names.clone()));
+        Some((lines.mapping.0, bc, dv))
+    };
+    let by_id = |column: &str| (column.to_owned(), Names::Id);
+    let document = |mapping: &str, column: &str| Some((mapping.to_owned(), by_id("documentId"), by_id(column)));
+    assert_eq!(lines("POSTEDSALESINV-INV", &person()), document("POSTEDSALESLINE-INV", "invoiceid"));
+    let both_ways = Switches { sales_orders: SalesOrders::Bidirectional, ..person() };
+    assert_eq!(lines("SALESORDER-ORDER", &both_ways), document("SOLINE-ORDERDETAIL", "salesorderid"));
+    let one_way = Switches { sales_orders: SalesOrders::Legacy, ..person() };
+    assert_eq!(lines("SALESORDER-ORDER", &one_way), None, "these orders travel without a mapping of lines");
+    assert_eq!(lines("ITEM-PRODUCT", &person()), None);
+}
+
+#[test]
+fn lines_that_do_not_fit_their_headers_are_named() {
+    let file = "mappings/postedsalesinv-inv.json";
+    let cases = [
+        (r#""POSTEDSALESLINE-INV""#, r#""POSTEDSALESLINES""#, "has the lines POSTEDSALESLINES, which is no mapping"),
+        (r#""column": "invoiceid""#, r#""column": "invoice""#, "lines: the table invoicedetail of Dataverse has no column invoice"),
+        (
+            r#""documentId", "names": "id""#,
+            r#""documentId", "names": {"key": "no"}"#,
+            "lines: the table Sales Invoice Header of Business Central has no column no",
+        ),
+        (r#""documentId", "names": "id""#, r#""documentId", "names": "everything""#, "lines: a line names one header"),
+        (r#""POSTEDSALESLINE-INV""#, r#""POSTEDSALESINV-INV""#, "lines have no lines"),
+        (r#""POSTEDSALESLINE-INV""#, r#""SOLINE-ORDERDETAIL""#, "the lines SOLINE-ORDERDETAIL do not travel as their headers do"),
+    ];
+    for (from, to, expected) in cases {
+        let error = damaged(file, from, to);
+        assert!(error.problem.contains(expected), "{error}");
+    }
+}
