@@ -18,6 +18,18 @@ pub enum Failpoint {
     Acted,
     /// Couplings are stored, records that waited for them are not released.
     Stored,
+    /// The header is written; which of its lines are to be deleted is noted with it.
+    LinesNoted,
+    /// Couplings of lines are reserved or claimed, no line is written.
+    LinesClaimed,
+    /// Lines are written and deleted, what follows these writes is not.
+    LinesWritten,
+    /// What follows the writes of lines is written as well; the couplings of lines are not stored.
+    LinesFollowedUp,
+    /// Couplings of lines are stored, those of deleted lines are not removed.
+    LinesStored,
+    /// Everything about the lines is stored; what follows the write of the header is not written.
+    LinesEnded,
 }
 
 impl Failpoint {
@@ -26,6 +38,27 @@ impl Failpoint {
 
     /// Those that batches with actions pass as well, in order.
     pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];
+
+    /// Those that batches of documents whose lines need work pass as well, in order.
+    pub const OF_LINES: [Self; 6] = [
+        Self::LinesNoted,
+        Self::LinesClaimed,
+        Self::LinesWritten,
+        Self::LinesFollowedUp,
+        Self::LinesStored,
+        Self::LinesEnded,
+    ];
+
+    /// The same point where the records are lines of documents.
+    pub(crate) fn of_lines(self) -> Self {
+        match self {
+            Self::Claimed => Self::LinesClaimed,
+            Self::Written => Self::LinesWritten,
+            Self::FollowedUp => Self::LinesFollowedUp,
+            Self::Stored => Self::LinesStored,
+            other => other,
+        }
+    }
 }
 
 /// Called at every failpoint; answering `true` stops the batch there as a dying process would. For crash tests.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use couplet_model::catalogue::{HeaderName, Names, RulesId};
 use couplet_model::message::Direction;
 use couplet_model::{ActiveMapping, Catalogue, MappingName, Switches};
 
@@ -28,6 +29,9 @@ pub(crate) struct Unavailable {
     pub reason: &'static str,
 }
 
+/// Which rules an id stands for, or why they cannot run yet.
+pub(crate) type RulesOf = fn(RulesId) -> Result<&'static dyn MappingRules, &'static str>;
+
 /// Columns that are read in one direction, each once and in order of their names.
 struct Columns {
     source: Vec<String>,
@@ -48,8 +52,8 @@ impl InstalledMapping {
     ///
     /// # Errors
     /// [`EngineError::SetUp`] naming the first column that the catalogue lacks.
-    pub fn install(mapping: ActiveMapping) -> Result<Result<Arc<Self>, Unavailable>, EngineError> {
-        match registry::rules_of(mapping.rules) {
+    fn install(mapping: ActiveMapping, rules_of: RulesOf) -> Result<Result<Arc<Self>, Unavailable>, EngineError> {
+        match rules_of(mapping.rules) {
             Ok(rules) => Ok(Ok(Arc::new(Self::with_rules(mapping, rules)?))),
             Err(reason) => Ok(Err(Unavailable { mapping, reason })),
         }
@@ -88,6 +92,12 @@ impl Columns {
         let of_rules = |side, names: &[&str]| {
             let table = mapping.table(side);
             let mut columns: BTreeSet<String> = mapping.columns(side);
+            // The key by which lines name their header.
+            if let Some(HeaderName { names: Names::Key(key), .. }) =
+                mapping.lines.as_ref().map(|lines| lines.header_name(side))
+            {
+                columns.insert(key.clone());
+            }
             for name in names {
                 if table.column(name).is_none() {
                     return Err(EngineError::SetUp(format!(
@@ -123,7 +133,28 @@ impl Mappings {
     /// # Errors
     /// [`EngineError::SetUp`] when the rules of a mapping read a column that the catalogue does not have.
     pub fn install(catalogue: &Catalogue, switches: &Switches) -> Result<Self, EngineError> {
-        catalogue.active(switches).into_iter().map(InstalledMapping::install).collect::<Result<_, _>>().map(Self)
+        Self::install_with(catalogue, switches, registry::rules_of)
+    }
+
+    /// The same with rules from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::install`].
+    pub fn install_with(catalogue: &Catalogue, switches: &Switches, rules_of: RulesOf) -> Result<Self, EngineError> {
+        let active = catalogue.active(switches).into_iter();
+        let mut all: Vec<_> =
+            active.map(|mapping| InstalledMapping::install(mapping, rules_of)).collect::<Result<_, _>>()?;
+        let can_run: BTreeSet<MappingName> =
+            all.iter().filter_map(|mapping| Some(mapping.as_ref().ok()?.name.clone())).collect();
+        // A document without its lines would be taken for whole.
+        for mapping in &mut all {
+            let Ok(headers) = mapping else { continue };
+            if headers.lines.as_ref().is_some_and(|lines| !can_run.contains(&lines.mapping)) {
+                let reason = "the rules of its lines are not built yet";
+                *mapping = Err(Unavailable { mapping: headers.mapping.clone(), reason });
+            }
+        }
+        Ok(Self(all))
     }
 
     /// The same mappings, one of them by other rules.

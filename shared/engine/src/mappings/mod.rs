@@ -9,6 +9,6 @@ mod customers;
 mod natural_keys;
 mod price_lines;
 mod products;
-mod registry;
+pub(crate) mod registry;
 mod salespeople;
 mod units_of_measure;

@@ -3,6 +3,7 @@
 use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record};
+use uuid::Uuid;
 
 use crate::mappings::installed::InstalledMapping;
 
@@ -46,7 +47,31 @@ pub(crate) fn admit(
 /// it since, so that there is nothing to do. What is unknown is no work: it could not be brought across anyway. Nothing can
 /// be said of a record while a write *from* it is not confirmed: also the value that was agreed last may have to travel
 /// again. Never so in a full synchronization, which looks at the destination as well.
+/// Nor of the header of a document, because that does not tell what its lines hold; [`is_untouched_with_lines`] does.
 pub(crate) fn is_untouched(
+    mapping: &InstalledMapping,
+    direction: Direction,
+    options: SyncOptions,
+    record: &Record,
+    coupling: Option<&Coupling>,
+) -> bool {
+    mapping.lines.is_none() && is_as_agreed(mapping, direction, options, record, coupling)
+}
+
+/// Like [`is_untouched`] for the header of a document: its lines are what they were as well, by their digest.
+pub(crate) fn is_untouched_with_lines(
+    mapping: &InstalledMapping,
+    direction: Direction,
+    options: SyncOptions,
+    record: &Record,
+    coupling: Option<&Coupling>,
+    digest: Uuid,
+) -> bool {
+    let known = coupling.and_then(|coupling| coupling.base.lines.get(&direction.source()));
+    known == Some(&digest) && is_as_agreed(mapping, direction, options, record, coupling)
+}
+
+fn is_as_agreed(
     mapping: &InstalledMapping,
     direction: Direction,
     options: SyncOptions,

@@ -10,6 +10,7 @@ use couplet_model::{Coupling, Outcome, RecordId, RecordMessage, RetryClass, RunI
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::lines::LinesOfHeaders;
 use super::stages::{Decided, Received, Settled};
 use crate::bulk::write_all;
 use crate::engine::Engine;
@@ -107,6 +108,8 @@ pub(super) struct Batch<'a> {
     pub delivered: Vec<Delivered>,
     /// Records that have ended and are not stored yet.
     pub settled: Vec<Settled>,
+    /// What is known of their headers, if the records are lines of documents.
+    pub lines: Option<LinesOfHeaders>,
 }
 
 impl Batch<'_> {
@@ -221,6 +224,7 @@ impl Batch<'_> {
 
     /// Where a crash test may stop the batch.
     pub fn pass(&self, failpoint: Failpoint) -> Result<(), Stop> {
+        let failpoint = if self.lines.is_some() { failpoint.of_lines() } else { failpoint };
         if self.engine.options().failpoints.dies_at(failpoint) { Err(Stop::Died) } else { Ok(()) }
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::committing::conflict_failure;
-use super::stages::{Decided, Done, Ended};
+use super::stages::{Decided, Done, Ended, Lines};
 
 impl Batch<'_> {
     /// The coupling to store; `None` leaves the stored one as it is.
@@ -30,6 +30,8 @@ impl Batch<'_> {
             (Outcome::Failed(failure), _) => failed(failure.message.clone()),
             (Outcome::Conflict(conflicts), _) => failed(conflict_failure(conflicts).message),
             (Outcome::WaitingInVain(need), _) => failed(self.engine.waiting_failure(need).message),
+            // It waits for the sake of a line, and nobody holds it meanwhile.
+            (Outcome::Waiting(_), _) if record.is_written() => Some(released(coupling)),
             _ => None,
         }
     }
@@ -48,6 +50,10 @@ impl Batch<'_> {
                 next.base = base.clone();
                 next.pending.clear();
             }
+        }
+        next.base.lines.clone_from(&coupling.base.lines);
+        if let Lines::Written(lines) = &decided.lines {
+            next.base.lines.insert(self.direction.source(), lines.digest);
         }
         next.state = CouplingState::Coupled;
         next.intent = None;

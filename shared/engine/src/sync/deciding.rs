@@ -28,7 +28,10 @@ impl Batch<'_> {
             return Ok(DecidedBatch { records: Vec::new(), rules: Box::new(NothingSpecial) });
         }
         let sources: Vec<&Record> = admitted.iter().map(|record| &record.source).collect();
-        let references = References::read(self.engine, self.mapping, self.direction, &sources).await?;
+        let mut references = References::read(self.engine, self.mapping, self.direction, &sources).await?;
+        if let Some(lines) = &self.lines {
+            references.add(&lines.headers, &lines.references);
+        }
         let all: Vec<Transferring<'_>> = admitted.iter().map(transferring).collect();
         let rules = self.mapping.rules.prepare(self.context(), &all).await?;
         let destination = self.mapping.table(self.direction.destination());
@@ -39,6 +42,9 @@ impl Batch<'_> {
                 let one = transferring(&record);
                 rules.admit(one).and_then(|()| {
                     let mut transferred = transfer(self.mapping, self.direction, &references, &record.source)?;
+                    if let Some(lines) = &self.lines {
+                        lines.name_header(record.index, &mut transferred.fields);
+                    }
                     rules.adjust(one, &mut transferred.fields)?;
                     transferred.notes.extend(bring_into_form(&mut transferred.fields, destination, &facts));
                     transferred.notes.extend(rules.leave_behind(one, &mut transferred.fields));
@@ -101,7 +107,7 @@ impl Batch<'_> {
             complete(values, destination, rules.travel_together());
         }
         self.note_what_was_seen(verdict.base_mut(), source, &notes);
-        let Admitted { index, source, coupling, pairing, destination } = record;
+        let Admitted { index, source, coupling, pairing, destination, lines } = record;
         let coupling = coupling.unwrap_or_else(|| {
             let id = derived_id(self.engine.company(), &mapping.name, direction.as_str(), source.id);
             new_pair(direction.source(), source.id, id)
@@ -119,6 +125,7 @@ impl Batch<'_> {
             missing,
             verdict,
             written,
+            lines,
         })
     }
 

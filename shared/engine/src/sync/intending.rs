@@ -16,7 +16,7 @@ use couplet_store::Moved;
 use jiff::{SignedDuration, Timestamp};
 
 use super::batch::{Batch, Stop};
-use super::likeness::{Choice, choose};
+use super::likeness::{By, Choice, choose};
 use super::stages::{Admitted, Decided, Pairing, Verdict};
 use crate::bulk::paired;
 use crate::claims::held_until;
@@ -52,8 +52,12 @@ impl Batch<'_> {
             table.column(name).is_some_and(|column| bases.iter().any(|base| base.get(side, column).is_some()))
         };
         let columns: Vec<String> = table.columns.keys().filter(written).cloned().collect();
-        let records = self.uncoupled_since(side, since, &columns).await?;
-        let choices = choose(side, table, &bases, &records);
+        let records = match &self.lines {
+            // They were read with their headers.
+            Some(lines) => self.uncoupled(side, lines.there.values().cloned().collect()).await?,
+            None => self.uncoupled_since(side, since, &columns).await?,
+        };
+        let choices = choose(side, table, &bases, &records, self.known_again_by(side));
         let mut found = Vec::new();
         for (record, choice) in paired("earlier attempts", attempts, choices)? {
             match choice {
@@ -96,6 +100,16 @@ impl Batch<'_> {
                 NextPage::Done(_) => break,
             }
         }
+        self.uncoupled(side, records).await
+    }
+
+    /// By what a record of a side is known again.
+    fn known_again_by(&self, side: Side) -> By<'_> {
+        self.lines.as_ref().map_or(By::Texts, |lines| By::Values { header: lines.header_column(side) })
+    }
+
+    /// Those of some records of a side that belong to no pair, each once.
+    async fn uncoupled(&self, side: Side, mut records: Vec<Record>) -> Result<Vec<Record>, Stop> {
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let (engine, mapping) = (self.engine, &self.mapping.name);
         let coupled = engine.store().couplings_by_id(engine.company(), mapping, side, &ids).await?;
@@ -121,7 +135,9 @@ impl Batch<'_> {
             let made_by = open.iter().filter(|coupling| may_have_made(coupling, side, source)).find(|coupling| {
                 let base = coupling.intent.as_ref().map(|intent| &intent.base);
                 let record = std::slice::from_ref(source);
-                base.is_some_and(|base| choose(side, table, &[base], record) != [Choice::Nothing])
+                base.is_some_and(|base| {
+                    choose(side, table, &[base], record, self.known_again_by(side)) != [Choice::Nothing]
+                })
             });
             let Some(coupling) = made_by.filter(|_| record.coupling.is_none()) else {
                 others.push(record);

@@ -26,18 +26,30 @@ struct Likeness {
     of: usize,
 }
 
+/// By what a record is known again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// By its key, its name and its other texts.
+    Texts,
+    /// By all that was written, numbers included, within what this column names: lines hardly have texts of their own.
+    Values {
+        /// The column that names the header of a line.
+        header: &'a str,
+    },
+}
+
 /// Chooses a record for each intent, no record twice. An intent is given as the values that both sides were to hold.
 ///
 /// A record must have the key that was given, if one was, and the name that was given or more than half of the texts:
 /// between the attempt and now a person may have changed it. Of several the one that is most alike is chosen; which of
 /// several that agree in everything does not matter.
-pub(crate) fn choose(side: Side, table: &Table, intents: &[&Base], records: &[Record]) -> Vec<Choice> {
+pub(crate) fn choose(side: Side, table: &Table, intents: &[&Base], records: &[Record], by: By<'_>) -> Vec<Choice> {
     let mut taken = vec![false; records.len()];
     let mut choices = Vec::with_capacity(intents.len());
     for intent in intents {
         let alike: Vec<(usize, Likeness)> = (0..records.len())
             .filter(|index| !taken[*index])
-            .filter_map(|index| Some((index, likeness(side, table, intent, &records[index])?)))
+            .filter_map(|index| Some((index, likeness(side, table, intent, &records[index], by)?)))
             .collect();
         let most = alike.iter().map(|(_, likeness)| likeness.equal).max().unwrap_or_default();
         let best: Vec<(usize, Likeness)> = alike.into_iter().filter(|(_, likeness)| likeness.equal == most).collect();
@@ -53,7 +65,10 @@ pub(crate) fn choose(side: Side, table: &Table, intents: &[&Base], records: &[Re
     choices
 }
 
-fn likeness(side: Side, table: &Table, intent: &Base, record: &Record) -> Option<Likeness> {
+fn likeness(side: Side, table: &Table, intent: &Base, record: &Record, by: By<'_>) -> Option<Likeness> {
+    if let By::Values { header } = by {
+        return likeness_of_line(side, table, intent, record, header);
+    }
     let is_same = |name: Option<&str>| {
         let column = table.column(name?)?;
         let (wanted, found) = (text_of(side, intent, column)?, record.values.get(column.name.as_str())?);
@@ -74,6 +89,25 @@ fn likeness(side: Side, table: &Table, intent: &Base, record: &Record) -> Option
     }
     let has_the_name = is_same(Some(NAME)) == Some(true);
     (has_the_name || likeness.equal * 2 > likeness.of).then_some(likeness)
+}
+
+/// How much of what was to be written a line holds, if it is one of the header that was named.
+fn likeness_of_line(side: Side, table: &Table, intent: &Base, record: &Record, header: &str) -> Option<Likeness> {
+    let mut likeness = Likeness { equal: 0, of: 0 };
+    for column in table.columns.values() {
+        let Some(wanted) = intent.get(side, column).filter(|wanted| !wanted.is_null()) else { continue };
+        let Some(found) = record.known(&column.name) else { continue };
+        let is_same = match wanted.as_text() {
+            Some(text) => is_equal(column, text, found),
+            None => wanted == *found,
+        };
+        if column.name == header && !is_same {
+            return None;
+        }
+        likeness.of += 1;
+        likeness.equal += usize::from(is_same);
+    }
+    (likeness.equal * 2 > likeness.of).then_some(likeness)
 }
 
 /// The text the column was to hold, if it was to hold one.
@@ -134,7 +168,7 @@ mod tests {
             (vec![&called_elsewhere[..], &called_elsewhere[..]], Choice::Several(vec![0, 1])),
         ] {
             let records: Vec<Record> = records.iter().zip(1..).map(|(values, id)| record(id, values)).collect();
-            assert_eq!(choose(SIDE, customers, &[&contoso], &records), [expected], "{records:?}");
+            assert_eq!(choose(SIDE, customers, &[&contoso], &records, By::Texts), [expected], "{records:?}");
         }
     }
 
@@ -144,7 +178,7 @@ mod tests {
         let customers = catalogue.business_central_table("Customer").expect("customers");
         let twin = intent(&[("displayName", "Contoso")]);
         let records = [record(1, &[("displayName", "Contoso")]), record(2, &[("displayName", "Contoso")])];
-        let choices = choose(SIDE, customers, &[&twin, &twin, &twin], &records);
+        let choices = choose(SIDE, customers, &[&twin, &twin, &twin], &records, By::Texts);
         assert_eq!(choices, [Choice::One(0), Choice::One(1), Choice::Nothing]);
     }
 
@@ -155,7 +189,7 @@ mod tests {
         let wanted = intent(&[("code", "SP NO. 00001"), ("displayName", "Ann")]);
         let other = record(1, &[("code", "SP NO. 00002"), ("displayName", "Ann")]);
         let same = record(2, &[("code", "SP NO. 00001"), ("displayName", "Ann")]);
-        assert_eq!(choose(SIDE, people, &[&wanted], std::slice::from_ref(&other)), [Choice::Nothing]);
-        assert_eq!(choose(SIDE, people, &[&wanted], &[other, same]), [Choice::One(1)]);
+        assert_eq!(choose(SIDE, people, &[&wanted], std::slice::from_ref(&other), By::Texts), [Choice::Nothing]);
+        assert_eq!(choose(SIDE, people, &[&wanted], &[other, same], By::Texts), [Choice::One(1)]);
     }
 }

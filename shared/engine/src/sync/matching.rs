@@ -21,7 +21,10 @@ impl Batch<'_> {
             return Ok(coupled);
         }
         let ids: Vec<RecordId> = uncoupled.iter().map(|record| record.source.id).collect();
-        let by_id = self.engine.partners_by_id(self.mapping, self.direction, &ids).await?;
+        let by_id = match &self.lines {
+            Some(lines) => lines.partners(self.context(), &ids),
+            None => self.engine.partners_by_id(self.mapping, self.direction, &ids).await?,
+        };
         let by_id = paired("partners by id", uncoupled, by_id)?;
         let unknown: Vec<&Record> =
             by_id.iter().filter(|(_, partner)| partner.is_none()).map(|(record, _)| &record.source).collect();

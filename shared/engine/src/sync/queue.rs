@@ -88,6 +88,7 @@ impl Engine {
                 resumed_at: standing.resumed_at,
                 delivered: one_per_record(deliveries),
                 settled: Vec::new(),
+                lines: None,
             };
             in_the_name_of(run, batch.work()).instrument(span.clone()).await;
             reports.push(span.in_scope(|| batch.report(&mut dispositions)));

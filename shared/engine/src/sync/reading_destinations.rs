@@ -37,7 +37,7 @@ impl Batch<'_> {
         let table = self.mapping.table(side);
         let columns = self.mapping.destination_columns(direction);
         if !ids.is_empty() {
-            found = by_id(self.engine.system(side).fetch(table, &ids, columns).await?);
+            found = by_id(self.fetch_destinations(ids).await?);
         }
         let mut pairs: Vec<(Record, Option<&Coupling>)> = Vec::with_capacity(found.len());
         for coupling in admitted.iter().filter_map(|record| record.coupling.as_ref()) {

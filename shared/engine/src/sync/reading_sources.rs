@@ -5,10 +5,10 @@ use couplet_model::table::Side;
 use couplet_model::{Coupling, Outcome, RecordId, Said};
 use jiff::Timestamp;
 
-use super::admission::{Admission, admit, is_untouched};
+use super::admission::{Admission, admit, is_untouched, is_untouched_with_lines};
 use super::batch::{Batch, Stop};
 use super::isolating::unreadable_failure;
-use super::stages::{Admitted, Received, by_id};
+use super::stages::{Admitted, Lines, Received, by_id};
 use crate::claims::held_until;
 
 impl Batch<'_> {
@@ -107,23 +107,33 @@ impl Batch<'_> {
     /// Settles records that are outside the filter, not coupled, skipped, untouched, or that cannot be read.
     pub(super) async fn admit(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
         let filter = self.engine.installation.filter(self.mapping, self.direction.source()).await?;
-        let mut admitted = Vec::with_capacity(read.len());
+        let (mapping, direction) = (self.mapping, self.direction);
+        let mut taking_part = Vec::with_capacity(read.len());
         for record in read {
-            let (mapping, direction, options) = (self.mapping, self.direction, self.options(record.index));
-            let coupling = record.coupling.as_ref();
-            let end = match admit(mapping, &filter, direction, options, &record.source, coupling) {
-                Admission::Settled(outcome) => Some(outcome),
-                Admission::Process if is_untouched(mapping, direction, options, &record.source, coupling) => {
-                    Some(Outcome::Unchanged)
+            let options = self.options(record.index);
+            match admit(mapping, &filter, direction, options, &record.source, record.coupling.as_ref()) {
+                Admission::Settled(outcome) => self.settle(record.settle(outcome)),
+                Admission::Process => taking_part.push(record),
+            }
+        }
+        let taking_part = self.read_lines(taking_part).await?;
+        let mut admitted = Vec::with_capacity(taking_part.len());
+        for record in taking_part {
+            let (options, coupling) = (self.options(record.index), record.coupling.as_ref());
+            let is_untouched = match &record.lines {
+                Lines::Read(lines) => {
+                    is_untouched_with_lines(mapping, direction, options, &record.source, coupling, lines.digest)
                 }
-                Admission::Process => {
-                    let unreadable = record.source.unreadable.as_ref();
-                    unreadable.map(|unreadable| Outcome::Failed(unreadable_failure(self.source_table(), unreadable)))
-                }
+                Lines::None | Lines::Written(_) => is_untouched(mapping, direction, options, &record.source, coupling),
             };
-            match end {
-                Some(outcome) => self.settle(record.settle(outcome)),
-                None => admitted.push(record),
+            let unreadable = record.source.unreadable.as_ref();
+            if is_untouched {
+                self.settle(record.settle(Outcome::Unchanged));
+            } else if let Some(unreadable) = unreadable {
+                let failure = unreadable_failure(self.source_table(), unreadable);
+                self.settle(record.settle(Outcome::Failed(failure)));
+            } else {
+                admitted.push(record);
             }
         }
         Ok(admitted)

@@ -12,6 +12,7 @@ use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Written};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, SystemError};
+use uuid::Uuid;
 
 use crate::mappings::rules::{BatchRules, Followed};
 
@@ -36,6 +37,38 @@ pub(super) struct Admitted {
     pub pairing: Pairing,
     /// The record at the destination, if it is there and was read.
     pub destination: Option<Record>,
+    /// Its lines at the source, if it is the header of a document.
+    pub lines: Lines,
+}
+
+/// The lines of a header.
+#[derive(Debug, Default)]
+pub(super) enum Lines {
+    /// It is no header, or nothing of its lines was read.
+    #[default]
+    None,
+    /// They were read at the source.
+    Read(ReadLines),
+    /// They are as they should be at the destination.
+    Written(WrittenLines),
+}
+
+/// The lines of a header at the source.
+#[derive(Debug, Default)]
+pub(super) struct ReadLines {
+    /// The lines.
+    pub records: Vec<Record>,
+    /// What all of them hold, in short.
+    pub digest: Uuid,
+}
+
+/// The lines of a header after they were synchronized.
+#[derive(Debug)]
+pub(super) struct WrittenLines {
+    /// What all of them hold at the source, in short.
+    pub digest: Uuid,
+    /// Whether any of them was written.
+    pub any_written: bool,
 }
 
 /// How source and destination came together.
@@ -148,6 +181,8 @@ pub(super) struct Decided {
     pub verdict: Verdict,
     /// The trace of what was written.
     pub written: Option<Written>,
+    /// Its lines, if it is the header of a document.
+    pub lines: Lines,
 }
 
 /// The records of a batch of which it is known what to write, with the rules that were prepared for them.
@@ -274,7 +309,7 @@ impl Received {
     /// The next stage, with the source as it was read.
     pub fn read(self, source: Record) -> Admitted {
         let Self { index, coupling } = self;
-        Admitted { index, source, coupling, pairing: Pairing::Stored, destination: None }
+        Admitted { index, source, coupling, pairing: Pairing::Stored, destination: None, lines: Lines::None }
     }
 }
 
@@ -347,6 +382,10 @@ impl Decided {
             _ if self.is_new_on(destination) => Outcome::Inserted,
             Verdict::Create { .. } => Outcome::Inserted,
             Verdict::Update { .. } => Outcome::Modified,
+            // A line that was written changed the document.
+            Verdict::Unchanged { .. } if matches!(&self.lines, Lines::Written(lines) if lines.any_written) => {
+                Outcome::Modified
+            }
             Verdict::Unchanged { .. } => Outcome::Unchanged,
         }
     }

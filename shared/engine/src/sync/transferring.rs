@@ -80,6 +80,12 @@ impl References {
         }
         Ok(Self { by_mapping, labels, absent })
     }
+
+    /// Adds records of a mapping that are resolved although their couplings are not stored yet.
+    pub fn add(&mut self, mapping: &MappingName, resolved: &[(String, Value)]) {
+        let known = self.by_mapping.entry(mapping.clone()).or_default();
+        known.extend(resolved.iter().map(|(key, value)| (folded(key), value.clone())));
+    }
 }
 
 /// Resolves keys of one mapping: towards Dataverse codes to rows, from Dataverse rows to codes.

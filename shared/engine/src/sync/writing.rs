@@ -28,6 +28,7 @@ impl Batch<'_> {
         let records = self.write_records(records).await?;
         self.pass(Failpoint::Written)?;
         let records = self.take_over_ids(records).await?;
+        let records = self.synchronize_lines(records).await?;
         let done = self.follow_up(records, rules.as_ref()).await;
         self.pass(Failpoint::FollowedUp)?;
         self.act(done, rules.as_ref()).await
@@ -177,7 +178,7 @@ impl Batch<'_> {
             }
             to_write.push(record);
         }
-        let results = self.write_all(&writes).await;
+        let results = self.write_and_delete(&writes).await;
         let asked: Vec<(Decided, Write)> = paired("writes", to_write, writes)?;
         let (mut clashing, mut partings) = (Vec::new(), Vec::new());
         let makes_up_keys = self.mapping.rules.makes_up_keys();

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::lines::DocumentLines;
 use super::mapping::{
     DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField,
     Operand,
 };
-use super::lines::DocumentLines;
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
 use crate::decision::ConflictRule;

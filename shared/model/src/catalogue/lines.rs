@@ -62,7 +62,10 @@ impl DocumentLines {
             return Err(format!("{} cannot have {} as lines: lines have no lines", headers.name, lines.name));
         }
         if lines.direction != headers.direction {
-            return Err(format!("the lines {} do not travel as their headers do; give both the same direction", lines.name));
+            return Err(format!(
+                "the lines {} do not travel as their headers do; give both the same direction",
+                lines.name
+            ));
         }
         for (side, of_lines, of_headers) in [
             (Side::BusinessCentral, &lines.business_central, &headers.business_central),

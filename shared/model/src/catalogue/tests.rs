@@ -409,7 +409,8 @@ fn f01_the_bill_to_address_of_orders_is_written_through_the_companion_api_only()
 fn documents_name_their_lines_and_by_which_columns_a_line_names_its_header() {
     let lines = |mapping: &str, switches: &Switches| {
         let lines = catalogue().active_mapping(mapping, switches).unwrap().lines?;
-        let [bc, dv] = [&lines.business_central, &lines.dataverse].map(|name| (name.column.clone(), name.names.clone()));
+        let [bc, dv] =
+            [&lines.business_central, &lines.dataverse].map(|name| (name.column.clone(), name.names.clone()));
         Some((lines.mapping.0, bc, dv))
     };
     let by_id = |column: &str| (column.to_owned(), Names::Id);
@@ -427,7 +428,11 @@ fn lines_that_do_not_fit_their_headers_are_named() {
     let file = "mappings/postedsalesinv-inv.json";
     let cases = [
         (r#""POSTEDSALESLINE-INV""#, r#""POSTEDSALESLINES""#, "has the lines POSTEDSALESLINES, which is no mapping"),
-        (r#""column": "invoiceid""#, r#""column": "invoice""#, "lines: the table invoicedetail of Dataverse has no column invoice"),
+        (
+            r#""column": "invoiceid""#,
+            r#""column": "invoice""#,
+            "lines: the table invoicedetail of Dataverse has no column invoice",
+        ),
         (
             r#""documentId", "names": "id""#,
             r#""documentId", "names": {"key": "no"}"#,
@@ -435,7 +440,11 @@ fn lines_that_do_not_fit_their_headers_are_named() {
         ),
         (r#""documentId", "names": "id""#, r#""documentId", "names": "everything""#, "lines: a line names one header"),
         (r#""POSTEDSALESLINE-INV""#, r#""POSTEDSALESINV-INV""#, "lines have no lines"),
-        (r#""POSTEDSALESLINE-INV""#, r#""SOLINE-ORDERDETAIL""#, "the lines SOLINE-ORDERDETAIL do not travel as their headers do"),
+        (
+            r#""POSTEDSALESLINE-INV""#,
+            r#""SOLINE-ORDERDETAIL""#,
+            "the lines SOLINE-ORDERDETAIL do not travel as their headers do",
+        ),
     ];
     for (from, to, expected) in cases {
         let error = damaged(file, from, to);

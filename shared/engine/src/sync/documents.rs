@@ -1,0 +1,544 @@
+//! Documents: the lines of all headers of a batch are read in one read per side, transferred and decided like any other
+//! record of their mapping, and written in one bulk write together with the deletions of those that are gone.
+//!
+//! It happens after the headers are written, so that a new line can name its header, and before what follows the write of
+//! a header. A header ends like its worst line; a digest of its lines is kept in its base, by which a document that nobody
+//! changed is known. Which lines are about to be deleted is noted in the header's coupling first: whoever comes after a
+//! crash finds their couplings, although neither side shows the lines any more.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+
+use couplet_model::catalogue::{DocumentLines, HeaderName, Names};
+use couplet_model::comparing::folded;
+use couplet_model::message::{Direction, Precedence};
+use couplet_model::outcome::{DataFailure, FieldConflict, Need};
+use couplet_model::record::Values;
+use couplet_model::table::{FieldType, Side};
+use couplet_model::{
+    Condition, Coupling, CouplingState, Filter, Outcome, Record, RecordId, RecordMessage, RetryClass, Said, Value,
+};
+use couplet_store::{Claim, StoreError};
+use uuid::Uuid;
+
+use super::batch::{Batch, Delivered, End, Stop};
+use super::lines::LinesOfHeaders;
+use super::stages::{Admitted, Decided, Ended, Lines, ReadLines, WrittenLines};
+use crate::bulk::paired;
+use crate::claims::held_until;
+use crate::error::EngineError;
+use crate::failpoints::Failpoint;
+use crate::mappings::installed::InstalledMapping;
+
+/// Role, among the further rows of a header's pair, of a line that is about to be deleted; its id at the source follows.
+const LEAVING: &str = "leaving line ";
+
+/// The lines that belong to the headers of a batch.
+#[derive(Clone, Copy)]
+struct Document<'a> {
+    lines: &'a DocumentLines,
+    mapping: &'a InstalledMapping,
+}
+
+/// A header that was written.
+struct Header {
+    decided: Decided,
+    /// How its lines at the destination name it.
+    name: Value,
+    /// Its lines that are gone at the source.
+    leaving: Vec<Coupling>,
+}
+
+/// How the lines of one header have ended.
+#[derive(Default)]
+struct Findings {
+    /// The outcome of the worst line that is not as it should be.
+    worst: Option<Outcome>,
+    any_written: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn document(&self) -> Result<Option<Document<'a>>, Stop> {
+        let (engine, mapping) = (self.engine, self.mapping);
+        let Some(lines) = &mapping.lines else { return Ok(None) };
+        match engine.mapping(&lines.mapping) {
+            Ok(mapping) => Ok(Some(Document { lines, mapping })),
+            Err(reason) => {
+                let message = format!("{}, the lines of {}, cannot run: {reason}", lines.mapping, mapping.name);
+                Err(EngineError::SetUp(message).into())
+            }
+        }
+    }
+
+    /// Reads the lines of all headers at the source.
+    pub(super) async fn read_lines(&mut self, headers: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let Some(document) = self.document()? else { return Ok(headers) };
+        let side = self.direction.source();
+        let name = document.lines.header_name(side);
+        let (mut named, mut names) = (Vec::with_capacity(headers.len()), Vec::with_capacity(headers.len()));
+        for header in headers {
+            match name_of(name, header.source.id, |column| header.source.known(column)) {
+                Some(value) => {
+                    named.push(header);
+                    names.push(value);
+                }
+                None => {
+                    let failure = nameless(self.mapping, side);
+                    self.settle(header.settle(Outcome::Failed(failure)));
+                }
+            }
+        }
+        let columns = document.mapping.source_columns(self.direction);
+        let mut found = self.lines_of(document, side, &names, columns).await?;
+        for (header, name) in named.iter_mut().zip(&names) {
+            let records = found.remove(&key_of(name)).unwrap_or_default();
+            header.lines = Lines::Read(ReadLines { digest: digest(&records, columns), records });
+        }
+        Ok(named)
+    }
+
+    /// The lines of a side that name one of some headers, by that name.
+    async fn lines_of(
+        &self,
+        document: Document<'_>,
+        side: Side,
+        names: &[Value],
+        columns: &[String],
+    ) -> Result<HashMap<String, Vec<Record>>, Stop> {
+        let mut lines: HashMap<String, Vec<Record>> = HashMap::new();
+        if names.is_empty() {
+            return Ok(lines);
+        }
+        let column = &document.lines.header_name(side).column;
+        let mut columns = columns.to_vec();
+        if !columns.contains(column) {
+            columns.push(column.clone());
+        }
+        let filter = Filter::all(vec![Condition::one_of(column, names.to_vec())]);
+        for line in self.engine.system(side).find(document.mapping.table(side), &filter, &columns).await? {
+            lines.entry(key_of(line.get(column))).or_default().push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Synchronizes the lines of headers that are written. Gives the headers whose lines are as they should be; the others
+    /// have ended, or go back to the queue.
+    pub(super) fn synchronize_lines<'s>(
+        &'s mut self,
+        headers: Vec<Decided>,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Decided>, Stop>> + Send + 's>> {
+        // Lines go through the same steps, which have no lines in turn.
+        Box::pin(self.with_lines(headers))
+    }
+
+    async fn with_lines(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
+        let Some(document) = self.document()?.filter(|_| !decided.is_empty()) else { return Ok(decided) };
+        let side = self.direction.destination();
+        let mut headers = self.named_at_destination(document, decided);
+        let names: Vec<Value> = headers.iter().map(|header| header.name.clone()).collect();
+        let columns = document.mapping.destination_columns(self.direction);
+        let there = self.lines_of(document, side, &names, columns).await?;
+        self.find_leaving(document, &mut headers, &there).await?;
+        let headers = self.note_leaving(headers).await?;
+        self.pass(Failpoint::LinesNoted)?;
+        let there = there.into_values().flatten().map(|line| (line.id, line)).collect();
+        let (mut lines, sources, owners) = self.batch_of_lines(document, &headers, there);
+        let has_work = !sources.is_empty() || headers.iter().any(|header| !header.leaving.is_empty());
+        let mut findings: HashMap<usize, Findings> = HashMap::new();
+        if has_work {
+            let ended = match lines.line_steps(sources).await {
+                Ok(ended) => ended,
+                Err(Stop::Died) => return Err(Stop::Died),
+                Err(Stop::Failed(error)) => {
+                    for line in 0..lines.delivered.len() {
+                        lines.give_back(line, &error, None);
+                    }
+                    lines.give_up_claims().await;
+                    return Err(Stop::Failed(error));
+                }
+            };
+            lines.give_up_claims().await;
+            let headers: HashMap<usize, &Header> =
+                headers.iter().map(|header| (header.decided.index, header)).collect();
+            for line in &ended {
+                let owner = owners[line.index];
+                let Some(header) = headers.get(&owner) else { continue };
+                self.find_outcome(
+                    findings.entry(owner).or_default(),
+                    &lines,
+                    line,
+                    &self.label(&header.decided.source),
+                );
+            }
+            self.take_back(&lines, &owners);
+            self.part_deleted(&mut lines, &mut findings).await?;
+        }
+        self.pass(Failpoint::LinesEnded)?;
+        Ok(self.end_headers(headers, findings))
+    }
+
+    /// Headers with what their lines at the destination name them by.
+    fn named_at_destination(&mut self, document: Document<'_>, decided: Vec<Decided>) -> Vec<Header> {
+        let side = self.direction.destination();
+        let name = document.lines.header_name(side);
+        let column = document.mapping.table(side).column(&name.column);
+        let is_lookup = column.is_some_and(|column| matches!(column.field, FieldType::Lookup { .. }));
+        let mut headers = Vec::with_capacity(decided.len());
+        for decided in decided {
+            let id = decided.coupling.id(side);
+            let written = decided.written.as_ref().and_then(|written| written.values.as_ref());
+            let holds = |column: &str| {
+                let shown = written.and_then(|values: &Values| values.get(column));
+                let read = || decided.destination.as_ref().and_then(|record| record.known(column));
+                let sent = || decided.verdict.values().and_then(|values| values.get(column));
+                shown.or_else(sent).or_else(read)
+            };
+            match name_of(name, id, holds) {
+                Some(Value::Guid(id)) if is_lookup => {
+                    let name = Value::Reference { table: self.mapping.table(side).name.as_str().into(), id };
+                    headers.push(Header { decided, name, leaving: Vec::new() });
+                }
+                Some(name) => headers.push(Header { decided, name, leaving: Vec::new() }),
+                None => {
+                    let failure = nameless(self.mapping, side);
+                    self.end_behind(decided, Outcome::Failed(failure));
+                }
+            }
+        }
+        headers
+    }
+
+    /// Finds the pairs of lines that are gone at the source. Lines of the destination that belong to no pair stay.
+    async fn find_leaving(
+        &mut self,
+        document: Document<'_>,
+        headers: &mut Vec<Header>,
+        there: &HashMap<String, Vec<Record>>,
+    ) -> Result<(), Stop> {
+        let (here, side) = (self.direction.source(), self.direction.destination());
+        let mut sources: HashSet<RecordId> = HashSet::new();
+        let mut candidates: Vec<Vec<RecordId>> = Vec::with_capacity(headers.len());
+        for header in headers.iter() {
+            if let Lines::Read(lines) = &header.decided.lines {
+                sources.extend(lines.records.iter().map(|line| line.id));
+            }
+            let noted = header.decided.coupling.related.iter().filter(|(role, _)| role.starts_with(LEAVING));
+            let shown = there.get(&key_of(&header.name)).into_iter().flatten().map(|line| line.id);
+            candidates.push(noted.map(|(_, id)| RecordId(*id)).chain(shown).collect());
+        }
+        let mut ids: Vec<RecordId> = candidates.iter().flatten().copied().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let (store, company) = (self.engine.store(), self.engine.company());
+        let mut pairs = store.couplings_by_id(company, &document.mapping.name, side, &ids).await?;
+        let is_leaving = |pair: &Coupling| {
+            !pair.skipped
+                && pair.damage.is_none()
+                && pair.state == CouplingState::Coupled
+                && !sources.contains(&pair.id(here))
+        };
+        let (now, asking) = (self.engine.now(), self.engine.asking());
+        let mut free = Vec::with_capacity(headers.len());
+        for (mut header, candidates) in headers.drain(..).zip(candidates) {
+            header.leaving = candidates.iter().filter_map(|id| pairs.remove(id)).filter(is_leaving).collect();
+            match header.leaving.iter().find_map(|pair| held_until(pair, now, asking)) {
+                None => free.push(header),
+                Some(until) => {
+                    let wait = until.duration_since(now).unsigned_abs();
+                    let reason = format!("another worker is writing one of its lines, until {until} at the latest");
+                    self.postpone(header.decided.index, Said::safe(reason), wait);
+                }
+            }
+        }
+        *headers = free;
+        Ok(())
+    }
+
+    /// Notes with each header which of its lines are about to be deleted.
+    async fn note_leaving(&mut self, headers: Vec<Header>) -> Result<Vec<Header>, Stop> {
+        let here = self.direction.source();
+        let side = self.direction.destination();
+        let (mut noting, mut others) = (Vec::new(), Vec::with_capacity(headers.len()));
+        for mut header in headers {
+            let related = &mut header.decided.coupling.related;
+            let before = related.len();
+            for pair in &header.leaving {
+                related.insert(format!("{LEAVING}{}", pair.id(here)), pair.id(side).0);
+            }
+            if related.len() == before { others.push(header) } else { noting.push(header) }
+        }
+        if noting.is_empty() {
+            return Ok(others);
+        }
+        let couplings: Vec<Coupling> = noting.iter().map(|header| header.decided.coupling.clone()).collect();
+        let (store, company) = (self.engine.store(), self.engine.company());
+        let results = store.claim(company, &self.mapping.name, &couplings).await?;
+        for (mut header, result) in paired("notes on lines", noting, results)? {
+            match result {
+                Claim::Claimed(coupling) => {
+                    self.delivered[header.decided.index].claim = Some(coupling.clone());
+                    header.decided.coupling = coupling;
+                    others.push(header);
+                }
+                Claim::Stale => {
+                    self.give_back(header.decided.index, "another worker changed this pair meanwhile", None);
+                }
+            }
+        }
+        others.sort_unstable_by_key(|header| header.decided.index);
+        Ok(others)
+    }
+
+    /// The batch of all lines, their records at the source, and the place of each line's header.
+    fn batch_of_lines(
+        &self,
+        document: Document<'a>,
+        headers: &[Header],
+        there: HashMap<RecordId, Record>,
+    ) -> (Batch<'a>, HashMap<RecordId, Record>, Vec<usize>) {
+        let side = self.direction.destination();
+        let (mut delivered, mut owners, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sources = HashMap::new();
+        let mut references = Vec::new();
+        for header in headers {
+            let decided = &header.decided;
+            references.extend(self.reference_to(decided));
+            let of_header = &self.delivered[decided.index];
+            let Lines::Read(lines) = &decided.lines else { continue };
+            for line in &lines.records {
+                if sources.insert(line.id, line.clone()).is_some() {
+                    continue;
+                }
+                let mut options = of_header.message.options;
+                if decided.is_new_on(side) {
+                    // With a header that was made anew its lines are gone, too.
+                    options.precedence = Precedence::SourceRestoring;
+                }
+                let message = RecordMessage {
+                    mapping: document.mapping.name.clone(),
+                    record: line.id,
+                    snapshot: None,
+                    options,
+                    ..of_header.message.clone()
+                };
+                let (deliveries, receive_count) = (Vec::new(), of_header.receive_count);
+                let (claim, is_held_by_outage, end) = (None, false, None);
+                delivered.push(Delivered { deliveries, message, receive_count, claim, is_held_by_outage, end });
+                owners.push(decided.index);
+                named.push(header.name.clone());
+            }
+        }
+        let of = |header: &Header| {
+            let index = header.decided.index;
+            header.leaving.iter().map(move |pair| (index, pair.clone())).collect::<Vec<_>>()
+        };
+        let column = &document.lines.header_name(side).column;
+        let lines = document.mapping.table(side).column(column).map(|column| LinesOfHeaders {
+            headers: self.mapping.name.clone(),
+            names: document.lines.clone(),
+            references,
+            column: column.clone(),
+            named,
+            there,
+            leaving: headers.iter().flat_map(of).collect(),
+            deleted: Vec::new(),
+        });
+        let batch = Batch {
+            engine: self.engine,
+            mapping: document.mapping,
+            direction: self.direction,
+            job: self.job.clone(),
+            run: self.run,
+            resumed_at: self.resumed_at,
+            delivered,
+            settled: Vec::new(),
+            lines,
+        };
+        (batch, sources, owners)
+    }
+
+    /// How a lookup through the mapping of the headers finds one of them.
+    fn reference_to(&self, header: &Decided) -> Option<(String, Value)> {
+        let key = self.key_of(header)?;
+        let row = header.coupling.dataverse_id.0;
+        let table = self.mapping.table(Side::Dataverse).name.as_str().into();
+        Some(match self.direction {
+            Direction::ToDataverse => (key, Value::Reference { table, id: row }),
+            Direction::FromDataverse => (row.to_string(), Value::text(key)),
+        })
+    }
+
+    /// Adds the end of a line to what is found of its header.
+    fn find_outcome(&self, findings: &mut Findings, lines: &Batch<'_>, line: &Ended, header: &str) {
+        findings.any_written |= matches!(line.outcome, Outcome::Inserted | Outcome::Modified);
+        if !Self::is_behind(&line.outcome) {
+            return;
+        }
+        let table = lines.source_table();
+        let label = line.source().map_or_else(|| lines.record(line.index).to_string(), |source| source.label(table));
+        let of_line = format!("{} {label} of {header}", table.caption());
+        findings.add(told_of_header(line.outcome.clone(), &of_line));
+    }
+
+    /// Sends the headers back to the queue of which a line has to come again.
+    fn take_back(&mut self, lines: &Batch<'_>, owners: &[usize]) {
+        for (line, owner) in lines.delivered.iter().zip(owners) {
+            if line.is_held_by_outage {
+                let header = &mut self.delivered[*owner];
+                header.is_held_by_outage = header.end.is_none();
+            }
+            match &line.end {
+                Some(End::Stored(_)) => {}
+                Some(End::Returned { reason, after }) => self.give_back(*owner, reason.clone(), *after),
+                Some(End::Postponed { reason, after }) => self.postpone(*owner, reason.clone(), *after),
+                None => self.give_back(*owner, "one of its lines was left open", None),
+            }
+        }
+    }
+
+    /// Removes the pairs of lines that were deleted at the destination.
+    async fn part_deleted(
+        &mut self,
+        lines: &mut Batch<'_>,
+        findings: &mut HashMap<usize, Findings>,
+    ) -> Result<(), Stop> {
+        let (mapping, table) = (lines.mapping, lines.destination_table().caption());
+        let deleted = lines.lines.as_mut().map(|lines| std::mem::take(&mut lines.deleted)).unwrap_or_default();
+        let (store, company) = (self.engine.store(), self.engine.company());
+        for (owner, pair, end) in deleted {
+            let findings = findings.entry(owner).or_default();
+            match end {
+                Ok(()) => match store.remove_coupling(company, &mapping.name, &pair).await {
+                    Ok(()) => findings.any_written = true,
+                    Err(StoreError::Stale { .. }) => {
+                        self.give_back(owner, "another worker changed one of its lines meanwhile", None);
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                Err(error) if error.retry_class() == RetryClass::Data => {
+                    let id = pair.id(self.direction.destination());
+                    let message = format!(
+                        "a line is gone, and deleting the {table} {id} it was coupled to failed (EE13): {error}; delete \
+                         that one by hand"
+                    );
+                    findings.add(Outcome::Failed(DataFailure::new(message)));
+                }
+                Err(error) => self.give_back_for(owner, error.retry_class(), &error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the headers whose lines are not as they should be; gives the others.
+    fn end_headers(&mut self, headers: Vec<Header>, mut findings: HashMap<usize, Findings>) -> Vec<Decided> {
+        let mut open = Vec::with_capacity(headers.len());
+        for Header { mut decided, .. } in headers {
+            if self.delivered[decided.index].end.is_some() {
+                continue;
+            }
+            let Findings { worst, any_written } = findings.remove(&decided.index).unwrap_or_default();
+            if let Some(outcome) = worst {
+                self.end_behind(decided, outcome);
+                continue;
+            }
+            if let Lines::Read(ReadLines { digest, .. }) = decided.lines {
+                decided.lines = Lines::Written(WrittenLines { digest, any_written });
+            }
+            decided.coupling.related.retain(|role, _| !role.starts_with(LEAVING));
+            open.push(decided);
+        }
+        open
+    }
+
+    /// Ends a header that is there, but not with all its lines.
+    fn end_behind(&mut self, decided: Decided, outcome: Outcome) {
+        let mut settled = decided.settle(outcome);
+        settled.is_written = true;
+        self.settle(settled);
+    }
+}
+
+impl Findings {
+    /// Takes over an outcome if it is worse than what was found before.
+    fn add(&mut self, outcome: Outcome) {
+        let badness = |outcome: &Outcome| match outcome {
+            Outcome::Failed(_) => 3,
+            Outcome::Conflict(_) => 2,
+            Outcome::Waiting(_) | Outcome::WaitingInVain(_) => 1,
+            _ => 0,
+        };
+        if self.worst.as_ref().is_none_or(|worst| badness(&outcome) > badness(worst)) {
+            self.worst = Some(outcome);
+        }
+    }
+}
+
+/// The outcome of a line as its header tells it, with the line named.
+fn told_of_header(outcome: Outcome, line: &str) -> Outcome {
+    match outcome {
+        Outcome::Failed(DataFailure { field, message }) => {
+            Outcome::Failed(DataFailure { field, message: format!("{line}: {message}") })
+        }
+        Outcome::Conflict(conflicts) => Outcome::Conflict(
+            conflicts
+                .into_iter()
+                .map(|conflict| FieldConflict {
+                    business_central: format!("{} of {line}", conflict.business_central),
+                    ..conflict
+                })
+                .collect(),
+        ),
+        Outcome::Waiting(need) | Outcome::WaitingInVain(need) => {
+            Outcome::Waiting(Need { field: format!("{} of {line}", need.field), ..need })
+        }
+        other => other,
+    }
+}
+
+/// What a header is named by; `None` where what names it is blank or not known.
+fn name_of<'v>(name: &HeaderName, id: RecordId, holds: impl Fn(&str) -> Option<&'v Value>) -> Option<Value> {
+    match &name.names {
+        Names::Id => Some(Value::Guid(id.0)),
+        Names::Key(column) => holds(column).filter(|value| !value.is_null()).cloned(),
+        Names::Everything => None,
+    }
+}
+
+fn nameless(mapping: &InstalledMapping, side: Side) -> DataFailure {
+    DataFailure::new(format!(
+        "the {} in {side} has no key by which its lines could name it; give it one",
+        mapping.table(side).caption()
+    ))
+}
+
+/// A name as names are compared.
+fn key_of(name: &Value) -> String {
+    name.as_guid().map_or_else(|| folded(&name.to_string()), |id| id.to_string())
+}
+
+/// What all lines of a header hold in the columns that are read for them, in short and whatever their order.
+fn digest(lines: &[Record], columns: &[String]) -> Uuid {
+    let lines: BTreeMap<RecordId, Vec<(&str, serde_json::Value)>> = lines
+        .iter()
+        .map(|line| {
+            let known = columns.iter().filter_map(|name| Some((name.as_str(), line.known(name)?.to_json())));
+            (line.id, known.collect())
+        })
+        .collect();
+    let mut text = String::new();
+    for (id, values) in lines {
+        text.push_str(&id.to_string());
+        for (name, value) in values {
+            text.push_str(&format!("\n{name}={value}"));
+        }
+        text.push('\n');
+    }
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
