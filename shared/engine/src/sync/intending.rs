@@ -12,7 +12,7 @@ use couplet_model::seen::Seen;
 use couplet_model::system::{ChangesQuery, Cursor, NextPage, Position, Resume};
 use couplet_model::table::Side;
 use couplet_model::{Change, Coupling, CouplingState, Filter, Outcome, Record, RecordId, Said, SystemId};
-use couplet_store::Moved;
+use couplet_store::{Moved, RowMove};
 use jiff::{SignedDuration, Timestamp};
 
 use super::batch::{Batch, Stop};
@@ -161,10 +161,8 @@ impl Batch<'_> {
     /// Gives reservations the ids of the records that earlier attempts have made. Those that another worker coupled
     /// meanwhile come again.
     async fn take_over(&mut self, found: Vec<(Admitted, RecordId)>) -> Result<Vec<Admitted>, Stop> {
-        let made = found
-            .iter()
-            .filter_map(|(record, id)| Some((record.coupling.clone()?, SystemId::from(*id))))
-            .collect::<Vec<_>>();
+        let made: Vec<(Coupling, RecordId)> =
+            found.iter().filter_map(|(record, id)| Some((record.coupling.clone()?, *id))).collect();
         let results = self.move_to_made(&made).await?;
         let mut taken = Vec::with_capacity(found.len());
         for ((mut record, _), result) in paired("earlier attempts", found, results)? {
@@ -180,12 +178,36 @@ impl Batch<'_> {
         Ok(taken)
     }
 
-    async fn move_to_made(&self, made: &[(Coupling, SystemId)]) -> Result<Vec<Moved>, Stop> {
-        if made.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Gives pairs the ids of records that were made under an intent, on the side that the intent names.
+    async fn move_to_made(&self, made: &[(Coupling, RecordId)]) -> Result<Vec<Moved>, Stop> {
         let (engine, mapping) = (self.engine, &self.mapping.name);
-        Ok(engine.store().move_to_made(engine.company(), mapping, made).await?)
+        let (store, company) = (engine.store(), engine.company());
+        let is_row =
+            |coupling: &Coupling| coupling.intent.as_ref().is_some_and(|intent| intent.side == Side::Dataverse);
+        let in_business_central: Vec<(Coupling, SystemId)> = made
+            .iter()
+            .filter(|(coupling, _)| !is_row(coupling))
+            .map(|(coupling, id)| (coupling.clone(), SystemId::from(*id)))
+            .collect();
+        let mut moved = Vec::new().into_iter();
+        if !in_business_central.is_empty() {
+            let results = store.move_to_made(company, mapping, &in_business_central).await?;
+            let paired = paired("moved reservations", in_business_central, results)?;
+            moved = paired.into_iter().map(|(_, result)| result).collect::<Vec<_>>().into_iter();
+        }
+        let mut results = Vec::with_capacity(made.len());
+        for (coupling, id) in made {
+            if is_row(coupling) {
+                // Only choices get their ids from Dataverse, and of these there are few.
+                results.push(match store.move_coupling(company, mapping, coupling, (*id).into()).await? {
+                    RowMove::Moved(coupling) => Moved::Moved(coupling),
+                    RowMove::Taken(_) | RowMove::Stale => Moved::Refused,
+                });
+            } else {
+                results.extend(moved.next());
+            }
+        }
+        Ok(results)
     }
 
     /// Notes on the pairs of records about to be created what a repeated attempt has to look for.
@@ -213,7 +235,7 @@ impl Batch<'_> {
         }
         let (mut created, mut others): (Vec<Decided>, Vec<Decided>) =
             decided.into_iter().partition(|record| record.verdict.creates() && record.written.is_some());
-        let id = |record: &Decided| record.written.as_ref().map(|written| SystemId::from(written.id));
+        let id = |record: &Decided| record.written.as_ref().map(|written| written.id);
         let made: Vec<_> = created.iter().filter_map(|record| Some((record.coupling.clone(), id(record)?))).collect();
         let results = self.move_to_made(&made).await?;
         for (mut record, result) in paired("created records", std::mem::take(&mut created), results)? {
