@@ -19,8 +19,8 @@ use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
 use couplet_model::table::Side;
 use couplet_model::task::TaskMessage;
 use couplet_model::{
-    Catalogue, Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, Record, RecordMessage,
-    RunId, Switches, SystemId, Table,
+    Catalogue, Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, ProcessId, Record,
+    RecordMessage, RunId, Switches, SystemId, Table,
 };
 use couplet_store::{Reservation, Retention, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 use crate::engine::{Engine, EngineParts};
 use crate::error::EngineError;
+use crate::failpoints::{Failpoint, Failpoints};
 use crate::installation::{EngineOptions, Installation};
 use crate::mappings::installed::{InstalledMapping, Mappings};
 use crate::mappings::rules::{Context, MappingRules};
@@ -121,6 +122,29 @@ impl Bench {
         self
     }
 
+    /// An engine of another process on the same systems and store, with the same rules; it dies once at a failpoint.
+    pub fn another_process(&self, fatal: Option<Failpoint>) -> Engine {
+        let engine = &self.engine;
+        let fatal = Mutex::new(fatal);
+        let failpoints = Failpoints::new(move |point| fatal.lock().take_if(|fatal| *fatal == point).is_some());
+        let process = ProcessId::fresh();
+        let options = EngineOptions { failpoints, process, is_alone: true, ..engine.options().clone() };
+        let mut another = Engine::new(EngineParts {
+            company: COMPANY,
+            catalogue: Arc::new(engine.catalogue().clone()),
+            switches: self.installation().switches().clone(),
+            business_central: self.business_central.clone(),
+            dataverse: self.dataverse.clone(),
+            store: engine.store().clone(),
+            queue: Arc::clone(&engine.queue),
+            tasks: Arc::clone(&engine.tasks),
+            options,
+        })
+        .expect("an engine");
+        another.mappings = Arc::clone(&engine.mappings);
+        another
+    }
+
     /// The system of a side.
     pub fn system(&self, side: Side) -> &FakeSystem {
         match side {
@@ -209,9 +233,14 @@ impl Bench {
 
     /// Synchronizes the records with some numbers as a run does that sees them for the first time.
     pub async fn sync(&self, direction: Direction, numbers: &[u128]) -> BatchReport {
+        self.sync_by(&self.engine, direction, numbers).await
+    }
+
+    /// The same by another engine.
+    pub async fn sync_by(&self, engine: &Engine, direction: Direction, numbers: &[u128]) -> BatchReport {
         let run = self.run().await;
         let messages = numbers.iter().map(|number| self.message(run, direction, *number));
-        self.engine.sync_batch(messages.map(|message| Delivery { message, receive_count: 1 }).collect()).await
+        engine.sync_batch(messages.map(|message| Delivery { message, receive_count: 1 }).collect()).await
     }
 }
 

@@ -7,11 +7,13 @@ use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::system::{Action, SystemErrorKind};
 use couplet_model::{RecordId, Side, SystemError};
+use jiff::SignedDuration;
 use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::bench::{Bench, Call, Results};
 use crate::error::EngineError;
+use crate::failpoints::Failpoint;
 use crate::mappings::rules::{
     Actions, AfterWrite, Attempted, BatchRules, BeforeWrite, Context, MappingRules, Obstacle, OnDeletion, Transferring,
 };
@@ -201,5 +203,42 @@ async fn what_becomes_of_the_partner_of_a_deleted_record_is_for_the_rules() {
         assert_eq!(done(&report), [is_done], "{case}: {:?}", report.dispositions);
         let after = (bench.dataverse.has("account", account), bench.coupling(1).await.is_some());
         assert_eq!(after, (partner, coupled), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_around_an_action_leaves_a_doubt_that_is_ended_before_it_happens_twice() {
+    for (fatal, has_happened) in Failpoint::OF_ACTIONS.into_iter().zip([false, true]) {
+        let rules = Documents { closes: true, ..Documents::default() };
+        let bench = bench(rules.clone(), &["Adatum"]).await;
+        let dying = bench.another_process(Some(fatal));
+        assert_eq!(done(&bench.sync_by(&dying, TO, &[1]).await), [false], "{fatal:?}: it died");
+        assert_eq!(bench.coupling(1).await.expect("a pair").acting.expect("an intent").action, "Close");
+        *rules.has_happened.lock() = has_happened;
+        let next = bench.another_process(None);
+        assert_eq!(done(&bench.sync_by(&next, TO, &[1]).await), [true], "{fatal:?}");
+        assert_eq!(bench.dataverse.take_actions().len(), 1, "{fatal:?}: it happened once");
+        assert_eq!((rules.looked_for.lock().len(), bench.dataverse.ids("account").len()), (1, 1), "{fatal:?}");
+        assert_eq!(bench.coupling(1).await.expect("a pair").acting, None, "{fatal:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_dataverse_gives_their_ids_are_made_once_although_their_worker_dies() {
+    let deaths = [Failpoint::Claimed, Failpoint::Written, Failpoint::FollowedUp].map(Some);
+    for fatal in [None].into_iter().chain(deaths) {
+        let bench = bench(Documents::default(), &["Adatum", "Trey"]).await;
+        bench.dataverse.take_ids(false);
+        let report = bench.sync_by(&bench.another_process(fatal), TO, &[1, 2]).await;
+        assert_eq!(done(&report), [fatal.is_none(); 2], "{fatal:?}");
+        // What the dead process was creating may still be under way, and is looked for when it must be there.
+        bench.pass(SignedDuration::from_mins(4));
+        assert_eq!(done(&bench.sync_by(&bench.another_process(None), TO, &[1, 2]).await), [true; 2], "{fatal:?}");
+        let rows = bench.dataverse.ids("account");
+        assert_eq!(rows.len(), 2, "{fatal:?}: {rows:?}");
+        for customer in [1, 2] {
+            assert!(rows.contains(&account_of(&bench, customer).await), "{fatal:?}: {customer} leads to a row");
+            assert_eq!(bench.coupling(customer).await.expect("a pair").intent, None, "{fatal:?}");
+        }
     }
 }
