@@ -11,7 +11,7 @@ pub enum Failpoint {
     /// Records are written, what follows them is not.
     Written,
     /// What follows the writes is written as well; actions are not asked for, and the couplings are not stored.
-    FollowedUp,
+    AfterWrite,
     /// Actions are about to be asked for, and that is stored.
     ActionIntended,
     /// Actions have happened; the couplings are not stored.
@@ -34,7 +34,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Those that every batch passes, in order.
-    pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::FollowedUp, Self::Stored];
+    pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::AfterWrite, Self::Stored];
 
     /// Those that batches with actions pass as well, in order.
     pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];
@@ -54,7 +54,7 @@ impl Failpoint {
         match self {
             Self::Claimed => Self::LinesClaimed,
             Self::Written => Self::LinesWritten,
-            Self::FollowedUp => Self::LinesFollowedUp,
+            Self::AfterWrite => Self::LinesFollowedUp,
             Self::Stored => Self::LinesStored,
             other => other,
         }

@@ -1,12 +1,13 @@
 //! What one process remembers, so that it need not ask for it again.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use couplet_model::message::Direction;
 use couplet_model::{MappingName, RecordId, RunId};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 /// What one process remembers.
 #[derive(Default)]
@@ -37,12 +38,12 @@ pub(crate) struct KnownRuns(Mutex<HashSet<(String, RunId)>>);
 impl KnownRuns {
     /// Those of these runs that were not seen yet.
     pub fn unseen(&self, runs: HashSet<(String, RunId)>) -> Vec<(String, RunId)> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.0.lock();
         runs.into_iter().filter(|run| !seen.contains(run)).collect()
     }
 
     pub fn saw(&self, runs: Vec<(String, RunId)>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.lock();
         if seen.len() + runs.len() > MOST_KNOWN {
             seen.clear();
         }

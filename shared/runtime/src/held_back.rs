@@ -1,8 +1,10 @@
 //! Why messages are away from their queue just now, for whoever watches the queue in the same process.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Messages that went back and have not come again yet. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +55,7 @@ impl HeldBack {
 
     fn away(&self) -> MutexGuard<'_, HashMap<String, Away>> {
         // The map is whole after every call.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -80,6 +80,7 @@ impl Store {
     /// A store in the named table, which takes the time from this machine.
     ///
     /// What passes is tried again here, once: the client's own attempts are switched off, or the two would multiply.
+    #[expect(clippy::needless_pass_by_value, reason = "the store owns the only client that repeats requests")]
     pub fn new(client: Client, table: impl Into<String>, retention: Retention) -> Self {
         let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         let client = Client::from_conf(config);

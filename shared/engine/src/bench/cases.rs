@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::Bench;
 use super::values::{id, record, shown, shown_id, values};
-use crate::mappings::rules::{AfterWrite, BatchRules, Followed, Match, Obstacle, Transferring};
+use crate::mappings::rules::{AfterWrite, BatchRules, Match, Obstacle, Transferring, WrittenBeside};
 use crate::sync::transferring::{References, Transferred, transfer};
 
 /// Number of the source record of a list's first case; those of the others follow.
@@ -241,7 +241,7 @@ impl Bench {
 
     /// Checks what following up leaves behind of each record that was written. All records are there, with what the case
     /// says of them. Gives the requests to the destination that this took.
-    pub async fn follows_up(&self, direction: Direction, cases: Vec<Case>) -> Vec<String> {
+    pub async fn after_writing(&self, direction: Direction, cases: Vec<Case>) -> Vec<String> {
         let given = self.given(direction, &cases);
         for (place, (case, given)) in (0..).zip(cases.iter().zip(&given)) {
             let (source, destination) = (direction.source(), direction.destination());
@@ -260,13 +260,13 @@ impl Bench {
                 created: given.transferring().creating,
                 coupling: &given.coupling,
                 fields: &given.fields,
-                followed: Ok(Followed::default()),
+                beside: Ok(WrittenBeside::default()),
             })
             .collect();
         self.dataverse.take_calls();
         rules.after_write(self.context(direction), &mut records).await;
         let calls = self.dataverse.take_calls();
-        compare(&cases, records.into_iter().map(|record| shown_followed(record.followed)).collect());
+        compare(&cases, records.into_iter().map(|record| shown_beside(record.beside)).collect());
         calls
     }
 
@@ -331,9 +331,9 @@ fn shown_fields(fields: &[TransferredField], notes: Vec<FieldNote>) -> Json {
     shown
 }
 
-fn shown_followed(followed: Result<Followed, SystemError>) -> Json {
-    match followed {
-        Ok(Followed { related, values }) => {
+fn shown_beside(beside: Result<WrittenBeside, SystemError>) -> Json {
+    match beside {
+        Ok(WrittenBeside { related, values }) => {
             let related: serde_json::Map<String, Json> =
                 related.into_iter().map(|(role, id)| (role, shown_id(id))).collect();
             json!({"related": related, "values": shown(values.iter().map(|(name, value)| (*name, value)))})

@@ -22,11 +22,11 @@ pub(crate) struct OwnRecords {
 }
 
 impl OwnRecords {
-    /// The records of this mapping that meet a filter. Conditions that coupled records are followed across are judged by
+    /// The records of this mapping that meet a filter. Conditions that coupled records may leave are judged by
     /// the caller.
     pub fn new(mapping: &Arc<InstalledMapping>, direction: Direction, filter: &Filter) -> Self {
         let readable =
-            filter.conditions.iter().filter(|condition| !mapping.rules.follows(direction, &condition.column));
+            filter.conditions.iter().filter(|condition| !mapping.rules.keeps_coupled(direction, &condition.column));
         let filter = Filter::all(readable.cloned().collect());
         Self { mapping: Arc::clone(mapping), direction, filter }
     }

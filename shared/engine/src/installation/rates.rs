@@ -18,7 +18,7 @@ const RATES: &str = "Currency Exchange Rate";
 impl Installation {
     /// The exchange rate from the organization's base currency to a currency, in units of it per one unit of the base.
     pub(crate) async fn exchange_rate(&self, code: &str) -> Result<Decimal, EngineError> {
-        let base = self.base_currency().await?.iso_code.clone();
+        let base = self.base_currency().await?.iso_code;
         let rates = self.exchange_rates(BTreeSet::from([code.to_owned()])).await?;
         rates.between(&base, code).map_err(|failure| EngineError::Values(failure.message))
     }
@@ -29,7 +29,7 @@ impl Installation {
         let columns = RATE_COLUMNS.map(str::to_owned);
         let local = self.local_currency().await?;
         let mut rates = Rates::new(&local, self.now().to_zoned(TimeZone::UTC).date());
-        wanted.insert(self.base_currency().await?.iso_code.clone());
+        wanted.insert(self.base_currency().await?.iso_code);
         wanted.retain(|code| !code.trim().is_empty() && !same(code, &local));
         let mut asked = BTreeSet::new();
         while !wanted.is_empty() {

@@ -58,7 +58,7 @@ impl MappingRules for Currencies {
         sources: &[Transferring<'_>],
     ) -> Result<Box<dyn BatchRules>, EngineError> {
         let installation = context.installation;
-        let base = installation.base_currency().await?.clone();
+        let base = installation.base_currency().await?;
         let codes = sources.iter().filter_map(|record| record.source.get("code").as_text());
         let rates = installation.exchange_rates(codes.map(str::to_owned).collect()).await?;
         Ok(Box::new(Prepared {
@@ -72,7 +72,7 @@ impl MappingRules for Currencies {
     /// A blank code is the local currency, and so is the local currency's own code (R270).
     async fn standing_pairs(&self, installation: &Installation) -> Result<Vec<(String, Uuid)>, EngineError> {
         let row = installation.local_currency_row().await?;
-        Ok(vec![(String::new(), row), (installation.local_currency().await?.to_owned(), row)])
+        Ok(vec![(String::new(), row), (installation.local_currency().await?, row)])
     }
 }
 

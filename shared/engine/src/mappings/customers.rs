@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::addresses;
 use super::natural_keys::{candidates, is_ours, same_text};
 use super::rules::{
-    AfterWrite, BatchRules, Context, Followed, MappingRules, Match, Merged, Obstacle, Transferring, is_usable, set,
-    set_on_create,
+    AfterWrite, BatchRules, Context, MappingRules, Match, Merged, Obstacle, Transferring, WrittenBeside, is_usable,
+    set, set_on_create,
 };
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -68,7 +68,7 @@ impl MappingRules for Customers {
     }
 
     /// A coupled account that becomes inactive blocks its customer (C-219), although the filter admits active ones only.
-    fn follows(&self, direction: Direction, column: &str) -> bool {
+    fn keeps_coupled(&self, direction: Direction, column: &str) -> bool {
         direction == Direction::FromDataverse && column == "statecode"
     }
 
@@ -189,7 +189,7 @@ impl BatchRules for Prepared {
     /// An account that created a customer now belongs to the company (R258).
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         for record in records.iter_mut() {
-            record.followed = Ok(self.standing(record));
+            record.beside = Ok(self.standing(record));
         }
         let (Direction::FromDataverse, Some(company)) = (self.direction, self.company) else { return };
         let company = company.id.0;
@@ -208,7 +208,7 @@ impl BatchRules for Prepared {
         // `write_all` gives one result per write.
         for (record, result) in claimed.iter_mut().zip(results) {
             if let Err(error) = result {
-                record.followed = Err(error);
+                record.beside = Err(error);
             }
         }
     }
@@ -216,14 +216,14 @@ impl BatchRules for Prepared {
 
 impl Prepared {
     /// A new account is active, and merged into no other, without having been told so.
-    fn standing(&self, record: &AfterWrite<'_>) -> Followed {
+    fn standing(&self, record: &AfterWrite<'_>) -> WrittenBeside {
         let is_new_account = record.created && self.direction == Direction::ToDataverse;
         let values = if is_new_account {
             vec![("statecode", Value::Int(STATE_ACTIVE)), ("merged", Value::Bool(false)), ("masterid", Value::Null)]
         } else {
             Vec::new()
         };
-        Followed { values, ..Followed::default() }
+        WrittenBeside { values, ..WrittenBeside::default() }
     }
 
     fn adjust_account(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {

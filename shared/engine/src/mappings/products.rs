@@ -19,8 +19,8 @@ use uuid::Uuid;
 use super::natural_keys::{candidates, holder_or_obstacle, is_ours};
 use super::price_lines::{PriceLine, PriceLines};
 use super::rules::{
-    AfterWrite, BatchRules, Context, Followed, MappingRules, Match, NothingSpecial, Obstacle, Transferring, is_usable,
-    set, set_on_create,
+    AfterWrite, BatchRules, Context, MappingRules, Match, NothingSpecial, Obstacle, Transferring, WrittenBeside,
+    is_usable, set, set_on_create,
 };
 use super::units_of_measure::UNIT;
 use crate::bulk::write_all;
@@ -71,7 +71,7 @@ impl MappingRules for Products {
 
     /// A coupled item that becomes blocked retires its product, although the filter admits unblocked ones only
     /// (C-026 without first removing the filter).
-    fn follows(&self, direction: Direction, column: &str) -> bool {
+    fn keeps_coupled(&self, direction: Direction, column: &str) -> bool {
         direction == Direction::ToDataverse && column == "blocked"
     }
 
@@ -232,10 +232,10 @@ impl BatchRules for ToDataverse {
         let written = self.price_lines.write(context, &lines).await;
         // One slot per line.
         for (record, line) in records.iter_mut().zip(written) {
-            record.followed = line.map(|id| id.map(|id| Followed::related(PRICE_LINE, id)).unwrap_or_default());
+            record.beside = line.map(|id| id.map(|id| WrittenBeside::related(PRICE_LINE, id)).unwrap_or_default());
         }
         let mut published: Vec<&mut AfterWrite<'_>> =
-            records.iter_mut().filter(|record| record.created && record.followed.is_ok()).collect();
+            records.iter_mut().filter(|record| record.created && record.beside.is_ok()).collect();
         let writes: Vec<Write> = published
             .iter()
             .map(|record| {
@@ -251,11 +251,11 @@ impl BatchRules for ToDataverse {
         let results = write_all(context.installation.system(Side::Dataverse), &self.product, &writes).await;
         // `write_all` gives one result per write.
         for (record, result) in published.iter_mut().zip(results) {
-            match (&mut record.followed, result) {
-                (Ok(followed), Ok(_)) => {
-                    followed.values = vec![("statecode", Value::Int(ACTIVE.0)), ("statuscode", Value::Int(ACTIVE.1))];
+            match (&mut record.beside, result) {
+                (Ok(beside), Ok(_)) => {
+                    beside.values = vec![("statecode", Value::Int(ACTIVE.0)), ("statuscode", Value::Int(ACTIVE.1))];
                 }
-                (followed, Err(error)) => *followed = Err(error),
+                (beside, Err(error)) => *beside = Err(error),
                 (Err(_), Ok(_)) => {}
             }
         }

@@ -97,7 +97,7 @@ pub(crate) struct AfterWrite<'a> {
     /// What the destination holds now.
     pub fields: &'a [TransferredField],
     /// What following up leaves behind, or why it failed.
-    pub followed: Result<Followed, SystemError>,
+    pub beside: Result<WrittenBeside, SystemError>,
 }
 
 impl AfterWrite<'_> {
@@ -151,14 +151,14 @@ pub(crate) trait Actions: Send + Sync {
 
 /// What following up left behind.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Followed {
+pub(crate) struct WrittenBeside {
     /// Further rows that belong to the pair now, by role.
     pub related: BTreeMap<String, Uuid>,
     /// Destination columns that hold these values now beside the transferred ones; they join the base.
     pub values: Vec<(&'static str, Value)>,
 }
 
-impl Followed {
+impl WrittenBeside {
     /// One further row, and nothing else.
     pub fn related(role: &str, id: Uuid) -> Self {
         Self { related: BTreeMap::from([(role.to_owned(), id)]), values: Vec::new() }
@@ -178,9 +178,9 @@ pub(crate) trait MappingRules: Send + Sync {
         &[]
     }
 
-    /// Whether a coupled record is followed when it leaves the filter by this column, because the rules know what it
+    /// Whether a coupled record still travels when it leaves the filter by this column, because the rules know what it
     /// means for the other side.
-    fn follows(&self, _direction: Direction, _column: &str) -> bool {
+    fn keeps_coupled(&self, _direction: Direction, _column: &str) -> bool {
         false
     }
 

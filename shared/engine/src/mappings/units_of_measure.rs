@@ -14,7 +14,7 @@ use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
 use couplet_model::{Condition, Filter, Record, SystemError, Table, Value};
 
-use super::rules::{AfterWrite, BatchRules, Context, Followed, MappingRules, Match, Obstacle, Transferring, set};
+use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, WrittenBeside, set};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 
@@ -111,7 +111,7 @@ impl BatchRules for Prepared {
             Ok(units) => units,
             Err(error) => {
                 for record in open {
-                    record.followed = Err(error.clone());
+                    record.beside = Err(error.clone());
                 }
                 return;
             }
@@ -123,10 +123,10 @@ impl BatchRules for Prepared {
             let code = record.source.get("code");
             let Some(unit) = by_group.get(&record.destination.0) else {
                 let problem = format!("the unit group of unit {code} has no unit (E47); add one of that name to it");
-                record.followed = Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", problem));
+                record.beside = Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", problem));
                 continue;
             };
-            record.followed = Ok(Followed::related(UNIT, unit.id.0));
+            record.beside = Ok(WrittenBeside::related(UNIT, unit.id.0));
             if unit.get("name") != code {
                 let values: Values = [(Arc::from("name"), code.clone())].into();
                 writes.push(Write::update(unit.id, None, values));
@@ -137,7 +137,7 @@ impl BatchRules for Prepared {
         // `write_all` gives one result per write.
         for (record, result) in renamed.into_iter().zip(results) {
             if let Err(error) = result {
-                record.followed = Err(error);
+                record.beside = Err(error);
             }
         }
     }

@@ -10,7 +10,7 @@ use super::batch::{Batch, Stop};
 use super::stages::{Done, is_known_to_have_failed};
 use crate::bulk::{act_all, paired};
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::{Actions, AfterWrite, Attempted, BatchRules, Followed};
+use crate::mappings::rules::{Actions, AfterWrite, Attempted, BatchRules, WrittenBeside};
 
 impl Batch<'_> {
     /// Performs the actions that these records need.
@@ -129,7 +129,7 @@ impl Batch<'_> {
             created: decided.is_new_on(side),
             coupling: &decided.coupling,
             fields: &decided.fields,
-            followed: Ok(Followed::default()),
+            beside: Ok(WrittenBeside::default()),
         }
     }
 }

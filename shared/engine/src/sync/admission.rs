@@ -29,10 +29,10 @@ pub(crate) fn admit(
         return Admission::Settled(Outcome::Skipped);
     }
     for condition in &filter.conditions {
-        let followed = coupling.is_some() && mapping.rules.follows(direction, &condition.column);
+        let beside = coupling.is_some() && mapping.rules.keeps_coupled(direction, &condition.column);
         // A coupled record has met the condition before: a column that cannot be read now does not put it out.
         let unknown_counts_as_met = coupling.is_some();
-        if !followed && !condition.holds(record).unwrap_or(unknown_counts_as_met) {
+        if !beside && !condition.holds(record).unwrap_or(unknown_counts_as_met) {
             let reason = IgnoreReason::OutsideFilter(condition.column.clone());
             return Admission::Settled(Outcome::Ignored(reason));
         }

@@ -38,7 +38,7 @@ impl Batch<'_> {
 
     /// The coupling of a pair that agrees now.
     fn synchronized(&self, coupling: &Coupling, done: &Done, now: Timestamp) -> Coupling {
-        let Done { decided, followed } = done;
+        let Done { decided, beside } = done;
         let mut next = released(coupling);
         let base = decided.verdict.base();
         match &decided.agreement {
@@ -59,8 +59,8 @@ impl Batch<'_> {
         next.intent = None;
         next.acting = None;
         self.note_given_key(decided, &mut next.base);
-        next.related.extend(followed.related.clone());
-        for (column, value) in &followed.values {
+        next.related.extend(beside.related.clone());
+        for (column, value) in &beside.values {
             next.base.set(self.direction.destination(), column, value);
         }
         let source = &decided.source;

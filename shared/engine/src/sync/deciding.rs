@@ -57,7 +57,7 @@ impl Batch<'_> {
             match transferred {
                 Ok(transferred) => match self.decide_one(record, transferred, rules.as_ref()) {
                     Ok(decided) => records.push(decided),
-                    Err(settled) => self.settle(settled),
+                    Err(settled) => self.settle(*settled),
                 },
                 Err(obstacle) => self.settle(record.settle(obstacle.into())),
             }
@@ -71,7 +71,7 @@ impl Batch<'_> {
         record: Admitted,
         transferred: Transferred,
         rules: &dyn BatchRules,
-    ) -> Result<Decided, Settled> {
+    ) -> Result<Decided, Box<Settled>> {
         let (mapping, direction) = (self.mapping, self.direction);
         let Transferred { mut fields, notes, missing } = transferred;
         let options = self.options(record.index);
@@ -98,7 +98,7 @@ impl Batch<'_> {
         };
         let mut verdict = match Verdict::of(decide(&situation, &fields)) {
             Ok(verdict) => verdict,
-            Err(conflicts) => return Err(record.settle(conflict(mapping.update_conflict, conflicts))),
+            Err(conflicts) => return Err(Box::new(record.settle(conflict(mapping.update_conflict, conflicts)))),
         };
         if let Some(agreement) = &agreement {
             verdict = fence(verdict, agreement, destination);

@@ -238,7 +238,10 @@ impl Batch<'_> {
                 Some(error) => self.refuse(parting.record, &error, ""),
                 None => match parting.end(&table) {
                     Ok(record) => written.push(record),
-                    Err((record, error)) => self.refuse(record, &error, ""),
+                    Err(refused) => {
+                        let (record, error) = *refused;
+                        self.refuse(record, &error, "");
+                    }
                 },
             }
         }
@@ -329,7 +332,7 @@ fn field_of(record: &Decided, table: &Table, destination: &str) -> (String, Opti
 impl Parting {
     /// Ends the parting of a record: refused fields stay behind, and the base keeps what it had of them. A record of which
     /// nothing was written is refused as a whole, unless its only field was named.
-    fn end(self, table: &Table) -> Result<Decided, (Decided, SystemError)> {
+    fn end(self, table: &Table) -> Result<Decided, Box<(Decided, SystemError)>> {
         let Self { mut record, creating, open, first, mut refused, written, .. } = self;
         let names = open.iter().flat_map(|part| part.values.keys());
         refused.extend(names.map(|name| (Arc::clone(name), first.clone())));
@@ -341,7 +344,7 @@ impl Parting {
                     !named(&error.message, &one, table).is_empty()
                 });
             if !all_named {
-                return Err((record, first));
+                return Err(Box::new((record, first)));
             }
         }
         for (name, error) in &refused {

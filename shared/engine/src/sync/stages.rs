@@ -14,7 +14,7 @@ use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, SystemError};
 use uuid::Uuid;
 
-use crate::mappings::rules::{BatchRules, Followed};
+use crate::mappings::rules::{BatchRules, WrittenBeside};
 
 /// A record whose message was delivered.
 pub(super) struct Received {
@@ -199,7 +199,7 @@ pub(super) struct Done {
     /// What was decided and written.
     pub decided: Decided,
     /// What following up left behind.
-    pub followed: Followed,
+    pub beside: WrittenBeside,
 }
 
 /// A record that ends here, with what is known of it.

@@ -225,7 +225,7 @@ async fn a_process_that_dies_around_an_action_leaves_a_doubt_that_is_ended_befor
 
 #[tokio::test]
 async fn rows_that_dataverse_gives_their_ids_are_made_once_although_their_worker_dies() {
-    let deaths = [Failpoint::Claimed, Failpoint::Written, Failpoint::FollowedUp].map(Some);
+    let deaths = [Failpoint::Claimed, Failpoint::Written, Failpoint::AfterWrite].map(Some);
     for fatal in [None].into_iter().chain(deaths) {
         let bench = bench(Documents::default(), &["Adatum", "Trey"]).await;
         bench.dataverse.take_ids(false);

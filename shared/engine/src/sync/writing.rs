@@ -14,7 +14,7 @@ use super::parting::{Parting, may_lie_in_a_field};
 use super::stages::{Decided, DecidedBatch, Done, Verdict, is_known_to_have_failed};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, Followed};
+use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, WrittenBeside};
 
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
@@ -29,8 +29,8 @@ impl Batch<'_> {
         self.pass(Failpoint::Written)?;
         let records = self.take_over_ids(records).await?;
         let records = self.synchronize_lines(records).await?;
-        let done = self.follow_up(records, rules.as_ref()).await;
-        self.pass(Failpoint::FollowedUp)?;
+        let done = self.run_after_write(records, rules.as_ref()).await;
+        self.pass(Failpoint::AfterWrite)?;
         self.act(done, rules.as_ref()).await
     }
 
@@ -222,7 +222,7 @@ impl Batch<'_> {
     }
 
     /// Does what must follow the writes.
-    async fn follow_up(&mut self, written: Vec<Decided>, rules: &dyn BatchRules) -> Vec<Done> {
+    async fn run_after_write(&mut self, written: Vec<Decided>, rules: &dyn BatchRules) -> Vec<Done> {
         let side = self.direction.destination();
         let mut records: Vec<AfterWrite<'_>> = written
             .iter()
@@ -232,19 +232,19 @@ impl Batch<'_> {
                 created: record.is_new_on(side),
                 coupling: &record.coupling,
                 fields: &record.fields,
-                followed: Ok(Followed::default()),
+                beside: Ok(WrittenBeside::default()),
             })
             .collect();
         if records.is_empty() {
             return Vec::new();
         }
         rules.after_write(self.context(), &mut records).await;
-        let followed: Vec<Result<Followed, SystemError>> = records.into_iter().map(|record| record.followed).collect();
+        let beside: Vec<Result<WrittenBeside, SystemError>> = records.into_iter().map(|record| record.beside).collect();
         let mut done = Vec::with_capacity(written.len());
         // One slot per record was handed out above, so that none can be missing.
-        for (record, followed) in written.into_iter().zip(followed) {
-            match followed {
-                Ok(followed) => done.push(Done { decided: record, followed }),
+        for (record, beside) in written.into_iter().zip(beside) {
+            match beside {
+                Ok(beside) => done.push(Done { decided: record, beside }),
                 Err(error) => self.refuse(record, &error, ""),
             }
         }

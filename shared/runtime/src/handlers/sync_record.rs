@@ -1,13 +1,14 @@
 //! The queue delivers a batch of records to be synchronized.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use couplet_engine::{Delivery, Disposition, GroupReport};
 use couplet_model::Said;
 use couplet_model::message::{MESSAGE_FORMAT, RecordMessage};
+use parking_lot::Mutex;
 use tracing::Instrument;
 
 use super::isolation::isolated;
@@ -52,7 +53,7 @@ pub async fn sync_record(application: &Application, event: SqsEvent) -> SqsBatch
         let reports = Arc::clone(&reports);
         async move {
             let report = engine.sync_batch(part).await;
-            reports.lock().unwrap_or_else(PoisonError::into_inner).extend(report.groups);
+            reports.lock().extend(report.groups);
             report.dispositions
         }
         .in_current_span()
@@ -63,7 +64,7 @@ pub async fn sync_record(application: &Application, event: SqsEvent) -> SqsBatch
         let Judged { back, waiting } = judge(&incoming, dispositions, application.retries);
         log(&back);
         log_waiting(&waiting);
-        let groups = std::mem::take(&mut *groups.lock().unwrap_or_else(PoisonError::into_inner));
+        let groups = std::mem::take(&mut *groups.lock());
         measure(&application.metrics, messages, &groups, &back);
         let queue_url = &application.cloud.queue_url;
         let mut returned: Vec<Returned> = back.into_iter().map(|back| back.message).collect();

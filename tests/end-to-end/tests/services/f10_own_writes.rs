@@ -32,7 +32,7 @@ impl Loss {
     const ALL: [Self; 6] = [
         Self::Killed(Failpoint::Claimed),
         Self::Killed(Failpoint::Written),
-        Self::Killed(Failpoint::FollowedUp),
+        Self::Killed(Failpoint::AfterWrite),
         Self::Killed(Failpoint::Stored),
         Self::CutBefore,
         Self::CutAfter,

@@ -242,7 +242,7 @@ async fn r258_an_account_that_created_a_customer_belongs_to_the_company_from_the
         nothing("of our own account").source(ours.clone()),
         nothing("a customer that was there").source(nobodys.clone()).destination(json!({})),
     ];
-    assert_eq!(bench.follows_up(FROM, cases).await, ["write account 1"]);
+    assert_eq!(bench.after_writing(FROM, cases).await, ["write account 1"]);
     let company = |place: u128| bench.dataverse.row_of("account", source_of(place))["bcbi_companyid"].clone();
     assert_eq!((company(0), company(2)), (json!(COMPANY_ROW), json!(null)));
 
@@ -251,18 +251,18 @@ async fn r258_an_account_that_created_a_customer_belongs_to_the_company_from_the
         case("an account that refuses").source(nobodys.clone()).fails_by(SystemErrorKind::Forbidden),
         nothing("its neighbour").source(nobodys.clone()),
     ];
-    bench.follows_up(FROM, cases).await;
+    bench.after_writing(FROM, cases).await;
     bench.dataverse.mend();
 
     for results in [Results::TooFew, Results::TooMany] {
         bench.dataverse.give(results);
         let lost = |name| case(name).source(nobodys.clone()).fails_by(SystemErrorKind::Transient);
-        bench.follows_up(FROM, vec![lost("the first"), lost("the second")]).await;
+        bench.after_writing(FROM, vec![lost("the first"), lost("the second")]).await;
     }
 
     let bench = bench_without_company().await;
     let cases = vec![nothing("no row of the company").source(nobodys)];
-    assert!(bench.follows_up(FROM, cases).await.is_empty());
+    assert!(bench.after_writing(FROM, cases).await.is_empty());
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn a_new_account_is_known_to_be_active_and_merged_into_no_other() {
         case("a new one").leaves(json!({}), json!({"statecode": 0, "merged": false, "masterid": null})),
         case("one that was there").destination(json!({})).leaves(json!({}), json!({})),
     ];
-    assert!(bench.follows_up(TO, cases).await.is_empty());
+    assert!(bench.after_writing(TO, cases).await.is_empty());
     assert_eq!(bench.dataverse.row("account", destination_of(0)), json!({}));
 }
 

@@ -251,7 +251,7 @@ async fn s210_every_product_has_its_line_in_the_default_price_list_and_new_ones_
             .transferred(json!({"price": 15}))
             .leaves(json!({}), json!({})),
     ];
-    let calls = bench.follows_up(TO, cases.clone()).await;
+    let calls = bench.after_writing(TO, cases.clone()).await;
     assert_eq!(calls, ["find productpricelevel", "write productpricelevel 4", "write product 1"]);
     let new_line = derived_id(COMPANY, &items, PRICE_LINE, source_of(0));
     assert_eq!(bench.dataverse.row_of("productpricelevel", new_line), line(destination_of(0), 10));
@@ -262,7 +262,7 @@ async fn s210_every_product_has_its_line_in_the_default_price_list_and_new_ones_
     assert_eq!((&published["statecode"], &published["pricelevelid"]), (&json!(0), &json!(PRICE_LIST)));
     assert_eq!(bench.dataverse.ids("productpricelevel").len(), 4);
     // A repeated call meets the lines of the first.
-    bench.follows_up(TO, cases).await;
+    bench.after_writing(TO, cases).await;
     assert_eq!(bench.dataverse.ids("productpricelevel").len(), 4);
 }
 
@@ -280,14 +280,14 @@ async fn a_line_or_a_publication_that_fails_fails_its_own_product() {
         new("a line that refuses").related("price", 51).fails_by(SystemErrorKind::Forbidden),
         new("a product that cannot be published").fails_by(SystemErrorKind::Refused),
     ];
-    let calls = bench.follows_up(TO, cases).await;
+    let calls = bench.after_writing(TO, cases).await;
     assert_eq!(calls, ["write productpricelevel 3", "write product 2"], "what has no line is not published");
 
     for results in [Results::TooFew, Results::TooMany] {
         let bench = bench_of("ITEM-PRODUCT").await;
         bench.dataverse.give(results);
         let lost = |name| new(name).fails_by(SystemErrorKind::Transient);
-        bench.follows_up(TO, vec![lost("the first"), lost("the second")]).await;
+        bench.after_writing(TO, vec![lost("the first"), lost("the second")]).await;
     }
 
     bench.dataverse.mend();
@@ -297,5 +297,5 @@ async fn a_line_or_a_publication_that_fails_fails_its_own_product() {
         old("lines of others cannot be read").fails_by(SystemErrorKind::Timeout),
         old("this one needs no line").related("price", 52).agreed(written(10)).leaves(json!({}), json!({})),
     ];
-    bench.follows_up(TO, cases).await;
+    bench.after_writing(TO, cases).await;
 }

@@ -95,11 +95,11 @@ async fn s216_the_unit_of_a_group_is_found_and_bears_the_code() {
             .agreed(name("NAV KG"))
             .leaves(json!({}), json!({})),
     ];
-    assert_eq!(bench.follows_up(TO, cases.clone()).await, ["find uom", "write uom 1"]);
+    assert_eq!(bench.after_writing(TO, cases.clone()).await, ["find uom", "write uom 1"]);
     assert_eq!(bench.dataverse.row("uom", 3002)["name"], "CARTON");
     assert_eq!(bench.dataverse.row("uom", 3004)["name"], "OLD", "what needs nothing is left alone");
     // A second time nothing is left to be renamed.
-    assert_eq!(bench.follows_up(TO, cases).await, ["find uom"]);
+    assert_eq!(bench.after_writing(TO, cases).await, ["find uom"]);
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn the_unit_of_a_group_that_cannot_be_read_or_written_fails_its_own_record
         fresh("its unit is renamed").leaves(json!({"unit": 3001}), json!({})),
         fresh("its unit refuses").fails_by(refused),
     ];
-    bench.follows_up(TO, cases).await;
+    bench.after_writing(TO, cases).await;
     bench.dataverse.mend();
 
     for results in [Results::TooFew, Results::TooMany] {
@@ -128,7 +128,7 @@ async fn the_unit_of_a_group_that_cannot_be_read_or_written_fails_its_own_record
             fresh("whose result is whose is not known").fails_by(SystemErrorKind::Transient),
             fresh("nor of the second").fails_by(SystemErrorKind::Transient),
         ];
-        bench.follows_up(TO, cases).await;
+        bench.after_writing(TO, cases).await;
     }
 
     bench.dataverse.fail(Call::Find, "uom", SystemErrorKind::Timeout);
@@ -142,5 +142,5 @@ async fn the_unit_of_a_group_that_cannot_be_read_or_written_fails_its_own_record
             .agreed(json!({"name": "NAV KG"}))
             .leaves(json!({}), json!({})),
     ];
-    assert_eq!(bench.follows_up(TO, cases).await, ["find uom"]);
+    assert_eq!(bench.after_writing(TO, cases).await, ["find uom"]);
 }

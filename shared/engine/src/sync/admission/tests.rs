@@ -55,7 +55,7 @@ async fn a_record_takes_part_if_filter_coupling_and_rules_let_it() {
 }
 
 #[tokio::test]
-async fn an_item_is_followed_out_of_its_filter_by_the_block_only() {
+async fn a_coupled_item_travels_out_of_its_filter_by_the_block_only() {
     let bench = Bench::of("ITEM-PRODUCT").await;
     let filter = bench.installation().filter(&bench.mapping, TO.source()).await.expect("a filter");
     let blocked = bench.record(TO.source(), 1, &json!({"blocked": true}));

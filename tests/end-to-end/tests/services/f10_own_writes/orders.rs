@@ -149,7 +149,7 @@ async fn a_process_killed_after_the_write_takes_no_own_value_for_a_users() {
 
 #[tokio::test]
 async fn a_process_killed_after_the_follow_up_takes_no_own_value_for_a_users() {
-    all_rounds(Loss::Killed(Failpoint::FollowedUp)).await;
+    all_rounds(Loss::Killed(Failpoint::AfterWrite)).await;
 }
 
 #[tokio::test]
