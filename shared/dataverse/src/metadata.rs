@@ -176,12 +176,12 @@ impl DataverseClient {
         let reply = self.call(&Request::get(url)).await?;
         let at = reply.date();
         let choice = typed(Side::Dataverse, &format!("the options of {column}"), reply.json())?;
-        Ok((options(choice), at))
+        Ok((options(&choice), at))
     }
 }
 
 /// The options of a choice, its own or the global one that it shares.
-fn options(choice: ChoiceDefinition) -> Options {
+fn options(choice: &ChoiceDefinition) -> Options {
     let shares = choice.global_option_set.is_some();
     let sets = || [choice.option_set.as_ref(), choice.global_option_set.as_ref()].into_iter().flatten();
     let global = sets().find(|set| set.is_global == Some(true) || shares).and_then(|set| set.name.clone());
@@ -213,7 +213,7 @@ mod tests {
     use serde_json::json;
 
     fn read(attribute: serde_json::Value) -> Vec<(i64, String)> {
-        options(typed(Side::Dataverse, "a choice", attribute).expect("a choice")).labels
+        options(&typed(Side::Dataverse, "a choice", attribute).expect("a choice")).labels
     }
 
     #[test]
