@@ -29,10 +29,10 @@ pub(crate) fn admit(
         return Admission::Settled(Outcome::Skipped);
     }
     for condition in &filter.conditions {
-        let beside = coupling.is_some() && mapping.rules.keeps_coupled(direction, &condition.column);
+        let still_travels = coupling.is_some() && mapping.rules.keeps_coupled(direction, &condition.column);
         // A coupled record has met the condition before: a column that cannot be read now does not put it out.
         let unknown_counts_as_met = coupling.is_some();
-        if !beside && !condition.holds(record).unwrap_or(unknown_counts_as_met) {
+        if !still_travels && !condition.holds(record).unwrap_or(unknown_counts_as_met) {
             let reason = IgnoreReason::OutsideFilter(condition.column.clone());
             return Admission::Settled(Outcome::Ignored(reason));
         }

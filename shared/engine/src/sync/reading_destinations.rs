@@ -106,10 +106,10 @@ impl Batch<'_> {
 
     /// Removes the coupling of a record whose partner is gone.
     async fn uncouple(&mut self, mut record: Admitted) -> Result<(), Stop> {
-        if let Some(coupling) = record.coupling.take() {
-            if !self.remove_coupling(record.index, &coupling).await? {
-                return Ok(());
-            }
+        if let Some(coupling) = record.coupling.take()
+            && !self.remove_coupling(record.index, &coupling).await?
+        {
+            return Ok(());
         }
         self.settle(record.settle(Outcome::Unchanged));
         Ok(())
