@@ -31,7 +31,7 @@ pub fn column<'t>(table: &'t Table, name: &str) -> Result<&'t Column, SystemErro
 /// These columns with their types, each once, in the order of the names.
 ///
 /// # Errors
-/// As [`column`].
+/// As [`column()`].
 pub fn distinct<'t>(table: &'t Table, names: &[String]) -> Result<Vec<(Arc<str>, &'t FieldType)>, SystemError> {
     let mut columns: Vec<(Arc<str>, &FieldType)> = Vec::with_capacity(names.len());
     for name in names {
