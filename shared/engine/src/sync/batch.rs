@@ -10,7 +10,7 @@ use couplet_model::{Coupling, Outcome, RecordId, RecordMessage, RetryClass, RunI
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::lines::LinesOfHeaders;
+use super::header_lines::LinesOfHeaders;
 use super::stages::{Decided, Received, Settled};
 use crate::bulk::write_all;
 use crate::engine::Engine;

@@ -6,57 +6,24 @@
 //! changed is known. Which lines are about to be deleted is noted in the header's coupling first: whoever comes after a
 //! crash finds their couplings, although neither side shows the lines any more.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 
-use couplet_model::catalogue::{DocumentLines, HeaderName, Names};
-use couplet_model::comparing::folded;
+use couplet_model::catalogue::{HeaderName, Names};
 use couplet_model::message::{Direction, Precedence};
 use couplet_model::outcome::{DataFailure, FieldConflict, Need};
 use couplet_model::record::Values;
 use couplet_model::table::{FieldType, Side};
-use couplet_model::{
-    Condition, Coupling, CouplingState, Filter, Outcome, Record, RecordId, RecordMessage, RetryClass, Said, Value,
-};
-use couplet_store::{Claim, StoreError};
+use couplet_model::{Condition, Filter, Outcome, Record, RecordId, RecordMessage, Value};
 use uuid::Uuid;
 
 use super::batch::{Batch, Delivered, End, Stop};
-use super::lines::LinesOfHeaders;
+use super::header_lines::{Document, Findings, Header, LEAVING, LinesOfHeaders, key_of};
 use super::stages::{Admitted, Decided, Ended, Lines, ReadLines, WrittenLines};
-use crate::bulk::paired;
-use crate::claims::held_until;
 use crate::error::EngineError;
 use crate::failpoints::Failpoint;
 use crate::mappings::installed::InstalledMapping;
-
-/// Role, among the further rows of a header's pair, of a line that is about to be deleted; its id at the source follows.
-const LEAVING: &str = "leaving line ";
-
-/// The lines that belong to the headers of a batch.
-#[derive(Clone, Copy)]
-struct Document<'a> {
-    lines: &'a DocumentLines,
-    mapping: &'a InstalledMapping,
-}
-
-/// A header that was written.
-struct Header {
-    decided: Decided,
-    /// How its lines at the destination name it.
-    name: Value,
-    /// Its lines that are gone at the source.
-    leaving: Vec<Coupling>,
-}
-
-/// How the lines of one header have ended.
-#[derive(Default)]
-struct Findings {
-    /// The outcome of the worst line that is not as it should be.
-    worst: Option<Outcome>,
-    any_written: bool,
-}
 
 impl<'a> Batch<'a> {
     fn document(&self) -> Result<Option<Document<'a>>, Stop> {
@@ -209,90 +176,6 @@ impl<'a> Batch<'a> {
         headers
     }
 
-    /// Finds the pairs of lines that are gone at the source. Lines of the destination that belong to no pair stay.
-    async fn find_leaving(
-        &mut self,
-        document: Document<'_>,
-        headers: &mut Vec<Header>,
-        there: &HashMap<String, Vec<Record>>,
-    ) -> Result<(), Stop> {
-        let (here, side) = (self.direction.source(), self.direction.destination());
-        let mut sources: HashSet<RecordId> = HashSet::new();
-        let mut candidates: Vec<Vec<RecordId>> = Vec::with_capacity(headers.len());
-        for header in headers.iter() {
-            if let Lines::Read(lines) = &header.decided.lines {
-                sources.extend(lines.records.iter().map(|line| line.id));
-            }
-            let noted = header.decided.coupling.related.iter().filter(|(role, _)| role.starts_with(LEAVING));
-            let shown = there.get(&key_of(&header.name)).into_iter().flatten().map(|line| line.id);
-            candidates.push(noted.map(|(_, id)| RecordId(*id)).chain(shown).collect());
-        }
-        let mut ids: Vec<RecordId> = candidates.iter().flatten().copied().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let (store, company) = (self.engine.store(), self.engine.company());
-        let mut pairs = store.couplings_by_id(company, &document.mapping.name, side, &ids).await?;
-        let is_leaving = |pair: &Coupling| {
-            !pair.skipped
-                && pair.damage.is_none()
-                && pair.state == CouplingState::Coupled
-                && !sources.contains(&pair.id(here))
-        };
-        let (now, asking) = (self.engine.now(), self.engine.asking());
-        let mut free = Vec::with_capacity(headers.len());
-        for (mut header, candidates) in headers.drain(..).zip(candidates) {
-            header.leaving = candidates.iter().filter_map(|id| pairs.remove(id)).filter(is_leaving).collect();
-            match header.leaving.iter().find_map(|pair| held_until(pair, now, asking)) {
-                None => free.push(header),
-                Some(until) => {
-                    let wait = until.duration_since(now).unsigned_abs();
-                    let reason = format!("another worker is writing one of its lines, until {until} at the latest");
-                    self.postpone(header.decided.index, Said::safe(reason), wait);
-                }
-            }
-        }
-        *headers = free;
-        Ok(())
-    }
-
-    /// Notes with each header which of its lines are about to be deleted.
-    async fn note_leaving(&mut self, headers: Vec<Header>) -> Result<Vec<Header>, Stop> {
-        let here = self.direction.source();
-        let side = self.direction.destination();
-        let (mut noting, mut others) = (Vec::new(), Vec::with_capacity(headers.len()));
-        for mut header in headers {
-            let related = &mut header.decided.coupling.related;
-            let before = related.len();
-            for pair in &header.leaving {
-                related.insert(format!("{LEAVING}{}", pair.id(here)), pair.id(side).0);
-            }
-            if related.len() == before { others.push(header) } else { noting.push(header) }
-        }
-        if noting.is_empty() {
-            return Ok(others);
-        }
-        let couplings: Vec<Coupling> = noting.iter().map(|header| header.decided.coupling.clone()).collect();
-        let (store, company) = (self.engine.store(), self.engine.company());
-        let results = store.claim(company, &self.mapping.name, &couplings).await?;
-        for (mut header, result) in paired("notes on lines", noting, results)? {
-            match result {
-                Claim::Claimed(coupling) => {
-                    self.delivered[header.decided.index].claim = Some(coupling.clone());
-                    header.decided.coupling = coupling;
-                    others.push(header);
-                }
-                Claim::Stale => {
-                    self.give_back(header.decided.index, "another worker changed this pair meanwhile", None);
-                }
-            }
-        }
-        others.sort_unstable_by_key(|header| header.decided.index);
-        Ok(others)
-    }
-
     /// The batch of all lines, their records at the source, and the place of each line's header.
     fn batch_of_lines(
         &self,
@@ -400,39 +283,6 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Removes the pairs of lines that were deleted at the destination.
-    async fn part_deleted(
-        &mut self,
-        lines: &mut Batch<'_>,
-        findings: &mut HashMap<usize, Findings>,
-    ) -> Result<(), Stop> {
-        let (mapping, table) = (lines.mapping, lines.destination_table().caption());
-        let deleted = lines.lines.as_mut().map(|lines| std::mem::take(&mut lines.deleted)).unwrap_or_default();
-        let (store, company) = (self.engine.store(), self.engine.company());
-        for (owner, pair, end) in deleted {
-            let findings = findings.entry(owner).or_default();
-            match end {
-                Ok(()) => match store.remove_coupling(company, &mapping.name, &pair).await {
-                    Ok(()) => findings.any_written = true,
-                    Err(StoreError::Stale { .. }) => {
-                        self.give_back(owner, "another worker changed one of its lines meanwhile", None);
-                    }
-                    Err(error) => return Err(error.into()),
-                },
-                Err(error) if error.retry_class() == RetryClass::Data => {
-                    let id = pair.id(self.direction.destination());
-                    let message = format!(
-                        "a line is gone, and deleting the {table} {id} it was coupled to failed (EE13): {error}; delete \
-                         that one by hand"
-                    );
-                    findings.add(Outcome::Failed(DataFailure::new(message)));
-                }
-                Err(error) => self.give_back_for(owner, error.retry_class(), &error),
-            }
-        }
-        Ok(())
-    }
-
     /// Ends the headers whose lines are not as they should be; gives the others.
     fn end_headers(&mut self, headers: Vec<Header>, mut findings: HashMap<usize, Findings>) -> Vec<Decided> {
         let mut open = Vec::with_capacity(headers.len());
@@ -459,21 +309,6 @@ impl<'a> Batch<'a> {
         let mut settled = decided.settle(outcome);
         settled.is_written = true;
         self.settle(settled);
-    }
-}
-
-impl Findings {
-    /// Takes over an outcome if it is worse than what was found before.
-    fn add(&mut self, outcome: Outcome) {
-        let badness = |outcome: &Outcome| match outcome {
-            Outcome::Failed(_) => 3,
-            Outcome::Conflict(_) => 2,
-            Outcome::Waiting(_) | Outcome::WaitingInVain(_) => 1,
-            _ => 0,
-        };
-        if self.worst.as_ref().is_none_or(|worst| badness(&outcome) > badness(worst)) {
-            self.worst = Some(outcome);
-        }
     }
 }
 
@@ -513,11 +348,6 @@ fn nameless(mapping: &InstalledMapping, side: Side) -> DataFailure {
         "the {} in {side} has no key by which its lines could name it; give it one",
         mapping.table(side).caption()
     ))
-}
-
-/// A name as names are compared.
-fn key_of(name: &Value) -> String {
-    name.as_guid().map_or_else(|| folded(&name.to_string()), |id| id.to_string())
 }
 
 /// What all lines of a header hold in the columns that are read for them, in short and whatever their order.

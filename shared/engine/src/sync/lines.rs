@@ -1,78 +1,15 @@
-//! A batch of lines: what it knows of the headers, and how the records of a document's lines go through the steps.
+//! How the lines of documents go through the steps, as one batch of their mapping.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use couplet_model::catalogue::DocumentLines;
-use couplet_model::decision::{TransferredField, Travel};
-use couplet_model::ids::derived_id;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction, Written};
-use couplet_model::table::{Column, Side};
-use couplet_model::{Counters, Coupling, MappingName, Outcome, Record, RecordId, SystemError, Value};
+use couplet_model::{Counters, Coupling, Outcome, Record, RecordId, SystemError};
 use couplet_store::{Commit, CommitResult, FailureChange};
 
 use super::batch::{Batch, End, Stop, Stored};
 use super::stages::{Admitted, DecidedBatch, Done, Ended};
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::Context;
-
-/// What a batch of lines knows beyond the lines themselves.
-pub(super) struct LinesOfHeaders {
-    /// The mapping of the headers.
-    pub headers: MappingName,
-    /// By which columns a line names its header.
-    pub names: DocumentLines,
-    /// What the headers are referred to by, each with what that becomes at the destination. Their couplings may not be
-    /// stored yet.
-    pub references: Vec<(String, Value)>,
-    /// The column of a line at the destination that names its header.
-    pub column: Arc<Column>,
-    /// What that column holds, by the line's place in the batch.
-    pub named: Vec<Value>,
-    /// The lines of the headers at the destination.
-    pub there: HashMap<RecordId, Record>,
-    /// Pairs of lines that are gone at the source, each with the place of its header among the headers' batch.
-    pub leaving: Vec<(usize, Coupling)>,
-    /// The same after they were deleted at the destination, or could not be.
-    pub deleted: Vec<(usize, Coupling, Result<(), SystemError>)>,
-}
-
-impl LinesOfHeaders {
-    /// The column of a line of a side that names its header.
-    pub fn header_column(&self, side: Side) -> &str {
-        &self.names.header_name(side).column
-    }
-
-    /// Sets the header of a line: a new one belongs to it from the beginning, and no line changes its document.
-    pub fn name_header(&self, line: usize, fields: &mut Vec<TransferredField>) {
-        let Some(name) = self.named.get(line) else { return };
-        match fields.iter_mut().find(|field| field.destination.name == self.column.name) {
-            Some(field) => field.desired = name.clone(),
-            None => fields.push(TransferredField {
-                source: None,
-                destination: Arc::clone(&self.column),
-                desired: name.clone(),
-                travel: Travel::OnCreateOnly,
-            }),
-        }
-    }
-
-    /// The lines at the destination that these were made into, or were made from; one answer per line. They are among
-    /// those that were read with the headers.
-    pub fn partners(&self, context: Context<'_>, lines: &[RecordId]) -> Vec<Option<RecordId>> {
-        let (company, mapping) = (context.installation.company(), &context.mapping.name);
-        let derived =
-            |direction: couplet_model::message::Direction, id| derived_id(company, mapping, direction.as_str(), id);
-        let makers: HashMap<RecordId, RecordId> =
-            self.there.keys().map(|id| (derived(context.direction.reverse(), *id), *id)).collect();
-        let partner = |line: &RecordId| {
-            let made = derived(context.direction, *line);
-            self.there.contains_key(&made).then_some(made).or_else(|| makers.get(line).copied())
-        };
-        lines.iter().map(partner).collect()
-    }
-}
 
 impl Batch<'_> {
     /// Takes lines through all steps; gives those that have ended. The others go back to the queue with their header.

@@ -2,10 +2,9 @@
 
 use serde::Deserialize;
 
-use super::mapping::Mapping;
 use super::named_rows::Names;
 use crate::ids::MappingName;
-use crate::table::Side;
+use crate::table::{Side, Table};
 
 /// The lines of the records of a mapping, which are synchronized together with their header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,35 +52,21 @@ impl DocumentLines {
         }
     }
 
-    /// Checks columns and directions against the mapping of the headers and an entry of the mapping of the lines.
+    /// Checks the columns of a side: those of the table of lines and of the table of headers.
     ///
     /// # Errors
-    /// What does not fit, in words.
-    pub(super) fn check(&self, headers: &Mapping, lines: &Mapping) -> Result<(), String> {
-        if lines.name == headers.name || lines.lines.is_some() {
-            return Err(format!("{} cannot have {} as lines: lines have no lines", headers.name, lines.name));
+    /// What is not there, in words.
+    pub(super) fn check(&self, lines: &Table, headers: &Table) -> Result<(), String> {
+        let side = lines.side;
+        let HeaderName { column, names } = self.header_name(side);
+        if lines.column(column).is_none() {
+            return Err(format!("the table {} of {side} has no column {column}", lines.name));
         }
-        if lines.direction != headers.direction {
-            return Err(format!(
-                "the lines {} do not travel as their headers do; give both the same direction",
-                lines.name
-            ));
+        match names {
+            Names::Id => Ok(()),
+            Names::Key(key) if headers.column(key).is_some() => Ok(()),
+            Names::Key(key) => Err(format!("the table {} of {side} has no column {key}", headers.name)),
+            Names::Everything => Err("a line names one header, by its id or a key".to_owned()),
         }
-        for (side, of_lines, of_headers) in [
-            (Side::BusinessCentral, &lines.business_central, &headers.business_central),
-            (Side::Dataverse, &lines.dataverse, &headers.dataverse),
-        ] {
-            let HeaderName { column, names } = self.header_name(side);
-            if of_lines.column(column).is_none() {
-                return Err(format!("the table {} of {side} has no column {column}", of_lines.name));
-            }
-            match names {
-                Names::Id => {}
-                Names::Key(key) if of_headers.column(key).is_some() => {}
-                Names::Key(key) => return Err(format!("the table {} of {side} has no column {key}", of_headers.name)),
-                Names::Everything => return Err("a line names one header, by its id or a key".to_owned()),
-            }
-        }
-        Ok(())
     }
 }

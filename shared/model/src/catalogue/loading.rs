@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::error::CatalogueError;
 use super::files::{self, ConditionFile, FieldFile, MappingFile, NamedFile};
+use super::lines::DocumentLines;
 use super::mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
     MappingKind, MatchField, Operand, Resolution,
@@ -188,7 +189,7 @@ pub fn check_together(mappings: &[Mapping]) -> Result<(), CatalogueError> {
         if let Some(lines) = &mapping.lines {
             known(mapping, None, &lines.mapping, "has the lines")?;
             for entry in mappings.iter().filter(|entry| entry.name == lines.mapping) {
-                lines.check(mapping, entry).map_err(|problem| {
+                check_lines(mapping, lines, entry).map_err(|problem| {
                     CatalogueError::of_mapping(&mapping.file, &mapping.name, None, format!("lines: {problem}"))
                 })?;
             }
@@ -206,6 +207,19 @@ pub fn check_together(mappings: &[Mapping]) -> Result<(), CatalogueError> {
         }
     }
     Ok(())
+}
+
+/// Whether an entry can hold the lines of a mapping of headers.
+fn check_lines(headers: &Mapping, lines: &DocumentLines, entry: &Mapping) -> Result<(), String> {
+    if entry.name == headers.name || entry.lines.is_some() {
+        return Err(format!("{} cannot have {} as lines: lines have no lines", headers.name, entry.name));
+    }
+    if entry.direction != headers.direction {
+        let problem = "do not travel as their headers do; give both the same direction";
+        return Err(format!("the lines {} {problem}", entry.name));
+    }
+    lines.check(&entry.business_central, &headers.business_central)?;
+    lines.check(&entry.dataverse, &headers.dataverse)
 }
 
 fn field(

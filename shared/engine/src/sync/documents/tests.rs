@@ -10,7 +10,7 @@ use couplet_model::ids::derived_id;
 use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
-use couplet_model::{Catalogue, Counters, Coupling, MappingName, ProcessId, RecordId, Switches};
+use couplet_model::{Catalogue, Counters, Coupling, CouplingState, MappingName, ProcessId, RecordId, Switches};
 use couplet_store::Failure;
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
@@ -175,7 +175,7 @@ impl World {
     /// An order of two lines in Business Central.
     fn put_order(&self, order: u128) {
         let bc = &self.bench.business_central;
-        bc.put("Sales Header", order, json!({"number": format!("S{order}"), "shipToName": "Adatum"}));
+        bc.put("Sales Header", order, json!({"number": format!("ORDER-{order}"), "shipToName": "Adatum"}));
         self.put_line(order, 1, &json!({"quantity": 2}));
         self.put_line(order, 2, &json!({"quantity": 3}));
     }
@@ -309,8 +309,8 @@ async fn a_line_that_waits_makes_its_document_wait_until_what_it_needs_is_couple
     assert_eq!(quantities, [json!(2)], "the other line has travelled");
     let waits = world.bench.engine.store().waits_of_mapping(COMPANY, &world.bench.mapping.name).await.expect("a store");
     let [wait] = waits.as_slice() else { panic!("{waits:?}") };
-    assert_eq!((wait.message.record, wait.label.as_str()), (id(1), "S1"));
-    assert!(wait.field.ends_with("of sales line 20000 of S1"), "{}", wait.field);
+    assert_eq!((wait.message.record, wait.label.as_str()), (id(1), "ORDER-1"));
+    assert!(wait.field.ends_with("of sales line 20000 of ORDER-1"), "{}", wait.field);
     world.bench.couple("CURRENCY", [pair(50, 51, "USD")]).await;
     assert_eq!(world.sync(TO, &[id(1)]).await, only(1, 0, 0), "the document is whole now");
     assert_eq!(world.lines_of_dataverse().len(), 2);
@@ -328,8 +328,11 @@ async fn a_line_that_is_refused_fails_its_document_by_name_and_nothing_else() {
     assert_eq!(outcomes, Counters { inserted: 1, failed: 1, ..Counters::default() });
     assert_eq!(world.lines_of_dataverse().len(), 3, "all lines but one");
     let failure = world.failure(id(1)).await.expect("a failure");
-    assert_eq!(failure.label, "S1");
-    assert!(failure.message.starts_with("sales line 20000 of S1: writing the salesorderdetail failed"), "{failure:?}");
+    assert_eq!(failure.label, "ORDER-1");
+    assert!(
+        failure.message.starts_with("sales line 20000 of ORDER-1: writing the salesorderdetail failed"),
+        "{failure:?}"
+    );
     assert!(world.failure(id(2)).await.is_none());
     world.bench.dataverse.mend();
     assert_eq!(world.sync(TO, &[id(1)]).await, only(1, 0, 0));
@@ -351,7 +354,7 @@ async fn lines_changed_on_both_sides_are_a_conflict_of_their_document() {
     assert_eq!(outcomes, Counters { failed: 1, ..Counters::default() });
     let failure = world.failure(id(1)).await.expect("a failure");
     let [conflict] = failure.conflicts.as_slice() else { panic!("{failure:?}") };
-    assert_eq!(conflict.business_central, "Quantity of sales line 10000 of S1");
+    assert_eq!(conflict.business_central, "Quantity of sales line 10000 of ORDER-1");
     assert_eq!((conflict.business_central_value.as_str(), conflict.dataverse_value.as_str()), ("5", "8"));
 }
 
