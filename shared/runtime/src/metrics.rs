@@ -203,9 +203,11 @@ mod tests {
         let told = Arc::new(std::sync::Mutex::new(0));
         let count = Arc::clone(&told);
         let metrics = Metrics::to("Couplet", Clock::default(), move |_| *count.lock().expect("nobody panics") += 1);
-        metrics.tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
-        metrics.clone().tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
-        metrics.tell(("Job", "CUSTOMER"), &[Metric::durations("Lag", vec![])], &[]);
+        let of_another = metrics.clone();
+        for told in [&metrics, &of_another] {
+            told.tell(("Job", "CUSTOMER"), &[Metric::count("RecordsFound", 1)], &[]);
+            told.tell(("Job", "CUSTOMER"), &[Metric::durations("Lag", vec![])], &[]);
+        }
         assert_eq!(*told.lock().expect("nobody panics"), 2);
     }
 

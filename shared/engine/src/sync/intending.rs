@@ -199,7 +199,9 @@ impl Batch<'_> {
         for (coupling, id) in made {
             if is_row(coupling) {
                 // Only choices get their ids from Dataverse, and of these there are few.
-                results.push(match store.move_coupling(company, mapping, coupling, (*id).into()).await? {
+                let intent = coupling.intent.clone().map(|intent| Intent { made: true, ..intent });
+                let made = Coupling { intent, ..coupling.clone() };
+                results.push(match store.move_coupling(company, mapping, &made, (*id).into()).await? {
                     RowMove::Moved(coupling) => Moved::Moved(coupling),
                     RowMove::Taken(_) | RowMove::Stale => Moved::Refused,
                 });
