@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-BUILT_RULES = "shared/engine/src/rules/mod.rs"
+REGISTRY = "shared/engine/src/mappings/registry.rs"
 CATALOGUE = "shared/model/catalogue"
 # How timers start that are not kept apart by their minutes, and the others.
 WINDOWS = [{"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 1}, {"Mode": "OFF"}]
@@ -49,19 +49,33 @@ def template_timers(project):
     return timers
 
 
+def built_rules(project):
+    """The ids of the rules that the registry finds."""
+    found = re.findall(r"RulesId::(\w+) => Ok\(", (project / REGISTRY).read_text())
+    return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in found}
+
+
 def catalogue_jobs(project):
-    """Frequency and dependencies of every default job."""
-    jobs = {}
+    """Frequency, dependencies, function and whether it can run, of every default job."""
+    rules, jobs = built_rules(project), {}
     for file in (project / CATALOGUE / "mappings").glob("*.json"):
         mapping = json.loads(file.read_text())
         if mapping["job"]:
             needs = set(mapping["dependencies"]).union(*mapping["dependencies_when"].values())
-            known = jobs.setdefault(mapping["name"], {"every": mapping["job"]["every_minutes"], "needs": set()})
+            new = {"every": mapping["job"]["every_minutes"], "needs": set(), "built": True, "target": "RunJob.Arn"}
+            known = jobs.setdefault(mapping["name"], new)
             known["needs"] |= needs
+            known["built"] &= mapping["rules"] in rules
     for job in json.loads((project / CATALOGUE / "jobs.json").read_text())["jobs"]:
         if job["recurring"]:
-            needs = {"ITEM-PRODUCT"} if job["name"] == "Item Availability" else set()
-            jobs[job["name"]] = {"every": job["every_minutes"], "needs": needs}
+            enqueues = job.get("enqueues")
+            function = job.get("function", "run-job").title().replace("-", "")
+            jobs[job["name"]] = {
+                "every": job["every_minutes"],
+                "needs": {enqueues["mapping"]} if enqueues else set(),
+                "built": enqueues is not None,
+                "target": f"{function}.Arn",
+            }
     return jobs
 
 
@@ -72,17 +86,14 @@ def problems(project):
         yield f"the default job {job} has no timer"
     for job in sorted(timers.keys() - jobs.keys()):
         yield f"the timer of {job} belongs to no default job"
-    source = (project / BUILT_RULES).read_text()
-    built = set(re.findall(r'^\s+"([A-Z -]+)"(?: \| "[A-Z -]+")* => Ok\(', source, re.MULTILINE)) | {"Item Availability"}
     for job in sorted(timers.keys() & jobs.keys()):
         timer, wanted = timers[job], jobs[job]
         if timer["every"] != wanted["every"]:
             yield f"{job} runs every {timer['every']} minutes instead of every {wanted['every']}"
-        if timer["built"] != (job in built):
-            yield f"{job} is {'' if job in built else 'not '}built, but its timer says otherwise"
-        target = "RefreshAvailability.Arn" if job == "Item Availability" else "RunJob.Arn"
-        if timer["target"] != target:
-            yield f"{job} starts {timer['target']} instead of {target}"
+        if timer["built"] != wanted["built"]:
+            yield f"{job} is {'' if wanted['built'] else 'not '}built, but its timer says otherwise"
+        if timer["target"] != wanted["target"]:
+            yield f"{job} starts {timer['target']} instead of {wanted['target']}"
         for needed in wanted["needs"] & timers.keys():
             if timers[needed]["minute"] >= timer["minute"]:
                 yield f"{job} runs before {needed}, which it depends on"

@@ -190,8 +190,12 @@ impl<'a> Finder<'a> {
 
     /// Enqueues the coupled records that were deleted, if their partners are to know; counts the others.
     async fn take_deleted(&mut self, deleted: Vec<RecordId>) -> Result<(), EngineError> {
+        // A row that named a record and is gone says nothing of the record.
+        if !self.source.is_own_feed() {
+            return Ok(());
+        }
         let (engine, direction) = (self.engine, self.direction());
-        let is_told = self.source.is_own_feed() && self.mapping.rules.on_deletion(direction) != OnDeletion::Nothing;
+        let is_told = self.mapping.rules.on_deletion(direction) != OnDeletion::Nothing;
         let mut couplings = HashMap::new();
         if is_told && !deleted.is_empty() {
             let (company, mapping) = (engine.company(), &self.mapping.name);

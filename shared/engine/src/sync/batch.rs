@@ -153,13 +153,20 @@ impl Batch<'_> {
         self.delivered[index].end.get_or_insert(End::Postponed { reason: reason.into(), after });
     }
 
+    /// Notes the pair of a record as it is held now, if this worker holds it: whoever gives the claim up stores this.
+    pub fn hold(&mut self, index: usize, coupling: &Coupling) {
+        if let Some(claim) = &mut self.delivered[index].claim {
+            claim.clone_from(coupling);
+        }
+    }
+
     /// Sends a record back for a failure of this class. What the service asked to wait for, and an outage, are no attempts
     /// of the record: it waits as long as it must, and an alarm tells of the outage.
     pub fn give_back_for(&mut self, index: usize, class: RetryClass, reason: impl Into<Said>) {
         match class {
             RetryClass::Outage => {
                 let delivered = &mut self.delivered[index];
-                delivered.is_held_by_outage = delivered.end.is_none();
+                delivered.is_held_by_outage |= delivered.end.is_none();
                 self.postpone(index, reason, OUTAGE_PAUSE);
             }
             RetryClass::RetryAfter(pause) if pause <= LONGEST_POSTPONEMENT => self.postpone(index, reason, pause),
@@ -179,7 +186,10 @@ impl Batch<'_> {
                 self.settle(decided.settle(Outcome::Failed(DataFailure::new(message))));
             }
             // A privilege that is missing for one record is a fault of the set-up, but only a person can mend it.
-            class => self.give_back_for(decided.index, class, error),
+            class => {
+                self.hold(decided.index, &decided.coupling);
+                self.give_back_for(decided.index, class, error);
+            }
         }
     }
 

@@ -272,7 +272,7 @@ impl<'a> Batch<'a> {
         for (line, owner) in lines.delivered.iter().zip(owners) {
             if line.is_held_by_outage {
                 let header = &mut self.delivered[*owner];
-                header.is_held_by_outage = header.end.is_none();
+                header.is_held_by_outage |= header.end.is_none();
             }
             match &line.end {
                 Some(End::Stored(_)) => {}

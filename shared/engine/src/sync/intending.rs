@@ -243,6 +243,7 @@ impl Batch<'_> {
         for (mut record, result) in paired("created records", std::mem::take(&mut created), results)? {
             match result {
                 Moved::Moved(coupling) => {
+                    self.hold(record.index, &coupling);
                     record.coupling = coupling;
                     others.push(record);
                 }

@@ -235,7 +235,12 @@ impl Batch<'_> {
         let mut written = Vec::new();
         for (parting, error) in ended {
             match error {
-                Some(error) => self.refuse(parting.record, &error, ""),
+                Some(error) => {
+                    // What was written of it stands, so that nobody takes the record for one that was never made.
+                    let Parting { mut record, written, .. } = parting;
+                    record.written = written;
+                    self.refuse(record, &error, "");
+                }
                 None => match parting.end(&table) {
                     Ok(record) => written.push(record),
                     Err(refused) => {
