@@ -242,3 +242,32 @@ async fn rows_that_dataverse_gives_their_ids_are_made_once_although_their_worker
         }
     }
 }
+
+#[tokio::test]
+async fn a_pair_that_moved_to_its_own_id_is_free_when_its_message_goes_back() {
+    let bench = Bench::of("CUSTOMER").await;
+    bench.business_central.take_ids(false);
+    bench.dataverse.put("account", 1, json!({"name": "Adatum", "statecode": 0, "customertypecode": 3}));
+    // The account cannot be given to the company just now, which follows the creation of its customer.
+    bench.dataverse.fail(Call::Write, "account", SystemErrorKind::Timeout);
+    assert_eq!(done(&bench.sync(Direction::FromDataverse, &[1]).await), [false]);
+    let customers = bench.business_central.ids("Customer");
+    assert_eq!(customers.len(), 1, "it was created");
+    let pair = bench.coupling(customers[0].0.as_u128()).await.expect("its pair");
+    assert_eq!((pair.claimed_until, pair.claimed_by), (None, None));
+    bench.dataverse.mend();
+    assert_eq!(done(&bench.sync(Direction::FromDataverse, &[1]).await), [true], "nobody holds it");
+    assert_eq!(bench.business_central.ids("Customer").len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_is_known_to_have_failed_is_expected_no_more_when_its_message_goes_back() {
+    let bench = bench(Documents::default(), &["Adatum"]).await;
+    bench.sync(TO, &[1]).await;
+    let account = account_of(&bench, 1).await;
+    bench.business_central.put("Customer", 1, json!({"number": "C1", "displayName": "Trey", "blocked": " "}));
+    bench.dataverse.refuse(account.0.as_u128(), SystemErrorKind::Forbidden);
+    assert_eq!(done(&bench.sync(TO, &[1]).await), [false]);
+    let pair = bench.coupling(1).await.expect("a pair");
+    assert_eq!((pair.pending.len(), pair.claimed_until), (0, None), "nothing of it is under way");
+}
