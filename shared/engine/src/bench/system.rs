@@ -82,6 +82,7 @@ struct State {
     labels: BTreeMap<(String, String), Vec<(i64, String)>>,
     facts: BTreeMap<String, Arc<TableFacts>>,
     refused: BTreeMap<RecordId, SystemErrorKind>,
+    refused_columns: Vec<(String, SystemErrorKind)>,
     broken: Vec<(Call, String, SystemErrorKind)>,
     results: Results,
     takes_ids: Option<bool>,
@@ -142,6 +143,11 @@ impl FakeSystem {
         self.state.lock().refused.insert(id(number), kind);
     }
 
+    /// Refuses every write that sets a column from now on; of several refused columns the first one that was named here.
+    pub fn refuse_column(&self, column: &str, kind: SystemErrorKind) {
+        self.state.lock().refused_columns.push((column.to_owned(), kind));
+    }
+
     /// Fails every such request about a table from now on.
     pub fn fail(&self, call: Call, table: &str, kind: SystemErrorKind) {
         self.state.lock().broken.push((call, table.to_owned(), kind));
@@ -151,6 +157,7 @@ impl FakeSystem {
     pub fn mend(&self) {
         let mut state = self.state.lock();
         state.refused.clear();
+        state.refused_columns.clear();
         state.broken.clear();
         state.results = Results::OneEach;
     }
@@ -253,6 +260,10 @@ impl FakeSystem {
             WriteAction::Update { id, .. } | WriteAction::Delete { id } => *id,
         };
         if let Some(kind) = state.refused.get(&written_id) {
+            return Err(self.error(kind));
+        }
+        let sets = |column: &String| write.values.contains_key(column.as_str());
+        if let Some((_, kind)) = state.refused_columns.iter().find(|(column, _)| sets(column)) {
             return Err(self.error(kind));
         }
         let standing = state.rows(&table.name).get(&written_id).cloned();

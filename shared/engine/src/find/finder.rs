@@ -213,6 +213,8 @@ impl<'a> Finder<'a> {
 
     /// Looks at what rows stand for, and brings up to date what belongs to no record where they stand for everything.
     async fn look_at(&mut self, named: Named, read_at: Timestamp) -> Result<(), EngineError> {
+        // The records travel also where what belongs to none of them cannot be brought up to date; while that lasts, each
+        // run sends them again.
         self.judge_and_enqueue(named.records, read_at).await?;
         if named.is_everything {
             let note = self.mapping.rules.refresh(&self.engine.installation).await?;

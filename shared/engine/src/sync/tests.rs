@@ -1,6 +1,7 @@
 //! The hooks that none of the mappings uses yet, by rules that stand in for theirs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
@@ -270,4 +271,45 @@ async fn a_write_that_is_known_to_have_failed_is_expected_no_more_when_its_messa
     assert_eq!(done(&bench.sync(TO, &[1]).await), [false]);
     let pair = bench.coupling(1).await.expect("a pair");
     assert_eq!((pair.pending.len(), pair.claimed_until), (0, None), "nothing of it is under way");
+}
+
+#[tokio::test]
+async fn a_record_of_which_a_part_was_written_keeps_its_pair_when_a_later_part_fails() {
+    let bench = Bench::of("CUSTOMER").await;
+    let customer = json!({
+        "number": "C1", "displayName": "Adatum", "blocked": " ", "addressLine1": "Road 1", "city": "Oslo",
+        "postalCode": "0150", "email": "a@a.com", "phoneNumber": "1", "website": "a.com",
+    });
+    bench.business_central.put("Customer", 1, customer);
+    // The last two columns: everything else is written first, then each of the two alone.
+    bench.dataverse.refuse_column("telephone1", SystemErrorKind::Refused);
+    bench.dataverse.refuse_column("websiteurl", SystemErrorKind::TooLarge);
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!((done(&report), report.groups[0].outcomes.failed), (vec![true], 1), "{:?}", report.dispositions);
+    let [account] = bench.dataverse.ids("account")[..] else { panic!("one account was made") };
+    assert_eq!(account_of(&bench, 1).await, account, "the account that stands there is not forgotten");
+    bench.dataverse.mend();
+    assert_eq!(done(&bench.sync(TO, &[1]).await), [true]);
+    assert_eq!(bench.dataverse.ids("account"), [account]);
+    let row = bench.dataverse.row_of("account", account);
+    assert_eq!((&row["telephone1"], &row["websiteurl"]), (&json!("1"), &json!("a.com")));
+}
+
+#[tokio::test]
+async fn a_create_that_may_still_happen_keeps_its_claim_and_any_other_record_that_goes_back_is_free() {
+    for (kind, is_kept) in [
+        (SystemErrorKind::Timeout, true),
+        (SystemErrorKind::Outage, true),
+        (SystemErrorKind::Throttled(Duration::from_secs(7)), false),
+        (SystemErrorKind::Forbidden, false),
+    ] {
+        let bench = bench(Documents::default(), &["Adatum"]).await;
+        bench.dataverse.take_ids(false);
+        bench.dataverse.fail(Call::Write, "account", kind.clone());
+        let report = bench.sync(TO, &[1]).await;
+        assert_eq!(done(&report), [false], "{kind:?}");
+        assert_eq!(report.groups[0].outages, u64::from(kind == SystemErrorKind::Outage), "{kind:?}");
+        let pair = bench.coupling(1).await.expect("a reservation");
+        assert_eq!(pair.claimed_until.is_some(), is_kept, "{kind:?}");
+    }
 }

@@ -9,7 +9,7 @@ use couplet_model::{Coupling, Outcome, PendingWrite, RetryClass, SystemError};
 use couplet_store::{Claim, Reservation};
 use tracing::debug;
 
-use super::batch::{Batch, End, Stop};
+use super::batch::{Batch, Delivered, End, Stop};
 use super::parting::{Parting, may_lie_in_a_field};
 use super::stages::{Decided, DecidedBatch, Done, Verdict, is_known_to_have_failed};
 use crate::bulk::paired;
@@ -123,7 +123,9 @@ impl Batch<'_> {
     /// Gives up the claims on pairs whose messages go back, so that their next attempt need not wait for them to end.
     pub(super) async fn give_up_claims(&self) {
         let free = |coupling: Coupling| Coupling { claimed_until: None, claimed_by: None, ..coupling };
-        let returned = self.delivered.iter().filter(|delivered| matches!(delivered.end, Some(End::Returned { .. })));
+        let goes_back =
+            |delivered: &&Delivered| matches!(delivered.end, Some(End::Returned { .. } | End::Postponed { .. }));
+        let returned = self.delivered.iter().filter(goes_back);
         let couplings: Vec<Coupling> = returned.filter_map(|delivered| delivered.claim.clone().map(free)).collect();
         if couplings.is_empty() {
             return;
@@ -203,7 +205,7 @@ impl Batch<'_> {
                 clashing.push((record, error));
             } else {
                 // A create that may still happen keeps its claim, so that nobody looks for the record too early.
-                if record.verdict.creates() && !takes_ids && error.retry_class() == RetryClass::RetryNow {
+                if record.verdict.creates() && !takes_ids && may_still_happen(&error) {
                     self.delivered[record.index].claim = None;
                 }
                 self.refuse(record, &error, "");
@@ -250,6 +252,11 @@ impl Batch<'_> {
         }
         done
     }
+}
+
+/// Whether a write that failed may take effect later: nobody knows whether it arrived.
+fn may_still_happen(error: &SystemError) -> bool {
+    matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::Outage)
 }
 
 /// Which texts were cut to fit, so that two that differ became the same.

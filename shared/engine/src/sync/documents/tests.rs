@@ -16,14 +16,14 @@ use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::bench::{Bench, COMPANY, id, pair};
+use crate::bench::{Bench, COMPANY, Call, id, pair};
 use crate::engine::{Engine, EngineParts};
 use crate::failpoints::Failpoints;
 use crate::installation::EngineOptions;
 use crate::mappings::installed::Mappings;
 use crate::mappings::registry::rules_of;
 use crate::mappings::rules::{BatchRules, Context, MappingRules, NothingSpecial, Transferring};
-use crate::ports::{BatchReport, Delivery, QueueError, RecordsQueue};
+use crate::ports::{BatchReport, Delivery, Disposition, QueueError, RecordsQueue};
 
 const TO: Direction = Direction::ToDataverse;
 const FROM: Direction = Direction::FromDataverse;
@@ -367,6 +367,30 @@ async fn a_line_that_cannot_be_written_for_the_moment_sends_its_document_back_to
     world.bench.dataverse.mend();
     assert_eq!(world.sync(TO, &[id(1)]).await, only(1, 0, 0));
     assert_eq!(world.lines_of_dataverse().len(), 2);
+}
+
+#[tokio::test]
+async fn an_outage_of_a_line_is_one_of_its_document_and_both_pairs_are_free_for_the_next_attempt() {
+    let world = World::orders().await;
+    world.bench.dataverse.refuse(made(LINE, TO, 12).0.as_u128(), SystemErrorKind::Outage);
+    let report = world.sync_with(&world.bench.engine, TO, &[id(1)]).await;
+    assert!(matches!(report.dispositions[0], Disposition::Postpone { .. }), "{:?}", report.dispositions);
+    assert_eq!((report.groups[0].returned, report.groups[0].outages), (1, 1));
+    let header = world.bench.coupling(1).await.expect("a pair");
+    let line = world.line_pair(Side::BusinessCentral, id(12)).await.expect("a pair");
+    assert_eq!((header.claimed_until, line.claimed_until), (None, None));
+    world.bench.dataverse.mend();
+    assert_eq!(world.sync(TO, &[id(1)]).await, only(1, 0, 0));
+}
+
+#[tokio::test]
+async fn an_outage_that_a_second_one_follows_is_counted_for_each_document_once() {
+    let world = World::orders().await;
+    world.put_order(2);
+    world.bench.dataverse.refuse(made("MADE-UP ORDER", TO, 1).0.as_u128(), SystemErrorKind::Outage);
+    world.bench.dataverse.fail(Call::Find, "salesorderdetail", SystemErrorKind::Outage);
+    let report = world.sync_with(&world.bench.engine, TO, &[id(1), id(2)]).await;
+    assert_eq!((report.groups[0].returned, report.groups[0].outages), (2, 2), "{:?}", report.dispositions);
 }
 
 #[tokio::test]
