@@ -213,10 +213,6 @@ impl System for BusinessCentralClient {
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
         self.write_all(table, writes).await
     }
-
-    async fn option_labels(&self, _table: &Table, _column: &str) -> Result<Vec<(i64, String)>, SystemError> {
-        Ok(Vec::new())
-    }
 }
 
 #[cfg(test)]

@@ -187,10 +187,6 @@ impl System for DataverseClient {
         self.act_all(table, actions).await
     }
 
-    async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError> {
-        Ok(self.read_options(&table.name, column).await?.0.labels)
-    }
-
     async fn facts(&self, table: &Table) -> Result<Arc<TableFacts>, SystemError> {
         match &table.choice {
             Some(_) => Ok(Arc::default()),

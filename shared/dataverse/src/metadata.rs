@@ -69,11 +69,22 @@ struct LocalizedLabel {
     language_code: Option<u32>,
 }
 
+/// One option of a choice column.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OptionRow {
+    /// Its number.
+    pub number: i64,
+    /// Its label in our user's language, else in the first there is.
+    pub label: String,
+    /// Its labels in other languages.
+    pub translations: Vec<String>,
+}
+
 /// The options of a choice column.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Options {
-    /// Number and label of each.
-    pub labels: Vec<(i64, String)>,
+    /// The options in their order.
+    pub rows: Vec<OptionRow>,
     /// The name of the global choice that the column shares.
     pub global: Option<String>,
     /// The language of the labels.
@@ -186,9 +197,16 @@ fn options(choice: &ChoiceDefinition) -> Options {
     let sets = || [choice.option_set.as_ref(), choice.global_option_set.as_ref()].into_iter().flatten();
     let global = sets().find(|set| set.is_global == Some(true) || shares).and_then(|set| set.name.clone());
     let Some(set) = sets().find(|set| !set.options.is_empty()) else { return Options { global, ..Options::default() } };
-    let label = |option: &ChoiceOption| Some((option.value?, option.label.as_ref()?.text().unwrap_or_default()));
+    let row = |option: &ChoiceOption| {
+        let label = option.label.as_ref()?;
+        Some(OptionRow {
+            number: option.value?,
+            label: label.text().unwrap_or_default(),
+            translations: label.translations(),
+        })
+    };
     let language = set.options.iter().find_map(|option| option.label.as_ref()?.language());
-    Options { labels: set.options.iter().filter_map(label).collect(), global, language }
+    Options { rows: set.options.iter().filter_map(row).collect(), global, language }
 }
 
 impl Label {
@@ -199,6 +217,13 @@ impl Label {
 
     fn language(&self) -> Option<u32> {
         self.shown()?.language_code
+    }
+
+    /// The labels in other languages than the one that is shown.
+    fn translations(&self) -> Vec<String> {
+        let shown = self.language();
+        let others = self.localized_labels.iter().filter(|label| label.language_code != shown);
+        others.filter_map(|label| label.label.clone()).collect()
     }
 
     fn shown(&self) -> Option<&LocalizedLabel> {
@@ -212,8 +237,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn rows(attribute: serde_json::Value) -> Vec<OptionRow> {
+        options(&typed(Side::Dataverse, "a choice", attribute).expect("a choice")).rows
+    }
+
     fn read(attribute: serde_json::Value) -> Vec<(i64, String)> {
-        options(&typed(Side::Dataverse, "a choice", attribute).expect("a choice")).labels
+        rows(attribute).into_iter().map(|row| (row.number, row.label)).collect()
+    }
+
+    #[test]
+    fn an_option_has_a_label_in_each_language_and_ours_comes_first() {
+        let label = |text: &str, language: u32| json!({"Label": text, "LanguageCode": language});
+        let both = json!({"LocalizedLabels": [label("14 days", 1033), label("14 Tage", 1031)],
+                          "UserLocalizedLabel": label("14 Tage", 1031)});
+        let read = rows(json!({"OptionSet": {"Options": [{"Value": 7, "Label": both}]}}));
+        let (label, translations) = ("14 Tage".to_owned(), vec!["14 days".to_owned()]);
+        assert_eq!(read, [OptionRow { number: 7, label, translations }]);
     }
 
     #[test]

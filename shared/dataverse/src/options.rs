@@ -9,7 +9,7 @@ use couplet_model::record::{Change, Record, Values};
 use couplet_model::system::{
     ChangePage, ChangesQuery, Cursor, NextPage, Resume, SystemErrorKind, Write, WriteAction, Written,
 };
-use couplet_model::table::{Choice, OPTION_NUMBER, Side, Table};
+use couplet_model::table::{Choice, OPTION_LABELS, OPTION_NUMBER, Side, Table};
 use couplet_model::{Said, Value};
 use couplet_odata::answer::typed;
 use couplet_odata::{Repeat, Request};
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::client::DataverseClient;
-use crate::metadata::Options;
+use crate::metadata::{OptionRow, Options};
 
 /// The language of labels where no option tells one: English of the United States.
 const ENGLISH: u32 = 1033;
@@ -34,7 +34,7 @@ impl DataverseClient {
     /// The options that meet a filter.
     pub(crate) async fn find_options(&self, choice: &Choice, filter: &Filter) -> Result<Vec<Record>, SystemError> {
         let options = self.read_options(&choice.table, &choice.column).await?.0;
-        let rows = options.labels.iter().map(|(number, label)| row(choice, *number, label));
+        let rows = options.rows.iter().map(|option| row(choice, option));
         Ok(rows.filter(|row| filter.first_unmet(row).is_none()).collect())
     }
 
@@ -64,7 +64,7 @@ impl DataverseClient {
             SystemError::new(Side::Dataverse, SystemErrorKind::Protocol, "", message)
         };
         let as_of = at.or(known).ok_or_else(untold)?;
-        let rows = options.labels.iter().map(|(number, label)| row(choice, *number, label));
+        let rows = options.rows.iter().map(|option| row(choice, option));
         let changes = rows.filter(|row| query.filter.first_unmet(row).is_none()).map(Change::Upserted).collect();
         let next = NextPage::Done(Cursor::by_time(None, as_of, query.look_back));
         Ok(ChangePage { changes, next, note: None })
@@ -115,7 +115,7 @@ impl DataverseClient {
         if let (WriteAction::Delete { id }, Some(number)) = (&write.action, number) {
             for column in columns.iter_mut().filter(|column| column.label_of(number).is_some()) {
                 self.change("DeleteOptionValue", column, json!({ "Value": number })).await?;
-                column.options.labels.retain(|(known, _)| *known != number);
+                column.options.rows.retain(|known| known.number != number);
             }
             return Ok(Written { id: *id, version: None, modified: None, values: None });
         }
@@ -125,11 +125,12 @@ impl DataverseClient {
             return Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", Said::safe(message)));
         }
         let mut number = number;
-        for column in columns {
+        for column in columns.iter_mut() {
             number = Some(self.set_label(column, number, &label).await?);
         }
         let number = number.ok_or_else(|| gone(choice))?;
-        let row = row(choice, number, &label);
+        let known = columns.first().and_then(|own| own.options.rows.iter().find(|known| known.number == number));
+        let row = row(choice, known.ok_or_else(|| gone(choice))?);
         Ok(Written { id: row.id, version: None, modified: None, values: Some(row.values) })
     }
 
@@ -150,8 +151,9 @@ impl DataverseClient {
             Some((number, Some(_))) => {
                 let body = json!({ "Value": number, "Label": labels, "MergeLabels": true });
                 self.change("UpdateOptionValue", column, body).await?;
-                column.options.labels.retain(|(known, _)| *known != number);
-                column.options.labels.push((number, label.to_owned()));
+                for known in column.options.rows.iter_mut().filter(|known| known.number == number) {
+                    label.clone_into(&mut known.label);
+                }
                 Ok(number)
             }
             missing => {
@@ -161,8 +163,9 @@ impl DataverseClient {
                 }
                 let answer = self.change("InsertOptionValue", column, body).await?;
                 let inserted: Inserted = typed(Side::Dataverse, "the new option", answer)?;
-                column.options.labels.push((inserted.new_option_value, label.to_owned()));
-                Ok(inserted.new_option_value)
+                let number = inserted.new_option_value;
+                column.options.rows.push(OptionRow { number, label: label.to_owned(), translations: Vec::new() });
+                Ok(number)
             }
         }
     }
@@ -178,7 +181,8 @@ impl DataverseClient {
         }
         let url = format!("{}/{action}", self.api);
         let request = Request::write(Method::POST, url, Repeat::OnlyIfUnprocessed).json(&body);
-        Ok(self.call(&request).await?.json())
+        let answer = self.call(&request).await.map_err(not_changed)?;
+        Ok(answer.json())
     }
 
     /// Shows people what was changed.
@@ -205,19 +209,28 @@ struct OptionColumn<'a> {
 
 impl OptionColumn<'_> {
     fn label_of(&self, number: i64) -> Option<&str> {
-        self.options.labels.iter().find(|(known, _)| *known == number).map(|(_, label)| label.as_str())
+        self.options.rows.iter().find(|known| known.number == number).map(|known| known.label.as_str())
     }
 
     fn number_of(&self, choice: &Choice, id: RecordId) -> Option<i64> {
         let is_it = |number: i64| option_id(&choice.table, &choice.column, number) == id;
-        self.options.labels.iter().map(|(number, _)| *number).find(|number| is_it(*number))
+        self.options.rows.iter().map(|known| known.number).find(|number| is_it(*number))
     }
 }
 
-fn row(choice: &Choice, number: i64, label: &str) -> Record {
-    let values: Values =
-        [(choice.column.as_str().into(), Value::text(label)), (OPTION_NUMBER.into(), Value::Int(number))].into();
-    let id = option_id(&choice.table, &choice.column, number);
+fn row(choice: &Choice, option: &OptionRow) -> Record {
+    let mut labels = option.label.clone();
+    for translation in &option.translations {
+        labels.push('\n');
+        labels.push_str(translation);
+    }
+    let values: Values = [
+        (choice.column.as_str().into(), Value::text(option.label.as_str())),
+        (OPTION_NUMBER.into(), Value::Int(option.number)),
+        (OPTION_LABELS.into(), Value::text(labels)),
+    ]
+    .into();
+    let id = option_id(&choice.table, &choice.column, option.number);
     Record { id, version: None, modified: None, values, unreadable: None }
 }
 
@@ -232,6 +245,29 @@ fn not_published(error: &SystemError) -> SystemError {
          customizations, or publish them by hand",
         error.message
     );
+    explained(error, message)
+}
+
+/// An error of a change to a choice, with the right that is missing where one is.
+fn not_changed(error: SystemError) -> SystemError {
+    if error.kind != SystemErrorKind::Forbidden {
+        return error;
+    }
+    let message = format!(
+        "the options could not be changed: {}; give Couplet's application user the role System Customizer, or change the \
+         options by hand",
+        error.message
+    );
+    explained(&error, message)
+}
+
+/// The same error in other words. A right that is missing here concerns the option, and only a person can give it: the
+/// record of that option fails and says so, as it would if its values were refused.
+fn explained(error: &SystemError, message: String) -> SystemError {
     let said = if error.may_be_logged { Said::safe(message) } else { Said::from(message) };
-    SystemError::new(Side::Dataverse, error.kind.clone(), error.code.clone(), said)
+    let kind = match &error.kind {
+        SystemErrorKind::Forbidden => SystemErrorKind::Refused,
+        kind => kind.clone(),
+    };
+    SystemError::new(Side::Dataverse, kind, error.code.clone(), said)
 }

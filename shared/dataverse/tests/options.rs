@@ -9,7 +9,7 @@ use std::sync::Arc;
 use couplet_model::ids::{RecordId, option_id};
 use couplet_model::record::{Change, Record};
 use couplet_model::system::{Resume, System, SystemErrorKind, Write, WriteAction};
-use couplet_model::table::OPTION_NUMBER;
+use couplet_model::table::{OPTION_LABELS, OPTION_NUMBER};
 use couplet_model::{Condition, Filter, Table, Value};
 use dataverse_simulator::DataverseOptions;
 use world::{World, columns, values, world_with};
@@ -27,6 +27,12 @@ async fn start() -> (World, Arc<Table>) {
 
 fn label(text: &str) -> couplet_model::record::Values {
     values(&[(COLUMN, Value::text(text))])
+}
+
+/// The options of the column of that name of another table.
+fn options_of(world: &World, table: &str) -> Table {
+    let table = world.table(table);
+    Table::of_options(&table, table.column(COLUMN).unwrap(), BTreeMap::new())
 }
 
 fn shown(records: &[Record]) -> BTreeMap<i64, String> {
@@ -89,9 +95,9 @@ async fn options_are_made_renamed_and_removed_in_the_column_and_in_those_that_re
     expected.insert(number(0), "Net 15".to_owned());
     assert_eq!(all(&world, &table).await, expected);
     for mirror in ["salesorder", "quote", "invoice"] {
-        let repeated = world.client.option_labels(&world.table(mirror), COLUMN).await.unwrap();
-        assert!(repeated.contains(&(number(0), "Net 15".to_owned())), "{mirror}: {repeated:?}");
-        assert!(!repeated.iter().any(|(_, label)| label == "COD"), "{mirror}: {repeated:?}");
+        let repeated = all(&world, &options_of(&world, mirror)).await;
+        assert_eq!(repeated.get(&number(0)).map(String::as_str), Some("Net 15"), "{mirror}: {repeated:?}");
+        assert!(!repeated.values().any(|label| label == "COD"), "{mirror}: {repeated:?}");
     }
 }
 
@@ -111,7 +117,27 @@ async fn a_bad_option_fails_alone_and_what_cannot_be_published_says_what_to_do()
     world.simulator.faults().fail_request("PublishXml", 403);
     let results = world.write(&table, &[Write::create(None, label("Net 28"))]).await;
     let error = results[0].as_ref().unwrap_err();
-    assert_eq!(error.kind, SystemErrorKind::Forbidden);
+    assert_eq!(error.kind, SystemErrorKind::Refused, "a failure of the option that a person must mend");
     assert!(error.message.contains("the right to publish customizations"), "{error}");
     assert!(all(&world, &table).await.values().any(|label| label == "Net 28"), "it stands and is found again");
+    world.simulator.faults().fail_request("InsertOptionValue", 403);
+    let results = world.write(&table, &[Write::create(None, label("Net 29"))]).await;
+    let error = results[0].as_ref().unwrap_err();
+    assert_eq!(error.kind, SystemErrorKind::Refused);
+    assert!(error.message.contains("the role System Customizer"), "{error}");
+}
+
+#[tokio::test]
+async fn an_option_is_known_by_its_labels_in_all_languages_and_keeps_the_others_when_it_is_renamed() {
+    let (world, table) = start().await;
+    world.simulator.set_option("account", COLUMN, 14, &[(1033, "14 days"), (1031, "14 Tage")]).unwrap();
+    let labels = async || {
+        let id = option_id("account", COLUMN, 14);
+        let found = world.fetch(&table, &[id], &[COLUMN, OPTION_LABELS]).await;
+        (found[0].get(COLUMN).to_string(), found[0].get(OPTION_LABELS).to_string())
+    };
+    assert_eq!(labels().await, ("14 days".to_owned(), "14 days\n14 Tage".to_owned()));
+    let id = option_id("account", COLUMN, 14);
+    assert!(world.write(&table, &[Write::update(id, None, label("14D"))]).await[0].is_ok());
+    assert_eq!(labels().await, ("14D".to_owned(), "14D\n14 Tage".to_owned()));
 }

@@ -3,13 +3,13 @@
 
 mod world;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use couplet_model::filter::{Condition, Operator};
 use couplet_model::ids::RecordId;
 use couplet_model::system::{Cursor, NextPage, Position, Resume, System, SystemErrorKind};
-use couplet_model::{Filter, Value};
+use couplet_model::{Filter, Table, Value};
 use dataverse_simulator::DataverseOptions;
 use serde_json::json;
 use uuid::Uuid;
@@ -219,9 +219,12 @@ async fn a_search_follows_its_pages() {
 #[tokio::test]
 async fn definitions_tell_labels_sets_and_who_we_are() {
     let world = world_with(DataverseOptions::default()).await;
-    let labels = world.client.option_labels(&world.accounts(), "paymenttermscode").await.unwrap();
-    assert!(labels.contains(&(1, "Net 30".to_owned())), "{labels:?}");
-    assert!(!world.client.option_labels(&world.accounts(), "statecode").await.unwrap().is_empty());
+    let accounts = world.accounts();
+    for (column, label) in [("paymenttermscode", "Net 30"), ("statecode", "Active")] {
+        let options = Table::of_options(&accounts, accounts.column(column).unwrap(), BTreeMap::new());
+        let found = world.find(&options, &Filter::default(), &[column]).await;
+        assert!(found.iter().any(|option| option.get(column) == &Value::text(label)), "{found:?}");
+    }
     let me = world.client.who_am_i().await.unwrap();
     assert_eq!(me.user_id, world.simulator.integration_user());
     let company = world.table("bcbi_company");

@@ -401,9 +401,6 @@ pub trait System: Send + Sync {
     /// Writes in bulk: one result per write, in order. A bad record fails alone.
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>>;
 
-    /// The labels of a choice column by number; empty on a system that has no such thing.
-    async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError>;
-
     /// What the system says about the columns of a table; read once in a while, and empty on a system that says nothing.
     /// Columns that may not be read are left out of every record from then on.
     async fn facts(&self, _table: &Table) -> Result<Arc<TableFacts>, SystemError> {

@@ -182,12 +182,14 @@ pub struct Choice {
 
 /// The column of an option's number in a table of options.
 pub const OPTION_NUMBER: &str = "value";
+/// The column of all of an option's labels in a table of options: one of each language, a line each.
+pub const OPTION_LABELS: &str = "labels";
 /// Characters of an option's label at most.
 const LABEL_LENGTH: usize = 100;
 
 impl Table {
-    /// The options of a choice column as a table: each row has the option's label, in a column named like the choice, and
-    /// its number, which the system gives.
+    /// The options of a choice column as a table: each row has the option's label, in a column named like the choice, its
+    /// number, which the system gives, and its labels in all languages.
     pub fn of_options(table: &Self, column: &Column, mirrors: BTreeMap<String, String>) -> Self {
         let like = |name: &str, caption: &str, field, access| {
             let column = Column {
@@ -215,6 +217,7 @@ impl Table {
             columns: [
                 like(&column.name, &column.caption, label, Access::Full),
                 like(OPTION_NUMBER, "Value", FieldType::Int, Access::Read),
+                like(OPTION_LABELS, "Labels", FieldType::Memo, Access::Read),
             ]
             .into(),
             choice: Some(Choice { table: table.name.clone(), column: column.name.clone(), mirrors }),

@@ -23,8 +23,17 @@ use crate::settings::{business_central_settings, dataverse_settings};
 use crate::systems::Systems;
 
 /// Jobs that are built, in dependency order.
-pub const JOBS: [&str; 6] =
-    ["SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE", "CUSTOMER", "ITEM-PRODUCT", "RESOURCE-PRODUCT"];
+pub const JOBS: [&str; 9] = [
+    "SALESPEOPLE",
+    "CURRENCY",
+    "PAYMENT TERMS",
+    "SHIPMENT METHOD",
+    "SHIPPING AGENT",
+    "UNIT OF MEASURE",
+    "CUSTOMER",
+    "ITEM-PRODUCT",
+    "RESOURCE-PRODUCT",
+];
 
 /// Messages of one batch, as the template sets it.
 const BATCH_SIZE: usize = 1000;

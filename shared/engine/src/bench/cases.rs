@@ -87,6 +87,11 @@ impl Case {
         self.expect(json!({"finds": shown_id(id(number).0)}))
     }
 
+    /// The destination record is the one with this id.
+    pub fn finds_id(self, id: RecordId) -> Self {
+        self.expect(json!({"finds": shown_id(id.0)}))
+    }
+
     /// No destination record belongs to the source.
     pub fn finds_nobody(self) -> Self {
         self.expect(json!({"finds": null}))
@@ -258,6 +263,7 @@ impl Bench {
                 source: &given.source,
                 destination: given.coupling.id(direction.destination()),
                 created: given.transferring().creating,
+                written: given.transferring().creating,
                 coupling: &given.coupling,
                 fields: &given.fields,
                 beside: Ok(WrittenBeside::default()),

@@ -20,7 +20,7 @@ use couplet_model::table::Side;
 use couplet_model::task::TaskMessage;
 use couplet_model::{
     Catalogue, Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, ProcessId, Record,
-    RecordMessage, RunId, Switches, SystemId, Table,
+    RecordId, RecordMessage, RunId, Switches, SystemId, Table,
 };
 use couplet_store::{Reservation, Retention, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -248,6 +248,11 @@ impl Bench {
 pub(crate) fn pair(business_central: u128, dataverse: u128, key: &str) -> Coupling {
     let (system_id, dataverse_id) = (SystemId::from(id(business_central)), DataverseId::from(id(dataverse)));
     Coupling { key: Some(key.to_owned()), ..Coupling::new(system_id, dataverse_id, CouplingState::Coupled) }
+}
+
+/// A coupling of a record of Business Central with a row of any id.
+pub(crate) fn pair_with(business_central: u128, row: RecordId, key: &str) -> Coupling {
+    Coupling { dataverse_id: row.into(), ..pair(business_central, 0, key) }
 }
 
 /// The same coupling with a further row.

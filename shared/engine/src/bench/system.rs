@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::facts::TableFacts;
+use couplet_model::ids::option_id;
 use couplet_model::record::Values;
 use couplet_model::system::{
     Action, ChangePage, ChangesQuery, Cursor, Installation, NextPage, Position, Resume, SystemErrorKind, Write,
     WriteAction, Written, earlier,
 };
-use couplet_model::table::Side;
+use couplet_model::table::{Choice, OPTION_LABELS, OPTION_NUMBER, Side};
 use couplet_model::{
     Catalogue, Change, Clock, Filter, Operator, Record, RecordId, System, SystemError, Table, Value, Version,
 };
@@ -24,6 +25,8 @@ use super::values::{id, record, shown};
 
 /// The first id this system chooses by itself.
 const CHOSEN_IDS: u128 = 500_000;
+/// The first number this system gives to an option.
+const CHOSEN_NUMBERS: i64 = 727_000_000;
 
 /// A request of the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +41,6 @@ pub(crate) enum Call {
     Write,
     /// A bulk of actions.
     Act,
-    /// Labels of a choice.
-    Labels,
 }
 
 /// How many results a bulk of writes or actions is answered with.
@@ -79,7 +80,6 @@ pub(crate) struct FakeSystem {
 struct State {
     tables: BTreeMap<String, BTreeMap<RecordId, Record>>,
     deleted: Vec<(String, RecordId)>,
-    labels: BTreeMap<(String, String), Vec<(i64, String)>>,
     facts: BTreeMap<String, Arc<TableFacts>>,
     refused: BTreeMap<RecordId, SystemErrorKind>,
     refused_columns: Vec<(String, SystemErrorKind)>,
@@ -172,11 +172,16 @@ impl FakeSystem {
         self.state.lock().takes_ids = Some(takes);
     }
 
-    /// Sets the options of a choice column.
+    /// Sets the options of a choice column; labels in several languages stand in lines, ours first.
     pub fn set_labels(&self, table: &str, column: &str, labels: &[(i64, &str)]) {
         assert!(self.table(table).column(column).is_some(), "{table} has no column {column}");
-        let labels = labels.iter().map(|(number, label)| (*number, (*label).to_owned())).collect();
-        self.state.lock().labels.insert((table.to_owned(), column.to_owned()), labels);
+        let mut state = self.state.lock();
+        let rows = state.rows(&format!("{table}.{column}"));
+        rows.clear();
+        for (number, labels) in labels {
+            let row = option_row(table, column, *number, labels);
+            rows.insert(row.id, row);
+        }
     }
 
     /// Sets what the system says about the columns of a table.
@@ -197,7 +202,10 @@ impl FakeSystem {
     fn table(&self, name: &str) -> Arc<Table> {
         let table = match self.side {
             Side::BusinessCentral => self.catalogue.business_central_table(name),
-            Side::Dataverse => self.catalogue.dataverse_table(name),
+            Side::Dataverse => {
+                let of_options = || self.catalogue.mappings().iter().map(|mapping| &mapping.dataverse);
+                self.catalogue.dataverse_table(name).or_else(|| of_options().find(|table| table.name == name))
+            }
         };
         Arc::clone(table.unwrap_or_else(|| panic!("the catalogue has no table {name} of {}", self.side)))
     }
@@ -256,6 +264,9 @@ impl FakeSystem {
         let written_id = match &write.action {
             WriteAction::Create { id: Some(_) } if !takes_ids => panic!("{} chooses ids of {}", self.side, table.name),
             WriteAction::Create { id: Some(id) } => *id,
+            WriteAction::Create { id: None } if let Some(choice) = &table.choice => {
+                option_id(&choice.table, &choice.column, CHOSEN_NUMBERS + i64::try_from(state.versions).unwrap_or(0))
+            }
             WriteAction::Create { id: None } => id(CHOSEN_IDS + u128::from(state.versions)),
             WriteAction::Update { id, .. } | WriteAction::Delete { id } => *id,
         };
@@ -285,6 +296,9 @@ impl FakeSystem {
         }
         let mut held: Values = standing.map(|record| record.values).unwrap_or_default();
         held.extend(write.values.clone());
+        if let Some(choice) = &table.choice {
+            complete_option(choice, &mut held, CHOSEN_NUMBERS + i64::try_from(state.versions).unwrap_or(0));
+        }
         let version = Some(state.next_version());
         let written = Record {
             id: written_id,
@@ -297,6 +311,25 @@ impl FakeSystem {
         let values = (self.side == Side::BusinessCentral).then_some(held);
         Ok(Written { id: written_id, version, modified: Some(now), values })
     }
+}
+
+/// An option of a choice column.
+fn option_row(table: &str, column: &str, number: i64, labels: &str) -> Record {
+    let ours = labels.lines().next().unwrap_or_default();
+    let values: Values = [
+        (Arc::from(column), Value::text(ours)),
+        (Arc::from(OPTION_NUMBER), Value::Int(number)),
+        (Arc::from(OPTION_LABELS), Value::text(labels)),
+    ]
+    .into();
+    Record { id: option_id(table, column, number), version: None, modified: None, values, unreadable: None }
+}
+
+/// Gives an option that was written what the system adds: its number, and its labels in all languages.
+fn complete_option(choice: &Choice, held: &mut Values, number: i64) {
+    held.entry(Arc::from(OPTION_NUMBER)).or_insert(Value::Int(number));
+    let label = held.get(choice.column.as_str()).cloned().unwrap_or(Value::Null);
+    held.insert(Arc::from(OPTION_LABELS), label);
 }
 
 impl State {
@@ -325,7 +358,7 @@ impl System for FakeSystem {
     }
 
     fn takes_ids(&self, table: &Table) -> bool {
-        let usual = self.side == Side::Dataverse || table.companion_takes_id;
+        let usual = (self.side == Side::Dataverse && table.choice.is_none()) || table.companion_takes_id;
         self.state.lock().takes_ids.unwrap_or(usual)
     }
 
@@ -399,12 +432,6 @@ impl System for FakeSystem {
         }
         state.results.apply(&mut results);
         results
-    }
-
-    async fn option_labels(&self, table: &Table, column: &str) -> Result<Vec<(i64, String)>, SystemError> {
-        self.called(Call::Labels, table, format!("labels {}.{column}", table.name))?;
-        let key = (table.name.clone(), column.to_owned());
-        Ok(self.state.lock().labels.get(&key).cloned().unwrap_or_default())
     }
 
     async fn facts(&self, table: &Table) -> Result<Arc<TableFacts>, SystemError> {

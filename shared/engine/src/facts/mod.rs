@@ -4,6 +4,7 @@
 mod aging;
 mod countries;
 mod exchange_rates;
+mod options;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub(crate) use aging::{Aging, BELIEVED};
 pub(crate) use countries::Countries;
 pub(crate) use exchange_rates::{RATE_COLUMNS, Rates};
+pub(crate) use options::{ChoiceOption, Options};
 
 /// Facts read so far.
 pub(crate) struct Facts {
@@ -25,12 +27,9 @@ pub(crate) struct Facts {
     pub base_currency: Aging<BaseCurrency>,
     pub local_currency_row: Aging<Uuid>,
     pub default_price_list: Aging<Uuid>,
-    pub options: Mutex<HashMap<(String, String), (Timestamp, OptionLabels)>>,
+    pub options: Mutex<HashMap<String, (Timestamp, Options)>>,
     pub countries: Mutex<Option<(Timestamp, Arc<Countries>)>>,
 }
-
-/// Number and label of every option of a choice column.
-pub(crate) type OptionLabels = Arc<Vec<(i64, String)>>;
 
 /// The company in Dataverse.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ mod addresses;
 mod currencies;
 mod customers;
 mod natural_keys;
+mod options;
 mod price_lines;
 mod products;
 pub(crate) mod registry;

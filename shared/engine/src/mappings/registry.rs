@@ -3,7 +3,7 @@
 use couplet_model::catalogue::RulesId;
 
 use super::rules::MappingRules;
-use super::{currencies, customers, products, salespeople, units_of_measure};
+use super::{currencies, customers, options, products, salespeople, units_of_measure};
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
 pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'static str> {
@@ -11,12 +11,10 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::Currencies => Ok(&currencies::Currencies),
         RulesId::Customers => Ok(&customers::Customers),
         RulesId::Items => Ok(&products::ITEMS),
+        RulesId::Options => Ok(&options::OptionCodes),
         RulesId::Resources => Ok(&products::RESOURCES),
         RulesId::Salespeople => Ok(&salespeople::Salespeople),
         RulesId::UnitsOfMeasure => Ok(&units_of_measure::UnitsOfMeasure),
-        RulesId::Options => {
-            Err("mappings of option sets are not built yet; options are matched by their labels meanwhile")
-        }
         RulesId::Contacts
         | RulesId::CustomerPriceGroups
         | RulesId::ItemUnits

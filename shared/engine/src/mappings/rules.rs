@@ -92,6 +92,8 @@ pub(crate) struct AfterWrite<'a> {
     /// The destination record.
     pub destination: RecordId,
     pub created: bool,
+    /// Whether it was written just now.
+    pub written: bool,
     /// The coupling as it was before.
     pub coupling: &'a Coupling,
     /// What the destination holds now.

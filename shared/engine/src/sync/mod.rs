@@ -23,6 +23,7 @@ mod making_room;
 mod matching;
 mod merging;
 mod moving;
+mod options;
 mod parting;
 mod queue;
 mod reading_destinations;

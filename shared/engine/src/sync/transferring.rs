@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use couplet_model::catalogue::{Clearing, FieldMapping, Resolution};
-use couplet_model::comparing::{folded, same};
+use couplet_model::comparing::folded;
 use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{Dependency, FieldNote, Need};
@@ -14,16 +14,16 @@ use couplet_model::{ActiveMapping, MappingName, Record, RecordId, Value};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::facts::OptionLabels;
 use crate::mappings::installed::InstalledMapping;
 use crate::mappings::rules::{Obstacle, is_usable};
+use crate::sync::options::OptionReferences;
 
 /// Everything the rows of a batch refer to, read in bulk beforehand.
 pub(crate) struct References {
     /// Resolved records of a mapping by the folded key they are referred to with.
     by_mapping: HashMap<MappingName, HashMap<String, Value>>,
-    /// Labels of choice columns.
-    labels: BTreeMap<String, OptionLabels>,
+    /// Options of choice columns.
+    options: OptionReferences,
     /// Mappings that do not exist in this installation.
     absent: BTreeSet<MappingName>,
 }
@@ -37,34 +37,12 @@ impl References {
         sources: &[&Record],
     ) -> Result<Self, EngineError> {
         let mut wanted: BTreeMap<MappingName, BTreeSet<String>> = BTreeMap::new();
-        let mut labels = BTreeMap::new();
         for row in mapping.rows(direction) {
-            match &row.resolution {
-                Resolution::Copy => {}
-                Resolution::Lookup(through) => {
-                    let Some(column) = source_column(row, direction) else { continue };
-                    for name in through {
-                        let keys = wanted.entry(name.clone()).or_default();
-                        keys.extend(sources.iter().filter_map(|source| reference_key(source.get(&column.name))));
-                    }
-                }
-                Resolution::Option(_) => {
-                    let (Some(choice), Some(column)) = (&row.dataverse, source_column(row, direction)) else {
-                        continue;
-                    };
-                    let in_use: Vec<&Value> = sources
-                        .iter()
-                        .map(|source| source.get(&column.name))
-                        .filter(|value| !value.is_null())
-                        .collect();
-                    if in_use.is_empty() {
-                        continue;
-                    }
-                    let suffice =
-                        |labels: &[(i64, String)]| in_use.iter().all(|value| in_options(labels, value).is_some());
-                    let read = engine.installation.option_labels(&mapping.dataverse, &choice.name, suffice).await?;
-                    labels.insert(choice.name.clone(), read);
-                }
+            let Resolution::Lookup(through) = &row.resolution else { continue };
+            let Some(column) = row.column(direction.source()) else { continue };
+            for name in through {
+                let keys = wanted.entry(name.clone()).or_default();
+                keys.extend(sources.iter().filter_map(|source| reference_key(source.get(&column.name))));
             }
         }
         let mut by_mapping = HashMap::new();
@@ -78,7 +56,8 @@ impl References {
             let resolved = resolve(engine, target, direction, keys).await?;
             by_mapping.insert(name, resolved);
         }
-        Ok(Self { by_mapping, labels, absent })
+        let options = OptionReferences::read(engine, mapping, direction, sources).await?;
+        Ok(Self { by_mapping, options, absent })
     }
 
     /// Adds records of a mapping that are resolved although their couplings are not stored yet.
@@ -157,7 +136,7 @@ pub(crate) fn transfer(
 ) -> Result<Transferred, Obstacle> {
     let mut transferred = Transferred::default();
     for row in mapping.rows(direction) {
-        let Some(destination) = destination_column(row, direction) else { continue };
+        let Some(destination) = row.column(direction.destination()) else { continue };
         // Table names beside lookups are implied by the lookup, read-only columns are the system's own business, and
         // columns that only an update may set are left to the rules.
         if destination.field == FieldType::EntityName || matches!(destination.access, Access::Read | Access::Modify) {
@@ -166,7 +145,7 @@ pub(crate) fn transfer(
         let value = match &row.constant {
             Some(constant) => constant.clone(),
             None => {
-                let Some(column) = source_column(row, direction) else { continue };
+                let Some(column) = row.column(direction.source()) else { continue };
                 // Unknown is not blank: the row leaves the destination alone.
                 let Some(value) = source.known(&column.name) else { continue };
                 match resolved(row, references, column, value)? {
@@ -185,13 +164,13 @@ pub(crate) fn transfer(
         }
         let Some(desired) = convert(&value, &destination.field) else {
             // The destination keeps what it has (R139).
-            if let Some(column) = source_column(row, direction) {
+            if let Some(column) = row.column(direction.source()) {
                 transferred.notes.push(not_convertible(column, &value, destination));
             }
             continue;
         };
         transferred.fields.push(TransferredField {
-            source: source_column(row, direction).cloned(),
+            source: row.column(direction.source()).cloned(),
             destination: std::sync::Arc::clone(destination),
             desired,
             travel: match destination.access {
@@ -219,7 +198,7 @@ fn not_convertible(column: &Column, value: &Value, destination: &Column) -> Fiel
 fn resolved(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Result<Resolved, Obstacle> {
     match &row.resolution {
         Resolution::Copy => Ok(Resolved::Value(value.clone())),
-        Resolution::Option(_) => Ok(option(row, references, column, value)),
+        Resolution::Option(through) => Ok(option(row, through, references, column, value)),
         Resolution::Lookup(through) => {
             let key = reference_key(value).unwrap_or_default();
             let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&folded(&key)).cloned());
@@ -269,37 +248,32 @@ fn without(column: &Column, value: &Value, missing: Need) -> Resolved {
     Resolved::Left(FieldNote::left(caption.clone(), Some(&column.name), message), Some(missing))
 }
 
-/// Options are coupled by their labels: a code is the option of the same label (R154, R155).
-fn option(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Resolved {
+/// A code is the option it is coupled to, and an option the code (R154, R155).
+fn option(
+    row: &FieldMapping,
+    through: &MappingName,
+    references: &References,
+    column: &Column,
+    value: &Value,
+) -> Resolved {
+    if !references.options.knows(through) {
+        return Resolved::Decline;
+    }
     if value.is_null() {
         return Resolved::Value(Value::Null);
     }
-    let labels = row.dataverse.as_ref().and_then(|column| references.labels.get(&column.name));
-    let labels = labels.map_or(&[][..], |labels| labels.as_slice());
-    let found = in_options(labels, value);
-    match found {
+    match references.options.resolved(through, value) {
         Some(found) => Resolved::Value(found),
         None if row.clearing == Clearing::OnFailure => Resolved::Value(Value::Null),
         None => {
             let choice = row.dataverse.as_ref().map_or("", |column| column.name.as_str());
             let message = format!(
-                "{} {value} must be coupled in Dataverse (EE17): add an option with that label to the choice {choice}, or clear the field",
+                "{} {value} must be coupled in Dataverse (EE17): synchronize {through} in full, add an option with that \
+                 label to the choice {choice}, or clear the field",
                 column.caption
             );
-            Resolved::Left(FieldNote::left(column.caption.clone(), Some(&column.name), message), None)
-        }
-    }
-}
-
-/// The label of an option number, or the number of the option whose label is a code.
-fn in_options(labels: &[(i64, String)], value: &Value) -> Option<Value> {
-    match value {
-        Value::Int(number) => {
-            labels.iter().find(|(option, _)| option == number).map(|(_, label)| Value::text(label.clone()))
-        }
-        other => {
-            let code = other.to_string();
-            labels.iter().find(|(_, label)| same(label.trim(), code.trim())).map(|(number, _)| Value::Int(*number))
+            let note = FieldNote::left(column.caption.clone(), Some(&column.name), message);
+            Resolved::Left(note, references.options.need(row, through, column, value))
         }
     }
 }
@@ -310,20 +284,6 @@ fn reference_key(value: &Value) -> Option<String> {
         Value::Null => None,
         Value::Guid(id) | Value::Reference { id, .. } => Some(id.to_string()),
         other => Some(other.to_string()),
-    }
-}
-
-fn source_column(row: &FieldMapping, direction: Direction) -> Option<&std::sync::Arc<Column>> {
-    match direction {
-        Direction::ToDataverse => row.business_central.as_ref(),
-        Direction::FromDataverse => row.dataverse.as_ref(),
-    }
-}
-
-fn destination_column(row: &FieldMapping, direction: Direction) -> Option<&std::sync::Arc<Column>> {
-    match direction {
-        Direction::ToDataverse => row.dataverse.as_ref(),
-        Direction::FromDataverse => row.business_central.as_ref(),
     }
 }
 

@@ -232,6 +232,7 @@ impl Batch<'_> {
                 source: &record.source,
                 destination: record.coupling.id(side),
                 created: record.is_new_on(side),
+                written: record.written.is_some(),
                 coupling: &record.coupling,
                 fields: &record.fields,
                 beside: Ok(WrittenBeside::default()),

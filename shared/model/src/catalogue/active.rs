@@ -60,7 +60,7 @@ pub struct ActiveMapping {
     pub lines: Option<DocumentLines>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
-    /// Whether other mappings refer to its records by their Business Central key.
+    /// Whether other mappings refer to its records, and wait for them.
     pub is_lookup_target: bool,
     business_central_filter: FilterTemplate,
     dataverse_filter: FilterTemplate,
@@ -200,6 +200,11 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
             order: mapping.order,
         })
         .collect();
+    // Rules wait for what their mapping depends on, too, without a field row that says so.
+    let needed: BTreeSet<MappingName> = waiting.iter().flat_map(|mapping| mapping.dependencies.clone()).collect();
+    for mapping in waiting.iter_mut().filter(|mapping| needed.contains(&mapping.name)) {
+        mapping.is_lookup_target = true;
+    }
     waiting.sort_by_key(|mapping| mapping.order);
     let mut ordered: Vec<ActiveMapping> = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {

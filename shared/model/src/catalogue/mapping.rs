@@ -162,6 +162,16 @@ pub struct FieldMapping {
     pub when: Option<When>,
 }
 
+impl FieldMapping {
+    /// Its column of a side.
+    pub fn column(&self, side: Side) -> Option<&Arc<Column>> {
+        match side {
+            Side::BusinessCentral => self.business_central.as_ref(),
+            Side::Dataverse => self.dataverse.as_ref(),
+        }
+    }
+}
+
 /// Timing of a mapping's job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobDefaults {

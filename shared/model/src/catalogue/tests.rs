@@ -235,10 +235,18 @@ fn c_116_a_two_way_row_of_a_one_way_mapping_travels_one_way() {
 /// In the source, the only row of two option mappings points from Dataverse although their tables point to it. The option engine looks at
 /// the table alone, so that the code travels to Dataverse; the catalogue says what happens.
 #[test]
-fn f36_every_row_of_a_one_way_mapping_travels_the_way_of_its_table() {
+fn c_137_c_138_f36_option_mappings_lead_to_the_choices_of_accounts_one_way() {
     let catalogue = catalogue();
-    for name in ["SHIPMENT METHOD", "SHIPPING AGENT", "PAYMENT TERMS"] {
+    for (name, column) in [
+        ("SHIPMENT METHOD", "address1_freighttermscode"),
+        ("SHIPPING AGENT", "address1_shippingmethodcode"),
+        ("PAYMENT TERMS", "paymenttermscode"),
+    ] {
         let mapping = catalogue.active_mapping(name, &person()).unwrap();
+        let choice = mapping.dataverse.choice.as_ref().unwrap();
+        assert_eq!((choice.table.as_str(), choice.column.as_str()), ("account", column), "{name}");
+        assert_eq!(mapping.dataverse.id_column, "id", "{name}: each option is a row with an id");
+        assert!(mapping.job.is_some(), "{name}");
         assert_eq!(mapping.directions().collect::<Vec<_>>(), [Direction::ToDataverse], "{name}");
         let rows: Vec<_> = mapping.fields.iter().map(|row| (row.direction, mapping.is_both_ways(row))).collect();
         assert_eq!(rows, [(MappingDirection::ToDataverse, false)], "{name}");

@@ -8,5 +8,6 @@ mod going_on;
 mod mappings;
 mod never_twice;
 mod observing;
+mod options;
 mod products;
 mod waiting;

@@ -20,12 +20,12 @@ async fn f33_a_run_that_fails_tells_no_success_beside_its_failure() {
     application.metrics = Metrics::to("Couplet/couplet", couplet_model::Clock::default(), move |line| {
         lines.lock().expect("nobody panics").push(serde_json::from_str(line).expect("JSON"));
     });
-    // Its rules are not built yet: it fails before it asks a system anything.
-    let event = RunJobEvent { job: "PAYMENT TERMS".to_owned(), mode: RunMode::Modified, trigger: Trigger::Schedule };
+    // Where teams own the records there are no salespeople: it fails before it asks a system anything.
+    let event = RunJobEvent { job: "SALESPEOPLE".to_owned(), mode: RunMode::Modified, trigger: Trigger::Schedule };
     handlers::run_job(&application, &event, None).await.expect_err("it fails");
 
     let told = told.lock().expect("nobody panics");
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["Job"], "PAYMENT TERMS");
+    assert_eq!(told[0]["Job"], "SALESPEOPLE");
     assert_eq!((told[0]["SuccessfulRuns"].as_u64(), told[0]["FailedRuns"].as_u64()), (Some(0), Some(1)));
 }

@@ -171,6 +171,27 @@ impl DataverseSimulator {
         })
     }
 
+    /// Adds an option to a choice column, or gives it other labels, as an administrator: one label per language, of which
+    /// 1033 is the organization's.
+    ///
+    /// # Errors
+    /// As the Web API would answer.
+    pub fn set_option(
+        &self,
+        table: &str,
+        column: &str,
+        value: i32,
+        labels: &[(u32, &str)],
+    ) -> Result<(), ApiError> {
+        crate::api::set_option(&self.inner.world, table, column, value, labels)
+    }
+
+    /// The options of a choice column: number and label in the organization's language.
+    #[must_use]
+    pub fn options(&self, table: &str, column: &str) -> Vec<(i32, String)> {
+        crate::api::options(&self.inner.world, table, column)
+    }
+
     /// Updates a row as a person in the app.
     ///
     /// # Errors

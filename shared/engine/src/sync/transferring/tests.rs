@@ -2,11 +2,12 @@
 
 use couplet_model::catalogue::{Clearing, MappingDirection};
 use couplet_model::message::Direction;
-use couplet_model::switches::Ownership;
+use couplet_model::ids::option_id;
+use couplet_model::switches::{Ownership, SalesOrders};
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Switches};
 use serde_json::{Value as Json, json};
 
-use crate::bench::{Bench, EURO, case, id, pair};
+use crate::bench::{Bench, EURO, case, id, pair, pair_with};
 
 const TO: Direction = Direction::ToDataverse;
 const FROM: Direction = Direction::FromDataverse;
@@ -166,12 +167,15 @@ async fn r154_an_option_is_the_one_of_the_same_label() {
         (|code: &str| json!({"paymentTermsCode": code}), |number: i64| json!({"paymenttermscode": number}));
     let cases = vec![
         case("the label").source(terms("1M(8D)")).gives(option(2)),
-        case("no such label").source(terms("14D")).gives(json!({})).and_notes(&[
-            "14D must be coupled in Dataverse (EE17): add an option with that label to the choice paymenttermscode",
-        ]),
+        case("no such label")
+            .source(terms("14D"))
+            .gives(json!({}))
+            .and_notes(&["14D must be coupled in Dataverse (EE17): synchronize PAYMENT TERMS in full, add an option"])
+            .and_misses("PAYMENT TERMS", "14D"),
         case("blank").source(json!({"paymentTermsCode": null})).gives(json!({"paymenttermscode": null})),
     ];
-    let reads_of_labels = || bench.dataverse.take_calls().iter().filter(|call| call.starts_with("labels")).count();
+    let is_read = |call: &&String| *call == "find account.paymenttermscode";
+    let reads_of_labels = || bench.dataverse.take_calls().iter().filter(is_read).count();
     bench.transfers(TO, cases).await;
     assert_eq!(reads_of_labels(), 1, "read once for all");
 
@@ -182,9 +186,72 @@ async fn r154_an_option_is_the_one_of_the_same_label() {
 
     let cases = vec![
         case("back").source(option(3)).gives(terms("14D")),
-        case("a number without a label").source(option(9)).gives(json!({})).and_notes(&["9 must be coupled"]),
+        case("a number without a label")
+            .source(option(9))
+            .gives(json!({}))
+            .and_notes(&["9 must be coupled"])
+            .and_misses("PAYMENT TERMS", option_id("account", "paymenttermscode", 9)),
     ];
     bench.transfers(FROM, cases).await;
+}
+
+#[tokio::test]
+async fn c_136_a_code_is_the_option_it_is_coupled_to_whatever_its_label() {
+    let bench = Bench::of("CUSTOMER").await;
+    let id = |number| option_id("account", "address1_shippingmethodcode", number);
+    let labels = [(4, "UPS"), (7, "Will Call"), (8, "DHL"), (9, "Pigeon")];
+    bench.dataverse.set_labels("account", "address1_shippingmethodcode", &labels);
+    let coupled = [pair_with(1, id(7), "WILLCALL"), pair_with(2, id(8), "DHLX"), pair_with(3, id(99), "GONE")];
+    bench.couple("SHIPPING AGENT", coupled).await;
+    let (agent, option) = (
+        |code: &str| json!({"shippingAgentCode": code}),
+        |number: i64| json!({"address1_shippingmethodcode": number}),
+    );
+    let cases = vec![
+        case("coupled").source(agent("WILLCALL")).gives(option(7)),
+        case("nobody coupled either").source(agent("UPS")).gives(option(4)),
+        case("its label is another code's")
+            .source(agent("DHL"))
+            .gives(json!({}))
+            .and_notes(&["DHL must be coupled"])
+            .and_misses("SHIPPING AGENT", "DHL"),
+        case("its option was removed")
+            .source(agent("GONE"))
+            .gives(json!({}))
+            .and_notes(&["GONE must be coupled"])
+            .and_misses("SHIPPING AGENT", "GONE"),
+    ];
+    bench.transfers(TO, cases).await;
+    let cases = vec![
+        case("coupled").source(option(7)).gives(agent("WILLCALL")),
+        case("nobody coupled either").source(option(9)).gives(agent("PIGEON")),
+        case("coupled to a code of another name").source(option(8)).gives(agent("DHLX")),
+        case("blank").source(json!({"address1_shippingmethodcode": null})).gives(json!({"shippingAgentCode": null})),
+    ];
+    bench.transfers(FROM, cases).await;
+}
+
+#[tokio::test]
+async fn c_139_options_of_an_order_are_those_of_its_account() {
+    let bench = Bench::of("CUSTOMER").await;
+    let switches = Switches { sales_orders: SalesOrders::Bidirectional, ..Switches::default() };
+    let orders = bench.engine.catalogue().active_mapping("SALESORDER-ORDER", &switches).expect("a mapping");
+    for (mapping, column, number, code) in [
+        ("PAYMENT TERMS", "paymenttermscode", 1, "30 DAYS"),
+        ("SHIPPING AGENT", "address1_shippingmethodcode", 7, "WILLCALL"),
+        ("SHIPMENT METHOD", "address1_freighttermscode", 2, "EXW"),
+    ] {
+        bench.couple(mapping, [pair_with(1, option_id("account", column, number), code)]).await;
+    }
+    let cases = vec![
+        case("coupled through the account's columns")
+            .source(json!({"paymenttermscode": 1, "shippingmethodcode": 7, "freighttermscode": 2}))
+            .gives(json!({
+                "paymentTermsCode": "30 DAYS", "shippingAgentCode": "WILLCALL", "shipmentMethodCode": "EXW",
+            })),
+    ];
+    bench.transfers_by(&orders, FROM, cases).await;
+    assert!(bench.dataverse.take_calls().is_empty(), "nothing needs to be read");
 }
 
 #[tokio::test]

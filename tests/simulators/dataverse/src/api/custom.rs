@@ -1,5 +1,7 @@
 //! Builds custom tables and columns from the JSON that customizers send.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{global_choices, option_sets};
@@ -122,8 +124,18 @@ pub(crate) fn column(schema: &Schema, body: &Value, table: &Table) -> ApiResult<
         "PicklistAttributeMetadata" => {
             let role = ChoiceRole::Plain;
             Kind::Choice(match global_choices::bound(schema, body)? {
-                Some(shared) => Choice { role, options: shared.options.clone(), global: Some(shared.name.clone()) },
-                None => Choice { role, options: options(body.pointer("/OptionSet/Options"))?, global: None },
+                Some(shared) => Choice {
+                    role,
+                    options: shared.options.clone(),
+                    translations: BTreeMap::new(),
+                    global: Some(shared.name.clone()),
+                },
+                None => Choice {
+                    role,
+                    options: options(body.pointer("/OptionSet/Options"))?,
+                    translations: BTreeMap::new(),
+                    global: None,
+                },
             })
         }
         "LookupAttributeMetadata" => Kind::Lookup(Vec::new()),

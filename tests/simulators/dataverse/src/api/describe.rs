@@ -1,5 +1,7 @@
 //! Metadata as JSON: tables, columns, options, keys, relationships.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -193,6 +195,14 @@ fn option(value: i32, text: &str, extra: Option<(&str, Value)>) -> Value {
     option
 }
 
+/// Adds the labels of an option in other languages than English.
+fn translate(option: &mut Value, translations: Option<&BTreeMap<u32, String>>) {
+    let Some(Value::Array(labels)) = option.pointer_mut("/Label/LocalizedLabels") else { return };
+    for (language, text) in translations.into_iter().flatten() {
+        labels.push(json!({"Label": text, "LanguageCode": language, "IsManaged": false, "MetadataId": Uuid::new_v5(&NAMESPACE, format!("label {language} {text}").as_bytes()), "HasChanged": null}));
+    }
+}
+
 fn option_set(table: &Table, column: &Column, choice: &Choice) -> Value {
     let options: Vec<Value> = choice
         .options
@@ -205,7 +215,9 @@ fn option_set(table: &Table, column: &Column, choice: &Choice) -> Value {
                     .map_or(0, |(state, _)| *state);
                 ("State", json!(state))
             });
-            option(*value, text, extra)
+            let mut option = option(*value, text, extra);
+            translate(&mut option, choice.translations.get(value));
+            option
         })
         .collect();
     json!({

@@ -28,6 +28,7 @@ mod sql;
 mod unsupported;
 mod write;
 
+pub(crate) use option_sets::{options, set_option};
 use uuid::Uuid;
 
 use crate::wire::error::{ApiError, ApiResult};

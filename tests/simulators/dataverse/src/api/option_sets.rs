@@ -1,5 +1,6 @@
 //! `InsertOptionValue`, `UpdateOptionValue`, `DeleteOptionValue`, `OrderOption`, for a column or a global choice, and publishing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -8,9 +9,12 @@ use super::{Context, global_choices};
 use crate::schema::{Kind, Table};
 use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::request::{ApiResponse, Verb};
+use crate::world::World;
 
 /// Value the first option gets that a customizer adds: publisher prefix 72700.
 const FIRST_CUSTOM_VALUE: i32 = 727_000_000;
+/// The language of the organization and of its user.
+const ENGLISH: u64 = 1033;
 
 /// Answers an option action; `None` when the request is none.
 pub(crate) fn post(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
@@ -29,11 +33,46 @@ pub(crate) fn post(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
     }
 }
 
+/// The options of a choice column; none where there is no such column.
+pub(crate) fn options(world: &World, table: &str, column: &str) -> Vec<(i32, String)> {
+    let schema = Arc::clone(&world.read().schema);
+    let Some(table) = schema.position(table).map(|at| schema.table(at)) else { return Vec::new() };
+    match table.column(column).map(|at| &table.columns[at].kind) {
+        Some(Kind::Choice(choice)) => choice.options.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Adds an option to a choice column, or gives it other labels, as an administrator in the maker portal.
+pub(crate) fn set_option(
+    world: &World,
+    table: &str,
+    column: &str,
+    value: i32,
+    labels: &[(u32, &str)],
+) -> ApiResult<()> {
+    let labels: Vec<Value> =
+        labels.iter().map(|(language, text)| json!({"Label": text, "LanguageCode": language})).collect();
+    let body = json!({
+        "EntityLogicalName": table, "AttributeLogicalName": column, "Value": value,
+        "Label": {"LocalizedLabels": labels}, "MergeLabels": true,
+    });
+    match change_in(world, "UpdateOptionValue", &body) {
+        Ok(_) => Ok(()),
+        Err(_) => change_in(world, "InsertOptionValue", &body).map(|_| ()),
+    }
+}
+
 fn change(context: &Context<'_>, action: &str) -> ApiResult<ApiResponse> {
-    let body = context.request.json()?;
+    let new_value = change_in(context.world, action, &context.request.json()?)?;
+    Ok(answer(context, action, new_value))
+}
+
+/// Changes the options of a column, or of a global choice; gives the number of a new one.
+fn change_in(world: &World, action: &str, body: &Value) -> ApiResult<Option<i32>> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     if let Some(name) = text("OptionSetName") {
-        return change_global(context, action, &name, &body);
+        return change_global(world, action, &name, body);
     }
     let (Some(entity), Some(attribute)) = (text("EntityLogicalName"), text("AttributeLogicalName")) else {
         return Err(ApiError::new(
@@ -42,7 +81,7 @@ fn change(context: &Context<'_>, action: &str) -> ApiResult<ApiResponse> {
             "EntityLogicalName and AttributeLogicalName, or OptionSetName, are required.",
         ));
     };
-    let mut store = context.world.write();
+    let mut store = world.write();
     let mut schema = (*store.schema).clone();
     let at = schema
         .position(&entity)
@@ -66,21 +105,25 @@ fn change(context: &Context<'_>, action: &str) -> ApiResult<ApiResponse> {
             format!("Attribute {attribute} uses the global option set {name}: name that one in OptionSetName."),
         ));
     }
-    let new_value = apply(action, &mut choice.options, &body)?;
+    let new_value = apply(action, &mut choice.options, body)?;
+    translate(action, &mut choice.translations, new_value, body);
     schema.tables[at] = Arc::new(table);
     store.adopt(Arc::new(schema));
-    Ok(answer(context, action, new_value))
+    Ok(new_value)
 }
 
 /// Changes the options of a global choice, and with it those of all columns that share it.
-fn change_global(context: &Context<'_>, action: &str, name: &str, body: &Value) -> ApiResult<ApiResponse> {
-    let mut store = context.world.write();
+fn change_global(world: &World, action: &str, name: &str, body: &Value) -> ApiResult<Option<i32>> {
+    let mut store = world.write();
     let mut schema = (*store.schema).clone();
     let at = global_choices::position(&schema, name)?;
+    if labels(body).any(|(language, _)| language.is_some_and(|language| language != ENGLISH)) {
+        return Err(ApiError::not_supported("A label of a global choice in another language than English"));
+    }
     let new_value = apply(action, &mut schema.choices[at].options, body)?;
     global_choices::spread(&mut schema, at);
     store.adopt(Arc::new(schema));
-    Ok(answer(context, action, new_value))
+    Ok(new_value)
 }
 
 fn answer(context: &Context<'_>, action: &str, new_value: Option<i32>) -> ApiResponse {
@@ -161,10 +204,48 @@ fn apply(action: &str, options: &mut Vec<(i32, String)>, body: &Value) -> ApiRes
     }
 }
 
+/// The label in English, which is the organization's and the user's language; else the first one.
 fn label_text(body: &Value) -> ApiResult<String> {
-    body.pointer("/Label/LocalizedLabels/0/Label")
-        .or_else(|| body.pointer("/Label/UserLocalizedLabel/Label"))
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    labels(body)
+        .find(|(language, _)| *language == Some(ENGLISH))
+        .or_else(|| labels(body).next())
+        .map(|(_, text)| text.to_owned())
+        .or_else(|| Some(body.pointer("/Label/UserLocalizedLabel/Label")?.as_str()?.to_owned()))
         .ok_or_else(|| ApiError::new(400, "0x80040203", "The parameter Label is missing."))
+}
+
+/// Language and text of each label that was sent.
+fn labels(body: &Value) -> impl Iterator<Item = (Option<u64>, &str)> {
+    let labels = body.pointer("/Label/LocalizedLabels").and_then(Value::as_array).into_iter().flatten();
+    labels.filter_map(|label| Some((label.get("LanguageCode").and_then(Value::as_u64), label.get("Label")?.as_str()?)))
+}
+
+/// Keeps the labels in other languages: those that were sent, and with `MergeLabels` those that stood there.
+fn translate(
+    action: &str,
+    translations: &mut BTreeMap<i32, BTreeMap<u32, String>>,
+    new_value: Option<i32>,
+    body: &Value,
+) {
+    let value = body.get("Value").and_then(Value::as_i64).and_then(|value| i32::try_from(value).ok());
+    let Some(value) = new_value.or(value) else { return };
+    match action {
+        "DeleteOptionValue" => {
+            translations.remove(&value);
+        }
+        "InsertOptionValue" | "InsertStatusValue" | "UpdateOptionValue" => {
+            let of_option = translations.entry(value).or_default();
+            if body.get("MergeLabels").and_then(Value::as_bool) != Some(true) {
+                of_option.clear();
+            }
+            for (language, text) in labels(body) {
+                if let Some(language) = language.filter(|language| *language != ENGLISH)
+                    && let Ok(language) = u32::try_from(language)
+                {
+                    of_option.insert(language, text.to_owned());
+                }
+            }
+        }
+        _ => {}
+    }
 }

@@ -1,6 +1,6 @@
 //! Reads the schema data file, and adds the system tables around it that clients of the Web API ask for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -187,7 +187,7 @@ fn choice(
         let value = value.parse().map_err(|_| anyhow::anyhow!("option {value} of {name} is not a number"))?;
         made.push((value, label.as_str().unwrap_or_default().to_owned()));
     }
-    Ok(Choice { role, options: made, global: None })
+    Ok(Choice { role, options: made, translations: BTreeMap::new(), global: None })
 }
 
 fn navigation(

@@ -1,5 +1,7 @@
 //! Lists of options: of one column, and shared by several.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::NAMESPACE;
@@ -11,6 +13,8 @@ pub struct Choice {
     pub role: ChoiceRole,
     /// Value and label, in display order.
     pub options: Vec<(i32, String)>,
+    /// Labels in other languages than English, by value and language.
+    pub translations: BTreeMap<i32, BTreeMap<u32, String>>,
     /// The global choice that the options are of, by its name; `None` when they belong to the column alone.
     pub global: Option<String>,
 }

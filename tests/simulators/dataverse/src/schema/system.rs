@@ -114,6 +114,7 @@ pub fn plain(text: &str) -> Column {
     let state = |role, options: &[(i32, &str)]| {
         Kind::Choice(Choice {
             role,
+            translations: std::collections::BTreeMap::new(),
             options: options.iter().map(|(value, label)| (*value, (*label).to_owned())).collect(),
             global: None,
         })
