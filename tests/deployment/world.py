@@ -16,7 +16,10 @@ ITEMS = BATCH
 CUSTOMERS = 40
 # Accounts that Sales knows and Business Central does not.
 ACCOUNTS = 5
-JOBS = {"SALESPEOPLE", "CURRENCY", "UNIT OF MEASURE", "CUSTOMER", "ITEM-PRODUCT", "RESOURCE-PRODUCT", "Item Availability"}
+JOBS = {
+    "SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "UNIT OF MEASURE", "CUSTOMER",
+    "ITEM-PRODUCT", "RESOURCE-PRODUCT", "Item Availability",
+}  # fmt: skip
 # Tables that a synchronized item writes to.
 PRODUCT_TABLES = ["product", "productpricelevel"]
 

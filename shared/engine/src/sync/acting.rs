@@ -127,6 +127,7 @@ impl Batch<'_> {
             source: &decided.source,
             destination: decided.coupling.id(side),
             created: decided.is_new_on(side),
+            written: decided.written.is_some(),
             coupling: &decided.coupling,
             fields: &decided.fields,
             beside: Ok(WrittenBeside::default()),

@@ -14,7 +14,7 @@ use crate::filter::Operator;
 use crate::ids::MappingName;
 use crate::message::Direction;
 use crate::switches::When;
-use crate::table::{Column, Table};
+use crate::table::{Column, Side, Table};
 use crate::value::Value;
 
 /// Which ways a mapping or a row travels.
