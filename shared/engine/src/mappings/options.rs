@@ -10,7 +10,7 @@ use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
-use couplet_model::table::{Choice, OPTION_LABELS, Side};
+use couplet_model::table::{Choice, OPTION_LABELS, OPTION_NUMBER, Side};
 use couplet_model::{Condition, Filter, Record, Table, Value};
 
 use super::rules::{
@@ -38,7 +38,7 @@ impl MappingRules for OptionCodes {
 
     fn destination_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
-            Direction::ToDataverse => &[OPTION_LABELS],
+            Direction::ToDataverse => &[OPTION_LABELS, OPTION_NUMBER],
             Direction::FromDataverse => &[CODE],
         }
     }

@@ -52,7 +52,7 @@ async fn an_option_that_says_the_code_in_any_language_and_alphabet_is_adopted() 
 async fn r228_a_label_that_says_something_else_is_renamed_and_one_that_says_the_code_is_left_alone() {
     let bench = Bench::of("SHIPPING AGENT").await;
     let agent = |label: &str| json!({"address1_shippingmethodcode": label});
-    let there = |label: &str, all: &str| json!({"address1_shippingmethodcode": label, "labels": all});
+    let there = |label: &str, all: &str| json!({"address1_shippingmethodcode": label, "value": 7, "labels": all});
     let cases = vec![
         case("a new one").source(code("PIGEON")).transferred(agent("PIGEON")).gives(agent("PIGEON")),
         case("other letters")
