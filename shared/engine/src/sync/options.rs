@@ -109,9 +109,8 @@ async fn to_numbers(
         Some(id) => option.id == *id,
         None => option.says(code),
     };
-    let suffice = |options: &[ChoiceOption]| {
-        codes.iter().all(|code| options.iter().any(|option| of_code(option, code)))
-    };
+    let suffice =
+        |options: &[ChoiceOption]| codes.iter().all(|code| options.iter().any(|option| of_code(option, code)));
     let options = engine.installation.options_of(table, suffice).await?;
     let by_label: Vec<RecordId> = codes
         .iter()

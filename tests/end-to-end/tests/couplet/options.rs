@@ -32,8 +32,11 @@ fn labels(world: &World, table: &str, column: &str) -> BTreeMap<i32, String> {
 
 /// The number of the option with a label, which all columns that repeat the options have as well.
 fn number(world: &World, label: &str) -> i32 {
-    let found: Vec<i32> =
-        labels(world, "account", COLUMN).into_iter().filter(|(_, own)| own == label).map(|(number, _)| number).collect();
+    let found: Vec<i32> = labels(world, "account", COLUMN)
+        .into_iter()
+        .filter(|(_, own)| own == label)
+        .map(|(number, _)| number)
+        .collect();
     let [number] = found.as_slice() else { panic!("{label}: {found:?}") };
     for mirror in MIRRORS {
         let repeated = labels(world, mirror, "shippingmethodcode");

@@ -176,13 +176,7 @@ impl DataverseSimulator {
     ///
     /// # Errors
     /// As the Web API would answer.
-    pub fn set_option(
-        &self,
-        table: &str,
-        column: &str,
-        value: i32,
-        labels: &[(u32, &str)],
-    ) -> Result<(), ApiError> {
+    pub fn set_option(&self, table: &str, column: &str, value: i32, labels: &[(u32, &str)]) -> Result<(), ApiError> {
         crate::api::set_option(&self.inner.world, table, column, value, labels)
     }
 

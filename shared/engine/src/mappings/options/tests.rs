@@ -104,8 +104,12 @@ async fn r235_a_code_renamed_in_business_central_renames_its_label_and_couples_n
     bench.business_central.put("Payment Terms", 1, code("CASH"));
     bench.business_central.put("Payment Terms", 2, code("COD"));
     bench.sync(TO, &[2, 1]).await;
-    let mut labels: Vec<Json> =
-        bench.dataverse.ids(TERMS).into_iter().map(|id| bench.dataverse.row_of(TERMS, id)["paymenttermscode"].clone()).collect();
+    let mut labels: Vec<Json> = bench
+        .dataverse
+        .ids(TERMS)
+        .into_iter()
+        .map(|id| bench.dataverse.row_of(TERMS, id)["paymenttermscode"].clone())
+        .collect();
     labels.sort_by_key(Json::to_string);
     assert_eq!(labels, ["CASH", "COD"]);
     let keys = [bench.coupling(1).await, bench.coupling(2).await].map(|coupling| coupling.and_then(|it| it.key));

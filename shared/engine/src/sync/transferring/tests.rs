@@ -1,8 +1,8 @@
 //! What field rows make of a source record, case by case.
 
 use couplet_model::catalogue::{Clearing, MappingDirection};
-use couplet_model::message::Direction;
 use couplet_model::ids::option_id;
+use couplet_model::message::Direction;
 use couplet_model::switches::{Ownership, SalesOrders};
 use couplet_model::{ActiveMapping, Coupling, CouplingState, Switches};
 use serde_json::{Value as Json, json};
@@ -203,10 +203,8 @@ async fn c_136_a_code_is_the_option_it_is_coupled_to_whatever_its_label() {
     bench.dataverse.set_labels("account", "address1_shippingmethodcode", &labels);
     let coupled = [pair_with(1, id(7), "WILLCALL"), pair_with(2, id(8), "DHLX"), pair_with(3, id(99), "GONE")];
     bench.couple("SHIPPING AGENT", coupled).await;
-    let (agent, option) = (
-        |code: &str| json!({"shippingAgentCode": code}),
-        |number: i64| json!({"address1_shippingmethodcode": number}),
-    );
+    let (agent, option) =
+        (|code: &str| json!({"shippingAgentCode": code}), |number: i64| json!({"address1_shippingmethodcode": number}));
     let cases = vec![
         case("coupled").source(agent("WILLCALL")).gives(option(7)),
         case("nobody coupled either").source(agent("UPS")).gives(option(4)),
