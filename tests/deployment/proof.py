@@ -26,7 +26,7 @@ def prove(checks, world):
         "timers couple and synchronize the company by themselves", synchronizing.timers_synchronize_the_company, world
     )
     checks.step(
-        "the first load went on from the tasks queue, leg by leg",
+        "the first load went on from the tasks queue, invocation by invocation",
         synchronizing.the_first_load_took_several_invocations, world,
     )  # fmt: skip
     checks.step(

@@ -33,8 +33,8 @@ def timers_synchronize_the_company(world):
 
 
 def the_first_load_took_several_invocations(world):
-    """The first run that found the items was handed over by its timer's invocation, went on from the tasks queue leg by
-    leg, and ended well."""
+    """The first run that found the items was handed over by its timer's invocation, went on from the tasks queue,
+    invocation by invocation, and ended well."""
     began = [line for line in fields(world.stack.log_lines("run-job")) if line.get("job") == "ITEM-PRODUCT"]
     first = next(line for line in began if line["message"] in ("run goes on", "run ended"))
     equal(first["message"], "run goes on", "what the timer's invocation said of the run")
@@ -43,10 +43,11 @@ def the_first_load_took_several_invocations(world):
         if line.get("run") == first["run"] and line["message"] in ("run goes on", "run ended")
     ]  # fmt: skip
     expect(went_on, f"the run {first['run']} never went on")
-    equal([line["leg"] for line in went_on], list(range(1, len(went_on) + 1)), "the legs, in their order")
+    numbers = [line["invocation"] for line in went_on]
+    equal(numbers, list(range(1, len(went_on) + 1)), "the invocations, in their order")
     *between, last = went_on
-    equal({line["message"] for line in between} | {"run goes on"}, {"run goes on"}, "what the legs between said")
-    equal((last["message"], last["outcome"], last["function"]), ("run ended", "done", "run-task"), "the last leg")
+    equal({line["message"] for line in between} | {"run goes on"}, {"run goes on"}, "what those between said")
+    equal((last["message"], last["outcome"], last["function"]), ("run ended", "done", "run-task"), "the last invocation")
     expect(last["enqueued"] >= ITEMS, f"the run found {last['enqueued']} of {ITEMS} items")
     expect(first["enqueued"] < last["enqueued"], "the first invocation had found everything")
     equal(world.stack.depth("TasksDeadLettersUrl"), {"waiting": 0, "under way": 0}, "tasks given up")
