@@ -84,9 +84,14 @@ page 50102 "Couplet Contacts"
                 {
                     Caption = 'Salesperson Code';
                 }
-                field(currencyCode; Rec."Currency Code")
+                field(currencyCode; CurrencyCodeTxt)
                 {
                     Caption = 'Currency Code';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.Validate("Currency Code", LocalCurrency.Stored(CurrencyCodeTxt));
+                    end;
                 }
                 field(faxNo; Rec."Fax No.")
                 {
@@ -112,10 +117,25 @@ page 50102 "Couplet Contacts"
         }
     }
 
+    var
+        CurrencyCodeTxt: Text;
+        LocalCurrency: Codeunit "Couplet Local Currency";
+
+    trigger OnAfterGetRecord()
+    begin
+        ShowCalculated();
+    end;
+
     trigger OnInsertRecord(BelowxRec: Boolean): Boolean
     begin
         // The caller chooses the id, so that a repeated request meets the record of the first one.
         Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        ShowCalculated();
         exit(false);
+    end;
+
+    local procedure ShowCalculated()
+    begin
+        CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
     end;
 }

@@ -74,10 +74,16 @@ pub(crate) enum Purpose {
     Update,
 }
 
+/// Properties that come first, in this order, because the service validates the values of a body as they come: only a person
+/// takes the number of its company, and only an item or resource the number of a line; what the company of a person hands
+/// down must not replace what the body gives.
+const FIRST: [&str; 3] = ["type", "lineType", "companyNumber"];
+
 /// The body that sets these values; the id is left out.
 pub(crate) fn body(table: &Table, values: &Values, purpose: Purpose) -> Result<Map<String, Json>, SystemError> {
     let mut body = Map::with_capacity(values.len() + 1);
-    for (name, value) in values {
+    let first = FIRST.iter().filter_map(|name| values.get_key_value(*name));
+    for (name, value) in first.chain(values.iter().filter(|(name, _)| !FIRST.contains(&&***name))) {
         if **name == *table.id_column {
             continue;
         }

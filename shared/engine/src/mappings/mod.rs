@@ -3,10 +3,11 @@
 pub(crate) mod installed;
 pub(crate) mod rules;
 
+mod accounts;
 mod addresses;
 mod currencies;
-mod customers;
 mod natural_keys;
+mod of_company;
 mod options;
 mod price_lines;
 mod products;

@@ -44,3 +44,29 @@ async fn ten_thousand_items_stay_within_the_request_budgets() {
     assert_eq!((run.counters.modified, run.counters.inserted, run.counters.failed), (0, 0, 0));
     spent("nothing changed", 2, 3);
 }
+
+#[tokio::test]
+async fn a_thousand_vendors_stay_within_the_request_budgets() {
+    let business_central =
+        DemoSize { items: 0, customers: 0, vendors: 1000, contacts: 0, ..WorldOptions::default().business_central };
+    let world = World::start(WorldOptions { business_central, ..WorldOptions::default() }).await;
+    for job in ["SALESPEOPLE", "CURRENCY"] {
+        world.run(job, RunMode::Full).await;
+    }
+    let requests = || (world.business_central.requests(), world.dataverse.requests());
+    let reset = || {
+        world.business_central.reset_requests();
+        world.dataverse.reset_requests();
+    };
+    reset();
+    let run = world.run("VENDOR", RunMode::Full).await;
+    assert_eq!((run.counters.inserted, run.counters.failed), (1000, 0));
+    let (bc, dv) = requests();
+    assert!(bc <= 12 && dv <= 12, "first load: {bc} requests to Business Central, {dv} to Dataverse");
+    world.run("VENDOR", RunMode::Modified).await;
+    reset();
+    let run = world.run("VENDOR", RunMode::Modified).await;
+    assert_eq!((run.counters.modified, run.counters.inserted, run.counters.failed), (0, 0, 0));
+    let (bc, dv) = requests();
+    assert!(bc <= 3 && dv <= 3, "nothing changed: {bc} requests to Business Central, {dv} to Dataverse");
+}

@@ -10,4 +10,5 @@ mod never_twice;
 mod observing;
 mod options;
 mod products;
+mod vendors;
 mod waiting;

@@ -6,7 +6,7 @@ use couplet_model::catalogue::MappingDirection;
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use crate::observing::{id, number, text};
+use crate::observing::{id, number, person_of, text};
 
 async fn synchronized() -> World {
     let world = World::start(WorldOptions::default()).await;
@@ -279,8 +279,9 @@ async fn c_209_a_local_currency_that_dataverse_lacks_is_created_there() {
 async fn c_221_an_uncoupled_primary_contact_is_cleared_without_an_error() {
     let world = synchronized().await;
     world.run("CUSTOMER", RunMode::Modified).await;
-    let contact = world.business_central.rows("Contact").into_iter().next().expect("a contact");
     let customer = world.business_central_ids("Customer", |_| true)[0];
+    let contact = person_of(&world, "Customer", customer, "Berg");
+    let contact = world.business_central.row("Contact", contact).expect("the contact");
     let change = json!({"primaryContactNo": text(&contact, "number"), "displayName": "With a contact"});
     world.business_central.update_as_user("Customer", customer, change).unwrap();
     let run = world.run("CUSTOMER", RunMode::Modified).await;

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::options::DemoSize;
 use crate::records::{self, Incoming, Writer};
-use crate::schema::schema;
-use crate::store::Store;
+use crate::schema::{TableId, schema};
+use crate::store::{Row, Store};
 use simulator_platform::mix;
 
 /// Fills a new company: its setup always, its records if a size is given.
@@ -194,19 +194,26 @@ impl Founder {
     }
 
     fn contacts(&mut self, store: &mut Store, count: usize) -> anyhow::Result<()> {
+        let (customers, vendors) = (partners(store, 1), partners(store, 2));
         for at in 0..count {
             let (_, mut company) = self.company(at * 5 + 40);
-            let number = format!("CT{:06}", at * 2 + 1);
-            company.insert("number".into(), number.clone().into());
-            company.insert("type".into(), "Company".into());
-            let domain = company["website"].as_str().unwrap_or_default().trim_start_matches("https://www.").to_owned();
-            self.make(store, "Contact", Value::Object(company))?;
+            let employers = if at % 4 == 3 && !vendors.is_empty() { &vendors } else { &customers };
+            let (number, domain) = if employers.is_empty() {
+                company.insert("type".into(), "Company".into());
+                let domain = domain(company["website"].as_str().unwrap_or_default());
+                let made = self.make(store, "Contact", Value::Object(company))?;
+                let contacts = schema().known("Contact");
+                let row = store.row(contacts, made).context("the contact that was made")?;
+                (text(contacts, row, "number"), domain)
+            } else {
+                employers[at % employers.len()].clone()
+            };
             let (given, surname, title) =
                 (*self.pick(names::GIVEN_NAMES), *self.pick(names::SURNAMES), *self.pick(names::JOB_TITLES));
             self.make(
                 store,
                 "Contact",
-                json!({"number": format!("CT{:06}", at * 2 + 2), "type": "Person", "companyNumber": number, "firstName": given, "surname": surname, "jobTitle": title,
+                json!({"type": "Person", "companyNumber": number, "firstName": given, "surname": surname, "jobTitle": title,
                     "email": format!("{}.{}@{domain}", given.to_lowercase(), surname.to_lowercase()), "phoneNumber": format!("+1 206 555 {:04}", 100 + at % 9000)}),
             )?;
         }
@@ -290,6 +297,27 @@ impl Founder {
         }
         Ok(())
     }
+}
+
+/// Company contacts of customers (1) or vendors (2), each with its domain.
+fn partners(store: &Store, link_to_table: u8) -> Vec<(String, String)> {
+    let (relations, contacts) = (schema().known("Contact Business Relation"), schema().known("Contact"));
+    let link = schema().table(relations).position("linkToTable").unwrap_or_default();
+    let related = store.rows(relations).filter(|row| row.cells[link].as_enum() == link_to_table);
+    let numbers = related.map(|row| text(relations, row, "contactNumber"));
+    let found = numbers.filter_map(|number| {
+        let domain = domain(&text(contacts, store.by_code(contacts, &number)?, "website"));
+        Some((number, domain))
+    });
+    found.collect()
+}
+
+fn domain(website: &str) -> String {
+    website.trim_start_matches("https://www.").to_owned()
+}
+
+fn text(table: TableId, row: &Row, property: &str) -> String {
+    schema().table(table).position(property).map(|at| row.cells[at].as_text().to_owned()).unwrap_or_default()
 }
 
 fn number(text: &str) -> anyhow::Result<Value> {

@@ -26,6 +26,9 @@ pub struct BusinessCentralOptions {
     pub manual_numbers: bool,
     /// Whether the company requires a country in every address; off, another country clears post code, city and county.
     pub requires_country: bool,
+    /// Whether the company makes a company contact for every new customer and vendor, as companies with business relation
+    /// codes do.
+    pub contacts_of_partners: bool,
     /// The directory (tenant) id that tokens and URLs carry.
     pub tenant: String,
     /// Name of the environment in URLs.
@@ -59,6 +62,7 @@ impl Default for BusinessCentralOptions {
             local_currency: "USD".into(),
             manual_numbers: false,
             requires_country: false,
+            contacts_of_partners: true,
             tenant: "6f3c2f0e-8d6b-4a53-9f0e-2b8f4b1d7a10".into(),
             environment: "Production".into(),
             client: ("9d1f6a54-5c3e-4a0b-8f57-0c6f1a2b3c4d".into(), "simulated-secret".into()),
@@ -84,7 +88,8 @@ pub struct DemoSize {
     pub customers: usize,
     /// Vendors.
     pub vendors: usize,
-    /// Contacts that are persons; every one works for a company contact of its own.
+    /// Contacts that are persons. They work for the customers in turn, every fourth of them for a vendor; where there are
+    /// none, or the company makes no contacts for them, for company contacts of their own.
     pub contacts: usize,
     /// Resources that are not blocked.
     pub resources: usize,

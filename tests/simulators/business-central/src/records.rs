@@ -4,6 +4,7 @@ mod addresses;
 mod incoming;
 pub(crate) mod numbering;
 pub(crate) mod page_rules;
+mod partners;
 mod references;
 mod triggers;
 

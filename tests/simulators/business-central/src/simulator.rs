@@ -57,6 +57,7 @@ impl BusinessCentralSimulator {
         };
         store.company.manual_numbers = options.manual_numbers;
         store.company.requires_country = options.requires_country;
+        store.company.contacts_of_partners = options.contacts_of_partners;
         port.write_certificate(options.ca_file.as_deref())?;
         let identity = Arc::new(Identity::new(
             Registration {

@@ -70,6 +70,8 @@ pub(crate) struct Company {
     pub manual_numbers: bool,
     /// Whether every address needs a country, so that another one does not clear the rest of it.
     pub requires_country: bool,
+    /// Whether a new customer or vendor gets a company contact.
+    pub contacts_of_partners: bool,
 }
 
 impl Company {
@@ -81,6 +83,7 @@ impl Company {
             local_currency: local_currency.into(),
             manual_numbers: false,
             requires_country: false,
+            contacts_of_partners: true,
         }
     }
 }

@@ -225,3 +225,62 @@ async fn a_renamed_vendor_is_followed_by_its_items() {
     let after = client.get(&client.companion(&format!("items({})", item.id()))).await;
     assert_eq!((after.body["vendorNo"].as_str(), after.body["vendorName"].as_str()), (Some("V2"), Some("Fabrikam")));
 }
+
+#[tokio::test]
+async fn a_customer_and_a_vendor_have_a_company_contact_that_follows_and_persons_who_work_for_it() {
+    let client = Client::empty().await;
+    let values = json!({"displayName": "Adatum", "city": "Oslo", "website": "https://adatum.example"});
+    let mut companies = Vec::new();
+    for (entity_set, kind) in [("customers", "Customer"), ("vendors", "Vendor")] {
+        let url = client.companion(entity_set);
+        let partner = client.post(&url, values.clone()).await;
+        assert_eq!(partner.status.as_u16(), 201, "{}", partner.text);
+        let filter =
+            format!("contactBusinessRelations?$filter=number eq '{}'", partner.body["number"].as_str().unwrap());
+        let relations = client.get(&client.companion(&filter)).await;
+        let mine = |row: &&serde_json::Value| row["linkToTable"] == kind;
+        let company = relations.values().iter().find(mine).unwrap()["contactNumber"].as_str().unwrap().to_owned();
+        let of_company = |client: &Client| client.companion(&format!("contacts?$filter=number eq '{company}'"));
+        let contact = client.get(&of_company(&client)).await.values()[0].clone();
+        assert_eq!((&contact["type"], &contact["city"]), (&json!("Company"), &json!("Oslo")));
+
+        let url = client.companion(&format!("{entity_set}({})", partner.id()));
+        let partner = client.patch(&url, &partner.etag(), json!({"city": "Bergen"})).await;
+        assert_eq!(client.get(&of_company(&client)).await.values()[0]["city"], "Bergen");
+
+        let contacts = client.companion("contacts");
+        let person = json!({"type": "Person", "companyNumber": company, "firstName": "Eva", "surname": "Berg"});
+        let person = client.post(&contacts, person).await;
+        assert_eq!(person.status.as_u16(), 201, "{}", person.text);
+        let stranger = client.post(&contacts, json!({"type": "Person", "surname": "Holm"})).await;
+        let refused = json!({"primaryContactNo": stranger.body["number"]});
+        let refused = client.patch(&url, &partner.etag(), refused).await;
+        assert_eq!(refused.status.as_u16(), 400, "{}", refused.text);
+        let chosen = json!({"primaryContactNo": person.body["number"]});
+        let partner = client.patch(&url, &partner.etag(), chosen).await;
+        assert_eq!(partner.body["contact"], "Eva Berg", "{}", partner.text);
+        companies.push((url, filter));
+    }
+    for (url, filter) in companies {
+        let others = client.get(&client.companion(&filter)).await.values().len();
+        assert_eq!(client.delete(&url).await.status.as_u16(), 204);
+        assert!(client.get(&client.companion(&filter)).await.values().len() < others, "the relation goes along");
+    }
+}
+
+#[tokio::test]
+async fn a_new_contact_is_a_company_until_its_type_says_otherwise() {
+    let client = Client::empty().await;
+    let url = client.companion("contacts");
+    let company = client.post(&url, json!({"type": "Company", "displayName": "Adatum"})).await;
+    let number = company.body["number"].as_str().unwrap();
+    // As text, because the order of a body's values counts.
+    for (body, status) in [
+        (format!(r#"{{"companyNumber": "{number}", "type": "Person", "surname": "Berg"}}"#), 400),
+        (format!(r#"{{"companyNumber": "{number}", "surname": "Berg"}}"#), 400),
+        (format!(r#"{{"type": "Person", "companyNumber": "{number}", "surname": "Berg"}}"#), 201),
+    ] {
+        let reply = client.post(&url, serde_json::from_str(&body).unwrap()).await;
+        assert_eq!(reply.status.as_u16(), status, "{body}: {}", reply.text);
+    }
+}

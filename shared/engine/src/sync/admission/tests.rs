@@ -34,7 +34,15 @@ async fn a_record_takes_part_if_filter_coupling_and_rules_let_it() {
         ("new, in an ordinary one", ours.clone(), None, usual, not_coupled),
         ("of no company", but(json!({"bcbi_companyid": null})), None, create, None),
         ("of another company", but(json!({"bcbi_companyid": 999})), None, create, outside("bcbi_companyid")),
-        ("no customer", but(json!({"customertypecode": 1})), Some(coupled()), usual, outside("customertypecode")),
+        (
+            "of another company, coupled",
+            but(json!({"bcbi_companyid": 999})),
+            Some(coupled()),
+            usual,
+            outside("bcbi_companyid"),
+        ),
+        ("no customer", but(json!({"customertypecode": 1})), None, create, outside("customertypecode")),
+        ("a vendor by now, and coupled", but(json!({"customertypecode": 11})), Some(coupled()), usual, None),
         ("inactive and new", but(json!({"statecode": 1})), None, create, outside("statecode")),
         (
             "inactive and coupled: the rules know what it means",

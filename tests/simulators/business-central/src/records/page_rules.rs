@@ -43,7 +43,21 @@ pub(crate) fn check_create(
             return Err(ApiError::record_not_found(definition.caption(), "No.=''"));
         }
     }
+    if definition.name == "Contact" && names_company_before_type(table, incoming) {
+        return Err(ApiError::dialog("Type must be equal to 'Person'  in Contact: No.=. Current value is 'Company'."));
+    }
     numbering::check_given(store, table, None, &incoming.values)
+}
+
+/// Whether a new person names the company before it says that it is a person: new contacts are companies, which have none.
+/// Values are validated in the order in which they are sent.
+fn names_company_before_type(table: TableId, incoming: &Incoming) -> bool {
+    let definition = schema().table(table);
+    let place = |name: &str| {
+        let at = definition.position(name);
+        incoming.values.iter().position(|(given, value)| Some(*given) == at && !value.is_blank())
+    };
+    place("companyNumber").is_some_and(|company| place("type").is_none_or(|kind| kind > company))
 }
 
 /// Whether a new line of a document carries its own number.

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{Incoming, Writer, create};
+use super::{Incoming, Writer, create, partners};
 use crate::cell::{BLANK_DATE, Cell};
 use crate::errors::ApiError;
 use crate::schema::{Kind, TableId, schema};
@@ -93,7 +93,7 @@ pub(crate) fn before_write(
         }
         _ => {}
     }
-    Ok(())
+    partners::before_write(store, table, row, before)
 }
 
 /// First, middle and last name make the full name of a person, and the other way round.
@@ -138,7 +138,7 @@ pub(crate) fn after_create(store: &mut Store, table: TableId, id: Uuid) -> Resul
             Writer::User,
         )?;
     }
-    Ok(())
+    partners::after_create(store, table, id)
 }
 
 /// Records that follow a change.
@@ -149,7 +149,7 @@ pub(crate) fn after_modify(store: &mut Store, table: TableId, before: &Row) -> R
         let number = number_of(store, table, before.id);
         base_unit(store, table, before.id, &number)?;
     }
-    Ok(())
+    partners::after_modify(store, table, before)
 }
 
 fn number_of(store: &Store, table: TableId, id: Uuid) -> String {
@@ -258,6 +258,8 @@ fn conditional_references(table: &str) -> &'static [ConditionalReference] {
             ("Sales Invoice Line", "lineObjectNumber", Some(("lineType", 3))),
         ],
         "Contact" => &[("Contact", "companyNumber", None)],
+        "Customer" => &[("Contact Business Relation", "number", Some(("linkToTable", 1)))],
+        "Vendor" => &[("Contact Business Relation", "number", Some(("linkToTable", 2)))],
         _ => &[],
     }
 }
@@ -355,6 +357,9 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row) -> Res
             }
         }
         _ => {}
+    }
+    if ["Customer", "Vendor", "Contact"].contains(&definition.name.as_str()) {
+        partners::before_delete(store, table, row);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! CUSTOMER: company, relationship type and owner of an account; what an inactive account means for a customer
-//! (S245 to S263).
+//! CUSTOMER and VENDOR: company, relationship type and owner of an account; what an inactive account means for a customer
+//! (S245 to S263). An account may be both: it is coupled once in each of the two mappings, and travels through both.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,37 +8,55 @@ use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::FieldNote;
-use couplet_model::record::Values;
-use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{MappingName, Record, RecordId, Table, Value};
 use uuid::Uuid;
 
 use super::addresses;
 use super::natural_keys::{candidates, is_ours, same_text};
+use super::of_company;
 use super::rules::{
     AfterWrite, BatchRules, Context, MappingRules, Match, Merged, Obstacle, Transferring, WrittenBeside, is_usable,
     set, set_on_create,
 };
-use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::{CompanyRow, Countries};
 
-/// Relationship type "Customer" of an account (S247).
-const RELATIONSHIP_CUSTOMER: i64 = 3;
 /// State "Active" of an account.
 const STATE_ACTIVE: i64 = 0;
 /// State "Inactive" of an account.
 const STATE_INACTIVE: i64 = 1;
 /// The block that an inactive account puts on a customer (S249).
 const BLOCKED_ALL: &str = "All";
-/// The mapping of a customer's primary contact.
+/// The mapping of a primary contact.
 const CONTACTS: &str = "CONTACT";
 
-pub(crate) struct Customers;
+/// Customers: relationship type "Customer" (S247). One whose account becomes inactive is blocked (S249).
+pub(crate) const CUSTOMERS: Accounts = Accounts {
+    relationship: 3,
+    known_by: "the customer's number as account number and the same name",
+    is_blocked_with_account: true,
+};
+/// Vendors: relationship type "Vendor" (S247). No account blocks them.
+pub(crate) const VENDORS: Accounts = Accounts {
+    relationship: 11,
+    known_by: "the vendor's number as account number and the same name",
+    is_blocked_with_account: false,
+};
+
+/// Companies that are accounts in Dataverse.
+#[derive(Clone, Copy)]
+pub(crate) struct Accounts {
+    /// Relationship type of their accounts.
+    relationship: i64,
+    /// What the account of a record is known by, in words.
+    known_by: &'static str,
+    /// Whether an inactive account blocks the record.
+    is_blocked_with_account: bool,
+}
 
 #[async_trait]
-impl MappingRules for Customers {
+impl MappingRules for Accounts {
     fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
             Direction::ToDataverse => &["number"],
@@ -53,53 +71,53 @@ impl MappingRules for Customers {
         }
     }
 
-    /// A merge leaves the account inactive, with its master named. One that was activated again has a life of its own.
     fn merged_into(&self, side: Side, record: &Record) -> Option<Merged> {
-        let stays_behind = side == Side::Dataverse
-            && record.get("merged").as_bool() == Some(true)
-            && record.get("statecode") == &Value::Int(STATE_INACTIVE);
-        let master = || record.get("masterid").as_guid().map_or(Merged::Unknown, |id| Merged::Into(RecordId(id)));
-        stays_behind.then(master)
+        merged_into(side, record)
     }
 
-    /// A blocked customer.
+    /// A blocked customer or vendor.
     fn is_out_of_use(&self, side: Side, record: &Record) -> bool {
         side == Side::BusinessCentral && !record.get("blocked").is_null()
     }
 
-    /// A coupled account that becomes inactive blocks its customer (C-219), although the filter admits active ones only.
+    /// A coupled account that becomes inactive blocks its customer (C-219), and one that was merged gives its coupling to
+    /// the master, although the filter admits active ones only. One that is customer and vendor has one relationship type
+    /// and travels through both mappings all the same (D4, U2).
     fn keeps_coupled(&self, direction: Direction, column: &str) -> bool {
-        direction == Direction::FromDataverse && column == "statecode"
+        direction == Direction::FromDataverse && matches!(column, "statecode" | "customertypecode")
     }
 
     fn partner_key(&self, direction: Direction) -> Option<&'static str> {
         Some(match direction {
-            Direction::ToDataverse => "the customer's number as account number and the same name",
+            Direction::ToDataverse => self.known_by,
             Direction::FromDataverse => "the account number as its number and the same name",
         })
     }
 
-    /// The account whose number is the customer's and whose name is, too. The number alone is no proof: both systems may
-    /// count from the same one.
+    /// The account whose number is the customer's or vendor's and whose name is, too. The number alone is no proof: both
+    /// systems may count from the same one. An account of another relationship is not taken over (S248).
     async fn find_existing(&self, context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         match context.direction {
             Direction::ToDataverse => {
-                let columns = ["name", "bcbi_companyid"];
+                let columns = ["name", "bcbi_companyid", "customertypecode"];
                 let accounts = candidates(context, sources, "number", "accountnumber", &columns).await?;
                 let is_ours = is_ours(context).await?;
                 let of = |source: &&Record| {
                     let named = |account: &Record| {
-                        is_ours(account) && same_text(account.get("name"), source.get("displayName"))
+                        let relationship = account.get("customertypecode");
+                        is_ours(account)
+                            && same_text(account.get("name"), source.get("displayName"))
+                            && (relationship.is_null() || relationship == &Value::Int(self.relationship))
                     };
                     Ok(accounts.only(source, named))
                 };
                 Ok(sources.iter().map(of).collect())
             }
             Direction::FromDataverse => {
-                let customers = candidates(context, sources, "accountnumber", "number", &["displayName"]).await?;
+                let records = candidates(context, sources, "accountnumber", "number", &["displayName"]).await?;
                 let of = |source: &&Record| {
-                    let named = |customer: &Record| same_text(customer.get("displayName"), source.get("name"));
-                    Ok(customers.only(source, named))
+                    let named = |record: &Record| same_text(record.get("displayName"), source.get("name"));
+                    Ok(records.only(source, named))
                 };
                 Ok(sources.iter().map(of).collect())
             }
@@ -143,19 +161,35 @@ impl MappingRules for Customers {
         Ok(Box::new(Prepared {
             countries: installation.countries_for(&addresses::texts_in_question(context.direction, sources)).await?,
             coupled_persons,
+            accounts: *self,
             direction: context.direction,
             account: Arc::clone(&context.mapping.dataverse),
-            customer: Arc::clone(&context.mapping.business_central),
+            record: Arc::clone(&context.mapping.business_central),
             company,
             coupled_contacts,
         }))
     }
 }
 
+/// A merge leaves an account or contact inactive, with its master named. One that was activated again has a life of its own.
+pub(super) fn merged_into(side: Side, record: &Record) -> Option<Merged> {
+    let stays_behind = side == Side::Dataverse
+        && record.get("merged").as_bool() == Some(true)
+        && record.get("statecode") == &Value::Int(STATE_INACTIVE);
+    let master = || record.get("masterid").as_guid().map_or(Merged::Unknown, |id| Merged::Into(RecordId(id)));
+    stays_behind.then(master)
+}
+
+/// What a new row is known to hold without having been told so: it is active, and merged into no other.
+pub(super) fn standing_values() -> Vec<(&'static str, Value)> {
+    vec![("statecode", Value::Int(STATE_ACTIVE)), ("merged", Value::Bool(false)), ("masterid", Value::Null)]
+}
+
 struct Prepared {
+    accounts: Accounts,
     direction: Direction,
     account: Arc<Table>,
-    customer: Arc<Table>,
+    record: Arc<Table>,
     company: Option<CompanyRow>,
     coupled_contacts: HashMap<String, bool>,
     /// Primary contacts of accounts that are coupled.
@@ -168,7 +202,7 @@ impl BatchRules for Prepared {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         match self.direction {
             Direction::ToDataverse => self.adjust_account(record, fields),
-            Direction::FromDataverse => self.adjust_customer(record, fields),
+            Direction::FromDataverse => self.adjust_record(record, fields),
         }
     }
 
@@ -186,30 +220,13 @@ impl BatchRules for Prepared {
         (self.direction == Direction::FromDataverse).then_some(addresses::ADDRESS)
     }
 
-    /// An account that created a customer now belongs to the company (R258).
+    /// An account that created a customer or vendor now belongs to the company (R258).
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         for record in records.iter_mut() {
             record.beside = Ok(self.standing(record));
         }
-        let (Direction::FromDataverse, Some(company)) = (self.direction, self.company) else { return };
-        let company = company.id.0;
-        let mut claimed: Vec<&mut AfterWrite<'_>> = records
-            .iter_mut()
-            .filter(|record| record.created && record.source.get("bcbi_companyid").as_guid() != Some(company))
-            .collect();
-        let writes: Vec<Write> = claimed
-            .iter()
-            .map(|record| {
-                let values: Values = [(Arc::from("bcbi_companyid"), Value::Guid(company))].into();
-                Write::update(record.source.id, None, values)
-            })
-            .collect();
-        let results = write_all(context.installation.system(Side::Dataverse), &self.account, &writes).await;
-        // `write_all` gives one result per write.
-        for (record, result) in claimed.iter_mut().zip(results) {
-            if let Err(error) = result {
-                record.beside = Err(error);
-            }
+        if self.direction == Direction::FromDataverse {
+            of_company::claim(context, &self.account, self.company, records).await;
         }
     }
 }
@@ -218,19 +235,13 @@ impl Prepared {
     /// A new account is active, and merged into no other, without having been told so.
     fn standing(&self, record: &AfterWrite<'_>) -> WrittenBeside {
         let is_new_account = record.created && self.direction == Direction::ToDataverse;
-        let values = if is_new_account {
-            vec![("statecode", Value::Int(STATE_ACTIVE)), ("merged", Value::Bool(false)), ("masterid", Value::Null)]
-        } else {
-            Vec::new()
-        };
+        let values = if is_new_account { standing_values() } else { Vec::new() };
         WrittenBeside { values, ..WrittenBeside::default() }
     }
 
     fn adjust_account(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        set_on_create(fields, &self.account, "customertypecode", Value::Int(RELATIONSHIP_CUSTOMER))?;
-        if let Some(company) = self.company {
-            set(fields, &self.account, "bcbi_companyid", Value::Guid(company.id.0))?;
-        }
+        set_on_create(fields, &self.account, "customertypecode", Value::Int(self.accounts.relationship))?;
+        of_company::own(fields, &self.account, self.company, record.creating)?;
         // A blank primary contact in Business Central does not wipe one that is itself uncoupled (R151, the other way).
         let person = record.destination.and_then(|account| account.get("primarycontactid").as_guid());
         if person.is_some_and(|person| !self.coupled_persons.contains(&person))
@@ -238,23 +249,17 @@ impl Prepared {
         {
             fields.retain(|field| field.destination.name != "primarycontactid");
         }
-        // A new account without a salesperson belongs to the company's team (S263); later the owner is left alone.
-        let has_owner = fields.iter().any(|field| field.destination.name == "ownerid");
-        if record.creating
-            && !has_owner
-            && let Some(team) = self.company.and_then(|row| row.owning_team)
-        {
-            let owner = Value::Reference { table: Arc::from("team"), id: team };
-            set_on_create(fields, &self.account, "ownerid", owner)?;
-        }
         Ok(())
     }
 
-    fn adjust_customer(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+    fn adjust_record(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let is_unblocked =
-            record.destination.is_none_or(|customer| customer.known("blocked").is_some_and(Value::is_null));
-        if record.source.known("statecode") == Some(&Value::Int(STATE_INACTIVE)) && is_unblocked {
-            set(fields, &self.customer, "blocked", Value::text(BLOCKED_ALL))?;
+            record.destination.is_none_or(|present| present.known("blocked").is_some_and(Value::is_null));
+        if self.accounts.is_blocked_with_account
+            && record.source.known("statecode") == Some(&Value::Int(STATE_INACTIVE))
+            && is_unblocked
+        {
+            set(fields, &self.record, "blocked", Value::text(BLOCKED_ALL))?;
         }
         if self.keeps_primary_contact(record.source, record.destination) {
             fields.retain(|field| field.destination.name != "primaryContactNo");
@@ -263,8 +268,8 @@ impl Prepared {
     }
 
     /// A blank primary contact from Dataverse does not wipe one that is itself uncoupled (R151).
-    fn keeps_primary_contact(&self, account: &Record, customer: Option<&Record>) -> bool {
-        let present = customer.and_then(|customer| customer.get("primaryContactNo").as_text());
+    fn keeps_primary_contact(&self, account: &Record, record: Option<&Record>) -> bool {
+        let present = record.and_then(|record| record.get("primaryContactNo").as_text());
         account.get("primarycontactid").is_null()
             && present.is_some_and(|number| !self.coupled_contacts.get(number).copied().unwrap_or(false))
     }

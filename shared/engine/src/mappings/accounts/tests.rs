@@ -1,4 +1,4 @@
-//! What a customer becomes in Dataverse and back, case by case.
+//! What customers and vendors become in Dataverse and back, case by case.
 
 use couplet_model::message::Direction;
 use couplet_model::system::SystemErrorKind;
@@ -15,8 +15,12 @@ async fn bench() -> Bench {
     Bench::of("CUSTOMER").await
 }
 
+async fn vendors() -> Bench {
+    Bench::of("VENDOR").await
+}
+
 #[tokio::test]
-async fn an_account_is_the_customers_if_number_and_name_agree_and_no_other_company_has_it() {
+async fn s248_an_account_is_the_customers_if_number_and_name_agree_and_no_other_company_has_it() {
     let bench = bench().await;
     for (number, text, name, company) in [
         (1, "10000", "Adatum", Some(COMPANY_ROW)),
@@ -29,8 +33,13 @@ async fn an_account_is_the_customers_if_number_and_name_agree_and_no_other_compa
         bench.dataverse.put("account", number, json!({"accountnumber": text, "name": name, "bcbi_companyid": company}));
     }
     bench.dataverse.take_calls();
+    let vendor = json!({"accountnumber": "60000", "name": "Fabrikam", "customertypecode": 11});
+    bench.dataverse.put("account", 6, vendor.clone());
+    bench.dataverse.put("account", 7, with(&vendor, json!({"accountnumber": "70000", "customertypecode": 3})));
     let customer = |number: &str, name: &str| json!({"number": number, "displayName": name});
     let cases = vec![
+        case("a vendor").source(customer("60000", "Fabrikam")).finds_nobody(),
+        case("a customer").source(customer("70000", "Fabrikam")).finds(7),
         case("number and name").source(customer("10000", "ADATUM")).finds(1),
         case("of no company").source(customer("20000", "Trey Research")).finds(2),
         case("another name").source(customer("10000", "Fabrikam")).finds_nobody(),
@@ -225,10 +234,10 @@ async fn while_countries_cannot_be_read_the_batch_comes_again() {
     bench.business_central.fail(Call::Find, "Country/Region", SystemErrorKind::Timeout);
     let account = bench.record(Side::Dataverse, 1, &json!({"address1_country": "Germany"}));
     let one = super::Transferring { source: &account, destination: None, creating: true };
-    let prepared = super::MappingRules::prepare(&super::Customers, bench.context(FROM), &[one]).await;
+    let prepared = super::MappingRules::prepare(&super::CUSTOMERS, bench.context(FROM), &[one]).await;
     assert!(prepared.is_err(), "what passes comes again");
     bench.business_central.mend();
-    assert!(super::MappingRules::prepare(&super::Customers, bench.context(FROM), &[one]).await.is_ok());
+    assert!(super::MappingRules::prepare(&super::CUSTOMERS, bench.context(FROM), &[one]).await.is_ok());
 }
 
 #[tokio::test]
@@ -290,5 +299,86 @@ async fn an_account_stays_behind_only_while_it_is_merged_and_inactive() {
     ] {
         let record = bench.record(side, 1, &known);
         assert_eq!(bench.mapping.rules.merged_into(side, &record), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn s247_s248_a_vendor_has_accounts_of_vendors_and_takes_no_customers_account_over() {
+    let bench = vendors().await;
+    let account = |relationship: Json| json!({"accountnumber": "10000", "name": "A", "customertypecode": relationship});
+    for (number, relationship) in [(1, json!(11)), (2, json!(null)), (3, json!(3))] {
+        let named = json!({"accountnumber": number.to_string()});
+        bench.dataverse.put("account", number, with(&account(relationship), named));
+    }
+    let vendor = |number: &str| json!({"number": number, "displayName": "A"});
+    let cases = vec![
+        case("a vendor's").source(vendor("1")).finds(1),
+        case("nobody's").source(vendor("2")).finds(2),
+        case("a customer's").source(vendor("3")).finds_nobody(),
+    ];
+    bench.finds(TO, cases).await;
+
+    let first = json!({"customertypecode": 11, "ownerid": {"team": u64::try_from(TEAM).ok()}});
+    let company = json!({"bcbi_companyid": COMPANY_ROW});
+    let cases = vec![
+        case("a new one").source(json!({})).gives(company.clone()).and_at_first(first),
+        case("a customer's, coupled by hand, stays one")
+            .source(json!({}))
+            .destination(account(json!(3)))
+            .gives(company)
+            .and_at_first(json!({"customertypecode": 11})),
+    ];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn an_inactive_account_blocks_no_vendor_and_a_blank_contact_wipes_only_a_coupled_one() {
+    let bench = vendors().await;
+    bench.couple(CONTACTS, [pair(70, 71, "CT1")]).await;
+    let vendor = |contact: Json| json!({"primaryContactNo": contact, "blocked": " "});
+    let cleared = || json!({"primaryContactNo": null});
+    let blank = || json!({"primarycontactid": null});
+    let cases = vec![
+        case("inactive").source(json!({"statecode": 1})).destination(json!({"blocked": " "})).gives(json!({})),
+        case("a contact that is coupled")
+            .source(blank())
+            .destination(vendor(json!("CT1")))
+            .transferred(cleared())
+            .gives(cleared()),
+        case("one that is not")
+            .source(blank())
+            .destination(vendor(json!("CT2")))
+            .transferred(cleared())
+            .gives(json!({})),
+    ];
+    bench.adjusts(FROM, cases).await;
+}
+
+#[tokio::test]
+async fn r258_an_account_that_created_a_vendor_belongs_to_the_company_from_then_on() {
+    let bench = vendors().await;
+    let new = case("a new vendor of nobody's account").source(json!({"bcbi_companyid": null}));
+    let calls = bench.after_writing(FROM, vec![new.leaves(json!({}), json!({}))]).await;
+    assert_eq!(calls, ["write account 1"]);
+    assert_eq!(bench.dataverse.row_of("account", source_of(0))["bcbi_companyid"], json!(COMPANY_ROW));
+}
+
+#[tokio::test]
+async fn d4_u2_customers_and_vendors_never_see_each_others_couplings() {
+    let bench = bench().await;
+    // The numbers of customers and vendors are alike, and the account is one.
+    bench.couple("CUSTOMER", [pair(1, 100, "10000")]).await;
+    bench.couple("VENDOR", [pair(2, 100, "10000")]).await;
+    let store = bench.engine.store();
+    for (mapping, expected) in [("CUSTOMER", id(1)), ("VENDOR", id(2))] {
+        let keys = ["10000".to_owned()];
+        let by_key = store.couplings_by_key(crate::bench::COMPANY, &mapping.into(), &keys).await.expect("a store");
+        assert_eq!(by_key["10000"].system_id.0, expected.0, "{mapping}");
+        let by_row = store.couplings_by_id(crate::bench::COMPANY, &mapping.into(), Side::Dataverse, &[id(100)]).await;
+        assert_eq!(by_row.expect("a store")[&id(100)].system_id.0, expected.0, "{mapping}");
+    }
+    for mapping in [super::CUSTOMERS, super::VENDORS] {
+        let keeps = |column| super::MappingRules::keeps_coupled(&mapping, FROM, column);
+        assert!(keeps("customertypecode") && keeps("statecode") && !keeps("bcbi_companyid"));
     }
 }
