@@ -22,7 +22,7 @@ use crate::queue::{HandQueue, HandTasks};
 use crate::settings::{business_central_settings, dataverse_settings};
 use crate::systems::Systems;
 
-/// Jobs that are built, in dependency order.
+/// Jobs that most worlds need, in dependency order.
 pub const JOBS: [&str; 9] = [
     "SALESPEOPLE",
     "CURRENCY",

@@ -50,7 +50,7 @@ async fn a_thousand_vendors_stay_within_the_request_budgets() {
     let business_central =
         DemoSize { items: 0, customers: 0, vendors: 1000, contacts: 0, ..WorldOptions::default().business_central };
     let world = World::start(WorldOptions { business_central, ..WorldOptions::default() }).await;
-    for job in ["SALESPEOPLE", "CURRENCY"] {
+    for job in ["SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT"] {
         world.run(job, RunMode::Full).await;
     }
     let requests = || (world.business_central.requests(), world.dataverse.requests());

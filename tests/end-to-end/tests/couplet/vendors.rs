@@ -34,7 +34,7 @@ fn options() -> EngineOptions {
 
 async fn prepared() -> World {
     let world = World::start(WorldOptions { engine: options(), ..WorldOptions::default() }).await;
-    for job in ["SALESPEOPLE", "CURRENCY"] {
+    for job in ["SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT"] {
         world.run(job, RunMode::Full).await;
     }
     world

@@ -272,7 +272,7 @@ async fn a_customer_and_a_vendor_have_a_company_contact_that_follows_and_persons
 async fn a_new_contact_is_a_company_until_its_type_says_otherwise() {
     let client = Client::empty().await;
     let url = client.companion("contacts");
-    let company = client.post(&url, json!({"type": "Company", "displayName": "Adatum"})).await;
+    let company = client.post(&client.standard("contacts"), json!({"type": "Company", "displayName": "Adatum"})).await;
     let number = company.body["number"].as_str().unwrap();
     // As text, because the order of a body's values counts.
     for (body, status) in [
