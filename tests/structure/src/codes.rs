@@ -43,26 +43,38 @@ fn written(text: &str) -> BTreeSet<String> {
 
 /// Codes at the beginning of names of functions.
 fn in_names(text: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for name in text.split("fn ").skip(1) {
-        let name = name.split('(').next().unwrap_or_default();
-        let mut parts = name.split('_').peekable();
-        while let Some(part) = parts.next() {
-            let is_number =
-                |text: &str| (1..=MOST_DIGITS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-            if part == "c" && parts.peek().is_some_and(|next| is_number(next)) {
-                found.insert(format!("C-{}", parts.next().unwrap_or_default()));
-                continue;
-            }
-            let letters = part.trim_end_matches(|letter: char| letter.is_ascii_digit());
-            if matches!(letters, "ee" | "e" | "r" | "s" | "d" | "u") && is_number(&part[letters.len()..]) {
-                found.insert(part.to_ascii_uppercase());
-                continue;
-            }
-            break;
+    text.split("fn ").skip(1).filter_map(|name| name.split('(').next()).flat_map(of_name).collect()
+}
+
+/// The codes at the beginning of one name, in their order: `c_103_to_c_105_d12_waits` bears C-103, C-104, C-105, and D12.
+pub fn of_name(name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut parts = name.split('_').peekable();
+    // The number of the case before `to`.
+    let mut from = None;
+    while let Some(part) = parts.next() {
+        if part == "to" && from.is_some() {
+            continue;
         }
+        if part == "c" && parts.peek().is_some_and(|next| is_number(next)) {
+            let last = parts.next().and_then(|number| number.parse::<u16>().ok()).unwrap_or_default();
+            let first = from.take().map_or(last, |first: u16| first + 1);
+            found.extend((first..=last).map(|number| format!("C-{number:03}")));
+            from = (parts.peek() == Some(&"to")).then_some(last);
+            continue;
+        }
+        let letters = part.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        if matches!(letters, "ee" | "e" | "r" | "s" | "d" | "u") && is_number(&part[letters.len()..]) {
+            found.push(part.to_ascii_uppercase());
+            continue;
+        }
+        break;
     }
     found
+}
+
+fn is_number(text: &str) -> bool {
+    (1..=MOST_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The codes that a page explains: those in the first column of its tables.
@@ -83,6 +95,13 @@ mod tests {
         let text = "/// By R34 (EE16), see C-206; \"S20 is kept\", \"C-014\".\nfn u15_c_019_d12_waits() {} fn s3_bucket() {} fn c_plus() {}";
         let found: Vec<String> = of(text).into_iter().collect();
         assert_eq!(found, ["C-014", "C-019", "C-206", "D12", "EE16", "R34", "S20", "S3", "U15"]);
+    }
+
+    #[test]
+    fn a_name_bears_every_case_of_its_range() {
+        assert_eq!(of_name("c_103_to_c_105_d12_waits"), ["C-103", "C-104", "C-105", "D12"]);
+        assert_eq!(of_name("c_007_c_009_to_the_end"), ["C-007", "C-009"]);
+        assert_eq!(of_name("waits_for_d12"), [""; 0]);
     }
 
     #[test]
