@@ -13,6 +13,7 @@ pub const NOTHING: DemoSize = DemoSize {
     resources: 0,
     blocked_resources: 0,
     salesperson_codes: false,
+    trade: business_central_simulator::TradeSize::NONE,
 };
 
 /// Both systems on loopback, in memory. Clones are handles to the same ones.

@@ -73,6 +73,7 @@ impl Default for WorldOptions {
                 resources: 3,
                 blocked_resources: 1,
                 salesperson_codes: false,
+                trade: business_central_simulator::TradeSize::NONE,
             },
             dataverse: DataverseDemo::default(),
             ownership: Ownership::Person,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator};
+use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, TradeSize};
 use couplet_model::ids::CompanyId;
 use couplet_model::switches::{Ownership, Switches};
 use couplet_runtime::Settings;
@@ -37,6 +37,8 @@ impl Company {
                 items: options.items as usize,
                 blocked_items: (options.items * BLOCKED_IN_THOUSAND).div_ceil(1000) as usize,
                 customers: options.customers as usize,
+                contacts: (options.customers as usize).div_ceil(2),
+                trade: TradeSize::of(options.items as usize, options.customers as usize),
                 ..Default::default()
             }),
             ..Default::default()

@@ -1,11 +1,13 @@
 //! What the demonstration found: a table for people, one object for programs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use couplet_model::outcome::Counters;
 use serde_json::{Map, Value, json};
 
 use super::SHOWN;
+use super::company::Requests;
 use super::passes::{JobResult, Pass};
 use crate::tables::{number, table, text};
 
@@ -62,36 +64,66 @@ impl Report {
         json!({ "passes": passes, "couplings": couplings, "mismatches": self.mismatches.len() })
     }
 
-    /// The table for people.
+    /// The tables for people, one for each pass.
     pub fn text(&self) -> String {
         let waiting = self.passes.iter().flat_map(|pass| &pass.jobs).any(|job| job.counters.waiting > 0);
-        let mut head = vec!["pass", "job", "direction"];
-        head.extend(["inserted", "modified", "unchanged", "ignored", "skipped", "failed"]);
-        if waiting {
-            head.push("waiting");
-        }
-        head.extend(["requests BC", "requests Dataverse", "seconds"]);
-        let mut shown = table(&head);
-        for pass in &self.passes {
-            for job in &pass.jobs {
-                let mut row = vec![number(pass.number), text(&job.job), text(job.direction)];
-                let counters = numbers(&job.counters);
-                row.extend(counters.into_iter().take(if waiting { 7 } else { 6 }).map(number));
-                row.extend([number(job.requests.business_central), number(job.requests.dataverse)]);
-                row.push(number(format!("{:.1}", job.elapsed.as_secs_f64())));
-                shown.add_row(row);
-            }
-        }
-        let mut lines = vec![shown.to_string()];
+        let mut parts: Vec<String> = self.passes.iter().map(|pass| shown(pass, waiting)).collect();
         let couplings: Vec<String> = self.couplings.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        lines.push(format!("couplings: {}", couplings.join(", ")));
+        let mut lines = vec![format!("couplings: {}", couplings.join(", "))];
         lines.push(format!("coupled fields that do not agree: {}", self.mismatches.len()));
         if !self.not_ready.is_empty() {
             let names: Vec<&str> = self.not_ready.keys().map(String::as_str).collect();
             lines.push(format!("jobs that cannot run yet: {}", names.join(", ")));
         }
-        lines.join("\n")
+        parts.push(lines.join("\n"));
+        parts.join("\n\n")
     }
+}
+
+/// What people did before a pass.
+fn headline(pass: u32) -> String {
+    let what = match pass {
+        1 => "everything for the first time",
+        2 => "after people worked on both sides",
+        _ => "nothing has changed since",
+    };
+    format!("Pass {pass}: {what}")
+}
+
+/// The table of one pass. Jobs that found nothing share a line.
+fn shown(pass: &Pass, waiting: bool) -> String {
+    let mut head = vec!["job", "direction"];
+    head.extend(["inserted", "modified", "unchanged", "ignored", "skipped", "failed"]);
+    if waiting {
+        head.push("waiting");
+    }
+    head.extend(["requests BC", "requests Dataverse", "seconds"]);
+    let mut shown = table(&head);
+    let columns = if waiting { 7 } else { 6 };
+    let mut line = |name: &str, direction: &str, counters: &Counters, requests: Requests, elapsed: Duration| {
+        let mut row = vec![text(name), text(direction)];
+        row.extend(numbers(counters).into_iter().take(columns).map(number));
+        row.extend([number(requests.business_central), number(requests.dataverse)]);
+        row.push(number(format!("{:.1}", elapsed.as_secs_f64())));
+        shown.add_row(row);
+    };
+    let (busy, idle): (Vec<&JobResult>, Vec<&JobResult>) =
+        pass.jobs.iter().partition(|job| numbers(&job.counters).iter().any(|count| *count > 0));
+    for job in busy {
+        line(&job.job, job.direction, &job.counters, job.requests, job.elapsed);
+    }
+    if !idle.is_empty() {
+        let requests = Requests {
+            business_central: idle.iter().map(|job| job.requests.business_central).sum(),
+            dataverse: idle.iter().map(|job| job.requests.dataverse).sum(),
+        };
+        let name = match idle.len() {
+            1 => format!("{}: nothing new", idle[0].job),
+            count => format!("{count} jobs: nothing new"),
+        };
+        line(&name, "", &Counters::default(), requests, idle.iter().map(|job| job.elapsed).sum());
+    }
+    format!("{}\n{shown}", headline(pass.number))
 }
 
 fn numbers(counters: &Counters) -> [u64; 7] {
@@ -125,10 +157,7 @@ fn job_object(job: &JobResult) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::demo::company::Requests;
 
     fn report(counters: Counters) -> Report {
         let job = |counters| JobResult {
@@ -164,6 +193,20 @@ mod tests {
             first.to_string(),
             r#"{"job":"ITEM-PRODUCT","inserted":5,"modified":0,"unchanged":0,"ignored":0,"skipped":0,"failed":0,"requests":{"business_central":2,"dataverse":3},"seconds":1.5}"#
         );
+    }
+
+    #[test]
+    fn jobs_that_found_nothing_share_a_line() {
+        let mut report = report(Counters::default());
+        let idle = report.passes[1].jobs[0].clone();
+        assert!(report.text().contains("ITEM-PRODUCT: nothing new"), "{}", report.text());
+        report.passes[1].jobs.push(idle);
+        let text = report.text();
+        let (first, second) = text.split_once("Pass 2").expect("two passes");
+        assert!(first.contains("ITEM-PRODUCT") && !first.contains("nothing new"), "{first}");
+        let line = second.lines().find(|line| line.contains("2 jobs: nothing new")).expect("a line");
+        let cells: Vec<&str> = line.split('┆').map(str::trim).collect();
+        assert_eq!(cells[cells.len() - 3..cells.len() - 1], ["4", "6"], "{line}");
     }
 
     #[test]

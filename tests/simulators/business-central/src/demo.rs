@@ -1,6 +1,7 @@
 //! The demonstration company, made from a seed.
 
 mod names;
+mod trading;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
@@ -86,7 +87,8 @@ impl Founder {
         self.customers(store, size)?;
         self.contacts(store, size.contacts)?;
         self.items(store, size, &vendors)?;
-        self.resources(store, size, &vendors)
+        self.resources(store, size, &vendors)?;
+        self.trade(store, &size.trade)
     }
 
     fn codes(&mut self, store: &mut Store) -> anyhow::Result<()> {
@@ -97,7 +99,14 @@ impl Founder {
             }
             self.make(store, "Currency", json!({"code": code, "displayName": name, "symbol": symbol, "amountDecimalPlaces": if *code == "JPY" { "0:0" } else { "2:2" }, "amountRoundingPrecision": number(if *code == "JPY" { "1" } else { "0.01" })?}))?;
             for start in ["2025-01-01", "2026-01-01"] {
-                self.make(store, "Currency Exchange Rate", json!({"currencyCode": code, "startingDate": start, "exchangeRateAmount": number("100")?, "relationalExchangeRateAmount": number(rate)?}))?;
+                let through = names::CURRENCIES_THROUGH_OTHERS.iter().find(|(currency, ..)| currency == code);
+                let (other, rate) = through.map_or(("", *rate), |(_, other, rate)| (*other, *rate));
+                self.make(
+                    store,
+                    "Currency Exchange Rate",
+                    json!({"currencyCode": code, "startingDate": start, "exchangeRateAmount": number("100")?,
+                    "relationalCurrencyCode": other, "relationalExchangeRateAmount": number(rate)?}),
+                )?;
             }
         }
         for (code, name, iso) in names::UNITS {

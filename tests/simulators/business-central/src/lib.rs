@@ -31,7 +31,7 @@ mod webhooks;
 
 pub use errors::ApiError;
 pub use faults::{Faults, Moment, Poison, RandomFaults};
-pub use options::{BusinessCentralOptions, DemoSize, Latency, Limits};
+pub use options::{BusinessCentralOptions, DemoSize, Latency, Limits, TradeSize};
 pub use request_log::{LoggedOperation, RequestLogEntry};
 pub use service::Switches;
 pub use simulator::BusinessCentralSimulator;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, DemoSize, Latency, Limits};
+use business_central_simulator::{
+    BusinessCentralOptions, BusinessCentralSimulator, DemoSize, Latency, Limits, TradeSize,
+};
 use clap::Parser;
 use simulator_platform::{EndSignals, exit_code};
 use tracing_subscriber::EnvFilter;
@@ -29,6 +31,9 @@ struct Arguments {
     /// Give customers of the demonstration company salespeople.
     #[arg(long)]
     salesperson_codes: bool,
+    /// Give the demonstration company prices, opportunities and posted invoices.
+    #[arg(long)]
+    trade: bool,
     /// The number the demonstration company is made from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -69,6 +74,7 @@ async fn run() -> anyhow::Result<()> {
         items: arguments.items,
         customers: arguments.customers,
         salesperson_codes: arguments.salesperson_codes,
+        trade: if arguments.trade { TradeSize::of(arguments.items, arguments.customers) } else { TradeSize::NONE },
         ..DemoSize::default()
     });
     let simulator = BusinessCentralSimulator::start(BusinessCentralOptions {

@@ -97,6 +97,37 @@ pub struct DemoSize {
     pub blocked_resources: usize,
     /// Whether customers have salespeople.
     pub salesperson_codes: bool,
+    /// What the company sells, and for how much.
+    pub trade: TradeSize,
+}
+
+/// How much trade the demonstration company has seen; none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TradeSize {
+    /// Prices of items for customer price groups.
+    pub sales_prices: usize,
+    /// Lines of price lists. Every list holds up to a thousand, every second list in another currency.
+    pub price_list_lines: usize,
+    /// Opportunities of the contacts.
+    pub opportunities: usize,
+    /// Posted invoices, some of them paid, in part or in whole.
+    pub invoices: usize,
+}
+
+impl TradeSize {
+    /// No trade.
+    pub const NONE: Self = Self { sales_prices: 0, price_list_lines: 0, opportunities: 0, invoices: 0 };
+
+    /// As much as a company with so many items and customers may have.
+    #[must_use]
+    pub fn of(items: usize, customers: usize) -> Self {
+        Self {
+            sales_prices: items.div_ceil(5),
+            price_list_lines: items.div_ceil(4),
+            opportunities: customers.div_ceil(4),
+            invoices: customers * 2,
+        }
+    }
 }
 
 impl Default for DemoSize {
@@ -110,6 +141,7 @@ impl Default for DemoSize {
             resources: 8,
             blocked_resources: 1,
             salesperson_codes: false,
+            trade: TradeSize::NONE,
         }
     }
 }

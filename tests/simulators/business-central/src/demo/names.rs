@@ -1,5 +1,6 @@
 //! The words the demonstration company is made of.
 
+/// Code, name, symbol, and what a hundred of it are worth in the local currency.
 pub(crate) const CURRENCIES: &[(&str, &str, &str, &str)] = &[
     ("EUR", "Euro", "€", "108.5"),
     ("GBP", "Pound Sterling", "£", "127.3"),
@@ -9,6 +10,9 @@ pub(crate) const CURRENCIES: &[(&str, &str, &str, &str)] = &[
     ("CHF", "Swiss franc", "CHF", "112.4"),
     ("USD", "US dollar", "$", "100"),
 ];
+
+/// Currencies whose rate goes through another one: code, the other code, and what a hundred of it are worth in the other.
+pub(crate) const CURRENCIES_THROUGH_OTHERS: &[(&str, &str, &str)] = &[("DKK", "EUR", "13.41")];
 
 pub(crate) fn symbol(code: &str) -> &'static str {
     CURRENCIES.iter().find(|(currency, ..)| *currency == code).map_or("", |(_, _, symbol, _)| symbol)
