@@ -18,7 +18,7 @@ CUSTOMERS = 40
 ACCOUNTS = 5
 JOBS = {
     "SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "UNIT OF MEASURE", "CUSTOMER",
-    "VENDOR", "ITEM-PRODUCT", "RESOURCE-PRODUCT", "Item Availability",
+    "VENDOR", "ITEM-PRODUCT", "RESOURCE-PRODUCT", "PLHEADER-PRICE", "PLLINE-PRODPRICE", "Item Availability",
 }  # fmt: skip
 # Tables that a synchronized item writes to.
 PRODUCT_TABLES = ["product", "productpricelevel"]

@@ -64,6 +64,18 @@ page 50112 "Couplet Price List Lines"
                 {
                     Caption = 'Minimum Quantity';
                 }
+                field(startingDate; Rec."Starting Date")
+                {
+                    Caption = 'Starting Date';
+                }
+                field(endingDate; Rec."Ending Date")
+                {
+                    Caption = 'Ending Date';
+                }
+                field(variantCode; Rec."Variant Code")
+                {
+                    Caption = 'Variant Code';
+                }
                 field(lastModifiedDateTime; Rec.SystemModifiedAt)
                 {
                     Caption = 'Last Modified Date Time';

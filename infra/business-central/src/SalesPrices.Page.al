@@ -57,6 +57,10 @@ page 50110 "Couplet Sales Prices"
                 {
                     Caption = 'Starting Date';
                 }
+                field(endingDate; Rec."Ending Date")
+                {
+                    Caption = 'Ending Date';
+                }
                 field(variantCode; Rec."Variant Code")
                 {
                     Caption = 'Variant Code';

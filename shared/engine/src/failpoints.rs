@@ -18,6 +18,8 @@ pub enum Failpoint {
     Acted,
     /// Couplings are stored, records that waited for them are not released.
     Stored,
+    /// Partners of records that are gone or left are deleted, their couplings are not removed.
+    Parted,
     /// The header is written; which of its lines are to be deleted is noted with it.
     LinesNoted,
     /// Couplings of lines are reserved or claimed, no line is written.
@@ -35,6 +37,9 @@ pub enum Failpoint {
 impl Failpoint {
     /// Those that every batch passes, in order.
     pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::AfterWrite, Self::Stored];
+
+    /// Those that batches pass whose partners are deleted.
+    pub const OF_DELETIONS: [Self; 1] = [Self::Parted];
 
     /// Those that batches with actions pass as well, in order.
     pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];

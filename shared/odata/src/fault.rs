@@ -17,6 +17,7 @@ const DUPLICATE_CODES: &[&str] = &[
     "0x80060892",
     "0x80040333",
     "0x80043b06",
+    "0x80043b0f",
     "0x80043b08",
     "0x80048cf3",
     "Internal_EntityWithSameKeyExists",

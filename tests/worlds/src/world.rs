@@ -49,6 +49,8 @@ pub struct WorldOptions {
     pub dataverse: DataverseDemo,
     /// Who owns new records.
     pub ownership: Ownership,
+    /// Whether Business Central has its newer price lists instead of sales prices.
+    pub extended_pricing: bool,
     /// ISO code of the organization's base currency.
     pub base_currency: String,
     /// Times and limits of the engine.
@@ -77,6 +79,7 @@ impl Default for WorldOptions {
             },
             dataverse: DataverseDemo::default(),
             ownership: Ownership::Person,
+            extended_pricing: true,
             base_currency: "USD".to_owned(),
             engine: EngineOptions::default(),
             page_size: None,
@@ -151,7 +154,11 @@ impl World {
             database,
             company: CompanyId(business_central.company_id()),
             store,
-            switches: Switches { ownership: options.ownership, ..Switches::default() },
+            switches: Switches {
+                ownership: options.ownership,
+                extended_pricing: options.extended_pricing,
+                ..Switches::default()
+            },
             catalogue: options
                 .catalogue
                 .unwrap_or_else(|| Arc::new(Catalogue::embedded().expect("the catalogue is valid"))),

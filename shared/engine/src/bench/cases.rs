@@ -136,6 +136,16 @@ impl Case {
         self.expect(json!({"ignores": words}))
     }
 
+    /// The record does not take part any more, for a reason that holds these words.
+    pub fn leaves_for(self, words: &str) -> Self {
+        self.expect(json!({"leaves for": words}))
+    }
+
+    /// The record needs another partner, for a reason that holds these words.
+    pub fn is_replaced_for(self, words: &str) -> Self {
+        self.expect(json!({"is replaced for": words}))
+    }
+
     /// Following up leaves this behind: further rows of the pair, and what the destination holds besides.
     pub fn leaves(self, related: Json, values: Json) -> Self {
         self.expect(json!({"related": related, "values": values}))
@@ -319,6 +329,8 @@ fn shown_obstacle(obstacle: Obstacle) -> Json {
         Obstacle::Failure(failure) => json!({"fails": failure.message}),
         Obstacle::Wait(need) => json!({"waits for": [need.dependency.mapping, need.dependency.key]}),
         Obstacle::Ignore(reason) => json!({"ignores": reason}),
+        Obstacle::Leave(reason) => json!({"leaves for": reason}),
+        Obstacle::Replace(reason) => json!({"is replaced for": reason}),
     }
 }
 
@@ -364,7 +376,11 @@ pub(super) fn agrees(expected: &Json, found: &Json) -> bool {
     let (Json::Object(wanted), Json::Object(seen)) = (expected, found) else { return false };
     wanted.len() == seen.len()
         && wanted.iter().all(|(what, wanted)| match (what.as_str(), wanted, seen.get(what)) {
-            ("fails" | "ignores", Json::String(words), Some(Json::String(message))) => message.contains(words),
+            (
+                "fails" | "ignores" | "leaves for" | "is replaced for",
+                Json::String(words),
+                Some(Json::String(message)),
+            ) => message.contains(words),
             ("notes", Json::Array(words), Some(Json::Array(notes))) => {
                 let holds = |(word, note): (&Json, &Json)| {
                     word.as_str().zip(note.as_str()).is_some_and(|(word, note)| note.contains(word))

@@ -195,6 +195,13 @@ impl Bench {
         found.expect("a store").remove(&id(number))
     }
 
+    /// Why the record with a number failed.
+    pub async fn failure(&self, direction: Direction, number: u128) -> String {
+        let store = self.engine.store();
+        let found = store.failures_of(COMPANY, &self.mapping.name, direction, &[id(number)]).await.expect("a store");
+        found.get(&id(number)).expect("a failure").message.clone()
+    }
+
     /// Begins a run of the bench's mapping, whose messages the engine believes.
     pub async fn run(&self) -> RunId {
         let run = Run {

@@ -375,7 +375,8 @@ impl System for FakeSystem {
         let found = self.search(table, query.filter, query.columns);
         let is_new = |record: &Record| since.is_none_or(|since| record.modified.is_some_and(|at| at >= since));
         let mut changes: Vec<Change> = found.into_iter().filter(is_new).map(Change::Upserted).collect();
-        if since.is_some() {
+        // Business Central tells nothing of deletions.
+        if since.is_some() && self.side == Side::Dataverse {
             let state = self.state.lock();
             let gone = state.deleted.iter().filter(|(of, _)| *of == table.name);
             changes.extend(gone.map(|(_, id)| Change::Deleted(*id)));

@@ -137,6 +137,9 @@ impl<'a> Finder<'a> {
         let read_at = engine.now();
         let due = self.source.at_its_end(cursor.as_ref(), &next, engine).await?;
         self.look_at(due, read_at).await?;
+        if self.source.is_own_feed() && matches!(next.position, Position::ModifiedOn(_)) {
+            self.look_for_gone(cursor.as_ref(), &next).await?;
+        }
         self.invocation.keep_lease().await?;
         if cursor.as_ref() != Some(&next) {
             let moved = engine.store().move_cursor(engine.company(), &name, direction, cursor.as_ref(), &next);
@@ -216,6 +219,7 @@ impl<'a> Finder<'a> {
         // The records travel also where what belongs to none of them cannot be brought up to date; while that lasts, each
         // run sends them again.
         self.judge_and_enqueue(named.records, read_at).await?;
+        self.enqueue(named.gone.into_iter().map(|id| self.message(id, None)).collect()).await?;
         if named.is_everything {
             let note = self.mapping.rules.refresh(&self.engine.installation).await?;
             self.checkpoint.found.notes.extend(note);

@@ -2,15 +2,15 @@
 //! names travel again, although they did not change themselves (S14 to S21).
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use couplet_model::catalogue::{NamedRows, Names};
-use couplet_model::system::{Cursor, Position, Resume, earlier};
+use couplet_model::system::{Cursor, Position, Resume};
 use couplet_model::table::Side;
 use couplet_model::{Condition, Filter, MappingName, Record, RecordId};
-use jiff::tz::TimeZone;
 
+use super::gone::has_day_turned;
 use super::source::{ChangeSource, Named, SourceQuery};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -26,12 +26,21 @@ pub(crate) struct NamedRecords {
     named: HashSet<String>,
     /// Whether every record has been named.
     everything: bool,
+    /// From where they are read while they have no cursor of their own.
+    began: OnceLock<Cursor>,
 }
 
 impl NamedRecords {
     /// Rows that name records of a mapping, read from a cursor of that name.
     pub fn new(rows: NamedRows, mapping: &Arc<InstalledMapping>, cursor: MappingName) -> Self {
-        Self { rows, mapping: Arc::clone(mapping), cursor, named: HashSet::new(), everything: false }
+        Self {
+            rows,
+            mapping: Arc::clone(mapping),
+            cursor,
+            named: HashSet::new(),
+            everything: false,
+            began: OnceLock::new(),
+        }
     }
 
     fn side(&self) -> Side {
@@ -51,16 +60,14 @@ impl NamedRecords {
         let columns = self.mapping.source_columns(self.rows.direction);
         let table = self.mapping.table(self.side());
         let records = engine.system(self.side()).find(table, &Filter::default(), columns).await?;
-        Ok(Named { records, is_everything: true })
+        Ok(Named { records, is_everything: true, gone: Vec::new() })
     }
 
-    /// Whether everything has to be looked at although no row changed: the first time, and when a day has turned on which
-    /// rows may begin to count. The day turns one look-back window late, when no clock of either system or of ours is still
-    /// in yesterday.
+    /// Whether everything has to be looked at although no row changed: the first time, unless the records themselves have
+    /// just been read, and when a day has turned on which rows may begin to count.
     fn is_due(&self, before: Option<&Cursor>, next: &Cursor, engine: &Engine) -> bool {
-        let look_back = engine.options().look_back;
-        let day = |cursor: &Cursor| earlier(cursor.as_of, look_back).to_zoned(TimeZone::UTC).date();
-        self.rows.by_day && before.is_none_or(|before| day(before) != day(next))
+        let before = before.or(self.began.get());
+        self.rows.by_day && before.is_none_or(|before| has_day_turned(before, next, engine))
     }
 }
 
@@ -82,6 +89,7 @@ impl ChangeSource for NamedRecords {
     async fn beginning(&self, engine: &Engine) -> Result<Resume, EngineError> {
         let cursor = engine.store().cursor(engine.company(), &self.mapping.name, self.rows.direction).await?;
         Ok(cursor.map_or(Resume::Everything, |mut cursor| {
+            let _ = self.began.set(cursor.clone());
             cursor.position = Position::ModifiedOn(cursor.as_of);
             Resume::Since(cursor)
         }))
@@ -108,19 +116,21 @@ impl ChangeSource for NamedRecords {
         }
         let columns = self.mapping.source_columns(self.rows.direction);
         let (table, system) = (self.mapping.table(self.side()), engine.system(self.side()));
-        let records = match &self.rows.names {
-            Names::Everything => return self.everything(engine).await,
-            _ if names.is_empty() => Vec::new(),
+        match &self.rows.names {
+            Names::Everything => self.everything(engine).await,
+            _ if names.is_empty() => Ok(Named::default()),
             Names::Key(key) => {
-                let filter = Filter::all(vec![Condition::one_of(key, names)]);
-                system.find(table, &filter, columns).await?
+                let filter = Filter::all(vec![Condition::one_of(key, names.clone())]);
+                let records = system.find(table, &filter, columns).await?;
+                let held = (key.as_str(), names.as_slice());
+                let gone = engine.gone(&self.mapping, self.rows.direction, Some(held), &records).await?;
+                Ok(Named { records, is_everything: false, gone })
             }
             Names::Id => {
                 let ids: Vec<RecordId> = names.iter().filter_map(|name| name.as_guid().map(RecordId)).collect();
-                system.fetch(table, &ids, columns).await?
+                Ok(Named { records: system.fetch(table, &ids, columns).await?, ..Named::default() })
             }
-        };
-        Ok(Named { records, is_everything: false })
+        }
     }
 
     async fn at_its_end(

@@ -59,7 +59,7 @@ impl ChangeSource for OwnRecords {
     }
 
     async fn named_by(&mut self, rows: Vec<Record>, _engine: &Engine) -> Result<Named, EngineError> {
-        Ok(Named { records: rows, is_everything: false })
+        Ok(Named { records: rows, ..Named::default() })
     }
 
     async fn at_its_end(&mut self, _: Option<&Cursor>, _: &Cursor, _: &Engine) -> Result<Named, EngineError> {

@@ -29,6 +29,8 @@ pub(crate) struct Named {
     /// Whether these are all records of the mapping, so that what belongs to none of them has to be brought up to date as
     /// well.
     pub is_everything: bool,
+    /// Coupled records that are at the source no more.
+    pub gone: Vec<RecordId>,
 }
 
 /// Where a direction of a run finds the records it enqueues.

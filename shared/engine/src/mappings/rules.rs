@@ -32,9 +32,15 @@ pub(crate) enum Obstacle {
     Failure(DataFailure),
     /// Another record must be coupled first.
     Wait(Need),
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// A rule keeps it where it is; the reason follows "ignored: ".
     Ignore(String),
+    /// It does not take part any more: a coupled record loses its partner, which is deleted, and its coupling; an uncoupled
+    /// one is kept where it is. The reason follows "ignored: ".
+    Leave(String),
+    /// Its partner cannot become what it has to be: it is deleted with the coupling, and the record comes again and gets
+    /// another one.
+    Replace(String),
 }
 
 impl From<DataFailure> for Obstacle {
@@ -68,7 +74,7 @@ pub(crate) enum OnDeletion {
     /// Nothing: deletions are not propagated (R64).
     #[default]
     Nothing,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// The partner stays, and the two are coupled no more.
     Uncouple,
     /// The partner is deleted as well.
@@ -118,9 +124,9 @@ impl AfterWrite<'_> {
 }
 
 /// A record that is about to be written.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents and price lines, which come next"))]
 pub(crate) struct BeforeWrite<'a> {
     pub source: &'a Record,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// The destination record, if it is there.
     pub destination: Option<&'a Record>,
     /// The values to be written; a record with none is not written.
@@ -192,6 +198,22 @@ pub(crate) trait MappingRules: Send + Sync {
         true
     }
 
+    /// Whether records of this direction may leave the destination by [`Obstacle::Leave`]. Then a partner that is gone is
+    /// judged after the rules, which may find that this is as it should be.
+    fn may_leave(&self, _direction: Direction) -> bool {
+        false
+    }
+
+    /// Whether the label of a record of Business Central is a key by which it is known there, no other record having it.
+    fn has_key(&self) -> bool {
+        true
+    }
+
+    /// What people call a source record, where its label alone says too little.
+    fn label(&self, _direction: Direction, _source: &Record) -> Option<String> {
+        None
+    }
+
     /// What becomes of the partner when a coupled record was deleted at the source.
     fn on_deletion(&self, _direction: Direction) -> OnDeletion {
         OnDeletion::Nothing
@@ -222,6 +244,9 @@ pub(crate) trait MappingRules: Send + Sync {
     /// The key of a Business Central record that a source record claims for itself: its own, or the one a row of Dataverse
     /// holds of its partner. An uncoupled record takes the place of a deleted one with it.
     fn claimed_key(&self, mapping: &ActiveMapping, direction: Direction, source: &Record) -> Option<String> {
+        if !self.has_key() {
+            return None;
+        }
         let column = match direction {
             Direction::ToDataverse => mapping.business_central.label_column.as_deref()?,
             Direction::FromDataverse => self.partner_key_column()?,

@@ -199,7 +199,7 @@ impl Batch<'_> {
             RetryClass::Data => {
                 let table = self.destination_table().caption();
                 let message = format!(
-                    "its record was deleted, and deleting the {table} it was coupled to failed (EE13): {error}; delete \
+                    "its record was deleted or takes no part any more, and deleting the {table} it was coupled to failed (EE13): {error}; delete \
                      that one by hand"
                 );
                 self.settle(record.settle(Outcome::Failed(DataFailure::new(message))));
@@ -222,7 +222,7 @@ impl Batch<'_> {
 
     /// What people call a record.
     pub fn label(&self, source: &couplet_model::Record) -> String {
-        source.label(self.source_table())
+        self.mapping.rules.label(self.direction, source).unwrap_or_else(|| source.label(self.source_table()))
     }
 
     /// Says what the operator should know about the columns of these records. The runs say it, too.

@@ -119,7 +119,7 @@ impl Batch<'_> {
 
     /// The key other records refer to the Business Central record by.
     pub(super) fn key_of(&self, decided: &Decided) -> Option<String> {
-        let column = self.mapping.business_central.label_column.as_deref()?;
+        let column = self.mapping.business_central.label_column.as_deref().filter(|_| self.mapping.rules.has_key())?;
         let value = match self.direction.source() {
             Side::BusinessCentral => Some(decided.source.get(column)),
             Side::Dataverse => {

@@ -16,6 +16,7 @@ use couplet_model::table::{Side, Table};
 use couplet_model::{Outcome, Record};
 
 use super::batch::{Batch, Stop};
+use super::deleting::AfterLeaving;
 use super::matching::new_pair;
 use super::stages::{Admitted, Decided, DecidedBatch, Pairing, Settled, Verdict};
 use super::transferring::{References, Transferred, transfer};
@@ -36,7 +37,7 @@ impl Batch<'_> {
         let rules = self.mapping.rules.prepare(self.context(), &all).await?;
         let destination = self.mapping.table(self.direction.destination());
         let facts = self.engine.installation.table_facts(destination).await?;
-        let mut records = Vec::with_capacity(admitted.len());
+        let (mut records, mut leaving) = (Vec::with_capacity(admitted.len()), Vec::new());
         for record in admitted {
             let transferred = {
                 let one = transferring(&record);
@@ -55,13 +56,17 @@ impl Batch<'_> {
                 })
             };
             match transferred {
+                Ok(_) if record.is_left_alone() => self.settle_without_partner(record),
                 Ok(transferred) => match self.decide_one(record, transferred, rules.as_ref()) {
                     Ok(decided) => records.push(decided),
                     Err(settled) => self.settle(*settled),
                 },
+                Err(Obstacle::Leave(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Ends)),
+                Err(Obstacle::Replace(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Returns)),
                 Err(obstacle) => self.settle(record.settle(obstacle.into())),
             }
         }
+        self.take_leave(leaving).await?;
         Ok(DecidedBatch { records, rules })
     }
 
@@ -168,7 +173,9 @@ impl From<Obstacle> for Outcome {
         match obstacle {
             Obstacle::Failure(failure) => Self::Failed(failure),
             Obstacle::Wait(need) => Self::Waiting(need),
-            Obstacle::Ignore(reason) => Self::Ignored(IgnoreReason::Rule(reason)),
+            Obstacle::Ignore(reason) | Obstacle::Leave(reason) | Obstacle::Replace(reason) => {
+                Self::Ignored(IgnoreReason::Rule(reason))
+            }
         }
     }
 }

@@ -1,16 +1,56 @@
 //! Coupled records that were deleted at the source: what becomes of their partners is for the mapping's rules.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::{Coupling, CouplingState, Outcome};
 use couplet_store::StoreError;
 
 use super::batch::{Batch, Stop};
-use super::stages::Received;
+use super::stages::{Admitted, Received};
 use crate::bulk::paired;
+use crate::failpoints::Failpoint;
 use crate::mappings::rules::OnDeletion;
 
+/// What follows when a record has left the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterLeaving {
+    /// Nothing: it does not take part any more.
+    Ends,
+    /// It comes again, uncoupled, and gets another partner.
+    Returns,
+}
+
 impl Batch<'_> {
+    /// Ends coupled records that do not take part any more: their partners are deleted, then their couplings removed, so
+    /// that whoever does it again meets a partner that is gone already.
+    pub(super) async fn take_leave(&mut self, leaving: Vec<(Admitted, AfterLeaving)>) -> Result<(), Stop> {
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        let after: HashMap<usize, AfterLeaving> =
+            leaving.iter().map(|(record, after)| (record.index, *after)).collect();
+        let records =
+            leaving.into_iter().map(|(record, _)| Received { index: record.index, coupling: record.coupling });
+        let parted = self.delete_partners(records.collect()).await?;
+        for mut record in parted {
+            let Some(coupling) = record.coupling.take() else { continue };
+            if !self.remove_coupling(record.index, &coupling).await? {
+                continue;
+            }
+            match after.get(&record.index) {
+                Some(AfterLeaving::Returns) => {
+                    let reason = "its partner could not become what it has to be and was deleted; it gets another one";
+                    self.postpone(record.index, reason, Duration::ZERO);
+                }
+                Some(AfterLeaving::Ends) | None => self.settle(record.settle(Outcome::Modified)),
+            }
+        }
+        Ok(())
+    }
+
     /// Ends records that are not at the source any more. A partner is deleted before the coupling is removed, so that
     /// whoever does it again finds the coupling and meets a partner that is gone already.
     pub(super) async fn end_deleted(&mut self, gone: Vec<Received>) -> Result<(), Stop> {
@@ -47,6 +87,9 @@ impl Batch<'_> {
         };
         let writes: Vec<Write> = couplings.map(delete).collect();
         let results = self.write_all(&writes).await;
+        if !writes.is_empty() {
+            self.pass(Failpoint::Parted)?;
+        }
         let mut parted = Vec::with_capacity(records.len());
         for (record, result) in paired("deletions", records, results)? {
             match result {

@@ -88,10 +88,9 @@ impl Batch<'_> {
             }
             let restores = self.delivered[record.index].message.options.precedence.restores();
             match if restores { DeletionRule::Restore } else { self.mapping.deletion_conflict } {
-                DeletionRule::None => {
-                    let failure = partner_is_gone(self.mapping, self.direction, &self.label(&record.source));
-                    self.settle(record.settle(Outcome::Failed(failure)));
-                }
+                // The rules may find that the record has left.
+                DeletionRule::None if self.mapping.rules.may_leave(self.direction) => paired.push(record),
+                DeletionRule::None => self.settle_without_partner(record),
                 DeletionRule::Restore => {
                     coupling.base = Base::default();
                     coupling.related.clear();
@@ -102,6 +101,12 @@ impl Batch<'_> {
             }
         }
         Ok(paired)
+    }
+
+    /// Fails a record whose partner was deleted.
+    pub(super) fn settle_without_partner(&mut self, record: Admitted) {
+        let failure = partner_is_gone(self.mapping, self.direction, &self.label(&record.source));
+        self.settle(record.settle(Outcome::Failed(failure)));
     }
 
     /// Removes the coupling of a record whose partner is gone.

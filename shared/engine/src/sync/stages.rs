@@ -331,6 +331,11 @@ impl Admitted {
         self.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Coupled)
     }
 
+    /// Whether its partner is gone, and nothing is to take its place.
+    pub fn is_left_alone(&self) -> bool {
+        self.coupled().is_some() && self.destination.is_none() && self.pairing == Pairing::Stored
+    }
+
     /// What both sides held when they last agreed; for a record that an earlier attempt made, what it was to hold.
     pub fn base(&self) -> Option<&Base> {
         self.coupling.as_ref().map(|coupling| base_of(coupling, self.pairing))

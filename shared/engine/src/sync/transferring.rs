@@ -37,7 +37,7 @@ impl References {
         sources: &[&Record],
     ) -> Result<Self, EngineError> {
         let mut wanted: BTreeMap<MappingName, BTreeSet<String>> = BTreeMap::new();
-        for row in mapping.rows(direction) {
+        for row in mapping.rows(direction).filter(|row| !row.resolved_by_rules) {
             let Resolution::Lookup(through) = &row.resolution else { continue };
             let Some(column) = row.column(direction.source()) else { continue };
             for name in through {
@@ -135,7 +135,7 @@ pub(crate) fn transfer(
     source: &Record,
 ) -> Result<Transferred, Obstacle> {
     let mut transferred = Transferred::default();
-    for row in mapping.rows(direction) {
+    for row in mapping.rows(direction).filter(|row| !row.resolved_by_rules) {
         let Some(destination) = row.column(direction.destination()) else { continue };
         // Table names beside lookups are implied by the lookup, read-only columns are the system's own business, and
         // columns that only an update may set are left to the rules.

@@ -310,6 +310,8 @@ pub struct FieldFile {
     #[serde(default)]
     pub travels_without: bool,
     #[serde(default)]
+    pub resolved_by_rules: bool,
+    #[serde(default)]
     pub transformation: Option<String>,
     #[serde(default)]
     pub when: Option<When>,

@@ -291,6 +291,7 @@ fn field(
         resolution,
         clearing,
         travels_without: raw.travels_without,
+        resolved_by_rules: raw.resolved_by_rules,
         matches: raw.matches,
         when: raw.when,
     })

@@ -155,6 +155,8 @@ pub struct FieldMapping {
     /// Whether the rest of the record travels, with a note, while the record this refers to is not coupled; otherwise the
     /// record waits.
     pub travels_without: bool,
+    /// Whether the rules of the mapping find what this refers to, because its value alone does not say which record it is.
+    pub resolved_by_rules: bool,
     /// Whether records are matched by this row by default when they are coupled. For coupling by matching, which is not there
     /// yet.
     pub matches: bool,

@@ -9,6 +9,8 @@ mod mappings;
 mod never_twice;
 mod observing;
 mod options;
+mod price_budgets;
+mod prices;
 mod products;
 mod vendors;
 mod waiting;

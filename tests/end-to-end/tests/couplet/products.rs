@@ -30,7 +30,7 @@ fn price_line(world: &World, product: Uuid) -> Map<String, Json> {
 }
 
 #[tokio::test]
-async fn items_become_active_products_with_a_line_in_the_default_price_list() {
+async fn c_198_items_become_active_products_with_a_line_in_the_default_price_list() {
     let world = synchronized().await;
     let items = world.business_central_ids("Item", unblocked);
     assert_eq!(world.couplings("ITEM-PRODUCT").await, items.len() as u64);
@@ -61,7 +61,7 @@ async fn blocked_items_do_not_travel() {
 }
 
 #[tokio::test]
-async fn resources_become_products_of_type_services() {
+async fn c_199_resources_become_products_of_type_services_with_a_line_in_the_default_price_list() {
     let world = synchronized().await;
     let resources = world.business_central_ids("Resource", unblocked);
     assert_eq!(world.couplings("RESOURCE-PRODUCT").await, resources.len() as u64);

@@ -5,6 +5,7 @@ mod incoming;
 pub(crate) mod numbering;
 pub(crate) mod page_rules;
 mod partners;
+mod prices;
 mod references;
 mod triggers;
 

@@ -140,6 +140,8 @@ pub struct Behaviour {
     pub product_state_on_create: bool,
     /// The unit group of a product may change. The documents say no.
     pub unit_groups_changeable: bool,
+    /// Names of price lists are unique.
+    pub price_list_names_unique: bool,
     /// Submitted and invoiced orders take no changes but of state. The built-in integration writes to them.
     pub submitted_orders_read_only: bool,
     /// Active quotes take no changes but of state.
@@ -165,6 +167,7 @@ impl Default for Behaviour {
             products_start_active: false,
             product_state_on_create: false,
             unit_groups_changeable: false,
+            price_list_names_unique: true,
             submitted_orders_read_only: false,
             active_quotes_read_only: true,
             duplicate_product_number_status: 412,

@@ -108,6 +108,10 @@ async fn a_price_list_has_one_price_per_product_and_unit_in_its_own_currency() {
     assert_eq!(read["amount_base"].to_string(), "11.1000");
     assert_eq!(read["productnumber"], "1000");
     assert_eq!(client.post("productpricelevels", item.clone()).await.code(), "0x80043b08");
+    assert_eq!(client.post("pricelevels", json!({"name": "EUR list"})).await.code(), "0x80043b0f");
+    let other = client.post("pricelevels", json!({"name": "Other list"})).await.new_id();
+    let renamed = client.patch(&format!("pricelevels({other})"), json!({"name": "EUR list"}), &[]).await;
+    assert_eq!(renamed.code(), "0x80043b0f");
 }
 
 #[tokio::test]

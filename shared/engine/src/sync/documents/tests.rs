@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use couplet_model::catalogue::RulesId;
 use couplet_model::ids::derived_id;
 use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::system::SystemErrorKind;
@@ -242,7 +243,10 @@ fn engine(bench: &Bench, sent: &Arc<Sent>, failpoints: Failpoints) -> Engine {
         options,
     })
     .expect("an engine");
-    let rules = |id| rules_of(id).or(Ok(&Plain as &dyn MappingRules));
+    let rules = |id| match id {
+        RulesId::PriceLists | RulesId::PriceListLines => Ok(&Plain as &dyn MappingRules),
+        other => rules_of(other).or(Ok(&Plain)),
+    };
     let mappings = Mappings::install_with(engine.catalogue(), &Switches::default(), rules).expect("mappings");
     engine.mappings = Arc::new(mappings);
     engine

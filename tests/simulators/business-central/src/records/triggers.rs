@@ -3,13 +3,13 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{Incoming, Writer, create, partners};
+use super::{Incoming, Writer, create, partners, prices};
 use crate::cell::{BLANK_DATE, Cell};
 use crate::errors::ApiError;
 use crate::schema::{Kind, TableId, schema};
 use crate::store::{Row, Store};
 
-fn at(table: TableId, property: &str) -> usize {
+pub(super) fn at(table: TableId, property: &str) -> usize {
     schema()
         .table(table)
         .position(property)
@@ -55,6 +55,7 @@ pub(crate) fn before_write(
     row: &mut Row,
     before: Option<&Row>,
 ) -> Result<(), ApiError> {
+    prices::before_write(store, table, row, before.is_none())?;
     match schema().table(table).name.as_str() {
         "Price List Line" if before.is_none() && row.cells[at(table, "lineNo")].is_blank() => {
             let last = store.last_line_of(table, &row.cells[at(table, "priceListCode")]);
@@ -313,6 +314,7 @@ pub(crate) fn post_ledger_entry(
 
 /// What a record takes along, and what keeps it from being deleted.
 pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row) -> Result<(), ApiError> {
+    prices::before_delete(store, table, row)?;
     let definition = schema().table(table);
     match definition.name.as_str() {
         "Item" | "Resource" => {
@@ -341,12 +343,6 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row) -> Res
                 remove_where(store, "Sales Price", |row, prices| row.cells[at(prices, "itemNo")].as_text() == number);
             }
         }
-        "Price List Header" => {
-            let code = row.cells[at(table, "code")].as_text().to_owned();
-            remove_where(store, "Price List Line", |row, lines| {
-                row.cells[at(lines, "priceListCode")].as_text() == code
-            });
-        }
         "Customer" => {
             let number = row.cells[at(table, "number")].as_text().to_owned();
             let orders = schema().known("Sales Header");
@@ -364,7 +360,7 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row) -> Res
     Ok(())
 }
 
-fn remove_where(store: &mut Store, table: &str, condition: impl Fn(&Row, TableId) -> bool) {
+pub(super) fn remove_where(store: &mut Store, table: &str, condition: impl Fn(&Row, TableId) -> bool) {
     let table = schema().known(table);
     let ids: Vec<Uuid> = store.rows(table).filter(|row| condition(row, table)).map(|row| row.id).collect();
     for id in ids {

@@ -94,6 +94,7 @@ pub fn before_update(
         "transactioncurrency" => currencies::before_update(session, table, before, row),
         "uom" => units::before_update_unit(table, before, row),
         "product" => products::before_update(session, table, before, row, sent),
+        "pricelevel" => prices::name_is_free(session, table, row),
         "productpricelevel" => prices::before_update_item(session, table, before, row, sent),
         "quote" | "salesorder" | "invoice" | "opportunity" => {
             documents::before_update(session, table, before, row, sent)

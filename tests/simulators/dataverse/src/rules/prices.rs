@@ -11,6 +11,7 @@ use crate::write::{Changes, Session};
 /// A list has a name and a currency.
 pub fn before_create_list(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
     require(table, row, &["name"])?;
+    name_is_free(session, table, row)?;
     if get(table, row, "transactioncurrencyid").is_none() {
         let organizations = session.position("organization")?;
         let organization = session.table(organizations);
@@ -21,6 +22,17 @@ pub fn before_create_list(session: &Session<'_>, table: &Table, row: &mut Row) -
             .next()
             .and_then(|row| get(&organization, row, "basecurrencyid"));
         set(table, row, "transactioncurrencyid", base);
+    }
+    Ok(())
+}
+
+/// The name of a list is its own.
+pub fn name_is_free(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
+    let lists = session.position("pricelevel")?;
+    let (Some(column), Some(name)) = (table.column("name"), get(table, row, "name")) else { return Ok(()) };
+    let taken = session.store.rows(lists).find(column, &name).into_iter().any(|other| other != row.id);
+    if taken && session.behaviour.price_list_names_unique {
+        return Err(ApiError::refused("0x80043b0f", "The name already exists."));
     }
     Ok(())
 }
