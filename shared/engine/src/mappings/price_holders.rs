@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, Record, RecordId, Value};
 
-use super::price_rows::{Place, Placed, PriceRows, PriceTable};
+use super::price_rows::{Place, Placed, PriceRows};
+use super::price_tables::PriceTable;
 use super::rules::{Context, Obstacle, Transferring};
 use crate::error::EngineError;
 

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::price_rows::PriceTable;
+use super::price_tables::PriceTable;
 use super::prices::Prices;
 
 /// Lines with a minimum quantity are outside the mapping's filter.

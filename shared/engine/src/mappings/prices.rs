@@ -13,7 +13,8 @@ use couplet_model::table::Side;
 use couplet_model::{Record, RecordId, Table, Value};
 
 use super::price_holders::{Holders, Rival};
-use super::price_rows::{Place, Placed, PriceRows, PriceTable};
+use super::price_rows::{Place, Placed, PriceRows};
+use super::price_tables::PriceTable;
 use super::rules::{
     BatchRules, BeforeWrite, Context, MappingRules, Match, NothingSpecial, Obstacle, OnDeletion, Transferring, set,
     set_on_create,

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::price_rows::PriceTable;
+use super::price_tables::PriceTable;
 use super::prices::Prices;
 
 /// A price that counts from one piece on is the ordinary price.
