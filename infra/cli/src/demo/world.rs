@@ -22,7 +22,7 @@ const BESIDES: [&str; 4] = ["transactioncurrency", "productpricelevel", "pricele
 
 /// Columns the comparison looks at beside those that mappings name. Whatever else a row holds is dropped at once: ten
 /// thousand whole rows of either system would be the largest thing in this process.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "_defaultuomid_value",
     "_defaultuomscheduleid_value",
     "_pricelevelid_value",
@@ -37,6 +37,7 @@ const COLUMNS: [&str; 20] = [
     "id",
     "isocurrencycode",
     "localCurrencyCode",
+    "minimumQuantity",
     "name",
     "number",
     "producttypecode",

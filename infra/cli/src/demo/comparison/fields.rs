@@ -13,6 +13,8 @@ use super::text;
 
 /// Columns that never go below zero in Dataverse.
 const NEVER_NEGATIVE: [&str; 2] = ["price", "quantityonhand"];
+/// How Business Central says that there is no day.
+const BLANK_DAY: &str = "0001-01-01";
 /// Decimals that money columns of Dataverse keep.
 const DECIMALS: u32 = 4;
 
@@ -83,7 +85,12 @@ fn same(ours: &Column, theirs: &Column, left: Option<&Value>, right: Option<&Val
         }
         return differ(left.to_string(), right.to_string());
     }
-    let (left, right) = (text(left), text(right));
+    let (mut left, mut right) = (text(left), text(right));
+    if ours.field == FieldType::Date {
+        // A blank day is the first of all, and a day of Dataverse may have a time.
+        left = left.replace(BLANK_DAY, "");
+        right.truncate(BLANK_DAY.len());
+    }
     let shorter = [length(ours), length(theirs)].into_iter().flatten().min();
     let cut = |text: &str| -> String {
         let cut: String = shorter.map_or_else(|| text.to_owned(), |most| text.chars().take(most).collect());

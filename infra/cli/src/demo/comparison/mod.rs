@@ -2,6 +2,7 @@
 //! transfers or decides: the rows of both systems as they are stored, compared as a person would.
 
 mod fields;
+mod prices;
 mod products;
 
 use std::collections::HashSet;
@@ -48,6 +49,9 @@ fn compare_pair(
     if mapping.dataverse.name == "product" {
         products::compare(world, mapping, pair, record, row, &mut problems);
     }
+    if prices::are_lines(mapping) {
+        prices::compare(world, record, row, &mut problems);
+    }
     if mapping.dataverse.name == "uomschedule" {
         let wanted = format!("NAV {}", text(record.get("code")));
         if text(row.get("name")) != wanted {
@@ -66,14 +70,16 @@ fn coupled_once(mapping: &ActiveMapping, pairs: &[Pair], mismatches: &mut Vec<St
     }
 }
 
-/// After a full synchronization every record that is not blocked has a partner.
+/// After a full synchronization every record that is not blocked, and every line that can be a price, has a partner.
 fn nobody_forgotten(world: &World, mapping: &ActiveMapping, pairs: &[Pair], mismatches: &mut Vec<String>) {
     if mapping.direction == MappingDirection::FromDataverse {
         return;
     }
     let coupled: HashSet<_> = pairs.iter().map(|pair| pair.business_central).collect();
     let Some(rows) = world.business_central.get(&mapping.business_central.name) else { return };
-    let forgotten = rows.iter().filter(|(id, record)| !coupled.contains(id) && !is_blocked(record));
+    let may_have_one = |record: &Row| !prices::are_lines(mapping) || prices::has_a_place(world, record);
+    let forgotten =
+        rows.iter().filter(|(id, record)| !coupled.contains(id) && !is_blocked(record) && may_have_one(record));
     mismatches
         .extend(forgotten.map(|(_, record)| format!("{} {}: has no partner", mapping.name, label(mapping, record))));
 }

@@ -128,6 +128,68 @@ fn every_single_deviation_of_a_product_is_found() {
     }
 }
 
+/// The same world with a price list of two lines, one of which is in a unit that the product does not have.
+fn world_with_prices() -> World {
+    let mut world = world();
+    let line = |unit: &str| {
+        json!({
+            "priceListCode": "P1", "assetNo": "1000", "currencyCode": "", "unitOfMeasureCode": unit, "unitPrice": 9,
+            "minimumQuantity": 0, "lineNo": 10000
+        })
+    };
+    let list = json!({
+        "code": "P1", "displayName": "Prices", "currencyCode": "", "startingDate": "2026-01-01", "endingDate": "0001-01-01"
+    });
+    let (mut level, currency) = (world.dataverse["pricelevel"].clone(), uuid(CURRENCY));
+    level.extend(rows(&[(
+        21,
+        json!({
+            "name": "P1", "description": "Prices", "begindate": "2026-01-01T12:00:00Z", "enddate": null,
+            "_transactioncurrencyid_value": currency
+        }),
+    )]));
+    let mut prices = world.dataverse["productpricelevel"].clone();
+    prices.extend(rows(&[(
+        23,
+        json!({
+            "_pricelevelid_value": uuid(21), "_productid_value": uuid(PRODUCT), "productnumber": "1000", "amount": 9,
+            "_transactioncurrencyid_value": currency, "pricingmethodcode": 1, "_uomid_value": uuid(UOM),
+            "_uomscheduleid_value": uuid(GROUP)
+        }),
+    )]));
+    world.business_central.insert("Price List Header".to_owned(), rows(&[(20, list)]));
+    world.business_central.insert("Price List Line".to_owned(), rows(&[(22, line("PCS")), (24, line("BOX"))]));
+    world.dataverse.extend([("pricelevel".to_owned(), level), ("productpricelevel".to_owned(), prices)]);
+    let pair = |ours, theirs| Pair { business_central: Uuid::from_u128(ours), dataverse: Uuid::from_u128(theirs) };
+    world.couplings.insert("PLHEADER-PRICE".to_owned(), vec![pair(20, 21)]);
+    world.couplings.insert("PLLINE-PRODPRICE".to_owned(), vec![pair(22, 23)]);
+    world.index_price_lines();
+    world
+}
+
+#[test]
+fn every_single_deviation_of_a_price_is_found_and_a_line_in_a_foreign_unit_has_none() {
+    assert_eq!(mismatches(&world_with_prices()), [""; 0]);
+    for (table, id, column, value) in [
+        ("pricelevel", 21, "begindate", json!("2026-01-02T12:00:00Z")),
+        ("pricelevel", 21, "enddate", json!("2026-12-31T12:00:00Z")),
+        ("pricelevel", 21, "_transactioncurrencyid_value", Value::Null),
+        ("productpricelevel", 23, "amount", json!(9.01)),
+        ("productpricelevel", 23, "_uomid_value", Value::Null),
+        ("productpricelevel", 23, "_pricelevelid_value", json!(uuid(LIST))),
+        ("uom", UOM, "name", json!("BOX")),
+    ] {
+        let mut world = world_with_prices();
+        let row = world.dataverse.get_mut(table).and_then(|rows| rows.get_mut(&Uuid::from_u128(id)));
+        row.expect("a row").insert(column.to_owned(), value);
+        assert!(!mismatches(&world).is_empty(), "{table}.{column}");
+    }
+    let mut world = world_with_prices();
+    let lines = world.business_central.get_mut("Price List Line").and_then(|lines| lines.get_mut(&Uuid::from_u128(24)));
+    lines.expect("a line").insert("unitOfMeasureCode".to_owned(), json!("PCS"));
+    assert_eq!(mismatches(&world), ["PLLINE-PRODPRICE 10000: has no partner"]);
+}
+
 #[test]
 fn a_blocked_item_has_a_retired_product() {
     let mut world = world();

@@ -190,7 +190,7 @@ async fn s244_u8_with_unit_groups_an_item_has_a_price_in_each_of_its_units() {
 }
 
 #[tokio::test]
-async fn s211_what_the_couplings_do_not_tell_of_lists_and_products_is_read_once_for_all() {
+async fn what_the_couplings_do_not_tell_of_lists_and_products_is_read_once_for_all() {
     let bench = Bench::of("PLLINE-PRODPRICE").await;
     bench.couple("PLHEADER-PRICE", [pair(50, LIST, "L1")]).await;
     bench.couple("ITEM-PRODUCT", [1000, 1001, 1002].map(|item| pair(item, product(item), &item.to_string()))).await;

@@ -63,8 +63,12 @@ impl Founder {
             } else {
                 format!("Prices in {currency} {}", list + 1)
             };
-            let header = self.make(store, "Price List Header", json!({"code": code, "displayName": name, "currencyCode": currency,
-                "priceType": "Sale", "amountType": "Price", "allowUpdatingDefaults": true, "startingDate": "2026-01-01"}))?;
+            let header = self.make(
+                store,
+                "Price List Header",
+                json!({"code": code, "displayName": name, "currencyCode": currency,
+                "priceType": "Sale", "amountType": "Price", "startingDate": "2026-01-01"}),
+            )?;
             let lines = left.min(LINES_PER_LIST);
             left -= lines;
             self.price_list_lines(store, &code, currency, lines, &items[(list * LINES_PER_LIST / 2) % items.len()..])?;
