@@ -51,9 +51,11 @@ fn change(world: &World, table: &str, record: Uuid, values: Json) {
 }
 
 /// A price list in the local currency.
+#[expect(clippy::needless_pass_by_value, reason = "lists are short and read better without references")]
 fn list(world: &World, code: &str, special: Json) -> Uuid {
     let mut values = json!({"code": code, "displayName": format!("List {code}"), "status": "Active"});
-    values.as_object_mut().unwrap().extend(special.as_object().unwrap().clone());
+    let special = special.as_object().expect("columns").clone();
+    values.as_object_mut().expect("columns").extend(special);
     create(world, "Price List Header", values)
 }
 
@@ -90,8 +92,10 @@ fn amounts(world: &World, name: &str) -> Vec<(String, rust_decimal::Decimal)> {
 }
 
 fn expected(prices: &[(&Map<String, Json>, &str)]) -> Vec<(String, rust_decimal::Decimal)> {
-    let mut amounts: Vec<_> =
-        prices.iter().map(|(asset, price)| (text(asset, "number").to_owned(), price.parse().unwrap())).collect();
+    let mut amounts: Vec<_> = prices
+        .iter()
+        .map(|(asset, price)| (text(asset, "number").to_owned(), price.parse().expect("an amount")))
+        .collect();
     amounts.sort();
     amounts
 }
