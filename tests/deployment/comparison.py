@@ -2,7 +2,7 @@
 are stored. It knows nothing of how Couplet transfers or decides."""
 
 import json
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 CATALOGUE = "shared/model/catalogue"
 NEVER_NEGATIVE = {"price", "quantityonhand"}
@@ -30,14 +30,14 @@ class Comparison:
     def mismatches(self, couplings):
         """One line for everything that does not agree."""
         problems = []
-        prices = None
+        prices = units = None
         for name, pairs in sorted(couplings.items()):
             mapping = self.mappings[name]
             left_table, right_table = mapping["business_central_table"], mapping["dataverse_table"]
             lefts = {row["id"]: row for row in self.business_central.rows(left_table)}
             rights = {row[self.ids[right_table]]: row for row in self.dataverse.rows(right_table)}
             if right_table == "product" and prices is None:
-                prices = self._prices()
+                prices, units = self._prices(), self._units()
             problems += self._alone(name, mapping, pairs, lefts)
             for left_id, right_id in pairs:
                 left, right = lefts.get(left_id), rights.get(right_id)
@@ -45,9 +45,11 @@ class Comparison:
                     problems.append(f"{name} {left_id}: one of the coupled records is gone")
                     continue
                 label = left.get("number") or left.get("code") or left_id
+                # Unit groups and their base units are named by a code that is made of the number.
+                left = {**left, "sourceNo": left["code"]} if left_table == "Unit Group" else left
                 found = [self._field(mapping, field, left, right) for field in mapping["fields"]]
                 if right_table == "product":
-                    found += self._product(left, right, prices)
+                    found += self._product(left, right, prices, units)
                 problems += [f"{name} {label}: {problem}" for problem in found if problem]
         return problems
 
@@ -91,15 +93,24 @@ class Comparison:
             amounts.setdefault(key, []).append(number(line.get("amount")))
         return amounts
 
-    def _product(self, left, right, prices):
-        """State and listed price of a product."""
+    def _units(self):
+        """Quantities of the units of each unit group."""
+        quantities = {}
+        for unit in self.dataverse.rows("uom"):
+            quantities.setdefault(unit["_uomscheduleid_value"], []).append(number(unit.get("quantity")))
+        return quantities
+
+    def _product(self, left, right, prices, units):
+        """State of a product, and its listed prices: one for each of its units."""
         state = 1 if is_blocked(left) else 0
         if right.get("statecode") != state:
             yield f"statecode is {right.get('statecode')} instead of {state}"
         listed = prices.get((right.get("_pricelevelid_value"), right["productid"]), [])
-        wanted = max(number(left.get("unitPrice")), Decimal(0))
-        if [round(amount, 4) for amount in listed] != [round(wanted, 4)]:
-            yield f"its listed prices are {listed} instead of one of {wanted}"
+        price = max(number(left.get("unitPrice")), Decimal(0))
+        quantities = units.get(right.get("_defaultuomscheduleid_value"), [])
+        wanted = [(price * quantity).quantize(Decimal("0.01"), ROUND_HALF_UP) for quantity in quantities]
+        if sorted(round(amount, 4) for amount in listed) != sorted(wanted):
+            yield f"its listed prices are {listed} instead of {wanted}"
 
 
 def is_blocked(row):

@@ -17,8 +17,9 @@ CUSTOMERS = 40
 # Accounts that Sales knows and Business Central does not.
 ACCOUNTS = 5
 JOBS = {
-    "SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "UNIT OF MEASURE", "CUSTOMER",
-    "VENDOR", "ITEM-PRODUCT", "RESOURCE-PRODUCT", "PLHEADER-PRICE", "PLLINE-PRODPRICE", "Item Availability",
+    "SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "UNIT GROUP", "ITEM UOM", "RESOURCE UOM",
+    "CUSTOMER", "VENDOR", "ITEM-PRODUCT", "RESOURCE-PRODUCT", "PLHEADER-PRICE",
+    "PLLINE-PRODPRICE", "Item Availability",
 }  # fmt: skip
 # Tables that a synchronized item writes to.
 PRODUCT_TABLES = ["product", "productpricelevel"]

@@ -35,6 +35,11 @@ page 50105 "Couplet Item Units"
                 {
                     Caption = 'Item No';
                 }
+                field(reference; Reference)
+                {
+                    Caption = 'Reference';
+                    Editable = false;
+                }
                 field(lastModifiedDateTime; Rec.SystemModifiedAt)
                 {
                     Caption = 'Last Modified Date Time';
@@ -44,10 +49,31 @@ page 50105 "Couplet Item Units"
         }
     }
 
+    var
+        Reference: Text[34];
+
+    trigger OnAfterGetRecord()
+    begin
+        ShowReference();
+    end;
+
     trigger OnInsertRecord(BelowxRec: Boolean): Boolean
     begin
         // The caller chooses the id, so that a repeated request meets the record of the first one.
         Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        ShowReference();
         exit(false);
+    end;
+
+    trigger OnModifyRecord(): Boolean
+    begin
+        ShowReference();
+        exit(true);
+    end;
+
+    local procedure ShowReference()
+    begin
+        // A code is unique among the units of one record only.
+        Reference := Rec.Code + ' of ' + Rec."Item No.";
     end;
 }

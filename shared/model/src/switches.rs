@@ -48,8 +48,8 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             ownership: Ownership::default(),
-            // The built-in integration defaults to unit groups; see docs/decisions on why Couplet starts with single units.
-            unit_groups: false,
+            // As in new installations of the built-in integration (S218).
+            unit_groups: true,
             extended_pricing: true,
             sales_orders: SalesOrders::default(),
             item_availability: true,

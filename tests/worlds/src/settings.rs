@@ -56,7 +56,8 @@ pub fn settings_to_nowhere() -> Settings {
         company: CompanyId(Uuid::from_u128(1)),
         data: PathBuf::new(),
         catalogue: None,
-        switches: Switches::default(),
+        // As worlds are by default.
+        switches: Switches { unit_groups: false, ..Switches::default() },
         business_central: BusinessCentralSection {
             url: "http://127.0.0.1:1/v2.0/tenant/Production".to_owned(),
             credentials: nowhere(),

@@ -35,6 +35,8 @@ pub const JOBS: [&str; 9] = [
     "RESOURCE-PRODUCT",
 ];
 
+/// The job of units, and those that take its place where items and resources have unit groups of their own.
+const UNITS: (&str, [&str; 3]) = ("UNIT OF MEASURE", ["UNIT GROUP", "ITEM UOM", "RESOURCE UOM"]);
 /// Messages of one batch, as the template sets it.
 const BATCH_SIZE: usize = 1000;
 /// Batches after which a test gives up waiting for the queue to run dry.
@@ -51,6 +53,8 @@ pub struct WorldOptions {
     pub ownership: Ownership,
     /// Whether Business Central has its newer price lists instead of sales prices.
     pub extended_pricing: bool,
+    /// Whether items and resources have unit groups of their own, rather than one unit group for each unit of measure.
+    pub unit_groups: bool,
     /// ISO code of the organization's base currency.
     pub base_currency: String,
     /// Times and limits of the engine.
@@ -80,6 +84,7 @@ impl Default for WorldOptions {
             dataverse: DataverseDemo::default(),
             ownership: Ownership::Person,
             extended_pricing: true,
+            unit_groups: false,
             base_currency: "USD".to_owned(),
             engine: EngineOptions::default(),
             page_size: None,
@@ -157,6 +162,7 @@ impl World {
             switches: Switches {
                 ownership: options.ownership,
                 extended_pricing: options.extended_pricing,
+                unit_groups: options.unit_groups,
                 ..Switches::default()
             },
             catalogue: options
@@ -283,9 +289,17 @@ impl World {
 
     /// Runs every job that is built, in order.
     pub async fn run_all(&self, mode: RunMode) -> Vec<Run> {
+        let (one, several) = UNITS;
         let mut runs = Vec::new();
         for job in JOBS {
-            runs.push(self.run(job, mode).await);
+            match job == one && self.parts.switches.unit_groups {
+                false => runs.push(self.run(job, mode).await),
+                true => {
+                    for job in several {
+                        runs.push(self.run(job, mode).await);
+                    }
+                }
+            }
         }
         runs
     }

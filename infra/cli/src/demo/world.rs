@@ -22,7 +22,7 @@ const BESIDES: [&str; 4] = ["transactioncurrency", "productpricelevel", "pricele
 
 /// Columns the comparison looks at beside those that mappings name. Whatever else a row holds is dropped at once: ten
 /// thousand whole rows of either system would be the largest thing in this process.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 26] = [
     "_defaultuomid_value",
     "_defaultuomscheduleid_value",
     "_pricelevelid_value",
@@ -36,15 +36,24 @@ const COLUMNS: [&str; 21] = [
     "code",
     "id",
     "isocurrencycode",
+    "itemNo",
     "localCurrencyCode",
     "minimumQuantity",
     "name",
     "number",
     "producttypecode",
+    "quantity",
+    "resourceNo",
+    "sourceNo",
+    "sourceType",
     "statecode",
     "statuscode",
     "unitPrice",
 ];
+
+/// Mappings of units that belong to an item or a resource: their table, and the column with the owner's number.
+const UNITS: [(&str, &str, &str); 2] =
+    [("ITEM UOM", "Item Unit of Measure", "itemNo"), ("RESOURCE UOM", "Resource Unit of Measure", "resourceNo")];
 
 /// A coupled pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +75,12 @@ pub struct World {
     pub couplings: Couplings,
     /// Ids of the rows of `productpricelevel` by product.
     price_lines: HashMap<Uuid, Vec<Uuid>>,
+    /// How many rows of `uom` each unit group has.
+    units: HashMap<Uuid, usize>,
+    /// The partners of unit groups by kind and number of their owners.
+    unit_groups: HashMap<(String, String), Uuid>,
+    /// The partners of units by their mapping, the number of their owner and their code.
+    own_units: HashMap<(String, String, String), Uuid>,
 }
 
 impl World {
@@ -94,7 +109,7 @@ impl World {
         Ok(reader.world)
     }
 
-    /// Finds the price lines of every product, so that ten thousand products are compared in a moment.
+    /// Finds the price lines, unit groups and units of every product, so that ten thousand products are compared in a moment.
     pub fn index_price_lines(&mut self) {
         let mut index: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
         for (line, row) in self.dataverse_rows("productpricelevel") {
@@ -103,6 +118,43 @@ impl World {
             }
         }
         self.price_lines = index;
+        for (_, unit) in self.dataverse.get("uom").into_iter().flatten() {
+            if let Some(group) = id(unit.get("_uomscheduleid_value")) {
+                *self.units.entry(group).or_default() += 1;
+            }
+        }
+        for pair in self.couplings.get("UNIT GROUP").into_iter().flatten() {
+            let row = self.business_central.get("Unit Group").and_then(|rows| rows.get(&pair.business_central));
+            let text = |name: &str| Some(row?.get(name)?.as_str()?.to_owned());
+            if let (Some(kind), Some(number)) = (text("sourceType"), text("sourceNo")) {
+                self.unit_groups.insert((kind, number), pair.dataverse);
+            }
+        }
+        for (mapping, table, owner) in UNITS {
+            for pair in self.couplings.get(mapping).into_iter().flatten() {
+                let row = self.business_central.get(table).and_then(|rows| rows.get(&pair.business_central));
+                let text = |name: &str| Some(row?.get(name)?.as_str()?.to_owned());
+                if let (Some(number), Some(code)) = (text(owner), text("code")) {
+                    self.own_units.insert((mapping.to_owned(), number, code.to_uppercase()), pair.dataverse);
+                }
+            }
+        }
+    }
+
+    /// The partner of a unit of an item or a resource, if this mapping pairs such units.
+    pub fn own_unit(&self, mapping: &str, number: &str, code: &str) -> Option<Option<Uuid>> {
+        let key = (mapping.to_owned(), number.to_owned(), code.to_uppercase());
+        UNITS.iter().any(|(units, ..)| *units == mapping).then(|| self.own_units.get(&key).copied())
+    }
+
+    /// How many units a unit group has.
+    pub fn units_of_group(&self, group: Option<Uuid>) -> usize {
+        group.and_then(|group| self.units.get(&group)).copied().unwrap_or_default()
+    }
+
+    /// The partner of the unit group of an item or a resource.
+    pub fn own_unit_group(&self, kind: &str, number: &str) -> Option<Uuid> {
+        self.unit_groups.get(&(kind.to_owned(), number.to_owned())).copied()
     }
 
     /// The lines of a product in all price lists.

@@ -66,9 +66,9 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// A bench for a mapping under the ordinary switches.
+    /// A bench for a mapping under the ordinary switches, but with one unit group for each unit of measure.
     pub async fn of(mapping: &str) -> Self {
-        Self::with(mapping, Switches::default()).await
+        Self::with(mapping, Switches { unit_groups: false, ..Switches::default() }).await
     }
 
     /// A bench for a mapping under some switches. The company is known to Dataverse and counts in euro, as does the

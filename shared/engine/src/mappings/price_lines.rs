@@ -15,6 +15,8 @@ use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
 
+/// Role of the line in the default price list among the companions of a coupling.
+pub(crate) const PRICE_LINE: &str = "price";
 /// Pricing method "Currency Amount".
 const CURRENCY_AMOUNT: i64 = 1;
 /// Quantity selling option "No Control".

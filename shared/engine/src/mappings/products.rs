@@ -8,50 +8,46 @@ use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
-use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Coupling, DataverseId, MappingName, Record, RecordId, Table, Value};
+use couplet_model::{DataverseId, Record, Table, Value};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::natural_keys::{candidates, holder_or_obstacle, is_ours};
-use super::price_lines::{PriceLine, PriceLines};
+use super::price_lines::{PRICE_LINE, PriceLine, PriceLines};
+use super::product_units::{NamedUnit, ProductUnits, codes_of_units};
 use super::rules::{
-    AfterWrite, BatchRules, Context, MappingRules, Match, NothingSpecial, Obstacle, Transferring, WrittenBeside,
-    is_usable, set, set_on_create,
+    AfterWrite, BatchRules, Context, MappingRules, Match, NothingSpecial, Obstacle, Transferring, WrittenBeside, set,
+    set_on_create,
 };
-use super::units_of_measure::UNIT;
+use super::unit_owners::Owner;
+use super::unit_prices::UnitPrices;
 use crate::bulk::write_all;
 use crate::error::EngineError;
 
-/// The mapping of units.
-const UNITS: &str = "UNIT OF MEASURE";
-/// Role of the line in the default price list among the companions of a coupling.
-pub(crate) const PRICE_LINE: &str = "price";
 /// State and status of a product on sale.
 const ACTIVE: (i64, i64) = (0, 1);
 /// State and status of a product taken off sale.
 const RETIRED: (i64, i64) = (1, 2);
 
 /// Items: product type Sales Inventory.
-pub(crate) const ITEMS: Products = Products { product_type: 1, what: "item", sets_schedule: false };
-/// Resources: product type Services; their unit group has no field row of its own.
-pub(crate) const RESOURCES: Products = Products { product_type: 3, what: "resource", sets_schedule: true };
+pub(crate) const ITEMS: Products = Products { product_type: 1, owner: Owner::Item };
+/// Resources: product type Services.
+pub(crate) const RESOURCES: Products = Products { product_type: 3, owner: Owner::Resource };
 
 pub(crate) struct Products {
     product_type: i64,
-    what: &'static str,
-    sets_schedule: bool,
+    owner: Owner,
 }
 
 #[async_trait]
 impl MappingRules for Products {
     fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
-            Direction::ToDataverse => &["blocked", "baseUnitOfMeasureCode", "vendorName"],
-            Direction::FromDataverse => &["statecode", "defaultuomscheduleid", "productnumber"],
+            Direction::ToDataverse => &["number", "blocked", "baseUnitOfMeasureCode", "vendorName"],
+            Direction::FromDataverse => &["statecode", "defaultuomid", "defaultuomscheduleid", "productnumber"],
         }
     }
 
@@ -101,12 +97,12 @@ impl MappingRules for Products {
                         if holder.get("producttypecode") != &Value::Int(self.product_type) {
                             Some(format!(
                                 "a product of another type has the number {number} in Dataverse already; give the {} or that product another number",
-                                self.what
+                                self.owner.what()
                             ))
                         } else if !is_ours(holder) {
                             Some(format!(
                                 "the product with the number {number} in Dataverse belongs to another company; give the {} or that product another number",
-                                self.what
+                                self.owner.what()
                             ))
                         } else {
                             None
@@ -132,76 +128,65 @@ impl MappingRules for Products {
             return Ok(Box::new(NothingSpecial));
         }
         let installation = context.installation;
-        let units = MappingName::from(UNITS);
         match context.direction {
             Direction::ToDataverse => {
-                let mut codes: Vec<String> = sources
-                    .iter()
-                    .filter_map(|record| record.source.get("baseUnitOfMeasureCode").as_text().map(str::to_owned))
-                    .collect();
-                codes.sort();
-                codes.dedup();
                 let price_list = installation.default_price_list().await?;
+                let prices = match installation.switches().unit_groups {
+                    true => Prices::ByUnit(UnitPrices::read(installation).await?),
+                    false => Prices::OfProduct(PriceLines::new(installation, price_list)?),
+                };
                 Ok(Box::new(ToDataverse {
                     product_type: self.product_type,
-                    what: self.what,
-                    sets_schedule: self.sets_schedule,
+                    owner: self.owner,
                     product: Arc::clone(&context.mapping.dataverse),
                     company: installation.filter_context().await?.company,
                     quantity_decimals: installation.catalogue().defaults().quantity_decimals(),
                     currency: installation.local_currency_row().await?,
                     price_list,
-                    price_lines: PriceLines::new(installation, price_list)?,
-                    units: installation.store().couplings_by_key(installation.company(), &units, &codes).await?,
+                    prices,
+                    units: ProductUnits::read(installation, self.owner, sources).await?,
                 }))
             }
             Direction::FromDataverse => {
-                let mut groups: Vec<RecordId> = sources
-                    .iter()
-                    .filter_map(|record| record.source.get("defaultuomscheduleid").as_guid().map(RecordId))
-                    .collect();
-                groups.sort();
-                groups.dedup();
-                let found = installation
-                    .store()
-                    .couplings_by_id(installation.company(), &units, Side::Dataverse, &groups)
-                    .await?;
+                // An item gets its unit by a field row.
+                let sets_unit = self.owner == Owner::Resource;
+                let new: Vec<Transferring<'_>> =
+                    sources.iter().copied().filter(|record| sets_unit && record.creating).collect();
                 Ok(Box::new(FromDataverse {
                     table: Arc::clone(&context.mapping.business_central),
-                    sets_unit: self.sets_schedule,
-                    unit_codes: found
-                        .into_iter()
-                        .filter(|(_, coupling)| is_usable(coupling))
-                        .filter_map(|(id, coupling)| Some((id.0, coupling.key?)))
-                        .collect(),
+                    units: sets_unit.then(|| NamedUnit::of(installation, self.owner)),
+                    unit_codes: codes_of_units(context, self.owner, &new).await?,
                 }))
             }
         }
     }
 }
 
+/// Which lines the default price list has.
+enum Prices {
+    /// One for each product.
+    OfProduct(PriceLines),
+    /// One for each unit of each product.
+    ByUnit(UnitPrices),
+}
+
 struct ToDataverse {
     product_type: i64,
-    what: &'static str,
-    sets_schedule: bool,
+    owner: Owner,
     product: Arc<Table>,
     company: Option<DataverseId>,
     quantity_decimals: i64,
     currency: Uuid,
     price_list: Uuid,
-    price_lines: PriceLines,
-    units: HashMap<String, Coupling>,
+    prices: Prices,
+    units: ProductUnits,
 }
 
 #[async_trait]
 impl BatchRules for ToDataverse {
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let table = &self.product;
-        let (group, unit) = self.unit(record)?;
-        set(fields, table, "defaultuomid", Value::Guid(unit))?;
-        if self.sets_schedule {
-            set(fields, table, "defaultuomscheduleid", Value::Guid(group))?;
-        }
+        self.units.set(self.owner, record, table, fields)?;
         set(fields, table, "transactioncurrencyid", Value::Guid(self.currency))?;
         for column in ["price", "quantityonhand"] {
             zero_if_negative(fields, column);
@@ -228,11 +213,9 @@ impl BatchRules for ToDataverse {
 
     /// Writes the price lines, then publishes new products.
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
-        let lines: Vec<Option<PriceLine>> = records.iter().map(|record| self.price_line(context, record)).collect();
-        let written = self.price_lines.write(context, &lines).await;
-        // One slot per line.
-        for (record, line) in records.iter_mut().zip(written) {
-            record.beside = line.map(|id| id.map(|id| WrittenBeside::related(PRICE_LINE, id)).unwrap_or_default());
+        match &self.prices {
+            Prices::OfProduct(lines) => self.price(lines, context, records).await,
+            Prices::ByUnit(prices) => self.price_by_unit(prices, context, records).await,
         }
         let mut published: Vec<&mut AfterWrite<'_>> =
             records.iter_mut().filter(|record| record.created && record.beside.is_ok()).collect();
@@ -263,37 +246,56 @@ impl BatchRules for ToDataverse {
 }
 
 impl ToDataverse {
-    /// Unit group and unit of the record's base unit of measure.
-    fn unit(&self, record: Transferring<'_>) -> Result<(Uuid, Uuid), Obstacle> {
-        let Some(code) = record.source.get("baseUnitOfMeasureCode").as_text() else {
-            return Err(DataFailure::of_field(
-                "Base Unit of Measure",
-                format!("the {} has no Base Unit of Measure (E44); fill it in Business Central", self.what),
-            )
-            .into());
+    /// Writes the one line of each product.
+    async fn price(&self, lines: &PriceLines, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
+        let wanted: Vec<Option<PriceLine>> = records.iter().map(|record| self.price_line(context, record)).collect();
+        let written = lines.write(context, &wanted).await;
+        // One slot per line.
+        for (record, line) in records.iter_mut().zip(written) {
+            record.beside = line.map(|id| id.map(|id| WrittenBeside::related(PRICE_LINE, id)).unwrap_or_default());
+        }
+    }
+
+    /// Writes a line of each product for each unit of its unit group. The units are read after the products were written:
+    /// a unit that comes later finds its product and brings its line itself.
+    async fn price_by_unit(&self, prices: &UnitPrices, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
+        let group_of = |record: &AfterWrite<'_>| record.desired("defaultuomscheduleid").and_then(Value::as_guid);
+        let open: Vec<usize> = (0..records.len()).filter(|place| needs_price(&records[*place])).collect();
+        let groups = open.iter().filter_map(|place| group_of(&records[*place])).collect();
+        let by_group = match prices.units_of(context, groups).await {
+            Ok(by_group) => by_group,
+            Err(error) => {
+                for place in open {
+                    records[place].beside = Err(error.clone());
+                }
+                return;
+            }
         };
-        let waits = || {
-            Obstacle::Wait(Need {
-                dependency: Dependency {
-                    mapping: MappingName::from(UNITS),
-                    side: Side::BusinessCentral,
-                    key: code.to_owned(),
-                },
-                field: "Base Unit of Measure".to_owned(),
-                value: code.to_owned(),
-            })
-        };
-        let coupling = self.units.get(code).filter(|coupling| is_usable(coupling)).ok_or_else(waits)?;
-        let unit = coupling.related.get(UNIT).copied().ok_or_else(waits)?;
-        Ok((coupling.dataverse_id.0, unit))
+        let mut lines = Vec::new();
+        for place in open {
+            let record = &records[place];
+            for unit in group_of(record).and_then(|group| by_group.get(&group)).into_iter().flatten() {
+                let price = self.price_of(record);
+                lines.push((place, prices.line(context, record.destination.0, record.created, *unit, price)));
+            }
+        }
+        for (place, result) in prices.write(context, lines).await {
+            let record = &mut records[place];
+            let default_unit = record.desired("defaultuomid").and_then(Value::as_guid);
+            match (&mut record.beside, result) {
+                (Ok(beside), Ok((unit, line))) if default_unit == Some(unit) => {
+                    *beside = WrittenBeside::related(PRICE_LINE, line);
+                }
+                (_, Ok(_)) => {}
+                (beside, Err(error)) => *beside = Err(error),
+            }
+        }
     }
 
     /// The price line the product needs written, if it does.
     fn price_line(&self, context: Context<'_>, record: &AfterWrite<'_>) -> Option<PriceLine> {
         let known = record.coupling.related.get(PRICE_LINE).copied();
-        let changed = ["price", "defaultuomid", "defaultuomscheduleid", "transactioncurrencyid", "productnumber"];
-        let stale = changed.iter().any(|column| record.changed(Direction::ToDataverse, column));
-        if known.is_some() && !stale && !record.created {
+        if !needs_price(record) {
             return None;
         }
         let lookup = |column: &str| record.desired(column).and_then(Value::as_guid);
@@ -305,18 +307,25 @@ impl ToDataverse {
             product_is_new: record.created,
             unit: lookup("defaultuomid")?,
             unit_group: lookup("defaultuomscheduleid"),
-            amount: self.price(record),
+            amount: self.price_of(record),
         })
     }
 }
 
 impl ToDataverse {
     /// The price of the product: what travelled, else what both sides agreed on last.
-    fn price(&self, record: &AfterWrite<'_>) -> Decimal {
+    fn price_of(&self, record: &AfterWrite<'_>) -> Decimal {
         let agreed = || record.coupling.base.get(Side::Dataverse, self.product.column("price")?);
         let price = record.desired("price").cloned().or_else(agreed);
         price.and_then(|price| price.as_decimal()).unwrap_or_default()
     }
+}
+
+/// Whether the lines of a product in the default price list have to be written.
+fn needs_price(record: &AfterWrite<'_>) -> bool {
+    let columns = ["price", "defaultuomid", "defaultuomscheduleid", "transactioncurrencyid", "productnumber"];
+    let stale = columns.iter().any(|column| record.changed(Direction::ToDataverse, column));
+    !record.coupling.related.contains_key(PRICE_LINE) || stale || record.created
 }
 
 /// Prices and quantities below zero are kept as zero (S20, S201).
@@ -330,7 +339,8 @@ fn zero_if_negative(fields: &mut [TransferredField], column: &str) {
 
 struct FromDataverse {
     table: Arc<Table>,
-    sets_unit: bool,
+    /// How a product names the unit that a new record gets, where no field row gives it.
+    units: Option<NamedUnit>,
     unit_codes: HashMap<Uuid, String>,
 }
 
@@ -340,21 +350,11 @@ impl BatchRules for FromDataverse {
             let active = state == &Value::Int(ACTIVE.0);
             set(fields, &self.table, "blocked", Value::Bool(!active))?;
         }
-        if self.sets_unit
-            && record.creating
-            && let Some(group) = record.source.get("defaultuomscheduleid").as_guid()
+        if record.creating
+            && let Some(units) = &self.units
+            && let Some(named) = record.source.get(units.column).as_guid()
         {
-            let code = self.unit_codes.get(&group).ok_or_else(|| {
-                Obstacle::Wait(Need {
-                    dependency: Dependency {
-                        mapping: MappingName::from(UNITS),
-                        side: Side::Dataverse,
-                        key: group.to_string(),
-                    },
-                    field: "Unit Group".to_owned(),
-                    value: group.to_string(),
-                })
-            })?;
+            let code = self.unit_codes.get(&named).ok_or_else(|| Obstacle::Wait(units.need(named)))?;
             set_on_create(fields, &self.table, "baseUnitOfMeasureCode", Value::text(code.clone()))?;
         }
         Ok(())

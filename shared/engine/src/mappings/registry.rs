@@ -4,8 +4,8 @@ use couplet_model::catalogue::RulesId;
 
 use super::rules::MappingRules;
 use super::{
-    accounts, currencies, customer_price_groups, options, price_list_lines, price_lists, products, sales_prices,
-    salespeople, units_of_measure,
+    accounts, currencies, customer_price_groups, options, owned_units, price_list_lines, price_lists, products,
+    sales_prices, salespeople, unit_groups, units_of_measure,
 };
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
@@ -14,24 +14,24 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::Currencies => Ok(&currencies::Currencies),
         RulesId::CustomerPriceGroups => Ok(&customer_price_groups::CustomerPriceGroups),
         RulesId::Customers => Ok(&accounts::CUSTOMERS),
+        RulesId::ItemUnits => Ok(&owned_units::ITEM_UNITS),
         RulesId::Items => Ok(&products::ITEMS),
         RulesId::Options => Ok(&options::OptionCodes),
         RulesId::PriceListLines => Ok(&price_list_lines::PRICE_LIST_LINES),
         RulesId::PriceLists => Ok(&price_lists::PriceLists),
+        RulesId::ResourceUnits => Ok(&owned_units::RESOURCE_UNITS),
         RulesId::Resources => Ok(&products::RESOURCES),
         RulesId::SalesPrices => Ok(&sales_prices::SALES_PRICES),
         RulesId::Salespeople => Ok(&salespeople::Salespeople),
+        RulesId::UnitGroups => Ok(&unit_groups::UnitGroups),
         RulesId::Vendors => Ok(&accounts::VENDORS),
         RulesId::UnitsOfMeasure => Ok(&units_of_measure::UnitsOfMeasure),
         RulesId::Contacts
-        | RulesId::ItemUnits
         | RulesId::Opportunities
         | RulesId::PostedInvoiceLines
         | RulesId::PostedInvoices
-        | RulesId::ResourceUnits
         | RulesId::SalesOrderLines
         | RulesId::SalesOrdersBothWays
-        | RulesId::SalesOrdersToDataverse
-        | RulesId::UnitGroups => Err("its special rules are not built yet"),
+        | RulesId::SalesOrdersToDataverse => Err("its special rules are not built yet"),
     }
 }

@@ -282,6 +282,27 @@ pub(crate) trait MappingRules: Send + Sync {
         sources: &[Transferring<'_>],
     ) -> Result<Box<dyn BatchRules>, EngineError>;
 
+    /// The key of the record of this mapping that a record of another one names by a value, where the value alone does not
+    /// tell.
+    fn key_named(&self, _value: &str, _by: &Record) -> Option<String> {
+        None
+    }
+
+    /// What records of other mappings name the record with a key by.
+    fn name_of_key<'k>(&self, key: &'k str) -> &'k str {
+        key
+    }
+
+    /// Rows of Dataverse that nobody coupled and other mappings may refer to nevertheless, each with what records of Business
+    /// Central name it by.
+    async fn stand_ins(
+        &self,
+        _installation: &Installation,
+        _rows: &[RecordId],
+    ) -> Result<Vec<(RecordId, String)>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Records of this mapping that other mappings may refer to without a coupling: their Business Central key (blank
     /// for the blank code) and their row in Dataverse.
     async fn standing_pairs(&self, _installation: &Installation) -> Result<Vec<(String, Uuid)>, EngineError> {

@@ -15,13 +15,15 @@ use couplet_model::{ActiveMapping, MappingName, Record, RecordId, Value};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::{Obstacle, is_usable};
+use crate::mappings::rules::{MappingRules, Obstacle, is_usable};
 use crate::sync::options::OptionReferences;
 
 /// Everything the rows of a batch refer to, read in bulk beforehand.
 pub(crate) struct References {
     /// Resolved records of a mapping by the folded key they are referred to with.
     by_mapping: HashMap<MappingName, HashMap<String, Value>>,
+    /// The rules of these mappings.
+    rules: HashMap<MappingName, &'static dyn MappingRules>,
     /// Options of choice columns.
     options: OptionReferences,
     /// Mappings that do not exist in this installation.
@@ -41,11 +43,12 @@ impl References {
             let Resolution::Lookup(through) = &row.resolution else { continue };
             let Some(column) = row.column(direction.source()) else { continue };
             for name in through {
+                let rules = engine.mapping(name).ok().map(|target| target.rules);
                 let keys = wanted.entry(name.clone()).or_default();
-                keys.extend(sources.iter().filter_map(|source| reference_key(source.get(&column.name))));
+                keys.extend(sources.iter().filter_map(|source| reference_key(rules, source.get(&column.name), source)));
             }
         }
-        let mut by_mapping = HashMap::new();
+        let (mut by_mapping, mut rules) = (HashMap::new(), HashMap::new());
         let mut absent = BTreeSet::new();
         for (name, keys) in wanted {
             // A mapping that cannot run couples nothing, as if it were not there.
@@ -54,10 +57,11 @@ impl References {
                 continue;
             };
             let resolved = resolve(engine, target, direction, keys).await?;
+            rules.insert(name.clone(), target.rules);
             by_mapping.insert(name, resolved);
         }
         let options = OptionReferences::read(engine, mapping, direction, sources).await?;
-        Ok(Self { by_mapping, options, absent })
+        Ok(Self { by_mapping, rules, options, absent })
     }
 
     /// Adds records of a mapping that are resolved although their couplings are not stored yet.
@@ -93,7 +97,14 @@ async fn resolve(
             let found = engine.store().couplings_by_id(company, &target.name, Side::Dataverse, &ids).await?;
             for (id, coupling) in found.into_iter().filter(|(_, coupling)| is_usable(coupling)) {
                 if let Some(key) = coupling.key {
-                    resolved.insert(folded(&id.to_string()), Value::text(key));
+                    resolved.insert(folded(&id.to_string()), Value::text(target.rules.name_of_key(&key)));
+                }
+            }
+            let unknown: Vec<RecordId> =
+                ids.into_iter().filter(|id| !resolved.contains_key(&folded(&id.to_string()))).collect();
+            if !unknown.is_empty() {
+                for (id, name) in target.rules.stand_ins(&engine.installation, &unknown).await? {
+                    resolved.insert(folded(&id.to_string()), Value::text(name));
                 }
             }
             // The last pair of a row wins: Business Central shows a blank currency as the local code, and takes it back
@@ -148,7 +159,7 @@ pub(crate) fn transfer(
                 let Some(column) = row.column(direction.source()) else { continue };
                 // Unknown is not blank: the row leaves the destination alone.
                 let Some(value) = source.known(&column.name) else { continue };
-                match resolved(row, references, column, value)? {
+                match resolved(row, references, column, value, source)? {
                     Resolved::Value(value) => value,
                     Resolved::Decline => continue,
                     Resolved::Left(note, missing) => {
@@ -195,13 +206,20 @@ fn not_convertible(column: &Column, value: &Value, destination: &Column) -> Fiel
 }
 
 /// The value a row transfers.
-fn resolved(row: &FieldMapping, references: &References, column: &Column, value: &Value) -> Result<Resolved, Obstacle> {
+fn resolved(
+    row: &FieldMapping,
+    references: &References,
+    column: &Column,
+    value: &Value,
+    source: &Record,
+) -> Result<Resolved, Obstacle> {
     match &row.resolution {
         Resolution::Copy => Ok(Resolved::Value(value.clone())),
         Resolution::Option(through) => Ok(option(row, through, references, column, value)),
         Resolution::Lookup(through) => {
-            let key = reference_key(value).unwrap_or_default();
-            let found = through.iter().find_map(|name| references.by_mapping.get(name)?.get(&folded(&key)).cloned());
+            let key = |name| reference_key(references.rules.get(name).copied(), value, source).unwrap_or_default();
+            let found =
+                through.iter().find_map(|name| references.by_mapping.get(name)?.get(&folded(&key(name))).cloned());
             if let Some(found) = found {
                 return Ok(Resolved::Value(found));
             }
@@ -215,7 +233,7 @@ fn resolved(row: &FieldMapping, references: &References, column: &Column, value:
             }
             let side = if value.as_guid().is_some() { Side::Dataverse } else { Side::BusinessCentral };
             let missing = Need {
-                dependency: Dependency { mapping: mapping.clone(), side, key },
+                dependency: Dependency { mapping: mapping.clone(), side, key: key(mapping) },
                 field: column.caption.clone(),
                 value: value.to_string(),
             };
@@ -278,12 +296,15 @@ fn option(
     }
 }
 
-/// How a record is referred to: by code or number, or by the id of its row.
-fn reference_key(value: &Value) -> Option<String> {
+/// How a record is referred to by another one: by code or number, or by the id of its row.
+fn reference_key(rules: Option<&'static dyn MappingRules>, value: &Value, by: &Record) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Guid(id) | Value::Reference { id, .. } => Some(id.to_string()),
-        other => Some(other.to_string()),
+        other => {
+            let name = other.to_string();
+            Some(rules.and_then(|rules| rules.key_named(&name, by)).unwrap_or(name))
+        }
     }
 }
 

@@ -63,6 +63,8 @@ struct PriceLists {
 #[derive(Clone, Debug, Deserialize)]
 struct Naming {
     single_unit_group: String,
+    item_unit_group: String,
+    resource_unit_group: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -83,6 +85,16 @@ impl Defaults {
         self.naming.single_unit_group.replace("{unit code}", code)
     }
 
+    /// The name of the unit group of the item with a number (S219).
+    pub fn item_unit_group_name(&self, number: &str) -> String {
+        self.naming.item_unit_group.replace("{item no.}", number)
+    }
+
+    /// The name of the unit group of the resource with a number (S219).
+    pub fn resource_unit_group_name(&self, number: &str) -> String {
+        self.naming.resource_unit_group.replace("{resource no.}", number)
+    }
+
     /// Decimals of quantities of a new product (S203).
     pub fn quantity_decimals(&self) -> i64 {
         self.products.decimals_supported
@@ -96,6 +108,8 @@ pub fn load(file: &NamedFile) -> Result<Defaults, CatalogueError> {
         (&defaults.price_lists.default_name, "{BC short product name}"),
         (&defaults.price_lists.default_name_when_taken_in_other_currency, "{LCY code}"),
         (&defaults.naming.single_unit_group, "{unit code}"),
+        (&defaults.naming.item_unit_group, "{item no.}"),
+        (&defaults.naming.resource_unit_group, "{resource no.}"),
     ] {
         if !pattern.contains(placeholder) {
             return Err(CatalogueError::of_file(

@@ -93,6 +93,9 @@ pub struct BcTable {
     pub primary_key: Vec<String>,
     pub standard: Option<EntitySet>,
     pub companion: Option<EntitySet>,
+    /// What a record is known by, where its key alone does not tell.
+    #[serde(default)]
+    pub label: Option<String>,
     #[serde(default, rename = "note")]
     pub _note: Option<String>,
     pub properties: Vec<BcProperty>,

@@ -27,6 +27,12 @@ pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
                 format!("table {} is exposed by no API; name a standard or a companion entity set", table.name),
             ));
         }
+        if let Some(label) = table.label.as_ref().filter(|label| !columns.contains_key(*label)) {
+            return Err(CatalogueError::of_file(
+                &file.name,
+                format!("table {} is known by its property {label}, which it does not have; add it", table.name),
+            ));
+        }
         // A line is known by its number, anything else by the first part of its key that is no option.
         let is_line_number = |key: &&String| key.as_str() == "Line No.";
         let line_number = table.primary_key.iter().find(is_line_number);
@@ -48,7 +54,7 @@ pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
                 companion_entity_set: table.companion.map(|set| set.entity_set),
                 id_column: "id".to_owned(),
                 modified_column: modified,
-                label_column: label,
+                label_column: table.label.or(label),
                 company_column: None,
                 columns,
             }),

@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
     optional("dataverse.page_size", "rows read in one request, 1 to 5000", "5000"),
     optional("dataverse.ca_file", "certificates of a private authority, in PEM", "\"ca.pem\""),
     optional("switches.ownership", "who owns new records in Dataverse: person or team", "\"team\""),
-    optional("switches.unit_groups", "unit groups per item instead of one per unit of measure", "false"),
+    optional("switches.unit_groups", "unit groups per item instead of one per unit of measure", "true"),
     optional("switches.extended_pricing", "newer price lists of Business Central", "true"),
     optional("switches.sales_orders", "sales orders: off, legacy or bidirectional", "\"off\""),
     optional("switches.item_availability", "whether stock travels to Sales", "true"),

@@ -12,5 +12,6 @@ mod options;
 mod price_budgets;
 mod prices;
 mod products;
+mod units;
 mod vendors;
 mod waiting;

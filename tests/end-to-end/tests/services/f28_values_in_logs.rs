@@ -153,7 +153,7 @@ fn settings(world: &World, erp: &Proxy, crm: &Proxy) -> Settings {
         company: CompanyId(business_central.company_id()),
         data: PathBuf::new(),
         catalogue: None,
-        switches: Switches { ownership: Ownership::Person, ..Switches::default() },
+        switches: Switches { ownership: Ownership::Person, unit_groups: false, ..Switches::default() },
         business_central: BusinessCentralSection {
             url: erp.url().to_owned(),
             credentials: credentials(business_central.authority(), business_central.credentials()),

@@ -106,6 +106,11 @@ pub(crate) enum Source {
     LocalCurrency,
     /// Sum of the item ledger entries.
     Inventory,
+    /// A code, and whose it is: the properties of both.
+    Reference {
+        code: usize,
+        owner: usize,
+    },
     /// Name of the vendor whose number is in the given property.
     VendorName {
         vendor_no: usize,
@@ -306,6 +311,12 @@ impl RawTable {
             && let Some(at) = by_name.get("vendorName").copied()
         {
             properties[at].source = Source::VendorName { vendor_no };
+        }
+        let owner = by_name.get("itemNo").or_else(|| by_name.get("resourceNo")).copied();
+        if let (Some(at), Some(code), Some(owner)) =
+            (by_name.get("reference").copied(), by_name.get("code").copied(), owner)
+        {
+            properties[at].source = Source::Reference { code, owner };
         }
         let key = key_properties(&table_name, &self.primary_key, &properties, &by_name);
         let set = |raw: RawSet| EntitySet {

@@ -212,6 +212,9 @@ impl Store {
             Source::LocalCurrency if row.cells[at].is_blank() => Cell::text(self.company.local_currency.as_str()),
             Source::LocalCurrency => row.cells[at].clone(),
             Source::Inventory => Cell::Decimal(self.inventory_of(row.cells[self.item.1].as_text())),
+            Source::Reference { code, owner } => {
+                Cell::text(format!("{} of {}", row.cells[code].as_text(), row.cells[owner].as_text()))
+            }
             Source::VendorName { vendor_no } => {
                 let number = row.cells[vendor_no].as_text();
                 let vendor = if number.is_empty() { None } else { self.by_code(self.vendor.0, number) };

@@ -41,7 +41,7 @@ pub fn compare(
         }
         Resolution::Lookup(through) => {
             let right = id(row.get(&format!("_{}_value", theirs.name)));
-            reference(world, mappings, field, through, &text(left), right)
+            reference(world, mappings, field, through, &text(left), right, record)
                 .map(|problem| format!("{} {problem}", theirs.name))
         }
         Resolution::Option(_) => {
@@ -128,6 +128,7 @@ fn reference(
     through: &[MappingName],
     code: &str,
     found: Option<Uuid>,
+    of: &Row,
 ) -> Option<String> {
     let pairs_currencies = |mapping: &&&ActiveMapping| mapping.dataverse.name == "transactioncurrency";
     let to_currency = mappings.iter().filter(pairs_currencies).any(|mapping| through.contains(&mapping.name));
@@ -140,7 +141,7 @@ fn reference(
         }
         None
     } else {
-        match through.iter().find_map(|name| partner(world, mappings, name, code)) {
+        match through.iter().find_map(|name| partner(world, mappings, name, code, of)) {
             Some(id) => Some(id),
             None if field.clearing == Clearing::OnFailure => None,
             None => return Some(format!("should lead to the partner of {code:?}, which has none")),
@@ -155,9 +156,12 @@ pub fn currency(world: &World, code: &str) -> Option<Uuid> {
     world.dataverse_rows("transactioncurrency").find(|(_, row)| same(row)).map(|(id, _)| *id)
 }
 
-/// The partner of the record with that code or number.
-fn partner(world: &World, mappings: &[&ActiveMapping], name: &MappingName, code: &str) -> Option<Uuid> {
+/// The partner of the record with that code or number; of a unit, of that of the record it is named by.
+fn partner(world: &World, mappings: &[&ActiveMapping], name: &MappingName, code: &str, of: &Row) -> Option<Uuid> {
     let mapping = mappings.iter().find(|mapping| mapping.name == *name)?;
+    if let Some(unit) = world.own_unit(name.as_str(), &text(of.get("number")), code) {
+        return unit;
+    }
     let table = &mapping.business_central;
     let key = if table.columns.contains_key("code") { "code" } else { "number" };
     let has_code = |id: Uuid| {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use couplet_model::ActiveMapping;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ pub fn compare(
     let unit_code = text(record.get("baseUnitOfMeasureCode"));
     let unit_group = id(row.get("_defaultuomscheduleid_value"));
     let unit = id(row.get("_defaultuomid_value"));
-    expect("the unit group", shown(unit_group), shown(unit_group_of(world, &unit_code)));
+    expect("the unit group", shown(unit_group), shown(unit_group_of(world, &unit_code, mapping, record)));
     let unit_row = unit.and_then(|unit| world.dataverse_row("uom", unit));
     expect(
         "the unit's name",
@@ -63,15 +63,32 @@ pub fn compare(
         shown(local),
     );
     let is_its_line = |line: &Row| id(line.get("_pricelevelid_value")) == list;
-    let Some(line) = world.price_lines(pair.dataverse).find(|line| is_its_line(line)) else {
-        problems.push("has no price in its price list".to_owned());
+    let lines: Vec<&Row> = world.price_lines(pair.dataverse).filter(|line| is_its_line(line)).collect();
+    let is_of_unit = |line: &&&Row| id(line.get("_uomid_value")) == unit;
+    if lines.iter().find(is_of_unit).is_none() {
+        problems.push("its unit has no price in its price list".to_owned());
         return;
-    };
+    }
     let price = number(record.get("unitPrice")).max(Decimal::ZERO);
-    expect("the listed price", plain(number(line.get("amount"))), plain(price));
-    expect("the listed unit", shown(id(line.get("_uomid_value"))), shown(unit));
-    let line_currency = line.get("_transactioncurrencyid_value");
-    expect("the listed currency", shown(id(line_currency)), shown(local));
+    for line in &lines {
+        let row = id(line.get("_uomid_value")).and_then(|unit| world.dataverse_row("uom", unit));
+        let quantity = row.and_then(|row| row.get("quantity")).map_or(Decimal::ONE, |quantity| number(Some(quantity)));
+        // Prices have two decimals.
+        let wanted = (price * quantity).round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
+        let wanted = if quantity == Decimal::ONE { price } else { wanted };
+        expect("the listed price", plain(number(line.get("amount"))), plain(wanted));
+        let line_currency = line.get("_transactioncurrencyid_value");
+        expect("the listed currency", shown(id(line_currency)), shown(local));
+    }
+    if has_own_units(world) {
+        let units = world.units_of_group(unit_group);
+        expect("the number of listed units", lines.len().to_string(), units.to_string());
+    }
+}
+
+/// Whether items and resources have unit groups of their own.
+fn has_own_units(world: &World) -> bool {
+    world.business_central.contains_key("Unit Group")
 }
 
 /// Every product has one line per price list and unit.
@@ -85,7 +102,10 @@ pub fn one_price_each(world: &World, mismatches: &mut Vec<String>) {
     mismatches.extend(twice.map(|(key, _)| format!("the product {} has two prices in one list", shown(key[1]))));
 }
 
-fn unit_group_of(world: &World, code: &str) -> Option<Uuid> {
+fn unit_group_of(world: &World, code: &str, mapping: &ActiveMapping, record: &Row) -> Option<Uuid> {
+    if has_own_units(world) {
+        return world.own_unit_group(&mapping.business_central.name, &text(record.get("number")));
+    }
     let has_code = |pair: &&Pair| {
         let unit = world.business_central_row("Unit of Measure", pair.business_central);
         unit.and_then(|unit| unit.get("code")).and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(code))

@@ -90,9 +90,69 @@ fn world() -> World {
     world
 }
 
+/// The same where the item has a unit group of its own with two units.
+fn world_of_several_units() -> World {
+    const BOX: u128 = 10;
+    const BOX_LINE: u128 = 11;
+    let mut world = world();
+    world.business_central.remove("Unit of Measure");
+    world.couplings.remove("UNIT OF MEASURE");
+    let group = json!({ "id": uuid(UNIT), "code": "ITEM 1000 UOM GR", "sourceType": "Item", "sourceNo": "1000" });
+    world.business_central.insert("Unit Group".to_owned(), rows(&[(UNIT, group)]));
+    let unit = |code: &str, quantity: i64| json!({ "code": code, "itemNo": "1000", "qtyPerUnitOfMeasure": quantity });
+    let units = rows(&[(20, unit("PCS", 1)), (21, unit("BOX", 6))]);
+    world.business_central.insert("Item Unit of Measure".to_owned(), units);
+    let of_group =
+        |name: &str, quantity: i64| json!({ "name": name, "quantity": quantity, "_uomscheduleid_value": uuid(GROUP) });
+    world.dataverse.insert("uom".to_owned(), rows(&[(UOM, of_group("PCS", 1)), (BOX, of_group("BOX", 6))]));
+    let name = json!({ "name": "ITEM 1000 UOM GR", "baseuomname": "ITEM 1000 UOM GR" });
+    world.dataverse.insert("uomschedule".to_owned(), rows(&[(GROUP, name)]));
+    let item = world.business_central.get_mut("Item").and_then(|rows| rows.get_mut(&Uuid::from_u128(ITEM)));
+    item.expect("an item").insert("unitPrice".to_owned(), json!(2.5));
+    let product = world.dataverse.get_mut("product").and_then(|rows| rows.get_mut(&Uuid::from_u128(PRODUCT)));
+    product.expect("a product").insert("price".to_owned(), json!(2.5));
+    let line = |unit, amount: f64| {
+        json!({
+            "_productid_value": uuid(PRODUCT), "_pricelevelid_value": uuid(LIST), "_uomid_value": uuid(unit),
+            "_transactioncurrencyid_value": uuid(CURRENCY), "amount": amount
+        })
+    };
+    world
+        .dataverse
+        .insert("productpricelevel".to_owned(), rows(&[(LINE, line(UOM, 2.5)), (BOX_LINE, line(BOX, 15.0))]));
+    let pair = |ours, theirs| Pair { business_central: Uuid::from_u128(ours), dataverse: Uuid::from_u128(theirs) };
+    world.couplings.insert("UNIT GROUP".to_owned(), vec![pair(UNIT, GROUP)]);
+    world.couplings.insert("ITEM UOM".to_owned(), vec![pair(20, UOM), pair(21, BOX)]);
+    world.index_price_lines();
+    world
+}
+
+#[test]
+fn every_single_deviation_of_a_product_of_several_units_is_found() {
+    assert_eq!(mismatches(&world_of_several_units()), [""; 0]);
+    for (table, id, column, value) in [
+        ("productpricelevel", 11, "amount", json!(14.99)),
+        ("productpricelevel", 11, "_pricelevelid_value", Value::Null),
+        ("uom", 10, "quantity", json!(7)),
+        ("uom", 10, "name", json!("SET")),
+        ("uomschedule", GROUP, "name", json!("NAV PCS")),
+        ("product", PRODUCT, "_defaultuomid_value", json!(uuid(10))),
+        ("product", PRODUCT, "_defaultuomscheduleid_value", json!(uuid(99))),
+    ] {
+        let mut world = world_of_several_units();
+        let row = world.dataverse.get_mut(table).and_then(|rows| rows.get_mut(&Uuid::from_u128(id)));
+        row.expect("a row").insert(column.to_owned(), value);
+        assert!(!mismatches(&world).is_empty(), "{table}.{column}");
+    }
+}
+
 fn mismatches(world: &World) -> Vec<String> {
     let catalogue = Catalogue::embedded().expect("the catalogue");
-    let switches = Switches { ownership: Ownership::Person, ..Switches::default() };
+    let switches = Switches {
+        ownership: Ownership::Person,
+        unit_groups: world.business_central.contains_key("Unit Group"),
+        ..Switches::default()
+    };
     let active = catalogue.active(&switches);
     compare(world, &active.iter().collect::<Vec<_>>())
 }

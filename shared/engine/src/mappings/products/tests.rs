@@ -6,10 +6,10 @@ use couplet_model::system::SystemErrorKind;
 use couplet_model::{CouplingState, MappingName};
 use serde_json::{Value as Json, json};
 
-use super::PRICE_LINE;
 use crate::bench::{
     Bench, COMPANY, COMPANY_ROW, Call, EURO, Results, case, destination_of, pair, related, source_of, with, without,
 };
+use crate::mappings::price_lines::PRICE_LINE;
 
 const TO: Direction = Direction::ToDataverse;
 const FROM: Direction = Direction::FromDataverse;

@@ -83,7 +83,10 @@ impl Incoming {
                     Some(cell::parse_guid(text).ok_or_else(|| ApiError::wrong_type(name, value, "Edm.Guid"))?);
                 continue;
             }
-            let computed = matches!(property.source, Source::Modified | Source::Created | Source::VendorName { .. });
+            let computed = matches!(
+                property.source,
+                Source::Modified | Source::Created | Source::VendorName { .. } | Source::Reference { .. }
+            );
             let taken = match writer {
                 Writer::Api(route) => property.takes_values_on(route),
                 Writer::User => true,
