@@ -122,6 +122,13 @@ pub enum Command {
     ///
     /// Without options they go on as before, which is for records that were deleted on purpose.
     Resume(ResumeOptions),
+    /// Switch to the units that the setting `switches.unit_groups` names, after it was changed.
+    ///
+    /// Products whose unit group belongs to the other units get another number, are retired and uncoupled, because Dataverse
+    /// lets nobody change the unit group of a product; the couplings of the other units are removed; and the next runs of the
+    /// jobs of units, items and resources read everything and make new products. It can be stopped at any time and goes on
+    /// when it is called again. Stop the timers meanwhile.
+    SwitchUnits(SwitchUnitsOptions),
     /// Show the dead letters of a deployed stack and send them back to their queue.
     ///
     /// What cannot be read stays; what was synchronized meanwhile is counted and removed. Records are read again before
@@ -129,6 +136,14 @@ pub enum Command {
     Replay(ReplayOptions),
     /// Show the log lines of a deployed stack's functions.
     Logs(LogsOptions),
+}
+
+/// How units are switched.
+#[derive(Clone, Debug, Args)]
+pub struct SwitchUnitsOptions {
+    /// Show what would be done, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How the jobs go on.

@@ -51,6 +51,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
         Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
         Command::Resume(options) => commands::resume(&place, options).await,
+        Command::SwitchUnits(options) => commands::switch_units(&place, options).await,
         Command::Replay(options) => commands::replay(&place, options).await,
         Command::Logs(options) => commands::logs(&place, options).await,
     }

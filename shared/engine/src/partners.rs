@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::memory::Makers;
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
-use couplet_model::{ActiveMapping, Filter, RecordId};
+use couplet_model::{Filter, RecordId};
 use jiff::SignedDuration;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::mappings::installed::InstalledMapping;
 
 /// How long the ids of a table are kept: long enough for the batches of one run, short enough to see what a person adds.
 const KEPT: SignedDuration = SignedDuration::from_mins(1);
@@ -29,13 +30,14 @@ impl Engine {
     /// When the destination cannot be read.
     pub(crate) async fn partners_by_id(
         &self,
-        mapping: &ActiveMapping,
+        mapping: &InstalledMapping,
         direction: Direction,
         sources: &[RecordId],
     ) -> Result<Vec<Option<RecordId>>, EngineError> {
         let company = self.company();
+        let word = mapping.rules.made(direction, self.installation.switches());
         let made: Vec<RecordId> =
-            sources.iter().map(|source| derived_id(company, &mapping.name, direction.as_str(), *source)).collect();
+            sources.iter().map(|source| derived_id(company, &mapping.name, word, *source)).collect();
         let side = direction.destination();
         let there = self.system(side).fetch(mapping.table(side), &made, &[]).await?;
         let there: HashSet<RecordId> = there.into_iter().map(|record| record.id).collect();
@@ -55,7 +57,7 @@ impl Engine {
     /// All records of the destination by the id of the source record that would have been made from them.
     async fn makers(
         &self,
-        mapping: &ActiveMapping,
+        mapping: &InstalledMapping,
         direction: Direction,
     ) -> Result<Arc<HashMap<RecordId, RecordId>>, EngineError> {
         let back = match direction {
@@ -70,9 +72,10 @@ impl Engine {
         }
         let side = direction.destination();
         let records = self.system(side).find(mapping.table(side), &Filter::default(), &[]).await?;
+        let word = mapping.rules.made(back, self.installation.switches());
         let by_derived_id: HashMap<RecordId, RecordId> = records
             .into_iter()
-            .map(|record| (derived_id(self.company(), &mapping.name, back.as_str(), record.id), record.id))
+            .map(|record| (derived_id(self.company(), &mapping.name, word, record.id), record.id))
             .collect();
         let by_derived_id = Arc::new(by_derived_id);
         known.insert(key, Makers { read_at: now, by_derived_id: Arc::clone(&by_derived_id) });

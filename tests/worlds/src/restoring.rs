@@ -48,6 +48,12 @@ impl World {
         copy
     }
 
+    /// Goes on in another process, under settings with unit groups of items and resources or without.
+    pub fn use_unit_groups(&mut self, unit_groups: bool, options: EngineOptions) {
+        self.parts.switches.unit_groups = unit_groups;
+        self.engine = self.another_engine(options);
+    }
+
     /// Goes on with another store, as after a backup was restored.
     pub fn go_on_with(&mut self, store: Store, options: EngineOptions) {
         self.parts.store = store;

@@ -115,7 +115,7 @@ pub(crate) struct Parts {
     pub(crate) database: EmbeddedDynamoDb,
     pub(crate) company: CompanyId,
     pub(crate) store: Store,
-    switches: Switches,
+    pub(crate) switches: Switches,
     catalogue: Arc<Catalogue>,
     page_size: Option<u32>,
     companion: bool,

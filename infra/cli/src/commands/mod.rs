@@ -10,6 +10,7 @@ mod replay;
 mod resume;
 mod run;
 mod serve;
+mod switch_units;
 mod waiting;
 
 pub use check::check;
@@ -22,4 +23,5 @@ pub use replay::replay;
 pub use resume::resume;
 pub use run::run;
 pub use serve::{jobs_until_stopped, serve};
+pub use switch_units::switch_units;
 pub use waiting::waiting;

@@ -51,9 +51,8 @@ const COLUMNS: [&str; 26] = [
     "unitPrice",
 ];
 
-/// Mappings of units that belong to an item or a resource: their table, and the column with the owner's number.
-const UNITS: [(&str, &str, &str); 2] =
-    [("ITEM UOM", "Item Unit of Measure", "itemNo"), ("RESOURCE UOM", "Resource Unit of Measure", "resourceNo")];
+/// Tables of units that belong to an item or a resource, and the column with the owner's number.
+const UNITS: [(&str, &str); 2] = [("Item Unit of Measure", "itemNo"), ("Resource Unit of Measure", "resourceNo")];
 
 /// A coupled pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ pub struct World {
     units: HashMap<Uuid, usize>,
     /// The partners of unit groups by kind and number of their owners.
     unit_groups: HashMap<(String, String), Uuid>,
-    /// The partners of units by their mapping, the number of their owner and their code.
+    /// The partners of units by their table, the number of their owner and their code.
     own_units: HashMap<(String, String, String), Uuid>,
 }
 
@@ -123,28 +122,28 @@ impl World {
                 *self.units.entry(group).or_default() += 1;
             }
         }
-        for pair in self.couplings.get("UNIT GROUP").into_iter().flatten() {
-            let row = self.business_central.get("Unit Group").and_then(|rows| rows.get(&pair.business_central));
+        for pair in self.pairs_of_table("Unit Group").to_vec() {
+            let row = self.business_central_row("Unit Group", pair.business_central);
             let text = |name: &str| Some(row?.get(name)?.as_str()?.to_owned());
             if let (Some(kind), Some(number)) = (text("sourceType"), text("sourceNo")) {
                 self.unit_groups.insert((kind, number), pair.dataverse);
             }
         }
-        for (mapping, table, owner) in UNITS {
-            for pair in self.couplings.get(mapping).into_iter().flatten() {
-                let row = self.business_central.get(table).and_then(|rows| rows.get(&pair.business_central));
+        for (table, owner) in UNITS {
+            for pair in self.pairs_of_table(table).to_vec() {
+                let row = self.business_central_row(table, pair.business_central);
                 let text = |name: &str| Some(row?.get(name)?.as_str()?.to_owned());
                 if let (Some(number), Some(code)) = (text(owner), text("code")) {
-                    self.own_units.insert((mapping.to_owned(), number, code.to_uppercase()), pair.dataverse);
+                    self.own_units.insert((table.to_owned(), number, code.to_uppercase()), pair.dataverse);
                 }
             }
         }
     }
 
-    /// The partner of a unit of an item or a resource, if this mapping pairs such units.
-    pub fn own_unit(&self, mapping: &str, number: &str, code: &str) -> Option<Option<Uuid>> {
-        let key = (mapping.to_owned(), number.to_owned(), code.to_uppercase());
-        UNITS.iter().any(|(units, ..)| *units == mapping).then(|| self.own_units.get(&key).copied())
+    /// The partner of a unit of an item or a resource, if this table holds such units.
+    pub fn own_unit(&self, table: &str, number: &str, code: &str) -> Option<Option<Uuid>> {
+        let key = (table.to_owned(), number.to_owned(), code.to_uppercase());
+        UNITS.iter().any(|(units, _)| *units == table).then(|| self.own_units.get(&key).copied())
     }
 
     /// How many units a unit group has.

@@ -87,7 +87,7 @@ url = "{address}"
         let url = business_central.url();
         let environment = url.rsplit('/').next().expect("an environment");
         let settings = format!(
-            "company = \"{}\"\ndata = \"data\"\n\n[business_central]\nenvironment = \"{environment}\"\n{}\n[dataverse]\n{}\n[switches]\nownership = \"person\"\n",
+            "company = \"{}\"\ndata = \"data\"\n\n[business_central]\nenvironment = \"{environment}\"\n{}\n[dataverse]\n{}\n[switches]\nownership = \"person\"\nunit_groups = false\n",
             business_central.company_id(),
             section(url.clone(), business_central.authority(), business_central.credentials()),
             section(dataverse.url(), dataverse.authority(), dataverse.credentials()),

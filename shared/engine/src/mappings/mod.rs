@@ -29,4 +29,5 @@ mod salespeople;
 mod unit_groups;
 mod unit_owners;
 mod unit_prices;
+pub(crate) mod unit_switch;
 mod units_of_measure;

@@ -11,7 +11,7 @@ use couplet_model::message::Direction;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{DataverseId, Record, Table, Value};
+use couplet_model::{DataverseId, Record, Switches, Table, Value};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use crate::error::EngineError;
 /// State and status of a product on sale.
 const ACTIVE: (i64, i64) = (0, 1);
 /// State and status of a product taken off sale.
-const RETIRED: (i64, i64) = (1, 2);
+pub(crate) const RETIRED: (i64, i64) = (1, 2);
 
 /// Items: product type Sales Inventory.
 pub(crate) const ITEMS: Products = Products { product_type: 1, owner: Owner::Item };
@@ -69,6 +69,15 @@ impl MappingRules for Products {
     /// (C-026 without first removing the filter).
     fn keeps_coupled(&self, direction: Direction, column: &str) -> bool {
         direction == Direction::ToDataverse && column == "blocked"
+    }
+
+    /// A product of the other units is not taken for the one of these: its unit group cannot be changed. Whoever switches
+    /// back meets the products of before again.
+    fn made(&self, direction: Direction, switches: &Switches) -> &'static str {
+        match direction {
+            Direction::ToDataverse if switches.unit_groups => "to_dataverse with own units",
+            _ => direction.as_str(),
+        }
     }
 
     fn partner_key_column(&self) -> Option<&'static str> {

@@ -11,7 +11,7 @@ use couplet_model::outcome::{DataFailure, FieldNote, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Action;
 use couplet_model::table::{Side, Table};
-use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, SystemError, Value};
+use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, Switches, SystemError, Value};
 use uuid::Uuid;
 
 use crate::error::EngineError;
@@ -281,6 +281,12 @@ pub(crate) trait MappingRules: Send + Sync {
         context: Context<'_>,
         sources: &[Transferring<'_>],
     ) -> Result<Box<dyn BatchRules>, EngineError>;
+
+    /// What the id of a record that is made in a direction is derived with, beside the mapping and its source: another word
+    /// where a record that was made before must not be taken for it.
+    fn made(&self, direction: Direction, _switches: &Switches) -> &'static str {
+        direction.as_str()
+    }
 
     /// The key of the record of this mapping that a record of another one names by a value, where the value alone does not
     /// tell.

@@ -114,7 +114,8 @@ impl Batch<'_> {
         self.note_what_was_seen(verdict.base_mut(), source, &notes);
         let Admitted { index, source, coupling, pairing, destination, lines } = record;
         let coupling = coupling.unwrap_or_else(|| {
-            let id = derived_id(self.engine.company(), &mapping.name, direction.as_str(), source.id);
+            let word = mapping.rules.made(direction, self.engine.installation.switches());
+            let id = derived_id(self.engine.company(), &mapping.name, word, source.id);
             new_pair(direction.source(), source.id, id)
         });
         let written = None;

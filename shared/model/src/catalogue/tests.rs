@@ -14,7 +14,7 @@ fn catalogue() -> Catalogue {
 }
 
 fn person() -> Switches {
-    Switches { ownership: Ownership::Person, ..Switches::default() }
+    Switches { ownership: Ownership::Person, unit_groups: false, ..Switches::default() }
 }
 
 #[test]
@@ -298,6 +298,20 @@ fn f36_columns_of_dataverse_have_the_lengths_and_the_access_of_the_entity_refere
     assert_eq!(column("role", "businessunitid").access, Access::Insert);
     let FieldType::Lookup { targets } = column("annotation", "objectid").field.clone() else { panic!("no lookup") };
     assert!(["account", "contact"].iter().all(|table| targets.iter().any(|target| target == table)), "{targets:?}");
+}
+
+#[test]
+fn s218_s219_new_installations_have_unit_groups_of_items_and_resources() {
+    let order: Vec<String> =
+        catalogue().active(&Switches::default()).into_iter().map(|mapping| mapping.name.0).collect();
+    let place = |name: &str| order.iter().position(|other| other == name);
+    assert_eq!(place("UNIT OF MEASURE"), None);
+    assert!(place("UNIT GROUP").is_some() && place("UNIT GROUP") < place("ITEM UOM"));
+    assert!(place("ITEM UOM") < place("ITEM-PRODUCT") && place("RESOURCE UOM") < place("RESOURCE-PRODUCT"));
+    let catalogue = catalogue();
+    let defaults = catalogue.defaults();
+    assert_eq!(defaults.item_unit_group_name("1000"), "ITEM 1000 UOM GR");
+    assert_eq!(defaults.resource_unit_group_name("LIFT"), "RESOURCE LIFT UOM GR");
 }
 
 #[test]

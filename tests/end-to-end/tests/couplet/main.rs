@@ -12,6 +12,7 @@ mod options;
 mod price_budgets;
 mod prices;
 mod products;
+mod switching_units;
 mod units;
 mod vendors;
 mod waiting;

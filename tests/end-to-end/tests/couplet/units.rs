@@ -15,14 +15,21 @@ use crate::observing::{id, number, text};
 type Row = Map<String, Json>;
 
 const UNIT_JOBS: [&str; 3] = ["UNIT GROUP", "ITEM UOM", "RESOURCE UOM"];
-const ITEMS: &str = "ITEM-PRODUCT";
+pub const ITEMS: &str = "ITEM-PRODUCT";
 
 fn options() -> EngineOptions {
     EngineOptions { claim: SignedDuration::ZERO, ..EngineOptions::default() }
 }
 
 async fn world() -> World {
-    World::start(WorldOptions { unit_groups: true, engine: options(), ..WorldOptions::default() }).await
+    let world = World::start(WorldOptions { unit_groups: true, engine: options(), ..WorldOptions::default() }).await;
+    // An item that is sold in boxes as well.
+    let in_pieces = |row: &Row| unblocked(row) && text(row, "baseUnitOfMeasureCode") == "PCS";
+    let item = world.business_central_ids("Item", in_pieces)[0];
+    let number_of = text(&world.business_central.row("Item", item).expect("an item"), "number").to_owned();
+    let boxes = json!({"itemNo": number_of, "code": "BOX", "qtyPerUnitOfMeasure": 6});
+    world.business_central.create_as_user("Item Unit of Measure", boxes).expect("taken");
+    world
 }
 
 async fn synchronized() -> World {
@@ -95,7 +102,7 @@ async fn check(world: &World, mapping: &str, table: &str, units_table: &str, own
     }
 }
 
-async fn check_all(world: &World) {
+pub async fn check_all(world: &World) {
     check(world, ITEMS, "Item", "Item Unit of Measure", "itemNo").await;
     check(world, "RESOURCE-PRODUCT", "Resource", "Resource Unit of Measure", "resourceNo").await;
 }
@@ -163,28 +170,46 @@ async fn s219_a_renamed_item_renames_its_group_and_keeps_product_and_units() {
 
 #[tokio::test]
 async fn s222_the_default_unit_of_a_product_is_the_base_unit_of_its_item_in_both_directions() {
-    let world = synchronized().await;
-    let (item, _) = item_of_several_units(&world);
+    let world = world().await;
+    let (item, number_of) = item_of_several_units(&world);
+    // With stock it would keep its base unit.
+    let stock = number(&world.business_central.row("Item", item).expect("an item"), "inventory");
+    world.business_central.post_item_ledger_entry(&number_of, -stock).expect("posted");
+    let pair = json!({"itemNo": number_of, "code": "SET", "qtyPerUnitOfMeasure": 1});
+    world.business_central.create_as_user("Item Unit of Measure", pair).expect("taken");
+    for run in world.run_all(RunMode::Full).await {
+        assert_eq!(run.counters.failed, 0, "{}: {:?}", run.job, world.failures(&run.job).await);
+    }
     let product = world.coupled_row(ITEMS, item).await;
     let group = text(&product, "_defaultuomscheduleid_value").to_owned();
-    let box_of = world
-        .dataverse
-        .rows("uom")
-        .into_iter()
-        .find(|unit| text(unit, "_uomscheduleid_value") == group && text(unit, "name") == "BOX");
-    let box_of = id(&box_of.expect("a box"), "uomid");
-    let change = json!({"defaultuomid@odata.bind": format!("/uoms({box_of})")});
-    world.dataverse.update_as_user("product", id(&product, "productid"), change).expect("taken");
+    let sell_in = |unit: &str| {
+        let units = world.dataverse.rows("uom").into_iter();
+        let mut own = units.filter(|row| text(row, "_uomscheduleid_value") == group && text(row, "name") == unit);
+        let unit = id(&own.next().expect("a unit"), "uomid");
+        let change = json!({"defaultuomid@odata.bind": format!("/uoms({unit})")});
+        world.dataverse.update_as_user("product", id(&product, "productid"), change).expect("taken");
+    };
+    let base_unit = || {
+        let record = world.business_central.row("Item", item).expect("an item");
+        text(&record, "baseUnitOfMeasureCode").to_owned()
+    };
+    sell_in("SET");
     let run = world.run(ITEMS, RunMode::Modified).await;
     assert_eq!((run.from_dataverse.modified, run.counters.failed), (1, 0), "{:?}", world.failures(ITEMS).await);
-    let record = world.business_central.row("Item", item).expect("an item");
-    assert_eq!(text(&record, "baseUnitOfMeasureCode"), "BOX");
+    assert_eq!(base_unit(), "SET");
     world.business_central.update_as_user("Item", item, json!({"baseUnitOfMeasureCode": "PCS"})).expect("taken");
     let run = world.run(ITEMS, RunMode::Modified).await;
     assert_eq!((run.to_dataverse.modified, run.counters.failed), (1, 0), "{:?}", world.failures(ITEMS).await);
-    let product = world.coupled_row(ITEMS, item).await;
-    let unit = world.dataverse.row("uom", id(&product, "_defaultuomid_value")).expect("a unit");
+    let unit = world.coupled_row(ITEMS, item).await;
+    let unit = world.dataverse.row("uom", id(&unit, "_defaultuomid_value")).expect("a unit");
     assert_eq!(text(&unit, "name"), "PCS");
+    // Business Central takes no base unit of several pieces.
+    sell_in("BOX");
+    let run = world.run(ITEMS, RunMode::Modified).await;
+    assert_eq!((run.from_dataverse.modified, run.from_dataverse.failed), (0, 1));
+    let failure = &world.failures(ITEMS).await[0];
+    assert!(failure.message.contains("The quantity per base unit of measure must be 1"), "{}", failure.message);
+    assert_eq!(base_unit(), "PCS");
 }
 
 /// A product made in Sales, in a unit group of that name.
@@ -263,7 +288,9 @@ async fn s227_a_product_of_another_unit_group_fails_alone_and_says_what_to_do() 
     let group = world.dataverse.create_as_user("uomschedule", group).expect("a group");
     let item = world.business_central_ids("Item", unblocked)[0];
     let number_of = text(&world.business_central.row("Item", item).expect("an item"), "number").to_owned();
+    // Of another product, too; a unit group that is nobody else's would become the item's.
     product_in_sales(&world, &number_of, group, "PCS", 1);
+    product_in_sales(&world, "ANOTHER", group, "PCS", 1);
     for run in world.run_all(RunMode::Full).await {
         let failed = u64::from(run.job == ITEMS);
         assert_eq!(run.counters.failed, failed, "{}: {:?}", run.job, world.failures(&run.job).await);

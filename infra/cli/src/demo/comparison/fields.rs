@@ -159,10 +159,10 @@ pub fn currency(world: &World, code: &str) -> Option<Uuid> {
 /// The partner of the record with that code or number; of a unit, of that of the record it is named by.
 fn partner(world: &World, mappings: &[&ActiveMapping], name: &MappingName, code: &str, of: &Row) -> Option<Uuid> {
     let mapping = mappings.iter().find(|mapping| mapping.name == *name)?;
-    if let Some(unit) = world.own_unit(name.as_str(), &text(of.get("number")), code) {
+    let table = &mapping.business_central;
+    if let Some(unit) = world.own_unit(&table.name, &text(of.get("number")), code) {
         return unit;
     }
-    let table = &mapping.business_central;
     let key = if table.columns.contains_key("code") { "code" } else { "number" };
     let has_code = |id: Uuid| {
         let record = world.business_central_row(&table.name, id);

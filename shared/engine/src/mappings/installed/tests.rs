@@ -44,7 +44,8 @@ async fn no_engine_starts_with_rules_that_read_a_column_which_the_catalogue_lack
         let folder = tempfile::tempdir().expect("a folder");
         copy_without(folder.path(), file, list, table, column);
         let catalogue = Catalogue::from_directory(folder.path()).expect("a catalogue without the column");
-        match Bench::on(catalogue, mapping, Switches::default()).await {
+        let switches = Switches { unit_groups: false, ..Switches::default() };
+        match Bench::on(catalogue, mapping, switches).await {
             Err(EngineError::SetUp(message)) => {
                 for part in [mapping, column, table] {
                     assert!(message.contains(part), "{message} does not name {part}");

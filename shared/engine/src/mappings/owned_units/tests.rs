@@ -17,7 +17,7 @@ async fn bench_of(mapping: &str) -> Bench {
     let bench = Bench::with(mapping, Switches { unit_groups: true, ..Switches::default() }).await;
     let groups = [
         related(pair(10, GROUP.0, "ITEM 1000 UOM GR"), "unit", GROUP.1),
-        related(pair(20, 21, "RESOURCE R10 UOM GR"), "unit", 22),
+        related(pair(20, 21, "RESOURCE LIFT UOM GR"), "unit", 22),
         pair(30, 31, "ITEM 1001 UOM GR"),
         Coupling { state: CouplingState::Reserved, ..related(pair(40, 41, "ITEM 1002 UOM GR"), "unit", 42) },
     ];
@@ -72,7 +72,7 @@ async fn c_204_a_unit_belongs_to_the_group_of_its_item_and_counts_in_its_base_un
     bench_of("ITEM UOM").await.adjusts(TO, cases).await;
     let cases = vec![
         case("of a resource")
-            .source(json!({"code": "DAY", "resourceNo": "R10", "qtyPerUnitOfMeasure": 8, "reference": "DAY of R10"}))
+            .source(json!({"code": "DAY", "resourceNo": "LIFT", "qtyPerUnitOfMeasure": 8, "reference": "DAY of LIFT"}))
             .transferred(there.clone())
             .gives(there)
             .and_at_first(of(21, 22)),

@@ -28,7 +28,7 @@ async fn s221_an_active_group_of_the_computed_name_is_adopted() {
         (4, "ITEM 1003 UOM GR", 0),
         (5, "ITEM 1003 UOM GR", 0),
         (6, "1004", 0),
-        (7, "RESOURCE R10 UOM GR", 0),
+        (7, "RESOURCE LIFT UOM GR", 0),
     ] {
         bench.dataverse.put("uomschedule", id, json!({"name": name, "statecode": state}));
     }
@@ -41,7 +41,9 @@ async fn s221_an_active_group_of_the_computed_name_is_adopted() {
         case("two of them").source(group("1003", 74)).fails("several unit groups named ITEM 1003 UOM GR (E46)"),
         case("its number is not its name").source(group("1004", 75)).finds_nobody(),
         case("a resource")
-            .source(json!({"code": "RESOURCE R10 UOM GR", "sourceNo": "R10", "sourceType": "Resource", "sourceId": 76}))
+            .source(
+                json!({"code": "RESOURCE LIFT UOM GR", "sourceNo": "LIFT", "sourceType": "Resource", "sourceId": 76}),
+            )
             .finds(7),
     ];
     bench.finds(TO, cases).await;
@@ -52,7 +54,7 @@ async fn s221_an_active_group_of_the_computed_name_is_adopted() {
 async fn s231_the_group_that_a_product_has_for_itself_becomes_the_group_of_its_item() {
     let bench = bench().await;
     bench.couple("ITEM-PRODUCT", [pair(71, 81, "1000"), pair(72, 82, "1001"), pair(73, 83, "1002")]).await;
-    bench.couple("RESOURCE-PRODUCT", [pair(74, 84, "R10")]).await;
+    bench.couple("RESOURCE-PRODUCT", [pair(74, 84, "LIFT")]).await;
     for (product, schedule) in [(81, 11), (82, 12), (83, 12), (84, 14)] {
         bench.dataverse.put("product", product, json!({"defaultuomscheduleid": schedule}));
     }

@@ -72,6 +72,25 @@ pub(crate) fn before_write(
             row.cells[at(table, "sourceId")] = Cell::Guid(id);
             row.cells[at(table, "code")] = Cell::text(group_code(source_type, &number));
         }
+        "Item Unit of Measure" | "Resource Unit of Measure" => {
+            let quantity = row.cells[at(table, "qtyPerUnitOfMeasure")].as_decimal();
+            if quantity <= Decimal::ZERO {
+                return Err(ApiError::dialog("Qty. per Unit of Measure must be greater than 0."));
+            }
+            let (owner, column) =
+                if is(table, "Item Unit of Measure") { ("Item", "itemNo") } else { ("Resource", "resourceNo") };
+            let owners = schema().known(owner);
+            let code = row.cells[at(table, "code")].as_text();
+            let is_base = store
+                .by_code(owners, row.cells[at(table, column)].as_text())
+                .is_some_and(|owner| owner.cells[at(owners, "baseUnitOfMeasureCode")].as_text() == code);
+            if is_base && quantity != Decimal::ONE {
+                return Err(ApiError::dialog(format!(
+                    "Qty. per Unit of Measure must be equal to '1' in {}: Code={code}.",
+                    schema().table(table).name
+                )));
+            }
+        }
         "Contact" => {
             // A company is its own company; a person's company name follows the company.
             let company = row.cells[at(table, "type")].as_enum() == 0;
@@ -148,6 +167,16 @@ pub(crate) fn after_modify(store: &mut Store, table: TableId, before: &Row) -> R
     rename(store, table, before)?;
     if is(table, "Item") || is(table, "Resource") {
         let number = number_of(store, table, before.id);
+        if is(table, "Item") && !store.inventory_of(&number).is_zero() {
+            let base = at(table, "baseUnitOfMeasureCode");
+            let unit = store.row(table, before.id).map(|row| row.cells[base].as_text().to_owned()).unwrap_or_default();
+            let old = before.cells[base].as_text();
+            if !old.is_empty() && old != unit {
+                return Err(ApiError::dialog(format!(
+                    "You cannot change Base Unit of Measure because there are one or more open ledger entries for item {number}."
+                )));
+            }
+        }
         base_unit(store, table, before.id, &number)?;
     }
     partners::after_modify(store, table, before)
@@ -175,7 +204,14 @@ fn base_unit(store: &mut Store, table: TableId, id: Uuid, number: &str) -> Resul
         .iter()
         .map(|position| if *position == at(units, "code") { Cell::text(unit.as_str()) } else { Cell::text(number) })
         .collect();
-    if store.by_key(units, &key).is_none() {
+    if let Some(standing) = store.by_key(units, &key) {
+        let quantity = standing.cells[at(units, "qtyPerUnitOfMeasure")].as_decimal();
+        if quantity != Decimal::ONE {
+            return Err(ApiError::dialog(format!(
+                "The quantity per base unit of measure must be 1. {unit} is set up with {quantity} per unit of measure."
+            )));
+        }
+    } else {
         create(
             store,
             units,
