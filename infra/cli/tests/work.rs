@@ -51,6 +51,38 @@ async fn jobs_run_one_process_after_the_other() {
     assert!(text.results.contains("RESOURCE-PRODUCT: "), "{text:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn s227_units_are_switched_after_a_look_at_what_would_change() {
+    let (business_central, dataverse) = systems().await;
+    let workplace = Workplace::at(&business_central, &dataverse);
+    for job in ["UNIT OF MEASURE", "ITEM-PRODUCT"] {
+        assert_eq!(workplace.couplet(&["run", job, "--full"]).code, 0);
+    }
+    let old = || {
+        let is_old = |row: &serde_json::Map<_, serde_json::Value>| {
+            row["productnumber"].as_str().is_some_and(|number| number.contains("-OLD-")) && row["statecode"] == json!(1)
+        };
+        dataverse.rows("product").iter().filter(|row| is_old(row)).count()
+    };
+    workplace.change_settings("unit_groups = false", "unit_groups = true");
+    let plan = workplace.couplet(&["switch-units", "--dry-run"]);
+    assert_eq!((plan.code, old()), (0, 0), "{plan:?}");
+    for words in ["-OLD-", "so do 10 more products", "couplings of UNIT OF MEASURE are removed", "next run of ITEM UOM"]
+    {
+        assert!(plan.results.contains(words), "{words}: {plan:?}");
+    }
+    let switched = workplace.couplet(&["switch-units"]);
+    assert_eq!((switched.code, old()), (0, 30), "{switched:?}");
+    assert!(switched.results.contains("30 products got another number"), "{switched:?}");
+    let plan = workplace.couplet(&["switch-units", "--dry-run"]);
+    assert!(plan.results.contains("nothing is left to do"), "{plan:?}");
+    for job in ["UNIT GROUP", "ITEM UOM", "ITEM-PRODUCT"] {
+        let ran = workplace.couplet(&["run", job, "--json"]).object();
+        assert_eq!(ran["run"]["counters"]["failed"], json!(0), "{ran}");
+    }
+    assert_eq!((dataverse.count("product"), old()), (60, 30), "new ones of the numbers that are free now");
+}
+
 #[test]
 fn the_demonstration_ends_with_everything_in_step() {
     let ended = Workplace::empty().couplet(&["demo", "--exit", "--items", "60", "--customers", "12", "--json"]);

@@ -15,7 +15,7 @@ use crate::mappings::unit_switch::{OldProduct, couplings, left_behind, old_produ
 const SETTING: &str = "units";
 
 /// What is left to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UnitSwitch {
     /// Whether items and resources have unit groups of their own afterwards.
     pub unit_groups: bool,
@@ -35,7 +35,7 @@ impl UnitSwitch {
 }
 
 /// A step that was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum UnitSwitchStep {
     /// So many products of a mapping gave way.
     Products(Vec<OldProduct>),

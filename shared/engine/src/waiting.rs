@@ -65,6 +65,10 @@ impl Engine {
         if self.mapping(needed).is_err() {
             return Ok(Outlook::Never);
         }
+        // What is needed may itself be waiting for another mapping; that comes to an end first.
+        if self.store().count_waits(self.company(), needed).await? > 0 {
+            return Ok(Outlook::NotRun);
+        }
         let runs = self.store().runs(self.company(), needed.as_str(), RUNS).await?;
         let complete = |run: &&Run| run.found.is_some() && run.finished.is_some();
         let began = runs.iter().filter(complete).map(|run| run.started).max();

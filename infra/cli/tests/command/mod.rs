@@ -103,6 +103,13 @@ url = "{address}"
         self.let_others_read(false);
     }
 
+    /// Changes the settings.
+    pub fn change_settings(&self, from: &str, to: &str) {
+        let settings = std::fs::read_to_string(self.path("couplet.toml")).expect("settings");
+        assert!(settings.contains(from), "{settings}");
+        self.write_settings(&settings.replace(from, to));
+    }
+
     /// Whether others than their owner can read the settings.
     pub fn let_others_read(&self, can: bool) {
         #[cfg(unix)]

@@ -21,7 +21,7 @@ const PAGE: usize = 500;
 
 /// A product of a unit group that is left behind. Dataverse lets nobody change its unit group, so that its item or resource
 /// needs another product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OldProduct {
     /// The mapping that couples it.
     pub mapping: MappingName,
