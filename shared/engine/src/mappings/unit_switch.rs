@@ -71,7 +71,7 @@ pub(crate) async fn old_products(
         let mut after = None;
         loop {
             let (page, next) = couplings(installation, &mapping, after).await?;
-            found.extend(old_ones(installation, &mapping, page).await?);
+            found.extend(old_ones(installation, &mapping, &page).await?);
             if only_a_page && !found.is_empty() {
                 return Ok(found);
             }
@@ -87,7 +87,7 @@ pub(crate) async fn old_products(
 async fn old_ones(
     installation: &Installation,
     mapping: &MappingName,
-    couplings: Vec<Coupling>,
+    couplings: &[Coupling],
 ) -> Result<Vec<OldProduct>, EngineError> {
     let table = installation.table(Side::Dataverse, "product")?;
     let ids: Vec<RecordId> = couplings.iter().map(|coupling| coupling.dataverse_id.into()).collect();

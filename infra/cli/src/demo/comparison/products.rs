@@ -64,8 +64,7 @@ pub fn compare(
     );
     let is_its_line = |line: &Row| id(line.get("_pricelevelid_value")) == list;
     let lines: Vec<&Row> = world.price_lines(pair.dataverse).filter(|line| is_its_line(line)).collect();
-    let is_of_unit = |line: &&&Row| id(line.get("_uomid_value")) == unit;
-    if lines.iter().find(is_of_unit).is_none() {
+    if !lines.iter().any(|line| id(line.get("_uomid_value")) == unit) {
         problems.push("its unit has no price in its price list".to_owned());
         return;
     }
