@@ -211,6 +211,7 @@ fn environment(
         ("COMPANY", business_central.company_id().to_string()),
         ("BUSINESS_CENTRAL_ENVIRONMENT", environment),
         ("SWITCHES_OWNERSHIP", "person".to_owned()),
+        ("SWITCHES_UNIT_GROUPS", "false".to_owned()),
         ("CLOUD_TABLE", format!("{STACK}-table")),
         ("CLOUD_QUEUE_URL", records.to_owned()),
         ("CLOUD_TASKS_QUEUE_URL", tasks.to_owned()),

@@ -6,7 +6,7 @@ use business_central_simulator::DemoSize;
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::{EngineOptions, Failpoint, RunMode};
 use jiff::SignedDuration;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -94,8 +94,10 @@ async fn check(world: &World, mapping: &str, table: &str, units_table: &str, own
             .collect();
         expected.insert(name, Decimal::ONE);
         assert_eq!(units(world, group), expected, "S220: units of {number_of}");
+        let cents =
+            |amount: Decimal| amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).normalize();
         let lists: BTreeMap<String, Decimal> =
-            expected.into_iter().map(|(unit, quantity)| (unit, (price * quantity).round_dp(2).normalize())).collect();
+            expected.into_iter().map(|(unit, quantity)| (unit, cents(cents(price) * quantity))).collect();
         let found: BTreeMap<String, Decimal> =
             prices(world, &product).into_iter().map(|(unit, amount)| (unit, amount.normalize())).collect();
         assert_eq!(found, lists, "S211: prices of {number_of}");
@@ -206,9 +208,10 @@ async fn s222_the_default_unit_of_a_product_is_the_base_unit_of_its_item_in_both
     // Business Central takes no base unit of several pieces.
     sell_in("BOX");
     let run = world.run(ITEMS, RunMode::Modified).await;
-    assert_eq!((run.from_dataverse.modified, run.from_dataverse.failed), (0, 1));
-    let failure = &world.failures(ITEMS).await[0];
-    assert!(failure.message.contains("The quantity per base unit of measure must be 1"), "{}", failure.message);
+    assert_eq!(run.from_dataverse.modified, 0);
+    let failures = world.failures(ITEMS).await;
+    let words = "The quantity per base unit of measure must be 1";
+    assert!(failures.iter().any(|failure| failure.message.contains(words)), "{failures:?}");
     assert_eq!(base_unit(), "PCS");
 }
 
