@@ -14,6 +14,7 @@ use couplet_model::table::Side;
 use couplet_model::{Catalogue, CompanyId, Coupling, MappingName, RecordId, RunId, Switches};
 use couplet_store::{Failure, Retention, Store};
 use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize as DataverseDemo};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -345,6 +346,14 @@ impl World {
     /// How many couplings a mapping has.
     pub async fn couplings(&self, mapping: &str) -> u64 {
         self.store().count_couplings(self.company(), &MappingName::from(mapping)).await.expect("the store answers")
+    }
+
+    /// Empties the stock of an item; with stock it keeps its base unit.
+    pub fn sell_out(&self, item: Uuid) {
+        let row = self.business_central.row("Item", item).expect("an item");
+        let stock: Decimal = row["inventory"].to_string().parse().expect("a number");
+        let number = row["number"].as_str().expect("a number");
+        self.business_central.post_item_ledger_entry(number, -stock).expect("posted");
     }
 
     /// The id of a Business Central record by one of its properties.

@@ -97,6 +97,7 @@ async fn what_is_read_again_costs_no_message_no_count_and_no_further_request() {
 async fn a_failed_record_is_not_sent_again_only_because_it_is_read_again() {
     let world = settled(WorldOptions::default()).await;
     let (item, _) = sold_items(&world)[0].clone();
+    world.sell_out(item);
     world.business_central.update_as_user("Item", item, json!({"baseUnitOfMeasureCode": ""})).unwrap();
     let failed = world.run("ITEM-PRODUCT", RunMode::Modified).await;
     assert_eq!(failed.counters.failed, 1);

@@ -24,6 +24,7 @@ async fn world_with_an_item_that_waits() -> (World, Uuid) {
     let erp = &world.business_central;
     erp.create_as_user("Unit of Measure", json!({ "code": "ZZ", "displayName": "Unheard of" })).expect("created");
     let item = world.business_central_ids("Item", |row| row["blocked"] == json!(false))[0];
+    world.sell_out(item);
     erp.update_as_user("Item", item, json!({ "baseUnitOfMeasureCode": "ZZ" })).expect("changed");
     let run = world.run(ITEMS, RunMode::Full).await;
     assert_eq!((run.counters.waiting, run.counters.failed), (1, 0), "it may still be released");
