@@ -114,7 +114,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_gone_is_noticed_once_a_day_and_most_of_all_only_by_a_full_synchronization() {
-        let bench = Bench::with(JOB, Switches { extended_pricing: false, ..Switches::default() }).await;
+        let bench =
+            Bench::with(JOB, Switches { extended_pricing: false, unit_groups: false, ..Switches::default() }).await;
         for number in 1..=120_u128 {
             let price =
                 json!({"salesType": "Customer Price Group", "salesCode": "RETAIL", "itemNo": number.to_string()});

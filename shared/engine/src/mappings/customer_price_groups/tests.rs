@@ -13,7 +13,11 @@ const DOLLAR: u128 = 61;
 /// A bench on which the group USD has prices in dollars, SEK one in kronor, MIXED prices in two currencies, of which that in
 /// dollars comes first, and EUR prices in the local currency.
 async fn bench() -> Bench {
-    let bench = Bench::with("CUSTPRCGRP-PRICE", Switches { extended_pricing: false, ..Switches::default() }).await;
+    let bench = Bench::with(
+        "CUSTPRCGRP-PRICE",
+        Switches { extended_pricing: false, unit_groups: false, ..Switches::default() },
+    )
+    .await;
     bench.couple("CURRENCY", [pair(60, DOLLAR, "USD")]).await;
     let prices = [
         ("USD", "1000", Some("USD"), "Customer Price Group"),

@@ -25,7 +25,11 @@ fn product(item: u128) -> u128 {
 
 /// A bench on which pieces, boxes, the dollar, a price group in euro and the items 1000 to 1029 are coupled.
 async fn bench() -> Bench {
-    let bench = Bench::with("SALESPRC-PRODPRICE", Switches { extended_pricing: false, ..Switches::default() }).await;
+    let bench = Bench::with(
+        "SALESPRC-PRODPRICE",
+        Switches { extended_pricing: false, unit_groups: false, ..Switches::default() },
+    )
+    .await;
     let units = [("PCS", 30_u128), ("BOX", 33)];
     bench.couple("UNIT OF MEASURE", units.map(|(code, at)| related(pair(at, at + 1, code), "unit", at + 2))).await;
     bench.couple("CURRENCY", [pair(60, DOLLAR, "USD")]).await;
