@@ -74,8 +74,8 @@ pub struct World {
     pub couplings: Couplings,
     /// Ids of the rows of `productpricelevel` by product.
     price_lines: HashMap<Uuid, Vec<Uuid>>,
-    /// How many rows of `uom` each unit group has.
-    units: HashMap<Uuid, usize>,
+    /// Ids of the rows of `uom` by unit group.
+    units: HashMap<Uuid, Vec<Uuid>>,
     /// The partners of unit groups by kind and number of their owners.
     unit_groups: HashMap<(String, String), Uuid>,
     /// The partners of units by their table, the number of their owner and their code.
@@ -117,9 +117,9 @@ impl World {
             }
         }
         self.price_lines = index;
-        for (_, unit) in self.dataverse.get("uom").into_iter().flatten() {
-            if let Some(group) = id(unit.get("_uomscheduleid_value")) {
-                *self.units.entry(group).or_default() += 1;
+        for (unit, row) in self.dataverse.get("uom").into_iter().flatten() {
+            if let Some(group) = id(row.get("_uomscheduleid_value")) {
+                self.units.entry(group).or_default().push(*unit);
             }
         }
         for pair in self.pairs_of_table("Unit Group").to_vec() {
@@ -146,9 +146,10 @@ impl World {
         UNITS.iter().any(|(units, _)| *units == table).then(|| self.own_units.get(&key).copied())
     }
 
-    /// How many units a unit group has.
-    pub fn units_of_group(&self, group: Option<Uuid>) -> usize {
-        group.and_then(|group| self.units.get(&group)).copied().unwrap_or_default()
+    /// The units of a unit group.
+    pub fn units_of_group(&self, group: Option<Uuid>) -> impl Iterator<Item = (Uuid, &Row)> {
+        let units = group.and_then(|group| self.units.get(&group)).into_iter().flatten();
+        units.filter_map(|unit| Some((*unit, self.dataverse_row("uom", *unit)?)))
     }
 
     /// The partner of the unit group of an item or a resource.

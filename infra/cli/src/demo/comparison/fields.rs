@@ -160,7 +160,7 @@ pub fn currency(world: &World, code: &str) -> Option<Uuid> {
 fn partner(world: &World, mappings: &[&ActiveMapping], name: &MappingName, code: &str, of: &Row) -> Option<Uuid> {
     let mapping = mappings.iter().find(|mapping| mapping.name == *name)?;
     let table = &mapping.business_central;
-    if let Some(unit) = world.own_unit(&table.name, &text(of.get("number")), code) {
+    if let Some(unit) = world.own_unit(&table.name, &text(of.get("number").or_else(|| of.get("assetNo"))), code) {
         return unit;
     }
     let key = if table.columns.contains_key("code") { "code" } else { "number" };

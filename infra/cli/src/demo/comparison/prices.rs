@@ -35,6 +35,5 @@ fn unit_of(world: &World, line: &Row) -> Option<Uuid> {
         return id(product.get("_defaultuomid_value"));
     }
     let group = id(product.get("_defaultuomscheduleid_value"));
-    let is_it = |unit: &Row| id(unit.get("_uomscheduleid_value")) == group && text(unit.get("name")) == code;
-    world.dataverse_rows("uom").find(|(_, unit)| is_it(unit)).map(|(unit, _)| *unit)
+    world.units_of_group(group).find(|(_, unit)| text(unit.get("name")) == code).map(|(unit, _)| unit)
 }

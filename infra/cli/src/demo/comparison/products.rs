@@ -80,7 +80,7 @@ pub fn compare(
         expect("the listed currency", shown(id(line_currency)), shown(local));
     }
     if has_own_units(world) {
-        let units = world.units_of_group(unit_group);
+        let units = world.units_of_group(unit_group).count();
         expect("the number of listed units", lines.len().to_string(), units.to_string());
     }
 }
