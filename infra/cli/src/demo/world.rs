@@ -117,6 +117,7 @@ impl World {
             }
         }
         self.price_lines = index;
+        self.units.clear();
         for (unit, row) in self.dataverse.get("uom").into_iter().flatten() {
             if let Some(group) = id(row.get("_uomscheduleid_value")) {
                 self.units.entry(group).or_default().push(*unit);
