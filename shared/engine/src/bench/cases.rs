@@ -142,7 +142,7 @@ impl Case {
     }
 
     /// The record needs another partner, for a reason that holds these words.
-    pub fn is_replaced_for(self, words: &str) -> Self {
+    pub fn gets_replaced_for(self, words: &str) -> Self {
         self.expect(json!({"is replaced for": words}))
     }
 

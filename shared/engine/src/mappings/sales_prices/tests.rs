@@ -86,7 +86,7 @@ async fn s236_u8_a_price_goes_to_the_list_of_its_group_with_the_product_and_its_
                 case("one whose unit became another one")
                     .source(price(1007, json!({})))
                     .destination(standing(1007, 99))
-                    .is_replaced_for("its price list, product or unit is another one now"),
+                    .gets_replaced_for("its price list, product or unit is another one now"),
                 stays(
                     "in a second unit",
                     1008,
