@@ -60,7 +60,8 @@ def catalogue_jobs(project):
     rules, jobs = built_rules(project), {}
     for file in (project / CATALOGUE / "mappings").glob("*.json"):
         mapping = json.loads(file.read_text())
-        if mapping["job"]:
+        # A job without a period runs on demand.
+        if mapping["job"] and mapping["job"]["every_minutes"]:
             needs = set(mapping["dependencies"]).union(*mapping["dependencies_when"].values())
             new = {"every": mapping["job"]["every_minutes"], "needs": set(), "built": True, "target": "RunJob.Arn"}
             known = jobs.setdefault(mapping["name"], new)

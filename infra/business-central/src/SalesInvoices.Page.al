@@ -32,6 +32,14 @@ page 50113 "Couplet Sales Invoices"
                 {
                     Caption = 'Number';
                 }
+                field(customerNumber; Rec."Sell-to Customer No.")
+                {
+                    Caption = 'Customer Number';
+                }
+                field(customerPurchaseOrderReference; Rec."Your Reference")
+                {
+                    Caption = 'Customer Purchase Order Reference';
+                }
                 field(dueDate; Rec."Due Date")
                 {
                     Caption = 'Due Date';
@@ -111,6 +119,18 @@ page 50113 "Couplet Sales Invoices"
                 field(totalAmountIncludingTax; Rec."Amount Including VAT")
                 {
                     Caption = 'Total Amount Including Tax';
+                }
+                field(pricesIncludeTax; Rec."Prices Including VAT")
+                {
+                    Caption = 'Prices Include Tax';
+                }
+                field(remainingAmount; Rec."Remaining Amount")
+                {
+                    Caption = 'Remaining Amount';
+                }
+                field(cancelled; Rec.Cancelled)
+                {
+                    Caption = 'Cancelled';
                 }
                 field(lastModifiedDateTime; Rec.SystemModifiedAt)
                 {

@@ -30,16 +30,17 @@ pub struct Timer {
     pub every: Duration,
 }
 
-/// The timers of these jobs: each after all it depends on, those left out that cannot run yet.
+/// The timers of these jobs: each after all it depends on, those left out that run on demand only or cannot run yet.
 pub fn timers(plans: &[JobPlan]) -> Vec<Timer> {
     let ready = plans.iter().filter(|plan| plan.ready.is_ok());
+    let timed = ready.filter_map(|plan| Some((plan, plan.every_minutes?)));
     let firsts = (0_u32..).map(|position| STEP * position + ASIDE * (position / STEPS_PER_MINUTE));
-    ready
+    timed
         .zip(firsts)
-        .map(|(plan, first)| Timer {
+        .map(|((plan, every_minutes), first)| Timer {
             job: plan.name.clone(),
             first,
-            every: Duration::from_secs(u64::from(plan.every_minutes.max(1)) * 60),
+            every: Duration::from_secs(u64::from(every_minutes.max(1)) * 60),
         })
         .collect()
 }
@@ -91,13 +92,13 @@ pub async fn run(
 mod tests {
     use super::*;
 
-    fn plan(name: &str, every_minutes: u32, ready: bool) -> JobPlan {
+    fn plan(name: &str, every_minutes: impl Into<Option<u32>>, ready: bool) -> JobPlan {
         JobPlan {
             name: name.to_owned(),
             description: String::new(),
             direction: None,
             function: "run-job".to_owned(),
-            every_minutes,
+            every_minutes: every_minutes.into(),
             inactivity_minutes: 0,
             cursors: Vec::new(),
             ready: if ready { Ok(()) } else { Err("not there yet".to_owned()) },
@@ -106,7 +107,12 @@ mod tests {
 
     #[test]
     fn jobs_start_one_after_the_other_in_the_order_of_their_dependencies() {
-        let timers = timers(&[plan("CURRENCY", 30, true), plan("CONTACT", 30, false), plan("CUSTOMER", 15, true)]);
+        let timers = timers(&[
+            plan("CURRENCY", 30, true),
+            plan("CONTACT", 30, false),
+            plan("OPPORTUNITY", None, true),
+            plan("CUSTOMER", 15, true),
+        ]);
         let seconds = |timer: &Timer| (timer.job.clone(), timer.first.as_secs(), timer.every.as_secs());
         assert_eq!(
             timers.iter().map(seconds).collect::<Vec<_>>(),

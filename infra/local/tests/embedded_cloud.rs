@@ -136,7 +136,7 @@ async fn all_cursors_a_job_reads_from_are_cleared_with_its_lost_records() {
         description: String::new(),
         direction: None,
         function: "any".to_owned(),
-        every_minutes: 1,
+        every_minutes: Some(1),
         inactivity_minutes: 0,
         cursors: vec![MappingName::from(JOB), named.clone()],
         ready: Ok(()),

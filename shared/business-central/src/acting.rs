@@ -17,9 +17,29 @@ use crate::route::Route;
 /// The namespace of the actions of both APIs.
 const NAMESPACE: &str = "Microsoft.NAV";
 
+/// The actions that only pages of the companion app have.
+const OF_THE_COMPANION: [&str; 2] = ["closeAsWon", "closeAsLost"];
+
+/// The API that has all these actions.
+fn route(table: &Table, actions: &[Action], companion: bool) -> Result<Route, SystemError> {
+    let is_ours = actions.iter().any(|action| OF_THE_COMPANION.contains(&action.name.as_str()));
+    match (is_ours, companion) {
+        (false, _) => Route::choose(table, &[], companion),
+        (true, true) => Ok(Route::Companion),
+        (true, false) => {
+            let message = format!(
+                "actions on table {} need the companion app; publish it in Business Central and switch it on in the settings",
+                table.name
+            );
+            let message = couplet_model::Said::safe(message);
+            Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", message))
+        }
+    }
+}
+
 impl BusinessCentralClient {
     pub(crate) async fn act_all(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
-        let route = match Route::choose(table, &[], self.companion) {
+        let route = match route(table, actions, self.companion) {
             Ok(route) => route,
             Err(error) => return actions.iter().map(|_| Err(error.clone())).collect(),
         };

@@ -10,12 +10,42 @@ use couplet_odata::sizes::is_too_much;
 use couplet_odata::writing::{Outcome, Verdict, Writer, all_settled, in_groups};
 use couplet_odata::{BatchPart, Identity, Load, Operation, Repeat, Request, Sizes, error_of};
 use reqwest::Method;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::client::DataverseClient;
 
 /// The namespace of the actions of the Web API.
 const NAMESPACE: &str = "Microsoft.Dynamics.CRM";
+
+/// An action that closes a row. It is bound to no row; it takes the activity of closing, which names the row.
+struct Closing {
+    action: &'static str,
+    /// The parameter with the activity.
+    parameter: &'static str,
+    /// The table of the activity.
+    activity: &'static str,
+    /// The lookup by which the activity names the row.
+    lookup: &'static str,
+}
+
+/// The actions that close opportunities.
+const CLOSINGS: [Closing; 2] = [
+    Closing {
+        action: "WinOpportunity",
+        parameter: "OpportunityClose",
+        activity: "opportunityclose",
+        lookup: "opportunityid",
+    },
+    Closing {
+        action: "LoseOpportunity",
+        parameter: "OpportunityClose",
+        activity: "opportunityclose",
+        lookup: "opportunityid",
+    },
+];
+
+/// The parameter that stands beside the activity of closing.
+const STATUS: &str = "Status";
 
 impl DataverseClient {
     pub(crate) async fn act_all(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {
@@ -76,11 +106,11 @@ impl<'a> Writer for ActionWriter<'a> {
 
     async fn send(&self, items: &[Self::Item]) -> Result<Vec<Option<BatchPart>>, SystemError> {
         let [(_, action)] = items else {
-            let base = format!("{}/{}", self.client.path, self.set);
-            let operations: Vec<Operation> = items.iter().map(|(_, action)| operation(&base, action)).collect();
+            let operations: Vec<Operation> =
+                items.iter().map(|(_, action)| operation(&self.client.path, self.set, action)).collect();
             return self.client.batch(&operations, Repeat::OnlyIfUnprocessed).await;
         };
-        let operation = operation(&format!("{}/{}", self.client.api, self.set), action);
+        let operation = operation(&self.client.api, self.set, action);
         let request = Request::alone(&operation, operation.url.as_str(), Repeat::OnlyIfUnprocessed);
         let reply = self.client.identity.send(&request).await?;
         if !reply.is_success() {
@@ -114,11 +144,19 @@ impl<'a> Writer for ActionWriter<'a> {
     }
 }
 
-fn operation(base: &str, action: &Action) -> Operation {
-    let operation = Operation::new(Method::POST, format!("{base}({})/{NAMESPACE}.{}", action.record, action.name));
-    if action.parameters.is_empty() {
-        return operation;
+fn operation(root: &str, set: &str, action: &Action) -> Operation {
+    let mut parameters: Map<String, Json> =
+        action.parameters.iter().map(|(name, value)| (name.to_string(), value.to_json())).collect();
+    if let Some(closing) = CLOSINGS.iter().find(|closing| closing.action == action.name) {
+        let status = parameters.remove(STATUS);
+        let mut activity = parameters;
+        activity.insert("@odata.type".to_owned(), json!(format!("{NAMESPACE}.{}", closing.activity)));
+        activity.insert(format!("{}@odata.bind", closing.lookup), json!(format!("/{set}({})", action.record)));
+        let mut body = Map::from_iter([(closing.parameter.to_owned(), Json::Object(activity))]);
+        body.extend(status.map(|status| (STATUS.to_owned(), status)));
+        return Operation::new(Method::POST, format!("{root}/{}", action.name)).json(Json::Object(body));
     }
-    let parameters = action.parameters.iter().map(|(name, value)| (name.to_string(), value.to_json()));
-    operation.json(Json::Object(parameters.collect::<Map<String, Json>>()))
+    let operation =
+        Operation::new(Method::POST, format!("{root}/{set}({})/{NAMESPACE}.{}", action.record, action.name));
+    if parameters.is_empty() { operation } else { operation.json(Json::Object(parameters)) }
 }

@@ -116,7 +116,12 @@ impl DataverseClient {
         }
         self.learn_entity_sets(std::slice::from_ref(&table.name)).await?;
         let known = self.learned().entity_set(&table.name).map(str::to_owned);
-        known.ok_or_else(|| protocol(format!("this Dataverse environment has no table {}", table.name)))
+        known.ok_or_else(|| {
+            protocol(format!(
+                "this Dataverse environment has no table {}: install the solution that brings it, or stop the job that needs it",
+                table.name
+            ))
+        })
     }
 
     /// Asks for the entity sets of those tables that are not known yet.

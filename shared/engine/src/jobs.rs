@@ -21,8 +21,8 @@ pub struct JobPlan {
     pub direction: Option<MappingDirection>,
     /// The function of the bundle that runs it.
     pub function: String,
-    /// Period in minutes.
-    pub every_minutes: u32,
+    /// Period in minutes; `None` for a job that runs on demand only.
+    pub every_minutes: Option<u32>,
     /// Inactivity time in minutes.
     pub inactivity_minutes: u32,
     /// The names of the cursors it reads from. Without them it reads everything again.
@@ -157,7 +157,7 @@ fn other_job(job: &OtherJob, mappings: &Mappings) -> Option<Job> {
         description: job.description.clone(),
         direction: None,
         function: job.function.clone(),
-        every_minutes: job.every_minutes?,
+        every_minutes: Some(job.every_minutes?),
         inactivity_minutes: job.inactivity_minutes,
         cursors: [name].into_iter().chain(named).collect(),
         ready: work.as_ref().map(|_| ()).map_err(Clone::clone),

@@ -183,9 +183,10 @@ impl Write {
 pub struct Action {
     /// The record.
     pub record: RecordId,
-    /// The name of the action, bound to the record's table, without its namespace.
+    /// The name of the action, without its namespace.
     pub name: String,
-    /// Its parameters by name; empty for most.
+    /// Its parameters by name; empty for most. The client knows where they belong, also when the action takes them in a
+    /// record of its own.
     pub parameters: Values,
 }
 

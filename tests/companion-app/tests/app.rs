@@ -27,6 +27,7 @@ const FLOW_FIELDS: &[(&str, &str, &[&str])] = &[
     ("Sales Invoice Header", "Cancelled", &["Cancelled Document"]),
     ("Sales Invoice Header", "Corrective", &["Cancelled Document"]),
     ("Sales Line", "Couplet Document Id", &["Sales Header"]),
+    ("Sales Invoice Line", "Couplet Document Id", &["Sales Invoice Header"]),
     ("Customer", "Balance (LCY)", &["Detailed Cust. Ledg. Entry"]),
     ("Customer", "Balance Due (LCY)", &["Detailed Cust. Ledg. Entry"]),
     ("Customer", "Sales (LCY)", &["Cust. Ledger Entry"]),

@@ -10,8 +10,9 @@ use serde_json::Value as Json;
 const ROOM: &str = "shared/engine/src/mappings/";
 /// Files of that room without rules of their own.
 const NO_RULES: [&str; 4] = ["mod", "rules", "registry", "installed"];
-/// Words of the rules that are no columns: roles of further rows, and what people call a record.
-const OTHER_WORDS: [&str; 3] = ["unit", "item", "resource"];
+/// Words of the rules that are no columns: roles of further rows, what people call a record, and actions with what they take.
+const OTHER_WORDS: [&str; 8] =
+    ["unit", "item", "resource", "closeAsWon", "closeAsLost", "subject", "actualrevenue", "actualend"];
 
 /// The columns of every table of the catalogue, by table.
 fn tables() -> BTreeMap<String, BTreeSet<String>> {

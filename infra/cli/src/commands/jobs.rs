@@ -101,7 +101,7 @@ fn render(lines: &[Line]) -> String {
         shown.add_row(vec![
             text(&line.plan.name),
             text(direction(line.plan.direction)),
-            number(format!("{} min", line.plan.every_minutes)),
+            number(line.plan.every_minutes.map_or_else(|| "on demand".to_owned(), |minutes| format!("{minutes} min"))),
             text(state(line).caption()),
             text(line.last.as_ref().map_or_else(|| "never".to_owned(), |run| seconds(run.started))),
             count(counters.map(|counters| counters.inserted + counters.modified)),

@@ -237,7 +237,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn business_central(&mut self, table: &Table) {
-        let rows = || by_id(self.company.business_central.rows(&table.name), &table.id_column, &self.columns);
+        let simulator = &self.company.business_central;
+        // Couplet knows posted invoices by the id of the companion app.
+        let shown = |(id, row): (Uuid, Row)| (simulator.companion_id(&table.name, id).unwrap_or(id), row);
+        let rows = || {
+            let rows = by_id(simulator.rows(&table.name), &table.id_column, &self.columns);
+            rows.into_iter().map(shown).collect()
+        };
         self.world.business_central.entry(table.name.clone()).or_insert_with(rows);
     }
 

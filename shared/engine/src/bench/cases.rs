@@ -351,7 +351,7 @@ fn shown_fields(fields: &[TransferredField], notes: Vec<FieldNote>) -> Json {
 
 fn shown_beside(beside: Result<WrittenBeside, SystemError>) -> Json {
     match beside {
-        Ok(WrittenBeside { related, values }) => {
+        Ok(WrittenBeside { related, values, .. }) => {
             let related: serde_json::Map<String, Json> =
                 related.into_iter().map(|(role, id)| (role, shown_id(id))).collect();
             json!({"related": related, "values": shown(values.iter().map(|(name, value)| (*name, value)))})

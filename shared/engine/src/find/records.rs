@@ -62,7 +62,18 @@ impl ChangeSource for OwnRecords {
         Ok(Named { records: rows, ..Named::default() })
     }
 
-    async fn at_its_end(&mut self, _: Option<&Cursor>, _: &Cursor, _: &Engine) -> Result<Named, EngineError> {
-        Ok(Named::default())
+    /// Those that are due although they did not change; the first time everything has been read anyway.
+    async fn at_its_end(&mut self, before: Option<&Cursor>, _: &Cursor, engine: &Engine) -> Result<Named, EngineError> {
+        if before.is_none() {
+            return Ok(Named::default());
+        }
+        let ids = self.mapping.rules.also_due(&engine.installation, self.direction).await?;
+        if ids.is_empty() {
+            return Ok(Named::default());
+        }
+        let side = self.direction.source();
+        let columns = self.mapping.source_columns(self.direction);
+        let records = engine.system(side).fetch(self.mapping.table(side), &ids, columns).await?;
+        Ok(Named { records, ..Named::default() })
     }
 }

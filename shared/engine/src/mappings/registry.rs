@@ -4,8 +4,9 @@ use couplet_model::catalogue::RulesId;
 
 use super::rules::MappingRules;
 use super::{
-    accounts, currencies, customer_price_groups, options, owned_units, price_list_lines, price_lists, products,
-    sales_prices, salespeople, unit_groups, units_of_measure,
+    accounts, currencies, customer_price_groups, customer_statistics, opportunities, options, owned_units,
+    posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products, sales_prices, salespeople,
+    unit_groups, units_of_measure,
 };
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
@@ -15,6 +16,10 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::CustomerPriceGroups => Ok(&customer_price_groups::CustomerPriceGroups),
         RulesId::Customers => Ok(&accounts::CUSTOMERS),
         RulesId::ItemUnits => Ok(&owned_units::ITEM_UNITS),
+        RulesId::CustomerStatistics => Ok(&customer_statistics::CustomerStatistics),
+        RulesId::Opportunities => Ok(&opportunities::Opportunities),
+        RulesId::PostedInvoiceLines => Ok(&posted_invoice_lines::PostedInvoiceLines),
+        RulesId::PostedInvoices => Ok(&posted_invoices::PostedInvoices),
         RulesId::Items => Ok(&products::ITEMS),
         RulesId::Options => Ok(&options::OptionCodes),
         RulesId::PriceListLines => Ok(&price_list_lines::PRICE_LIST_LINES),
@@ -27,9 +32,6 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::Vendors => Ok(&accounts::VENDORS),
         RulesId::UnitsOfMeasure => Ok(&units_of_measure::UnitsOfMeasure),
         RulesId::Contacts
-        | RulesId::Opportunities
-        | RulesId::PostedInvoiceLines
-        | RulesId::PostedInvoices
         | RulesId::SalesOrderLines
         | RulesId::SalesOrdersBothWays
         | RulesId::SalesOrdersToDataverse => Err("its special rules are not built yet"),

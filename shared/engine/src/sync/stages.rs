@@ -240,7 +240,11 @@ impl From<Settled> for Ended {
 impl Ended {
     /// The end of a record that was done.
     pub fn of(done: Done, destination: Side) -> Self {
-        Self { index: done.decided.index, outcome: done.decided.outcome(destination), done: Some(done), settled: None }
+        let outcome = match done.decided.outcome(destination) {
+            Outcome::Unchanged if done.beside.is_change => Outcome::Modified,
+            outcome => outcome,
+        };
+        Self { index: done.decided.index, outcome, done: Some(done), settled: None }
     }
 
     fn decided(&self) -> Option<&Decided> {

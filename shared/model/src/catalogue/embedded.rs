@@ -40,6 +40,7 @@ pub const MAPPINGS: &[EmbeddedFile] = &[
     catalogue_file!("mappings/postedsalesinv-inv.json"),
     catalogue_file!("mappings/postedsalesline-inv.json"),
     catalogue_file!("mappings/opportunity.json"),
+    catalogue_file!("mappings/customer-statistics.json"),
     catalogue_file!("mappings/salesorder-order-legacy.json"),
     catalogue_file!("mappings/salesorder-order-bidirectional.json"),
     catalogue_file!("mappings/soline-orderdetail.json"),

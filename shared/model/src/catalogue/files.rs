@@ -276,7 +276,7 @@ pub struct ConditionFile {
 #[serde(deny_unknown_fields)]
 pub struct JobFile {
     pub description: String,
-    pub every_minutes: u32,
+    pub every_minutes: Option<u32>,
     pub inactivity_minutes: u32,
     #[serde(default, rename = "category")]
     pub _category: Option<String>,

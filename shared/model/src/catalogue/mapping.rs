@@ -179,8 +179,8 @@ impl FieldMapping {
 pub struct JobDefaults {
     /// Description shown to people.
     pub description: String,
-    /// Period in minutes.
-    pub every_minutes: u32,
+    /// Period in minutes; `None` for a job that runs on demand only.
+    pub every_minutes: Option<u32>,
     /// Inactivity time in minutes; 0 = never.
     pub inactivity_minutes: u32,
     /// When the job exists; `None` = always.

@@ -12,6 +12,8 @@ pub enum RulesId {
     Currencies,
     /// Customer price groups as price lists.
     CustomerPriceGroups,
+    /// Statistics of customers, to which accounts point.
+    CustomerStatistics,
     /// Customers as accounts.
     Customers,
     /// Units of items in the unit groups of these.

@@ -41,8 +41,10 @@ impl Server {
     pub(crate) fn run_action_as_user(&self, table: &str, id: Uuid, action: &str) -> Result<Option<Uuid>, ApiError> {
         let table = named(table)?;
         self.write(|store| {
+            let on_companion = documents::actions(table, Route::Companion).contains(&action);
+            let route = if on_companion { Route::Companion } else { Route::Standard };
             store
-                .transaction(|store| documents::act(store, Route::Standard, table, id, action))
+                .transaction(|store| documents::act(store, route, table, id, action))
                 .map(|made| made.map(|(_, id)| id))
         })
     }
@@ -61,6 +63,12 @@ impl Server {
         let table = named(table)?;
         let store = self.api.reading();
         Ok(store.row(table, id).map(|row| all_properties(&store, table, row)))
+    }
+
+    pub(crate) fn companion_id(&self, table: &str, id: Uuid) -> Result<Option<Uuid>, ApiError> {
+        let table = named(table)?;
+        let store = self.api.reading();
+        Ok(store.row(table, id).map(|row| documents::shown_id(table, Route::Companion, row)))
     }
 
     fn write<T>(&self, work: impl FnOnce(&mut Store) -> Result<T, ApiError>) -> Result<T, ApiError> {

@@ -1,13 +1,17 @@
 //! Sales documents: what their headers and lines derive, who may change them, and their bound actions.
 
 mod actions;
+mod activity;
 mod headers;
 mod lines;
 mod posted_ids;
+mod statistics;
 mod totals;
 
 pub(crate) use actions::{act, actions, pay};
-pub(crate) use posted_ids::{id_behind, shown_id, translate};
+pub(crate) use lines::object_is_blocked;
+pub(crate) use posted_ids::{document_shown, id_behind, shown_id, translate};
+pub(crate) use statistics::Statistic;
 
 use uuid::Uuid;
 
@@ -73,12 +77,31 @@ pub(crate) fn page_view(table: TableId, route: Route) -> Option<Filter> {
 
 /// Pages that show records of posting and change nothing.
 pub(crate) fn is_read_only_page(table: TableId, route: Route) -> bool {
-    page_view(table, route).is_some()
+    route == Route::Companion && (is(table, "Sales Invoice Header") || is(table, "Sales Invoice Line"))
 }
 
 /// Whether lines may be read without saying of which document: the standard pages gather them document by document.
 pub(crate) fn lines_need_a_document(table: TableId, route: Route) -> bool {
     route == Route::Standard && headers_of(table).is_some()
+}
+
+/// The standard pages gather the lines of the first document that meets the filter, whatever others it names.
+pub(crate) fn keep_first_document(store: &Store, table: TableId, route: Route, filter: &mut Filter) {
+    let (Some(headers), Some(at)) = (headers_of(table), schema().table(table).position("documentId")) else { return };
+    if !lines_need_a_document(table, route) {
+        return;
+    }
+    let wanted: Vec<Uuid> = filter
+        .conjuncts()
+        .iter()
+        .filter_map(|part| part.wanted_values(at))
+        .flatten()
+        .map(|value| value.as_guid())
+        .collect();
+    let first = store.rows(headers).map(|header| header.id).find(|id| wanted.contains(id));
+    if let Some(first) = first.filter(|_| wanted.len() > 1) {
+        filter.replace_ids(at, &|id| if id == first { id } else { Uuid::nil() });
+    }
 }
 
 /// Derives and checks before a document or a line is stored.
@@ -153,9 +176,11 @@ pub(crate) fn after_write(store: &mut Store, table: TableId, id: Uuid) -> Result
     }
     if let Some(header_table) = headers_of(table) {
         let document = store.row(table, id).map(|row| get(table, row, "documentId").as_guid()).unwrap_or_default();
+        activity::note_line(store, table, id)?;
         return totals::refresh(store, header_table, document);
     }
     if is(table, "Customer") {
+        statistics::refresh(store, id)?;
         return totals::refresh_customer(store, id);
     }
     Ok(())
@@ -169,6 +194,7 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row, writer
         }
         let ids: Vec<Uuid> = store.lines(lines, row.id).map(|line| line.id).collect();
         for id in ids {
+            activity::forget_line(store, id);
             store.remove(lines, id);
         }
     } else if let Some(header_table) = headers_of(table) {
@@ -185,6 +211,7 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row, writer
 /// Brings totals up to date after a line went.
 pub(crate) fn after_delete(store: &mut Store, table: TableId, row: &Row) -> Result<(), ApiError> {
     if let Some(header_table) = headers_of(table) {
+        activity::forget_line(store, row.id);
         let document = get(table, row, "documentId").as_guid();
         if store.row(header_table, document).is_some() {
             return totals::refresh(store, header_table, document);
@@ -192,6 +219,7 @@ pub(crate) fn after_delete(store: &mut Store, table: TableId, row: &Row) -> Resu
     }
     if is(table, "Customer") {
         store.remove(schema().known("Customer (financial details)"), row.id);
+        store.remove(schema().known("Customer (statistics)"), row.id);
     }
     Ok(())
 }

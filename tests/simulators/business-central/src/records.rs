@@ -3,6 +3,7 @@
 mod addresses;
 mod incoming;
 pub(crate) mod numbering;
+pub(crate) mod opportunities;
 pub(crate) mod page_rules;
 mod partners;
 mod prices;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::documents::Statistic;
 use crate::relations;
 
 const CATALOGUE: &str = include_str!("../../../../shared/model/catalogue/tables/business-central.json");
@@ -111,6 +112,10 @@ pub(crate) enum Source {
         code: usize,
         owner: usize,
     },
+    /// Whether the item or resource of a line is blocked.
+    ObjectBlocked,
+    /// One of the figures of a customer's statistics.
+    Statistic(Statistic),
     /// Name of the vendor whose number is in the given property.
     VendorName {
         vendor_no: usize,
@@ -359,6 +364,10 @@ impl RawProperty {
             "systemCreatedAt" => Source::Created,
             "currencyCode" if self.computed => Source::LocalCurrency,
             "inventory" if table == "Item" => Source::Inventory,
+            "blocked" if table == "Sales Invoice Line" => Source::ObjectBlocked,
+            name if table == "Customer (statistics)" => {
+                Statistic::named(name).map_or(Source::Stored, Source::Statistic)
+            }
             _ => Source::Stored,
         };
         // `balance` of vendors is a flow field although the page does not flag it.
@@ -414,7 +423,11 @@ fn key_properties(
         "Contact Information Buffer" => return named(&["contactId", "relatedId"]),
         "Item Variant" => return named(&["itemNumber", "code"]),
         "Currency Exchange Rate" => return named(&["currencyCode", "startingDate"]),
-        "Document Attachment" | "Job Queue Entry" | "General Ledger Setup" | "Company Information" => {
+        "Sales Line (activity)"
+        | "Document Attachment"
+        | "Job Queue Entry"
+        | "General Ledger Setup"
+        | "Company Information" => {
             return named(&["id"]);
         }
         _ => {}

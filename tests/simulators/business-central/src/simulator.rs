@@ -178,6 +178,15 @@ impl BusinessCentralSimulator {
         self.server.row(table, id).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// The id under which the companion app shows a record: posted invoices have another one than API v2.0 shows.
+    ///
+    /// # Panics
+    /// If the catalogue has no such table.
+    #[must_use]
+    pub fn companion_id(&self, table: &str, id: Uuid) -> Option<Uuid> {
+        self.server.companion_id(table, id).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Creates a record as a person in the application; properties of both routes may be given, read-only ones too.
     pub fn create_as_user(&self, table: &str, values: Value) -> Result<Uuid, ApiError> {
         self.server.create_as_user(table, values)

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::cell::Cell;
+use crate::documents;
 use crate::schema::{Source, TableId, schema};
 use simulator_platform::Clock;
 use simulator_platform::mix;
@@ -211,6 +212,8 @@ impl Store {
             Source::Stored => row.cells[at].clone(),
             Source::LocalCurrency if row.cells[at].is_blank() => Cell::text(self.company.local_currency.as_str()),
             Source::LocalCurrency => row.cells[at].clone(),
+            Source::ObjectBlocked => Cell::Bool(documents::object_is_blocked(self, table, row)),
+            Source::Statistic(statistic) => statistic.of(self, row.id),
             Source::Inventory => Cell::Decimal(self.inventory_of(row.cells[self.item.1].as_text())),
             Source::Reference { code, owner } => {
                 Cell::text(format!("{} of {}", row.cells[code].as_text(), row.cells[owner].as_text()))

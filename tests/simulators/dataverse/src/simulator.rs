@@ -239,6 +239,19 @@ impl DataverseSimulator {
         crate::world::secure_column(&self.inner.world, table, column, security)
     }
 
+    /// Takes a table out of the organization with the lookups that lead to it, as where the solution that brings both was
+    /// never installed.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    pub fn remove_table(&self, table: &str) {
+        let mut store = self.inner.world.write();
+        let mut schema = (*store.schema).clone();
+        let at = crate::api::without_table(&mut schema, table);
+        store.clear(at.unwrap_or_else(|| panic!("there is no table {table}")));
+        store.adopt(Arc::new(schema));
+    }
+
     /// Sets which forms of clearing a lookup are answered with success and ignored.
     ///
     /// # Errors

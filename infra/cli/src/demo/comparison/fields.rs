@@ -37,7 +37,12 @@ pub fn compare(
             // A currency without a symbol shows its code.
             let blank_symbol = theirs.name == "currencysymbol" && text(left).is_empty();
             let left = if blank_symbol { record.get("code") } else { left };
-            same(ours, theirs, left, right)
+            // What a line costs before its discount.
+            let discounted = (theirs.name == "baseamount").then(|| {
+                let whole = number(left) + number(record.get("discountAmount"));
+                Value::String(whole.to_string())
+            });
+            same(ours, theirs, discounted.as_ref().or(left), right)
         }
         Resolution::Lookup(through) => {
             let right = id(row.get(&format!("_{}_value", theirs.name)));
@@ -144,6 +149,8 @@ fn reference(
         match through.iter().find_map(|name| partner(world, mappings, name, code, of)) {
             Some(id) => Some(id),
             None if field.clearing == Clearing::OnFailure => None,
+            // The rest of the record travels, and the other side keeps what it has.
+            None if field.travels_without => return None,
             None => return Some(format!("should lead to the partner of {code:?}, which has none")),
         }
     };

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{POSTED, get, is, is_posted, lines_of, set, totals};
+use super::{POSTED, activity, get, headers_of, is, is_posted, lines_of, set, totals};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::records::{self, numbering};
@@ -15,7 +15,8 @@ const CANCELED: u8 = 5;
 /// The bound actions of an entity set.
 pub(crate) fn actions(table: TableId, route: Route) -> &'static [&'static str] {
     if route != Route::Standard {
-        return &[];
+        let closes = route == Route::Companion && is(table, "Opportunity");
+        return if closes { records::opportunities::ACTIONS } else { &[] };
     }
     match schema().table(table).name.as_str() {
         "Sales Header" => &["shipAndInvoice"],
@@ -40,6 +41,7 @@ pub(crate) fn act(
         return Err(ApiError::not_implemented(format!("The action '{name}' is not implemented for this entity.")));
     }
     match (schema().table(table).name.as_str(), name) {
+        ("Opportunity", _) => records::opportunities::close(store, table, id, name).map(|()| None),
         ("Sales Header", _) => ship_and_invoice(store, table, id).map(Some),
         ("Sales Header (Quote)", "makeOrder") => turn_into(store, table, id, "Sales Header").map(Some),
         ("Sales Header (Quote)", "makeInvoice") => turn_into(store, table, id, "Sales Invoice Header").map(Some),
@@ -94,6 +96,9 @@ fn add(store: &mut Store, table: TableId, row: Row) -> Result<Uuid, ApiError> {
     store
         .insert(table, row)
         .map_err(|_| ApiError::same_key(schema().table(table).caption(), &format!("SystemId='{id}'")))?;
+    if headers_of(table).is_some() {
+        activity::note_line(store, table, id)?;
+    }
     Ok(id)
 }
 
@@ -116,6 +121,7 @@ fn remove(store: &mut Store, table: TableId, id: Uuid) {
     if let Some(lines) = lines_of(table) {
         let ids: Vec<Uuid> = store.lines(lines, id).map(|line| line.id).collect();
         for id in ids {
+            activity::forget_line(store, id);
             store.remove(lines, id);
         }
     }
@@ -217,6 +223,12 @@ fn post_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), Ap
         let total = get(invoices, row, "totalAmountIncludingTax");
         set(invoices, row, "remainingAmount", total);
     })?;
+    activity::post_entry(store, invoices, id)?;
+    // The lines of the draft are sales lines no more.
+    let ids: Vec<Uuid> = store.lines(lines, id).map(|line| line.id).collect();
+    for line in ids {
+        activity::forget_line(store, line);
+    }
     totals::refresh_customer(store, get(invoices, &invoice, "customerId").as_guid())
 }
 
@@ -253,8 +265,10 @@ fn cancel_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), 
     post_quantities(store, schema().known("Sales Invoice Line"), id, Decimal::ONE)?;
     records::touch(store, invoices, id, |row| {
         set(invoices, row, "status", Cell::Enum(CANCELED));
+        set(invoices, row, "cancelled", Cell::Bool(true));
         set(invoices, row, "remainingAmount", Cell::Decimal(Decimal::ZERO));
     })?;
+    activity::apply_entry(store, invoices, id)?;
     totals::refresh_customer(store, get(invoices, &invoice, "customerId").as_guid())
 }
 
@@ -286,5 +300,6 @@ pub(crate) fn pay(store: &mut Store, id: Uuid, amount: Decimal) -> Result<(), Ap
         set(invoices, row, "remainingAmount", Cell::Decimal(remaining));
         set(invoices, row, "status", Cell::Enum(if remaining.is_zero() { 4 } else { POSTED }));
     })?;
+    activity::apply_entry(store, invoices, id)?;
     totals::refresh_customer(store, get(invoices, &invoice, "customerId").as_guid())
 }

@@ -56,6 +56,7 @@ pub(super) fn derive(
         }
     }
     set(table, row, "documentNo", get(header_table, header, "number"));
+    set(table, row, "pricesIncludeTax", get(header_table, header, "pricesIncludeTax"));
     if !given(table, values, "currencyCode") {
         set(table, row, "currencyCode", get(header_table, header, "currencyCode"));
     }
@@ -71,6 +72,17 @@ pub(super) fn derive(
         }
     }
     Ok(())
+}
+
+/// Whether the item or resource of a line is blocked now.
+pub(crate) fn object_is_blocked(store: &Store, table: TableId, row: &Row) -> bool {
+    let objects = match get(table, row, "lineType").as_enum() {
+        ITEM => schema().known("Item"),
+        RESOURCE => schema().known("Resource"),
+        _ => return false,
+    };
+    let number = get(table, row, "lineObjectNumber");
+    store.by_code(objects, number.as_text()).is_some_and(|object| get(objects, object, "blocked").as_bool())
 }
 
 fn line_type(table: TableId, row: &mut Row, values: &[(usize, Cell)]) {

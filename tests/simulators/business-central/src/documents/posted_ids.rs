@@ -3,7 +3,8 @@
 
 use uuid::Uuid;
 
-use super::{get, is, is_posted};
+use super::{get, headers_of, is, is_posted};
+use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::query::filter::Filter;
 use crate::records;
@@ -39,8 +40,21 @@ pub(crate) fn id_behind(store: &Store, table: TableId, route: Route, shown: Uuid
     found.map(|(id, _)| id).ok_or_else(|| records::not_found(table, shown))
 }
 
+/// The id of its document as a line on a route shows it.
+pub(crate) fn document_shown(store: &Store, table: TableId, route: Route, line: &Row, at: usize) -> Cell {
+    let kept = store.cell(table, line, at);
+    let headers = headers_of(table).filter(|headers| differ(*headers, route));
+    let header = headers.and_then(|headers| Some((headers, store.row(headers, kept.as_guid())?)));
+    header.map_or(kept, |(headers, header)| Cell::Guid(shown_id(headers, route, header)))
+}
+
 /// Lets a filter speak of the ids that records are kept by.
 pub(crate) fn translate(store: &Store, table: TableId, route: Route, filter: &mut Filter) {
+    let lines_of = headers_of(table).filter(|headers| differ(*headers, route));
+    if let (Some(headers), Some(at)) = (lines_of, schema().table(table).position("documentId")) {
+        filter.replace_ids(at, &|shown| id_behind(store, headers, route, shown).unwrap_or_default());
+        return;
+    }
     let id = schema().table(table).properties.iter().position(|property| property.source == Source::Id);
     if let (true, Some(at)) = (differ(table, route), id) {
         filter.replace_ids(at, &|shown| id_behind(store, table, route, shown).unwrap_or_default());

@@ -91,6 +91,7 @@ pub(crate) fn before_write(
                 )));
             }
         }
+        "Opportunity" => super::opportunities::before_write(store, table, row, before),
         "Contact" => {
             // A company is its own company; a person's company name follows the company.
             let company = row.cells[at(table, "type")].as_enum() == 0;
@@ -379,6 +380,7 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row) -> Res
                 remove_where(store, "Sales Price", |row, prices| row.cells[at(prices, "itemNo")].as_text() == number);
             }
         }
+        "Opportunity" => return super::opportunities::before_delete(table, row),
         "Customer" => {
             let number = row.cells[at(table, "number")].as_text().to_owned();
             let orders = schema().known("Sales Header");

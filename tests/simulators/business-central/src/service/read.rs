@@ -82,6 +82,7 @@ fn asked(store: &Store, context: &Context, operation: &Operation, table: TableId
     let mut query = Query::parse(&operation.query, table, operation.route, context.switches.wildcards_in_filters)?;
     if let Some(filter) = &mut query.filter {
         documents::translate(store, table, operation.route, filter);
+        documents::keep_first_document(store, table, operation.route, filter);
     }
     Ok(query)
 }

@@ -37,6 +37,7 @@ pub(crate) fn entity(
         out.extend_from_slice(b"\":");
         let cell = match property.source {
             Source::Id => Cell::Guid(documents::shown_id(table, route, row)),
+            _ if property.name == "documentId" => documents::document_shown(store, table, route, row, at),
             _ => store.cell(table, row, at),
         };
         cell.write_json(&property.kind, out);

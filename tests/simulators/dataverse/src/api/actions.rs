@@ -1,5 +1,6 @@
 //! Actions: what happens to documents and products beyond create, update and delete.
 
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -49,6 +50,8 @@ pub(crate) fn post(context: &Context<'_>, session: &mut Session<'_>) -> ApiResul
         "ConvertQuoteToSalesOrder" => action.convert_quote(session),
         "FulfillSalesOrder" => action.close_order(session, 3),
         "CancelSalesOrder" => action.close_order(session, 2),
+        "WinOpportunity" => action.close_opportunity(session, 1),
+        "LoseOpportunity" => action.close_opportunity(session, 2),
         "LockSalesOrderPricing" => action.lock(session, "salesorder", "SalesOrderId", target, true),
         "UnlockSalesOrderPricing" => action.lock(session, "salesorder", "SalesOrderId", target, false),
         "LockInvoicePricing" => action.lock(session, "invoice", "InvoiceId", target, true),
@@ -150,6 +153,28 @@ impl Action<'_> {
             let today = crate::store::day(&Cell::Time(session.now).plain_text()).map(Cell::Day);
             session.consequence(|session| session.update(at, id, vec![(column, today)]))?;
         }
+        Ok(ApiResponse::no_content())
+    }
+
+    /// The activity tells what the opportunity brought and when it ended; without it nothing was earned, today.
+    fn close_opportunity(&self, session: &mut Session<'_>, state: i64) -> ApiResult<ApiResponse> {
+        let (at, id) = self.closed(session, "OpportunityClose", "opportunityclose", "opportunityid")?;
+        let table = session.table(at);
+        if session.store.get(at, id).map(|row| rules::state(&table, row)) != Some(0) {
+            return Err(ApiError::refused("0x80043b1f", "Only an open opportunity can be won or lost."));
+        }
+        self.set_state(session, at, id, state)?;
+        let told = |name: &str| self.parameters.pointer(&format!("/OpportunityClose/{name}"));
+        let revenue = told("actualrevenue").and_then(|value| value.to_string().parse::<Decimal>().ok());
+        let ended =
+            told("actualend").and_then(Value::as_str).and_then(|text| text.get(..10)).and_then(crate::store::day);
+        let today = crate::store::day(&Cell::Time(session.now).plain_text());
+        let changes: Changes =
+            [("actualvalue", revenue.map(Cell::Decimal)), ("actualclosedate", ended.or(today).map(Cell::Day))]
+                .into_iter()
+                .filter_map(|(name, cell)| Some((table.column(name)?, Some(cell?))))
+                .collect();
+        session.consequence(|session| session.update(at, id, changes))?;
         Ok(ApiResponse::no_content())
     }
 

@@ -181,6 +181,14 @@ fn operations(xml: &mut String, schema: &Schema) {
             "<Parameter Name=\"QuoteClose\" Type=\"mscrm.quoteclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />",
         ),
         (
+            "WinOpportunity",
+            "<Parameter Name=\"OpportunityClose\" Type=\"mscrm.opportunityclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+        ),
+        (
+            "LoseOpportunity",
+            "<Parameter Name=\"OpportunityClose\" Type=\"mscrm.opportunityclose\" Nullable=\"false\" /><Parameter Name=\"Status\" Type=\"Edm.Int32\" Nullable=\"false\" />",
+        ),
+        (
             "ConvertQuoteToSalesOrder",
             "<Parameter Name=\"QuoteId\" Type=\"Edm.Guid\" Nullable=\"false\" /><Parameter Name=\"ColumnSet\" Type=\"mscrm.ColumnSet\" Nullable=\"false\" /><ReturnType Type=\"mscrm.salesorder\" Nullable=\"false\" />",
         ),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::definitions::find_table;
 use super::{Context, custom, describe, global_choices};
-use crate::schema::{AlternateKey, Collection, Kind, NAMESPACE, Schema, Table};
+use crate::schema::{AlternateKey, Collection, Column, Kind, NAMESPACE, Schema, Table};
 use crate::store::{Store, guid};
 use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::path::KeyText;
@@ -216,8 +216,33 @@ fn delete_table(schema: &mut Schema, at: usize) -> ApiResult<()> {
             format!("The entity {} is managed or part of the system and cannot be deleted.", table.name),
         ));
     }
-    // The place stays, because rows refer to tables by position.
-    let mut gone = (**table).clone();
+    leave_place(schema, at);
+    Ok(())
+}
+
+/// Takes a table out with the lookups that lead to it, as where the solution that brings both was never installed.
+pub(crate) fn without_table(schema: &mut Schema, name: &str) -> Option<usize> {
+    let at = schema.position(name)?;
+    for table in &mut schema.tables {
+        let leads_there = |column: &Column| match &column.kind {
+            Kind::Lookup(targets) => targets.iter().any(|target| target == name),
+            _ => false,
+        };
+        if table.columns.iter().any(leads_there) {
+            let mut changed = (**table).clone();
+            changed.columns.iter_mut().filter(|column| leads_there(column)).for_each(custom::hide);
+            changed.index();
+            *table = Arc::new(changed);
+        }
+    }
+    leave_place(schema, at);
+    schema.index();
+    Some(at)
+}
+
+/// The place of a table stays, because rows refer to tables by position.
+fn leave_place(schema: &mut Schema, at: usize) {
+    let mut gone = (**schema.table(at)).clone();
     let name = gone.name.clone();
     gone.name = String::new();
     gone.set = String::new();
@@ -225,7 +250,6 @@ fn delete_table(schema: &mut Schema, at: usize) -> ApiResult<()> {
     gone.index();
     schema.tables[at] = Arc::new(gone);
     attach_notes(schema, &name, false);
-    Ok(())
 }
 
 fn column_at(table: &Table, key: Option<&KeyText>) -> ApiResult<usize> {

@@ -28,7 +28,9 @@ mod sql;
 mod unsupported;
 mod write;
 
+pub(crate) use customize::without_table;
 pub(crate) use option_sets::{options, set_option};
+
 use uuid::Uuid;
 
 use crate::wire::error::{ApiError, ApiResult};

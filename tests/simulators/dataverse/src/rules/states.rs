@@ -101,11 +101,24 @@ fn allowed(session: &Session<'_>, table: &Table, from: i64, to: i64) -> ApiResul
             Err(ApiError::refused("0x8004F977", "You can't activate a retired product."))
         }
         ("product", 1 | 2, 3) => Err(ApiError::refused("0x8004F883", "You can only revise an active product.")),
+        ("opportunity", 0, 1) => Err(by_message("Won", "WinOpportunity")),
+        ("opportunity", 0, 2) => Err(by_message("Lost", "LoseOpportunity")),
+        ("opportunity", 1 | 2, 1 | 2) => {
+            Err(ApiError::refused("0x80043b1f", "The opportunity is closed; open it before it is closed another way."))
+        }
         ("quote", 0 | 1, 2) => Err(ApiError::refused("0x80048408", "A quote is won with the WinQuote message.")),
         ("quote", 0 | 1, 3) => Err(ApiError::refused("0x80048408", "A quote is closed with the CloseQuote message.")),
         ("quote", 2 | 3, 0 | 1) => Err(ApiError::refused("0x80048408", "A closed quote cannot be opened again.")),
         _ => Ok(()),
     }
+}
+
+fn by_message(state: &str, message: &str) -> ApiError {
+    let text = format!(
+        "This message can not be used to set the state of opportunity to {state}. In order to set state of opportunity to \
+         {state}, use the {message} message instead."
+    );
+    ApiError::refused("0x80048408", text)
 }
 
 fn state_label(table: &Table, state: i64) -> String {

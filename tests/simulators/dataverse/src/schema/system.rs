@@ -34,6 +34,9 @@ subject:text description:memo actualend:time quotenumber:text revision:int quote
 orderclose ordercloses activityid subject
 subject:text description:memo actualend:time ordernumber:text revision:int salesorderid:>salesorder statecode:int statuscode:int
 
+opportunityclose opportunitycloses activityid subject
+subject:text description:memo actualend:time actualrevenue:decimal opportunityid:>opportunity statecode:int statuscode:int
+
 solution solutions solutionid friendlyname
 uniquename:text friendlyname:text description:memo version:text ismanaged:bool installedon:time isvisible:bool
 publisherid:>publisher
@@ -124,6 +127,7 @@ pub fn plain(text: &str) -> Column {
         "int" => Kind::Integer,
         "bigint" => Kind::BigInteger,
         "bool" => Kind::Boolean,
+        "decimal" => Kind::Decimal,
         "time" => Kind::DateTime,
         "memo" => Kind::Memo(1_048_576),
         "name" => Kind::EntityName,

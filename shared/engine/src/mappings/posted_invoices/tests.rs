@@ -1,0 +1,187 @@
+//! Whose invoices travel, what they are given at first, and the state that payments give them, case by case.
+
+use couplet_model::message::Direction;
+use couplet_model::switches::Ownership;
+use couplet_model::system::SystemErrorKind;
+use couplet_model::{RecordId, Switches, Value};
+use serde_json::{Value as Json, json};
+
+use super::CUSTOMERS;
+use crate::bench::{Bench, COMPANY_ROW, EURO, TEAM, case, destination_of, pair, source_of, with};
+
+const TO: Direction = Direction::ToDataverse;
+/// The default price list and the dollar.
+const LIST: u128 = 31;
+const DOLLAR: u128 = 32;
+
+async fn bench(ownership: Ownership) -> Bench {
+    let bench = Bench::with("POSTEDSALESINV-INV", Switches { ownership, ..Switches::default() }).await;
+    let product = &bench.installation().options().product_name;
+    let name = bench.installation().catalogue().defaults().price_list_names(product, "EUR")[0].clone();
+    bench.dataverse.put("pricelevel", LIST, json!({"name": name, "transactioncurrencyid": EURO}));
+    bench.couple(CUSTOMERS, [pair(10, 11, "10000")]).await;
+    bench.couple("CURRENCY", [pair(20, DOLLAR, "USD")]).await;
+    bench
+}
+
+fn id(number: u128) -> Json {
+    json!(u64::try_from(number).ok())
+}
+
+fn invoice(number: &str) -> Json {
+    json!({"number": number, "customerNumber": "10000", "currencyCode": "EUR", "customerPurchaseOrderReference": null,
+           "remainingAmount": 100, "totalAmountIncludingTax": 100, "cancelled": false})
+}
+
+fn company() -> Json {
+    json!({"bcbi_companyid": COMPANY_ROW})
+}
+
+/// What an invoice that comes from no order is given at first.
+fn at_first(number: &str, list: u128) -> Json {
+    json!({"name": number, "customerid": {"account": 11}, "pricelevelid": id(list)})
+}
+
+#[tokio::test]
+async fn s178_to_s181_new_invoices_belong_to_an_order_or_to_their_customer_and_the_list_of_their_currency() {
+    let bench = bench(Ownership::Person).await;
+    let order = json!({"ordernumber": "ORD-1", "name": "Chairs", "opportunityid": 41, "pricelevelid": 42,
+                       "customerid": {"account": 11}, "ownerid": {"systemuser": 43}});
+    bench.dataverse.put("salesorder", 40, order.clone());
+    bench.dataverse.put("salesorder", 50, with(&order, json!({"ordernumber": "ORD-2", "customerid": {"account": 99}})));
+    bench.dataverse.put("pricelevel", 33, json!({"name": "Price List in USD", "transactioncurrencyid": id(DOLLAR)}));
+    let of = |other: Json| with(&invoice("I1"), other);
+    let of_order = json!({"salesorderid": 40, "name": "Chairs", "opportunityid": 41, "pricelevelid": 42,
+                          "customerid": {"account": 11}, "ownerid": {"systemuser": 43}});
+    let cases = vec![
+        case("of nothing").source(invoice("I1")).gives(company()).and_at_first(at_first("I1", LIST)),
+        case("in dollars").source(of(json!({"currencyCode": "USD"}))).gives(company()).and_at_first(at_first("I1", 33)),
+        case("a currency nobody has coupled").source(of(json!({"currencyCode": "GBP"}))).waits_for("CURRENCY", "GBP"),
+        case("a customer nobody has coupled")
+            .source(of(json!({"customerNumber": "20000"})))
+            .waits_for(CUSTOMERS, "20000"),
+        case("of an order")
+            .source(of(json!({"customerPurchaseOrderReference": "ord-1"})))
+            .gives(company())
+            .and_at_first(of_order),
+        case("of an order of somebody else")
+            .source(of(json!({"customerPurchaseOrderReference": "ORD-2"})))
+            .fails("the customer of order ORD-2 has changed, or is no longer coupled (E37)"),
+        case("some other reference")
+            .source(of(json!({"customerPurchaseOrderReference": "PO 77"})))
+            .gives(company())
+            .and_at_first(at_first("I1", LIST)),
+    ];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s180_under_team_ownership_the_team_owns_and_a_missing_price_list_is_made_once() {
+    let bench = bench(Ownership::Team).await;
+    let before = bench.dataverse.ids("pricelevel").len();
+    let mut lists = Vec::new();
+    for _ in 0..2 {
+        let made = super::PriceLists::of(bench.installation(), [&Value::text("USD")].into_iter()).await.expect("lists");
+        lists.push(made.of_currency(&Value::text("usd")).expect("the list of the dollar"));
+        assert_eq!(bench.dataverse.ids("pricelevel").len(), before + 1);
+    }
+    assert_eq!(lists[0], lists[1]);
+    let made = bench.dataverse.row_of("pricelevel", RecordId(lists[0]));
+    let expected =
+        json!({"name": "Price List in USD", "transactioncurrencyid": id(DOLLAR), "bcbi_companyid": COMPANY_ROW});
+    assert_eq!(made, expected);
+    let owned = with(&at_first("I1", LIST), json!({"ownerid": {"team": id(TEAM)}}));
+    bench.adjusts(TO, vec![case("an invoice").source(invoice("I1")).gives(company()).and_at_first(owned)]).await;
+}
+
+#[tokio::test]
+async fn c_175_s172_s174_an_invoice_begins_only_with_all_its_products() {
+    let bench = bench(Ownership::Person).await;
+    bench.couple("ITEM-PRODUCT", [pair(60, 61, "1000")]).await;
+    bench.couple("RESOURCE-PRODUCT", [pair(62, 63, "KATE")]).await;
+    let line = |place: u128, kind: &str, number: Json, blocked: bool| {
+        let document = id(source_of(place).0.as_u128());
+        let values = json!({"documentId": document, "type": kind, "lineObjectNumber": number, "blocked": blocked});
+        let number = 500 + bench.business_central.ids("Sales Invoice Line").len() as u128;
+        bench.business_central.put("Sales Invoice Line", number, values);
+    };
+    line(0, "Item", json!("1000"), false);
+    line(0, "Resource", json!("KATE"), false);
+    line(0, "G/L Account", json!("8000"), false);
+    line(0, " ", json!(null), false);
+    line(1, "Item", json!("2000"), false);
+    line(2, "Item", json!("1000"), true);
+    line(3, "Resource", json!("LINA"), false);
+    line(4, "Item", json!("1000"), true);
+    let cases = vec![
+        case("all are products").source(invoice("I1")).gives(company()).and_at_first(at_first("I1", LIST)),
+        case("an item that is none").source(invoice("I2")).waits_for("ITEM-PRODUCT", "2000"),
+        case("a blocked one").source(invoice("I3")).fails("Blocked must be No for Item 1000"),
+        case("a resource that is none").source(invoice("I4")).waits_for("RESOURCE-PRODUCT", "LINA"),
+        case("blocked after the invoice was created")
+            .source(invoice("I5"))
+            .destination(json!({"statecode": 0, "statuscode": 4}))
+            .gives(company()),
+    ];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s170_what_is_closed_in_dataverse_is_changed_no_more() {
+    let bench = bench(Ownership::Person).await;
+    let there = |state: i64, status: i64| {
+        case("an invoice")
+            .source(invoice("I1"))
+            .destination(json!({"statecode": state, "statuscode": status}))
+            .transferred(json!({"duedate": "2026-02-01"}))
+    };
+    let open = || with(&company(), json!({"duedate": "2026-02-01"}));
+    let cases = vec![
+        there(0, 4).gives(open()),
+        there(0, 1).gives(open()),
+        there(2, 100_001).gives(json!({})),
+        there(3, 100_003).gives(json!({})),
+    ];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn c_179_c_180_c_188_s40_s41_s42_the_state_follows_the_payments() {
+    let bench = bench(Ownership::Person).await;
+    let of = |remaining: i64, cancelled: bool| {
+        with(&invoice("I1"), json!({"remainingAmount": remaining, "cancelled": cancelled}))
+    };
+    let pairs = [(0, 4), (2, 100_001), (2, 100_002), (3, 100_003)];
+    let held = |at: usize| json!({"statecode": pairs[at].0, "statuscode": pairs[at].1});
+    let cases = vec![
+        case("unpaid and new")
+            .source(of(100, false))
+            .resumed()
+            .destination(json!({"statecode": 0, "statuscode": 1}))
+            .leaves(json!({}), held(0)),
+        case("unpaid, as before").source(of(100, false)).destination(held(0)).leaves(json!({}), json!({})),
+        case("paid in full").source(of(0, false)).destination(held(0)).leaves(json!({}), held(1)),
+        case("paid by half").source(of(50, false)).destination(held(0)).leaves(json!({}), held(2)),
+        case("the other half").source(of(0, false)).destination(held(2)).leaves(json!({}), held(1)),
+        case("a payment taken back").source(of(100, false)).destination(held(1)).leaves(json!({}), held(0)),
+        case("cancelled").source(of(0, true)).destination(held(0)).leaves(json!({}), held(3)),
+        case("canceled in Dataverse and paid").source(of(0, false)).destination(held(3)).leaves(json!({}), held(1)),
+        case("amounts that are not known")
+            .source(json!({"number": "I1"}))
+            .destination(held(0))
+            .leaves(json!({}), json!({})),
+    ];
+    let count = cases.len();
+    let calls = bench.after_writing(TO, cases).await;
+    assert_eq!(
+        calls,
+        ["write invoice 2", "write invoice 7"],
+        "closed ones are opened first; one request for each step of all"
+    );
+    let ended: Vec<Json> =
+        (0..count as u128).map(|at| bench.dataverse.row("invoice", destination_of(at))["statuscode"].clone()).collect();
+    assert_eq!(ended, [4, 4, 100_001, 100_002, 100_001, 4, 100_003, 100_001, 4].map(|status| json!(status)));
+    bench.dataverse.refuse(destination_of(0), SystemErrorKind::Refused);
+    let refused = vec![case("refused").source(of(0, false)).destination(held(0)).fails_by(SystemErrorKind::Refused)];
+    bench.after_writing(TO, refused).await;
+}

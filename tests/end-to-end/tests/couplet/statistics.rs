@@ -1,0 +1,178 @@
+//! Customer Statistics end to end: the first upload, then only customers with something new.
+
+use business_central_simulator::DemoSize;
+use couplet_end_to_end::{World, WorldOptions};
+use couplet_engine::{Disposition, EngineOptions, Failpoint, RunMode};
+use jiff::SignedDuration;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use crate::observing::{id, number, text};
+
+const JOB: &str = "Customer Statistics";
+
+fn options() -> WorldOptions {
+    let engine = EngineOptions { claim: SignedDuration::ZERO, ..EngineOptions::default() };
+    WorldOptions { engine, ..WorldOptions::default() }
+}
+
+/// Customers are coupled, and nothing was uploaded yet.
+async fn prepared(options: WorldOptions) -> World {
+    let world = World::start(options).await;
+    for job in ["CURRENCY", "CUSTOMER"] {
+        world.run(job, RunMode::Full).await;
+        world.run(job, RunMode::Modified).await;
+    }
+    world
+}
+
+/// A draft invoice of a customer with so many pieces of something, and its line.
+fn draft(world: &World, customer: &str, pieces: u32) -> (Uuid, Uuid) {
+    let invoice = json!({"customerNumber": customer, "dueDate": "2020-01-31", "currencyCode": ""});
+    let invoice = world.business_central.create_as_user("Sales Invoice Header", invoice).expect("taken");
+    let item =
+        &world.business_central.rows("Item").into_iter().find(|row| row["blocked"] == json!(false)).expect("an item");
+    let line = json!({"documentId": invoice, "lineType": "Item", "lineObjectNumber": item["number"], "quantity": pieces, "unitPrice": 100});
+    let line = world.business_central.create_as_user("Sales Invoice Line", line).expect("taken");
+    (invoice, line)
+}
+
+/// The statistics that the account of a customer points to.
+async fn statistics(world: &World, customer: &str) -> Map<String, Json> {
+    let customer = world.business_central_id("Customer", "number", customer);
+    let account = world.coupled_row("CUSTOMER", customer).await;
+    let row = id(&account, "_nav_accountstatisticsid_value");
+    world.dataverse.row("nav_accountstatistics", row).expect("there")
+}
+
+#[tokio::test]
+async fn c_183_c_184_c_185_s25_s26_all_customers_once_and_then_those_with_something_new() {
+    let world = prepared(options()).await;
+    let (invoice, line) = draft(&world, "C00010", 2);
+    let run = world.run(JOB, RunMode::Modified).await;
+    let customers = world.couplings("CUSTOMER").await;
+    assert_eq!((run.counters.inserted, run.counters.failed), (customers, 0), "{:?}", world.failures(JOB).await);
+    let amount = |world: &World| {
+        number(&world.business_central.row("Sales Invoice Line", line).expect("there"), "amountIncludingTax")
+    };
+    let row = statistics(&world, "C00010").await;
+    assert_eq!(number(&row, "nav_outstandinginvoiceslcy"), amount(&world), "C-183");
+    assert_eq!((text(&row, "nav_customerno"), number(&row, "nav_totallcy")), ("C00010", amount(&world)));
+    assert!(!text(&row, "nav_overdueamountsasof").is_empty());
+    let accounts = world.run("CUSTOMER", RunMode::Modified).await;
+    assert_eq!((accounts.counters.modified, accounts.counters.failed), (0, 0), "C-185");
+
+    // Nothing shows before the next run, and then only the customer with something new travels.
+    world.business_central.update_as_user("Sales Invoice Line", line, json!({"quantity": 3})).expect("taken");
+    assert_ne!(number(&statistics(&world, "C00010").await, "nav_outstandinginvoiceslcy"), amount(&world));
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((run.enqueued, run.counters.modified), (1, 1));
+    assert_eq!(number(&statistics(&world, "C00010").await, "nav_outstandinginvoiceslcy"), amount(&world), "C-184");
+
+    // Posted, it is overdue; paid, it is neither. A new credit limit counts as well.
+    world.business_central.run_action_as_user("Sales Invoice Header", invoice, "post").expect("posted");
+    world.run(JOB, RunMode::Modified).await;
+    let row = statistics(&world, "C00010").await;
+    let figures = ["nav_outstandinginvoiceslcy", "nav_balancelcy", "nav_overdueamountslcy"];
+    assert_eq!(figures.map(|name| number(&row, name)), [Decimal::ZERO, amount(&world), amount(&world)]);
+    world.business_central.pay_invoice(invoice, amount(&world)).expect("paid");
+    let customer = world.business_central_id("Customer", "number", "C00020");
+    world.business_central.update_as_user("Customer", customer, json!({"creditLimit": 4711})).expect("taken");
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((run.enqueued, run.counters.modified), (2, 2));
+    let row = statistics(&world, "C00010").await;
+    assert_eq!(figures.map(|name| number(&row, name)), [Decimal::ZERO; 3]);
+    assert_eq!(number(&statistics(&world, "C00020").await, "nav_creditlimitlcy"), 4711.into());
+    let quiet = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((quiet.enqueued, quiet.counters.modified), (0, 0));
+}
+
+#[tokio::test]
+async fn c_186_s29_customers_coupled_later_follow_and_a_deleted_account_is_told() {
+    let world = prepared(options()).await;
+    world.run(JOB, RunMode::Modified).await;
+    let before = world.dataverse.count("nav_accountstatistics");
+    // Customers that nobody has coupled are nobody's failure; once coupled, they need not change to have statistics.
+    for name in ["Later", "Never"] {
+        world.business_central.create_as_user("Customer", json!({"displayName": name})).expect("taken");
+    }
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((run.counters.failed, run.counters.waiting, run.counters.inserted), (0, 0, 0));
+    let never = world.business_central_id("Customer", "displayName", "Never");
+    world.business_central.update_as_user("Customer", never, json!({"blocked": "All"})).expect("taken");
+    world.run("CUSTOMER", RunMode::Full).await;
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((run.counters.inserted, run.counters.failed), (1, 0));
+    assert_eq!(world.dataverse.count("nav_accountstatistics"), before + 1);
+
+    let customer = world.business_central_id("Customer", "number", "C00010");
+    let account = id(&world.coupled_row("CUSTOMER", customer).await, "accountid");
+    world.dataverse.delete_as_user("account", account).expect("gone");
+    draft(&world, "C00010", 1);
+    draft(&world, "C00020", 1);
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((run.counters.modified, run.counters.failed), (1, 1));
+    let failures = world.failures(JOB).await;
+    assert!(failures[0].message.contains(&format!("the account {account} of customer C00010")), "{failures:?}");
+}
+
+#[tokio::test]
+async fn an_installation_without_the_table_is_told_what_it_lacks() {
+    let world = prepared(options()).await;
+    world.dataverse.remove_table("nav_accountstatistics");
+    let request = couplet_engine::RunRequest {
+        job: JOB.to_owned(),
+        mode: RunMode::Modified,
+        trigger: couplet_model::job::Trigger::Manual,
+        until: None,
+    };
+    let error = world.engine.run_job(&request).await.expect_err("there is no such table").to_string();
+    assert!(error.contains("nav_accountstatistics") && error.contains("solution"), "{error}");
+    assert!(world.queue.is_empty());
+}
+
+#[tokio::test]
+async fn statistics_survive_a_death_at_every_failpoint_and_double_delivery() {
+    for fatal in Failpoint::ALL {
+        let world = prepared(options()).await;
+        let customers = world.couplings("CUSTOMER").await;
+        world.find(JOB, RunMode::Modified).await;
+        let again = world.queue.take(1000);
+        for delivery in again.iter().cloned() {
+            world.queue.give_back(delivery);
+        }
+        world.drain_killed(fatal, options().engine).await;
+        assert!(
+            world.engine.sync_batch(again).await.dispositions.iter().all(|end| *end == Disposition::Done),
+            "{fatal:?}"
+        );
+        assert_eq!(world.dataverse.count("nav_accountstatistics") as u64, customers, "{fatal:?}");
+        assert_eq!(world.couplings(JOB).await, customers, "{fatal:?}");
+        assert!(world.failures(JOB).await.is_empty() && world.queue.dead_letters().is_empty(), "{fatal:?}");
+        statistics(&world, "C00010").await;
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "what the work costs is worth reading in a passing test, too")]
+async fn nine_hundred_customers_stay_within_the_request_budgets() {
+    let default = options();
+    let business_central = DemoSize { customers: 900, ..default.business_central };
+    let world = prepared(WorldOptions { business_central, ..default }).await;
+    let spent = |work: &str, most: u64| {
+        let (bc, dv) = (world.business_central.requests(), world.dataverse.requests());
+        println!("{work}: {bc} requests to Business Central, {dv} to Dataverse");
+        assert!(bc <= most && dv <= most, "{work}: {bc} and {dv}");
+        world.business_central.reset_requests();
+        world.dataverse.reset_requests();
+    };
+    world.business_central.reset_requests();
+    world.dataverse.reset_requests();
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert!(run.counters.inserted >= 900 && run.counters.failed == 0, "{run:?}");
+    spent("first upload of 900 customers and those of accounts", 12);
+    let run = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((run.enqueued, run.counters.failed), (0, 0));
+    spent("nothing changed", 3);
+}
