@@ -103,8 +103,8 @@ fn an_unknown_name_gets_the_nearest_one() {
 #[test]
 fn a_job_that_cannot_run_yet_says_what_is_missing() {
     let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
-    let line = workplace.couplet(&["run", "contact"]).failed_with_one_line();
-    assert!(line.contains("CONTACT cannot run yet: "), "{line}");
+    let line = workplace.couplet(&["run", "postedsalesinv-inv"]).failed_with_one_line();
+    assert!(line.contains("POSTEDSALESINV-INV cannot run yet: "), "{line}");
 }
 
 #[test]

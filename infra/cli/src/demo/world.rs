@@ -34,6 +34,7 @@ const COLUMNS: [&str; 26] = [
     "baseUnitOfMeasureCode",
     "blocked",
     "code",
+    "companyNumber",
     "id",
     "isocurrencycode",
     "itemNo",

@@ -4,7 +4,7 @@ use couplet_model::catalogue::RulesId;
 
 use super::rules::MappingRules;
 use super::{
-    accounts, currencies, customer_price_groups, customer_statistics, opportunities, options, owned_units,
+    accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, owned_units,
     posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products, sales_prices, salespeople,
     unit_groups, units_of_measure,
 };
@@ -12,6 +12,7 @@ use super::{
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
 pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'static str> {
     match id {
+        RulesId::Contacts => Ok(&contacts::Contacts),
         RulesId::Currencies => Ok(&currencies::Currencies),
         RulesId::CustomerPriceGroups => Ok(&customer_price_groups::CustomerPriceGroups),
         RulesId::Customers => Ok(&accounts::CUSTOMERS),
@@ -31,9 +32,8 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::UnitGroups => Ok(&unit_groups::UnitGroups),
         RulesId::Vendors => Ok(&accounts::VENDORS),
         RulesId::UnitsOfMeasure => Ok(&units_of_measure::UnitsOfMeasure),
-        RulesId::Contacts
-        | RulesId::SalesOrderLines
-        | RulesId::SalesOrdersBothWays
-        | RulesId::SalesOrdersToDataverse => Err("its special rules are not built yet"),
+        RulesId::SalesOrderLines | RulesId::SalesOrdersBothWays | RulesId::SalesOrdersToDataverse => {
+            Err("its special rules are not built yet")
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod availability;
 mod budgets;
+mod contacts;
 mod crashes;
 mod faults;
 mod going_on;

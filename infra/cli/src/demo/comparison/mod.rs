@@ -75,14 +75,20 @@ fn coupled_once(mapping: &ActiveMapping, pairs: &[Pair], mismatches: &mut Vec<St
     }
 }
 
-/// After a full synchronization every record that is not blocked, and every line that can be a price, has a partner.
+/// After a full synchronization every record that is not blocked, every line that can be a price, and every person with a
+/// company has a partner.
 fn nobody_forgotten(world: &World, mapping: &ActiveMapping, pairs: &[Pair], mismatches: &mut Vec<String>) {
     if mapping.direction == MappingDirection::FromDataverse {
         return;
     }
     let coupled: HashSet<_> = pairs.iter().map(|pair| pair.business_central).collect();
     let Some(rows) = world.business_central.get(&mapping.business_central.name) else { return };
-    let may_have_one = |record: &Row| !prices::are_lines(mapping) || prices::has_a_place(world, record);
+    let is_stray = |record: &Row| {
+        mapping.business_central.name == "Contact"
+            && (text(record.get("type")) != "Person" || text(record.get("companyNumber")).is_empty())
+    };
+    let may_have_one =
+        |record: &Row| !is_stray(record) && (!prices::are_lines(mapping) || prices::has_a_place(world, record));
     let forgotten =
         rows.iter().filter(|(id, record)| !coupled.contains(id) && !is_blocked(record) && may_have_one(record));
     mismatches

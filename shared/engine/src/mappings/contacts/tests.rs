@@ -1,0 +1,227 @@
+//! Whom persons work for on the other side, and who is the primary contact there, case by case.
+
+use couplet_model::message::Direction;
+use couplet_model::system::SystemErrorKind;
+use couplet_model::table::Side;
+use serde_json::{Value as Json, json};
+
+use crate::bench::{Bench, COMPANY_ROW, Call, TEAM, case, destination_of, id, pair, with};
+use crate::mappings::rules::Merged;
+
+const TO: Direction = Direction::ToDataverse;
+const FROM: Direction = Direction::FromDataverse;
+
+/// Companies in Business Central, each with its company contact and what it is: `CT1` a customer, `CT2` a vendor, `CT3`
+/// both with two accounts, `CT4` both with one account, `CT5` an uncoupled customer, `CT6` an uncoupled vendor, `CT7` an
+/// uncoupled customer and a coupled vendor, `CT8` nothing. The customer `C9` is coupled and has no company contact.
+async fn bench() -> Bench {
+    let bench = Bench::of("CONTACT").await;
+    let relations = [
+        ("CT1", "Customer", "C1"),
+        ("CT2", "Vendor", "V2"),
+        ("CT3", "Customer", "C3"),
+        ("CT3", "Vendor", "V3"),
+        ("CT4", "Customer", "C4"),
+        ("CT4", "Vendor", "V4"),
+        ("CT5", "Customer", "C5"),
+        ("CT6", "Vendor", "V6"),
+        ("CT7", "Customer", "C7"),
+        ("CT7", "Vendor", "V7"),
+        ("CT8", "Bank Account", "B8"),
+    ];
+    for (row, (contact, table, number)) in (1..).zip(relations) {
+        let relation = json!({"contactNumber": contact, "linkToTable": table, "number": number});
+        bench.business_central.put("Contact Business Relation", row, relation);
+    }
+    let customers = [pair(11, 111, "C1"), pair(13, 113, "C3"), pair(14, 114, "C4"), pair(19, 119, "C9")];
+    bench.couple("CUSTOMER", customers).await;
+    let vendors = [pair(22, 122, "V2"), pair(23, 123, "V3"), pair(24, 114, "V4"), pair(27, 127, "V7")];
+    bench.couple("VENDOR", vendors).await;
+    bench.business_central.take_calls();
+    bench.dataverse.take_calls();
+    bench
+}
+
+fn account(number: u64) -> Json {
+    json!({"parentcustomerid": {"account": number}})
+}
+
+fn person_of(company: &str) -> Json {
+    json!({"number": "P1", "companyNumber": company})
+}
+
+#[tokio::test]
+async fn s256_s257_u9_a_person_works_for_the_account_of_its_companys_customer_or_else_vendor() {
+    let bench = bench().await;
+    let company = || json!({"bcbi_companyid": COMPANY_ROW});
+    let team = || json!({"ownerid": {"team": u64::try_from(TEAM).ok()}});
+    let works_for = |number: u64| with(&company(), account(number));
+    let cases = vec![
+        case("a customer's").source(person_of("CT1")).gives(works_for(111)).and_at_first(team()),
+        case("in other letters").source(person_of("ct1")).gives(works_for(111)).and_at_first(team()),
+        case("a vendor's").source(person_of("CT2")).gives(works_for(122)).and_at_first(team()),
+        case("of both, two accounts")
+            .source(person_of("CT3"))
+            .gives(works_for(113))
+            .and_at_first(team())
+            .and_notes(&["is customer C3 and vendor V3, which are different on the other side"]),
+        case("of both, one account").source(person_of("CT4")).gives(works_for(114)).and_at_first(team()),
+        case("of both, the vendor coupled").source(person_of("CT7")).gives(works_for(127)).and_at_first(team()),
+        case("an uncoupled customer's").source(person_of("CT5")).waits_for("CUSTOMER", "C5"),
+        case("an uncoupled vendor's").source(person_of("CT6")).waits_for("VENDOR", "V6"),
+        case("a bank's").source(person_of("CT8")).ignores("is no customer and no vendor (S256)"),
+        case("nobody's").source(person_of("CT0")).ignores("is no customer and no vendor (S256)"),
+        case("c_230: coupled, its customer is not").source(person_of("CT5")).destination(account(7)).gives(company()),
+        case("coupled, without a company").source(person_of("")).destination(account(7)).gives(company()),
+        case("coupled, without an account")
+            .source(person_of("CT1"))
+            .destination(json!({"parentcustomerid": null}))
+            .gives(works_for(111)),
+        case("coupled, moved to another company")
+            .source(person_of("CT2"))
+            .destination(account(111))
+            .gives(works_for(122)),
+        case("told already that there are two accounts")
+            .source(person_of("CT3"))
+            .destination(account(113))
+            .gives(works_for(113)),
+    ];
+    bench.adjusts(TO, cases).await;
+    let reads = bench.business_central.take_calls();
+    let of_relations = reads.iter().filter(|call| *call == "find Contact Business Relation").count();
+    assert_eq!(of_relations, 1, "one read for all: {reads:?}");
+}
+
+#[tokio::test]
+async fn s258_u9_a_contact_works_for_the_company_contact_of_its_account_and_may_have_no_company() {
+    let bench = bench().await;
+    let accounts = [
+        (201, 3, 0, Some(COMPANY_ROW)),
+        (202, 11, 0, None),
+        (203, 1, 0, None),
+        (204, 3, 1, None),
+        (205, 3, 0, Some(999)),
+    ];
+    for (number, relationship, state, company) in accounts {
+        let company = company.and_then(|company| u64::try_from(company).ok());
+        let row = json!({"customertypecode": relationship, "statecode": state, "bcbi_companyid": company});
+        bench.dataverse.put("account", number, row);
+    }
+    let works_for = |company: &str| json!({"companyNumber": company});
+    let key = |number| id(number).0;
+    let lost = "the customer C9 has no company contact in Business Central";
+    let cases = vec![
+        case("a customer's").source(account(111)).gives(works_for("CT1")),
+        case("a vendor's").source(account(122)).gives(works_for("CT2")),
+        case("of both, one company").source(account(114)).gives(works_for("CT4")),
+        case("c_225: an account that will be a customer").source(account(201)).waits_for("CUSTOMER", key(201)),
+        case("one that will be a vendor").source(account(202)).waits_for("VENDOR", key(202)),
+        case("a competitor's").source(account(203)).gives(json!({})),
+        case("an inactive account's").source(account(204)).gives(json!({})),
+        case("another company's").source(account(205)).gives(json!({})),
+        case("one that is gone").source(account(206)).gives(json!({})),
+        case("nobody's").source(json!({"parentcustomerid": null})).gives(json!({})),
+        case("a contact's").source(json!({"parentcustomerid": {"contact": 5}})).gives(json!({})),
+        case("coupled, its account is not").source(account(201)).destination(works_for("CT9")).gives(json!({})),
+        case("coupled, without a company").source(account(111)).destination(works_for("")).gives(works_for("CT1")),
+        case("of a customer without a company contact").source(account(119)).fails(lost),
+        case("the same, coupled")
+            .source(account(119))
+            .destination(works_for("CT1"))
+            .gives(json!({}))
+            .and_notes(&[lost]),
+    ];
+    bench.adjusts(FROM, cases).await;
+}
+
+#[tokio::test]
+async fn s257_s258_a_coupled_person_is_followed_out_of_the_filter() {
+    let bench = bench().await;
+    let rules = bench.mapping.rules;
+    for (direction, column, keeps) in [
+        (TO, "companyNumber", true),
+        (TO, "type", false),
+        (FROM, "parentcustomerid", true),
+        (FROM, "parentcustomeridtype", true),
+        (FROM, "statecode", true),
+        (FROM, "bcbi_companyid", false),
+    ] {
+        assert_eq!(rules.keeps_coupled(direction, column), keeps, "{column}");
+    }
+    let merged = json!({"merged": true, "statecode": 1, "masterid": 9});
+    let merged = bench.record(Side::Dataverse, 1, &merged);
+    assert_eq!(rules.merged_into(Side::Dataverse, &merged), Some(Merged::Into(id(9))));
+}
+
+#[tokio::test]
+async fn s259_the_first_person_who_arrives_is_the_primary_contact_of_an_account_without_one() {
+    let bench = bench().await;
+    for (customer, chosen) in [(11, json!(null)), (13, json!("P9")), (14, json!("p1"))] {
+        bench.business_central.put("Customer", customer, json!({"primaryContactNo": chosen}));
+    }
+    bench.business_central.put("Vendor", 22, json!({"primaryContactNo": null}));
+    for (number, contact) in [(111, json!(null)), (113, json!(null)), (114, json!(null)), (122, json!(77))] {
+        let account = json!({"primarycontactid": contact, "address1_primarycontactname": null});
+        bench.dataverse.put("account", number, account);
+    }
+    bench.dataverse.put("account", 114, json!({"primarycontactid": null, "address1_primarycontactname": "Office"}));
+    let standing = || json!({"fullname": "Eva Berg", "statecode": 0, "merged": false, "masterid": null});
+    let named = |number: u64| with(&account(number), json!({"firstname": "Eva", "lastname": "Berg"}));
+    let with_parent = || with(&standing(), json!({"parentcustomeridtype": "account"}));
+    let arrives = |name, company: &str, number| {
+        let names = json!({"firstName": "Eva", "middleName": "Maria", "surname": "Berg"});
+        let source = with(&person_of(company), names);
+        case(name).source(source).transferred(named(number)).leaves(json!({}), with_parent())
+    };
+    let cases = vec![
+        arrives("the first", "CT1", 111),
+        arrives("the second", "CT1", 111),
+        arrives("of a customer who chose somebody else", "CT3", 113),
+        arrives("of a customer who chose this person", "CT4", 114),
+        arrives("of an account that has one", "CT2", 122),
+        case("one that was there")
+            .source(person_of("CT1"))
+            .destination(json!({}))
+            .transferred(named(111))
+            .leaves(json!({}), json!({"fullname": "Eva Berg", "parentcustomeridtype": "account"})),
+    ];
+    bench.after_writing(TO, cases.clone()).await;
+    let primary = |number: u128| bench.dataverse.row("account", number)["primarycontactid"].clone();
+    let person = |place| json!({"contact": u64::try_from(destination_of(place)).ok()});
+    assert_eq!(primary(111), person(0), "the first");
+    let name = |number: u128| bench.dataverse.row("account", number)["address1_primarycontactname"].clone();
+    assert_eq!((name(111), name(114)), (json!("Eva Maria Berg"), json!("Office")), "a name that is there stays");
+    assert_eq!(primary(113), json!(null), "whom the customer chose comes with the customer");
+    assert_eq!(primary(114), person(3));
+    assert_eq!(primary(122), json!(77), "one that is there stays");
+
+    // Again: nothing is chosen twice. What fails for a while comes again, what is refused leaves the account without one.
+    bench.dataverse.put("account", 111, json!({"primarycontactid": null}));
+    bench.dataverse.fail(Call::Write, "account", SystemErrorKind::Timeout);
+    let mut lost = cases.clone();
+    lost[0] = case("the first").source(person_of("CT1")).transferred(named(111)).fails_by(SystemErrorKind::Timeout);
+    bench.after_writing(TO, lost).await;
+    bench.dataverse.mend();
+    bench.dataverse.refuse(111, SystemErrorKind::Refused);
+    bench.after_writing(TO, cases).await;
+    assert_eq!(primary(111), json!(null));
+}
+
+#[tokio::test]
+async fn s259_a_new_person_is_the_primary_contact_of_a_customer_without_one_by_its_number() {
+    let bench = bench().await;
+    bench.dataverse.put("account", 111, json!({"primarycontactid": null}));
+    bench.dataverse.put("account", 122, json!({"primarycontactid": 78}));
+    bench.business_central.put("Customer", 11, json!({"primaryContactNo": null}));
+    bench.business_central.put("Vendor", 22, json!({"primaryContactNo": null}));
+    bench.business_central.put("Contact", destination_of(0), json!({"number": "P100"}));
+    bench.business_central.put("Contact", destination_of(1), json!({"number": "P101"}));
+    let ours = |number| with(&account(number), json!({"bcbi_companyid": COMPANY_ROW}));
+    let cases = vec![
+        case("a customer's").source(ours(111)).leaves(json!({}), json!({})),
+        case("of an account that has another").source(ours(122)).leaves(json!({}), json!({})),
+    ];
+    bench.after_writing(FROM, cases).await;
+    assert_eq!(bench.business_central.row("Customer", 11)["primaryContactNo"], json!("P100"));
+    assert_eq!(bench.business_central.row("Vendor", 22)["primaryContactNo"], json!(null));
+}
