@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_embedded_cloud::EmbeddedDynamoDb;
+use couplet_model::catalogue::DeletionRule;
 use couplet_model::job::{Run, Trigger};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
 use couplet_model::table::Side;
@@ -63,6 +64,7 @@ pub(crate) struct Bench {
     pub engine: Engine,
     pub mapping: Arc<InstalledMapping>,
     now: Arc<Mutex<Timestamp>>,
+    queue: Arc<Queue>,
 }
 
 impl Bench {
@@ -92,6 +94,7 @@ impl Bench {
         let system = |side, id| Arc::new(FakeSystem::new(side, id, Arc::clone(&catalogue), clock.clone()));
         let business_central = system(Side::BusinessCentral, COMPANY.0);
         let dataverse = system(Side::Dataverse, id(ORGANIZATION).0);
+        let queue = Arc::new(Queue::default());
         let engine = Engine::new(EngineParts {
             company: COMPANY,
             catalogue,
@@ -99,8 +102,8 @@ impl Bench {
             business_central: business_central.clone(),
             dataverse: dataverse.clone(),
             store: empty_store(clock.clone()).await,
-            queue: Arc::new(Queue),
-            tasks: Arc::new(Queue),
+            queue: queue.clone(),
+            tasks: queue.clone(),
             options: EngineOptions { clock, ..EngineOptions::default() },
         })?;
         let mapping = Arc::clone(engine.mapping(&MappingName::from(mapping)).expect("a mapping that can run"));
@@ -109,7 +112,7 @@ impl Bench {
         dataverse.put("organization", ORGANIZATION, json!({"basecurrencyid": EURO, "currencydecimalprecision": 2}));
         dataverse.put("transactioncurrency", EURO, json!({"isocurrencycode": "EUR", "exchangerate": 1}));
         business_central.put("General Ledger Setup", LEDGER, json!({"localCurrencyCode": "EUR"}));
-        Ok(Self { business_central, dataverse, engine, mapping, now })
+        Ok(Self { business_central, dataverse, engine, mapping, now, queue })
     }
 
     /// The same bench, on which the mapping has rules of the test's own.
@@ -118,6 +121,15 @@ impl Bench {
         let mappings = Mappings::install(catalogue, self.installation().switches()).expect("mappings");
         let mappings = mappings.with_rules(&self.mapping.name, Box::leak(Box::new(rules)));
         self.engine.mappings = Arc::new(mappings);
+        self.mapping = Arc::clone(self.engine.mapping(&self.mapping.name).expect("a mapping that can run"));
+        self
+    }
+
+    /// The same bench, on which the mapping has another deletion rule.
+    pub fn deleting_by(mut self, rule: DeletionRule) -> Self {
+        let catalogue = self.engine.catalogue();
+        let mappings = Mappings::install(catalogue, self.installation().switches()).expect("mappings");
+        self.engine.mappings = Arc::new(mappings.with_deletion_rule(&self.mapping.name, rule));
         self.mapping = Arc::clone(self.engine.mapping(&self.mapping.name).expect("a mapping that can run"));
         self
     }
@@ -171,6 +183,12 @@ impl Bench {
     /// A record of a side of the mapping, with what is known of its columns.
     pub fn record(&self, side: Side, number: u128, known: &Json) -> Record {
         record(self.table(side), id(number), known)
+    }
+
+    /// The records that were sent to the queue: direction, record, and whether it is to be created if it is not coupled.
+    pub fn sent(&self) -> Vec<(Direction, RecordId, bool)> {
+        let sent = self.queue.0.lock();
+        sent.iter().map(|message| (message.direction, message.record, message.options.create)).collect()
     }
 
     /// Lets time pass.
@@ -283,12 +301,14 @@ async fn empty_store(clock: Clock) -> Store {
     store
 }
 
-/// Both queues; what is sent arrives nowhere.
-struct Queue;
+/// Both queues; what is sent arrives nowhere. Records are noted.
+#[derive(Default)]
+struct Queue(Mutex<Vec<RecordMessage>>);
 
 #[async_trait]
 impl RecordsQueue for Queue {
-    async fn send(&self, _messages: Vec<RecordMessage>) -> Result<(), QueueError> {
+    async fn send(&self, messages: Vec<RecordMessage>) -> Result<(), QueueError> {
+        self.0.lock().extend(messages);
         Ok(())
     }
 }

@@ -18,7 +18,6 @@ use super::source::{ChangeSource, Named};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::OnDeletion;
 use crate::sync::admission::{Admission, admit, is_untouched};
 
 /// One source of a direction of a run, while it is read.
@@ -191,16 +190,15 @@ impl<'a> Finder<'a> {
         self.look_at(named, read_at).await
     }
 
-    /// Enqueues the coupled records that were deleted, if their partners are to know; counts the others.
+    /// Enqueues the coupled records that were deleted; counts the others.
     async fn take_deleted(&mut self, deleted: Vec<RecordId>) -> Result<(), EngineError> {
         // A row that named a record and is gone says nothing of the record.
         if !self.source.is_own_feed() {
             return Ok(());
         }
         let (engine, direction) = (self.engine, self.direction());
-        let is_told = self.mapping.rules.on_deletion(direction) != OnDeletion::Nothing;
         let mut couplings = HashMap::new();
-        if is_told && !deleted.is_empty() {
+        if !deleted.is_empty() {
             let (company, mapping) = (engine.company(), &self.mapping.name);
             couplings = engine.store().couplings_by_id(company, mapping, direction.source(), &deleted).await?;
         }

@@ -35,7 +35,7 @@ impl Finder<'_> {
         let (engine, direction) = (self.engine, self.direction());
         let is_full = self.checkpoint.mode == RunMode::Full;
         let is_due = is_full || before.is_some_and(|before| has_day_turned(before, next, engine));
-        if !is_due || self.mapping.rules.on_deletion(direction) == OnDeletion::Nothing {
+        if !is_due || self.mapping.rules.on_deletion(direction) == OnDeletion::AsTheMappingSays {
             return Ok(());
         }
         let side = direction.source();
@@ -63,7 +63,7 @@ impl Engine {
         held: Option<(&str, &[Value])>,
         there: &[Record],
     ) -> Result<Vec<RecordId>, EngineError> {
-        if mapping.rules.on_deletion(direction) == OnDeletion::Nothing {
+        if mapping.rules.on_deletion(direction) == OnDeletion::AsTheMappingSays {
             return Ok(Vec::new());
         }
         let side = direction.source();

@@ -167,6 +167,18 @@ impl Mappings {
         self
     }
 
+    /// The same mappings, one of them by another deletion rule.
+    #[cfg(test)]
+    pub fn with_deletion_rule(mut self, name: &MappingName, rule: couplet_model::catalogue::DeletionRule) -> Self {
+        for mapping in self.0.iter_mut().flatten().filter(|mapping| mapping.name == *name) {
+            let mut changed = mapping.mapping.clone();
+            changed.deletion_conflict = rule;
+            let other = InstalledMapping::with_rules(changed, mapping.rules);
+            *mapping = Arc::new(other.expect("columns of the catalogue"));
+        }
+        self
+    }
+
     /// All of them; those that cannot run with the reason.
     pub fn iter(&self) -> impl Iterator<Item = Result<&Arc<InstalledMapping>, &Unavailable>> {
         self.0.iter().map(Result::as_ref)

@@ -70,9 +70,10 @@ impl Merged {
 /// What becomes of the partner when a coupled record was deleted at the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnDeletion {
-    /// Nothing: deletions are not propagated (R64).
+    /// The partner stays (R64), and the mapping's deletion rule of the catalogue says what becomes of it: somebody is told, it
+    /// is created again, or the two are coupled no more (R85 to R87).
     #[default]
-    Nothing,
+    AsTheMappingSays,
     #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// The partner stays, and the two are coupled no more.
     Uncouple,
@@ -220,7 +221,13 @@ pub(crate) trait MappingRules: Send + Sync {
 
     /// What becomes of the partner when a coupled record was deleted at the source.
     fn on_deletion(&self, _direction: Direction) -> OnDeletion {
-        OnDeletion::Nothing
+        OnDeletion::AsTheMappingSays
+    }
+
+    /// Whether a record whose partner was deleted at the destination is coupled no more, although the mapping's deletion rule
+    /// says nothing.
+    fn forgets_deleted_partners(&self) -> bool {
+        false
     }
 
     /// Records at the source that have to travel although nothing shows that they changed, looked for when their feed has

@@ -24,6 +24,11 @@ impl MappingRules for Salespeople {
         true
     }
 
+    /// Deleting a salesperson ends its coupling (R92, S265).
+    fn forgets_deleted_partners(&self) -> bool {
+        true
+    }
+
     fn partner_key(&self, _: couplet_model::message::Direction) -> Option<&'static str> {
         Some("the same e-mail address")
     }

@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use couplet_model::outcome::IgnoreReason;
+use couplet_model::catalogue::DeletionRule;
+use couplet_model::message::Direction;
+use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
-use couplet_model::{Coupling, CouplingState, Outcome};
+use couplet_model::table::Side;
+use couplet_model::{Coupling, CouplingState, Outcome, RecordId, RecordMessage};
 use couplet_store::StoreError;
 
 use super::batch::{Batch, Stop};
-use super::stages::{Admitted, Received};
+use super::stages::{Admitted, Received, by_id};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
+use crate::mappings::installed::InstalledMapping;
 use crate::mappings::rules::OnDeletion;
 
 /// What follows when a record has left the destination.
@@ -54,24 +58,84 @@ impl Batch<'_> {
     /// Ends records that are not at the source any more. A partner is deleted before the coupling is removed, so that
     /// whoever does it again finds the coupling and meets a partner that is gone already.
     pub(super) async fn end_deleted(&mut self, gone: Vec<Received>) -> Result<(), Stop> {
-        let rule = self.mapping.rules.on_deletion(self.direction);
         let is_concerned = |record: &Received| {
             let coupling = record.coupling.as_ref().filter(|coupling| !coupling.skipped);
-            rule != OnDeletion::Nothing && coupling.is_some_and(|coupling| coupling.state == CouplingState::Coupled)
+            coupling.is_some_and(|coupling| coupling.state == CouplingState::Coupled)
         };
         let (concerned, others): (Vec<Received>, Vec<Received>) = gone.into_iter().partition(is_concerned);
         for record in others {
             self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
         }
-        let parted = match rule {
-            OnDeletion::Nothing | OnDeletion::Uncouple => concerned,
-            OnDeletion::DeletePartner => self.delete_partners(concerned).await?,
-        };
-        for mut record in parted {
+        if concerned.is_empty() {
+            return Ok(());
+        }
+        match self.mapping.rules.on_deletion(self.direction) {
+            OnDeletion::AsTheMappingSays => self.end_as_the_mapping_says(concerned).await,
+            OnDeletion::Uncouple => self.separate(concerned, &Outcome::Unchanged).await,
+            OnDeletion::DeletePartner => {
+                let parted = self.delete_partners(concerned).await?;
+                self.separate(parted, &Outcome::Modified).await
+            }
+        }
+    }
+
+    /// Follows the deletion rule of the mapping for partners that stay. Where the partner is gone as well, nobody needs to
+    /// be told, and the coupling goes (D2).
+    async fn end_as_the_mapping_says(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+        let (here, there) = (self.direction.source(), self.direction.destination());
+        let table = self.mapping.table(there);
+        let ids: Vec<RecordId> =
+            records.iter().filter_map(|record| Some(record.coupling.as_ref()?.id(there))).collect();
+        let columns: Vec<String> = table.label_column.iter().cloned().collect();
+        let partners = by_id(self.engine.system(there).fetch(table, &ids, &columns).await?);
+        let rule = self.mapping.deletion_conflict;
+        let returns = self.mapping.directions().any(|direction| direction == self.direction.reverse());
+        for record in records {
+            let id = record.coupling.as_ref().map(|coupling| coupling.id(there));
+            match id.and_then(|id| partners.get(&id)) {
+                None => self.separate(vec![record], &Outcome::Unchanged).await?,
+                Some(_) if rule == DeletionRule::RemoveCoupling => {
+                    self.separate(vec![record], &Outcome::Unchanged).await?;
+                }
+                Some(partner) if rule == DeletionRule::Restore && returns => {
+                    // It travels the other way, where it is created again.
+                    self.delivered[record.index].message.options.create = true;
+                    self.enqueue_other(record.index, self.direction.reverse(), partner.id, 1).await?;
+                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+                }
+                Some(partner) => {
+                    let failure = partner_is_left(self.mapping, here, &partner.label(table));
+                    self.settle(record.settle(Outcome::Failed(failure)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends another record of this mapping on its way in a direction that it has, and counts it so often.
+    pub(super) async fn enqueue_other(
+        &self,
+        index: usize,
+        direction: Direction,
+        record: RecordId,
+        counts: u64,
+    ) -> Result<(), Stop> {
+        if !self.mapping.directions().any(|travelled| travelled == direction) {
+            return Ok(());
+        }
+        let message = RecordMessage { direction, record, snapshot: None, ..self.delivered[index].message.clone() };
+        let (engine, none) = (self.engine, couplet_model::Counters::default());
+        engine.store().add_to_run(engine.company(), &message.job, message.run, counts, none, none).await?;
+        engine.queue.send(vec![message]).await?;
+        Ok(())
+    }
+
+    /// Removes the couplings of records, which end so.
+    async fn separate(&mut self, records: Vec<Received>, outcome: &Outcome) -> Result<(), Stop> {
+        for mut record in records {
             let Some(coupling) = record.coupling.take() else { continue };
             if self.remove_coupling(record.index, &coupling).await? {
-                let outcome = if rule == OnDeletion::DeletePartner { Outcome::Modified } else { Outcome::Unchanged };
-                self.settle(record.settle(outcome));
+                self.settle(record.settle(outcome.clone()));
             }
         }
         Ok(())
@@ -114,3 +178,17 @@ impl Batch<'_> {
         }
     }
 }
+
+/// The failure of a record that was deleted while its partner stays, with the ways out there are.
+fn partner_is_left(mapping: &InstalledMapping, here: Side, label: &str) -> DataFailure {
+    let there = here.other();
+    let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
+    let (name, again) = (&mapping.name, "it is created again");
+    DataFailure::new(format!(
+        "the {source} was deleted in {here}, and the {partner} {label} in {there} is coupled to it (EE12): delete the \
+         {partner} as well; or give the mapping {name} the deletion_conflict restore in a catalogue of your own, and {again}"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

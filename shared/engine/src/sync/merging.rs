@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record, RecordId, RecordMessage, Table};
+use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record, RecordId, Table};
 use couplet_store::RowMove;
 use tracing::info;
 
@@ -201,7 +201,7 @@ impl Batch<'_> {
         let master = coupling.id(Side::Dataverse);
         if self.direction.source() != Side::Dataverse {
             // The merge changed the master, whose own feed usually brings it and counts it.
-            self.enqueue_from(record.index, master, 0).await?;
+            self.enqueue_other(record.index, Direction::FromDataverse, master, 0).await?;
             record.destination = masters.get(&master).cloned();
             record.coupling = Some(coupling);
             read[index] = Some(record);
@@ -210,7 +210,7 @@ impl Batch<'_> {
         match read.iter_mut().flatten().find(|other| other.source.id == master) {
             // It is on its way in this batch.
             Some(travelling) => travelling.coupling = Some(coupling),
-            None => self.enqueue_from(record.index, master, 1).await?,
+            None => self.enqueue_other(record.index, Direction::FromDataverse, master, 1).await?,
         }
         record.coupling = None;
         self.settle(record.settle(merged_away()));
@@ -229,7 +229,7 @@ impl Batch<'_> {
             let found = store.couplings_by_id(company, &self.mapping.name, Side::Dataverse, &[master]).await?;
             if found.contains_key(&master) {
                 // It was counted when the coupling went over.
-                self.enqueue_from(record.index, master, 0).await?;
+                self.enqueue_other(record.index, Direction::FromDataverse, master, 0).await?;
             }
         }
         Ok(())
@@ -237,20 +237,6 @@ impl Batch<'_> {
 
     fn last_master<'m>(&self, case: &Case, masters: &'m HashMap<RecordId, Record>) -> Result<&'m Record, Lost> {
         end_of_chain(case.into, masters, |record| self.mapping.rules.merged_into(Side::Dataverse, record))
-    }
-
-    /// Sends a row of Dataverse on its way to Business Central, if this mapping has one, and counts it so often.
-    async fn enqueue_from(&self, index: usize, record: RecordId, counts: u64) -> Result<(), Stop> {
-        let from = Direction::FromDataverse;
-        if !self.mapping.directions().any(|direction| direction == from) {
-            return Ok(());
-        }
-        let message =
-            RecordMessage { direction: from, record, snapshot: None, ..self.delivered[index].message.clone() };
-        let (engine, none) = (self.engine, couplet_model::Counters::default());
-        engine.store().add_to_run(engine.company(), &message.job, message.run, counts, none, none).await?;
-        engine.queue.send(vec![message]).await?;
-        Ok(())
     }
 }
 

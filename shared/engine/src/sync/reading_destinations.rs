@@ -87,7 +87,12 @@ impl Batch<'_> {
                 continue;
             }
             let restores = self.delivered[record.index].message.options.precedence.restores();
-            match if restores { DeletionRule::Restore } else { self.mapping.deletion_conflict } {
+            let rule = match self.mapping.deletion_conflict {
+                _ if restores => DeletionRule::Restore,
+                DeletionRule::None if self.mapping.rules.forgets_deleted_partners() => DeletionRule::RemoveCoupling,
+                rule => rule,
+            };
+            match rule {
                 // The rules may find that the record has left.
                 DeletionRule::None if self.mapping.rules.may_leave(self.direction) => paired.push(record),
                 DeletionRule::None => self.settle_without_partner(record),

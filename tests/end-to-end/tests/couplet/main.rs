@@ -4,6 +4,7 @@ mod availability;
 mod budgets;
 mod contacts;
 mod crashes;
+mod deletions;
 mod faults;
 mod going_on;
 mod invoices;

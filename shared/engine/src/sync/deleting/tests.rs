@@ -1,0 +1,113 @@
+//! What becomes of a pair of which one record was deleted, by the rules of the mappings.
+
+use couplet_model::catalogue::DeletionRule;
+use couplet_model::message::Direction;
+use couplet_model::switches::Ownership;
+use couplet_model::{Coupling, RecordId, Switches};
+use serde_json::json;
+
+use crate::bench::{Bench, id, pair};
+use crate::ports::Disposition;
+
+const TO: Direction = Direction::ToDataverse;
+const FROM: Direction = Direction::FromDataverse;
+
+/// A customer and an account that were synchronized, under a deletion rule.
+async fn pair_under(rule: DeletionRule) -> (Bench, RecordId) {
+    let bench = Bench::of("CUSTOMER").await.deleting_by(rule);
+    let customer = json!({"number": "C1", "displayName": "Adatum", "blocked": " "});
+    bench.business_central.put("Customer", 1, customer);
+    bench.sync(TO, &[1]).await;
+    let account = bench.coupling(1).await.expect("a coupling").dataverse_id.into();
+    (bench, account)
+}
+
+async fn failure(bench: &Bench, direction: Direction) -> Option<String> {
+    let store = bench.engine.store();
+    let failures = store.failures(crate::bench::COMPANY, &bench.mapping.name, direction).await.expect("a store");
+    failures.first().map(|failure| failure.message.clone())
+}
+
+fn number(record: RecordId) -> u128 {
+    record.0.as_u128()
+}
+
+#[tokio::test]
+async fn r64_r85_an_account_that_is_gone_fails_with_its_customer_named_and_stays_coupled() {
+    let (bench, account) = pair_under(DeletionRule::None).await;
+    bench.dataverse.delete("account", number(account));
+    for _ in 0..2 {
+        let report = bench.sync(FROM, &[number(account)]).await;
+        assert!(matches!(report.dispositions[..], [Disposition::Done]), "{:?}", report.dispositions);
+        assert_eq!(report.groups[0].outcomes.failed, 1);
+    }
+    let message = failure(&bench, FROM).await.expect("somebody is told");
+    assert!(message.contains("the customer C1 in Business Central is coupled to it (EE12)"), "{message}");
+    assert!(bench.coupling(1).await.is_some() && bench.business_central.has("Customer", id(1)));
+
+    // Once the customer is deleted as well nothing is left to be told, and the coupling goes (D2).
+    bench.business_central.delete("Customer", 1);
+    bench.sync(FROM, &[number(account)]).await;
+    assert_eq!((bench.coupling(1).await.is_some(), failure(&bench, FROM).await), (false, None));
+}
+
+#[tokio::test]
+async fn r64_r85_a_customer_that_is_gone_fails_with_its_account_named() {
+    let (bench, account) = pair_under(DeletionRule::None).await;
+    bench.business_central.delete("Customer", 1);
+    assert_eq!(bench.sync(TO, &[1]).await.groups[0].outcomes.failed, 1);
+    let message = failure(&bench, TO).await.expect("somebody is told");
+    assert!(message.contains("the account Adatum in Dataverse is coupled to it (EE12)"), "{message}");
+    assert!(bench.dataverse.has("account", account));
+}
+
+#[tokio::test]
+async fn r86_a_deleted_record_is_created_again_where_the_mapping_restores() {
+    let (bench, account) = pair_under(DeletionRule::Restore).await;
+    bench.dataverse.delete("account", number(account));
+    assert_eq!(bench.sync(FROM, &[number(account)]).await.groups[0].outcomes.failed, 0);
+    assert!(bench.coupling(1).await.is_some(), "the pair stays until the customer has travelled");
+    assert_eq!(bench.sent(), [(TO, id(1), true)], "the customer travels, and is compared although nothing changed");
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!(report.groups[0].outcomes.inserted, 1);
+    assert_eq!(bench.dataverse.ids("account").len(), 1);
+}
+
+#[tokio::test]
+async fn r87_a_deleted_record_is_uncoupled_where_the_mapping_says_so() {
+    let (bench, account) = pair_under(DeletionRule::RemoveCoupling).await;
+    bench.dataverse.delete("account", number(account));
+    assert_eq!(bench.sync(FROM, &[number(account)]).await.groups[0].outcomes.unchanged, 1);
+    assert!(bench.coupling(1).await.is_none() && bench.business_central.has("Customer", id(1)));
+}
+
+#[tokio::test]
+async fn a_deleted_record_that_is_skipped_or_only_reserved_is_no_case_for_the_rule() {
+    for special in [
+        |pair: Coupling| Coupling { skipped: true, ..pair },
+        |pair: Coupling| Coupling { state: couplet_model::CouplingState::Reserved, ..pair },
+    ] {
+        let bench = Bench::of("CUSTOMER").await;
+        bench.business_central.put("Customer", 1, json!({"number": "C1", "displayName": "Adatum", "blocked": " "}));
+        bench.couple("CUSTOMER", [special(pair(1, 2, "C1"))]).await;
+        let report = bench.sync(FROM, &[2]).await;
+        assert_eq!((report.groups[0].outcomes.failed, failure(&bench, FROM).await), (0, None));
+        assert!(bench.coupling(1).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn r92_s265_a_user_whose_salesperson_was_deleted_is_coupled_no_more() {
+    let switches = Switches { ownership: Ownership::Person, ..Switches::default() };
+    let bench = Bench::with("SALESPEOPLE", switches).await;
+    let user = json!({
+        "fullname": "Eva Berg", "internalemailaddress": "eva@example.com", "isdisabled": false,
+        "islicensed": true, "isintegrationuser": false,
+    });
+    bench.dataverse.put("systemuser", 1, user);
+    bench.couple("SALESPEOPLE", [pair(2, 1, "EB")]).await;
+    let report = bench.sync(FROM, &[1]).await;
+    let outcomes = report.groups[0].outcomes;
+    assert_eq!((outcomes.failed, outcomes.unchanged, bench.coupling(2).await.is_some()), (0, 1, false));
+    assert!(!bench.dataverse.ids("systemuser").is_empty());
+}
