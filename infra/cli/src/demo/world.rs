@@ -22,7 +22,7 @@ const BESIDES: [&str; 4] = ["transactioncurrency", "productpricelevel", "pricele
 
 /// Columns the comparison looks at beside those that mappings name. Whatever else a row holds is dropped at once: ten
 /// thousand whole rows of either system would be the largest thing in this process.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 27] = [
     "_defaultuomid_value",
     "_defaultuomscheduleid_value",
     "_pricelevelid_value",
