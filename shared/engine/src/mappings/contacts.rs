@@ -1,4 +1,4 @@
-//! CONTACT: persons, the account of the company they work for, and the primary contact of that (S254 to S260).
+//! CONTACT: persons, the account of the company they work for, and the primary contact of that (S254 to S259).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -44,11 +44,8 @@ impl Kind {
     }
 
     /// The same in a sentence.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Vendor => "vendor",
-        }
+    pub fn word(self) -> String {
+        self.table().to_lowercase()
     }
 }
 

@@ -180,9 +180,7 @@ impl PrimaryContacts {
         }
         let (_, column) = self.columns();
         let ids: Vec<RecordId> = wanted.keys().copied().map(RecordId).collect();
-        let has_name = self.direction == Direction::ToDataverse;
-        let columns = [column].into_iter().chain(has_name.then_some(NAME)).map(str::to_owned);
-        let employers = system.fetch(table, &ids, &columns.collect::<Vec<String>>()).await?;
+        let employers = system.fetch(table, &ids, &[column.to_owned()]).await?;
         let is_blank = |employer: &&Record| employer.known(column).is_some_and(Value::is_null);
         let chosen: Vec<(&Record, &Chosen)> = employers
             .iter()
@@ -195,8 +193,7 @@ impl PrimaryContacts {
             .iter()
             .map(|(employer, chosen)| {
                 let mut values: Values = [(Arc::from(column), chosen.named.clone())].into();
-                let is_nameless = has_name && employer.known(NAME).is_some_and(Value::is_null);
-                if let Some(name) = chosen.full_name.as_deref().filter(|_| is_nameless) {
+                if let Some(name) = chosen.full_name.as_deref().filter(|_| self.direction == Direction::ToDataverse) {
                     values.insert(Arc::from(NAME), Value::text(name));
                 }
                 Write::update(employer.id, employer.version.clone(), values)
