@@ -102,9 +102,10 @@ fn an_unknown_name_gets_the_nearest_one() {
 
 #[test]
 fn a_job_that_cannot_run_yet_says_what_is_missing() {
-    let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
-    let line = workplace.couplet(&["run", "postedsalesinv-inv"]).failed_with_one_line();
-    assert!(line.contains("POSTEDSALESINV-INV cannot run yet: "), "{line}");
+    let switches = "[switches]\nsales_orders = \"bidirectional\"\n";
+    let workplace = Workplace::with_settings("http://127.0.0.1:1", switches);
+    let line = workplace.couplet(&["run", "salesorder-order"]).failed_with_one_line();
+    assert!(line.contains("SALESORDER-ORDER cannot run yet: "), "{line}");
 }
 
 #[test]

@@ -312,16 +312,3 @@ async fn c_240_under_team_ownership_new_accounts_belong_to_the_companys_team() {
         assert_eq!((&account["_createdby_value"], &account["_ownerid_value"]), (&creator, &team), "C-240");
     }
 }
-
-#[tokio::test]
-async fn a_mapping_whose_rules_are_missing_says_so_plainly() {
-    let world = World::start(WorldOptions::default()).await;
-    let request = couplet_engine::RunRequest {
-        job: "POSTEDSALESINV-INV".to_owned(),
-        mode: RunMode::Modified,
-        trigger: couplet_model::job::Trigger::Manual,
-        until: None,
-    };
-    let error = world.engine.run_job(&request).await.unwrap_err();
-    assert_eq!(error.to_string(), "POSTEDSALESINV-INV cannot run yet: its special rules are not built yet");
-}
