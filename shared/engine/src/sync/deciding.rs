@@ -56,6 +56,10 @@ impl Batch<'_> {
                 })
             };
             match transferred {
+                // A worker that died between deleting a partner and removing the coupling left this behind.
+                Ok(_) if record.is_left_alone() && self.mapping.rules.may_leave(self.direction) => {
+                    leaving.push((record, AfterLeaving::Returns));
+                }
                 Ok(_) if record.is_left_alone() => self.settle_without_partner(record),
                 Ok(transferred) => match self.decide_one(record, transferred, rules.as_ref()) {
                     Ok(decided) => records.push(decided),

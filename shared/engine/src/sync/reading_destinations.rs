@@ -128,10 +128,14 @@ impl Batch<'_> {
     /// Stops everything when the destination seems to have been restored to an earlier state.
     async fn judge_destinations(&self, admitted: &[Admitted], found: &HashMap<RecordId, Record>) -> Result<(), Stop> {
         let side = self.direction.destination();
+        // Where rules take rows away, a row that is gone is no proof: a worker may have died before it could say so.
+        let deletes = self.mapping.rules.may_leave(self.direction);
         let mut evidence = Evidence::default();
         for record in admitted.iter().filter(|record| record.pairing != Pairing::Adopted) {
-            if let Some(coupling) = record.coupled() {
-                evidence.look_at(coupling, side, found.get(&coupling.id(side)), self.resumed_at);
+            let Some(coupling) = record.coupled() else { continue };
+            let row = found.get(&coupling.id(side));
+            if row.is_some() || !deletes {
+                evidence.look_at(coupling, side, row, self.resumed_at);
             }
         }
         let Some(why) = evidence.verdict(&self.mapping.table(side).name) else { return Ok(()) };

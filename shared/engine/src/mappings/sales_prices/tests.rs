@@ -211,6 +211,29 @@ async fn prices_that_change_places_get_new_rows_in_them() {
 }
 
 #[tokio::test]
+async fn prices_whose_places_others_took_leave_and_stop_nothing() {
+    let bench = bench().await;
+    let (old, new): (Vec<u128>, Vec<u128>) = ((1..=12).collect(), (101..=112).collect());
+    for number in &old {
+        bench.business_central.put("Sales Price", *number, price(1000 + number, json!({"unitPrice": 1})));
+    }
+    bench.sync(TO, &old).await;
+    // The old ones count no more, and the new ones are in another batch.
+    for number in &old {
+        let ended = price(1000 + number, json!({"unitPrice": 1, "minimumQuantity": 10}));
+        bench.business_central.put("Sales Price", *number, ended);
+        bench.business_central.put("Sales Price", 100 + number, price(1000 + number, json!({"unitPrice": 2})));
+    }
+    assert_eq!(bench.sync(TO, &new).await.groups[0].outcomes.inserted, 12);
+    let report = bench.sync(TO, &old).await;
+    assert_eq!(report.groups[0].outcomes.modified, 12, "{report:?}");
+    assert_eq!(bench.dataverse.ids("productpricelevel").len(), 12);
+    for number in old {
+        assert!(bench.coupling(number).await.is_none() && bench.coupling(100 + number).await.is_some(), "{number}");
+    }
+}
+
+#[tokio::test]
 async fn a_price_that_counts_no_more_or_was_deleted_leaves_dataverse_with_its_coupling() {
     let bench = bench().await;
     for number in 1..=3_u128 {
