@@ -49,7 +49,7 @@ impl Engine {
             let outlook = match outlooks.get(name) {
                 Some(known) => *known,
                 None => {
-                    let outlook = self.outlook(name).await?;
+                    let outlook = self.outlook(name, &[]).await?;
                     outlooks.insert(name.clone(), outlook);
                     outlook
                 }
@@ -61,18 +61,46 @@ impl Engine {
         Ok(over)
     }
 
-    async fn outlook(&self, needed: &MappingName) -> Result<Outlook, EngineError> {
+    /// What can be expected of a mapping. `above` are those whose records wait for this one, nearest last.
+    async fn outlook(&self, needed: &MappingName, above: &[&MappingName]) -> Result<Outlook, EngineError> {
         if self.mapping(needed).is_err() {
             return Ok(Outlook::Never);
         }
-        // What is needed may itself be waiting for another mapping; that comes to an end first.
-        if self.store().count_waits(self.company(), needed).await? > 0 {
+        if self.has_prospects(needed, above).await? {
             return Ok(Outlook::NotRun);
         }
         let runs = self.store().runs(self.company(), needed.as_str(), RUNS).await?;
         let complete = |run: &&Run| run.found.is_some() && run.finished.is_some();
         let began = runs.iter().filter(complete).map(|run| run.started).max();
         Ok(began.map_or(Outlook::NotRun, Outlook::RanAt))
+    }
+
+    /// Whether a record of a mapping waits for another mapping itself, and not in vain; that comes to an end first. Of two
+    /// mappings whose records wait for each other neither holds up the other.
+    async fn has_prospects(&self, mapping: &MappingName, above: &[&MappingName]) -> Result<bool, EngineError> {
+        if self.store().count_waits(self.company(), mapping).await? == 0 {
+            return Ok(false);
+        }
+        let path = [above, &[mapping]].concat();
+        let mut outlooks: HashMap<MappingName, Outlook> = HashMap::new();
+        for wait in self.store().waits_of_mapping(self.company(), mapping).await? {
+            let name = &wait.dependency.mapping;
+            if path.contains(&name) {
+                continue;
+            }
+            let outlook = match outlooks.get(name) {
+                Some(known) => *known,
+                None => {
+                    let outlook = Box::pin(self.outlook(name, &path)).await?;
+                    outlooks.insert(name.clone(), outlook);
+                    outlook
+                }
+            };
+            if !outlook.is_over(wait.since) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether what a record waited for is coupled now.

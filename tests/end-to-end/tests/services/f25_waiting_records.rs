@@ -82,6 +82,35 @@ async fn f25_a_wait_that_outlives_a_run_of_what_it_waits_for_is_a_failure_until_
 }
 
 #[tokio::test]
+async fn f25_a_wait_that_is_over_holds_up_no_wait_of_another_mapping() {
+    const LINES: &str = "PLLINE-PRODPRICE";
+    let world = World::start(WorldOptions { extended_pricing: true, ..WorldOptions::default() }).await;
+    for job in ["CURRENCY", UNITS] {
+        world.run(job, RunMode::Full).await;
+    }
+    let erp = &world.business_central;
+    erp.create_as_user("Unit of Measure", json!({ "code": "ZZ", "displayName": "Unheard of" })).expect("created");
+    let item = json!({ "number": "X", "displayName": "X", "baseUnitOfMeasureCode": "ZZ" });
+    erp.create_as_user("Item", item).expect("created");
+    let blocked = world.business_central_ids("Item", |row| row["blocked"] == json!(true))[0];
+    let blocked = erp.row("Item", blocked).expect("an item")["number"].clone();
+    let header = json!({ "code": "L", "displayName": "L", "status": "Draft" });
+    erp.create_as_user("Price List Header", header).expect("created");
+    let line = json!({ "priceListCode": "L", "assetType": "Item", "assetNo": blocked, "unitPrice": 1 });
+    erp.create_as_user("Price List Line", line).expect("created");
+    world.run("PLHEADER-PRICE", RunMode::Full).await;
+    let run = world.run(LINES, RunMode::Full).await;
+    assert_eq!((run.counters.waiting, run.counters.failed), (1, 0), "the item may still be coupled");
+
+    // An item that is not the line's waits for its unit, first with prospects, then in vain.
+    world.run(ITEMS, RunMode::Full).await;
+    assert_eq!(waits(&world, ITEMS).await.len(), 1);
+    assert_eq!(world.run(LINES, RunMode::Modified).await.counters.failed, 0);
+    world.run(UNITS, RunMode::Modified).await;
+    assert_eq!(world.run(LINES, RunMode::Modified).await.counters.failed, 1);
+}
+
+#[tokio::test]
 async fn f25_a_record_that_found_another_way_waits_no_more() {
     let (world, item) = world_with_an_item_that_waits().await;
     world.run(UNITS, RunMode::Modified).await;
