@@ -23,7 +23,7 @@ pub(crate) enum ProductUnits {
     /// The one unit of the unit group of the unit of measure.
     OfMeasure(HashMap<String, Coupling>),
     /// A unit of a unit group of its own, which the field rows have found.
-    Own(GroupsOfOwners),
+    Own(Box<GroupsOfOwners>),
 }
 
 impl ProductUnits {
@@ -35,7 +35,7 @@ impl ProductUnits {
     ) -> Result<Self, EngineError> {
         if installation.switches().unit_groups {
             let numbers = sources.iter().filter_map(|record| record.source.get("number").as_text());
-            return Ok(Self::Own(GroupsOfOwners::read(installation, owner, numbers).await?));
+            return Ok(Self::Own(Box::new(GroupsOfOwners::read(installation, owner, numbers).await?)));
         }
         let mut codes: Vec<String> = sources
             .iter()
