@@ -296,7 +296,7 @@ async fn prices_that_lost_their_rows_with_their_worker_get_others_and_stop_nothi
         let number = format!("X{number:02}");
         create(&world, "Item", json!({"number": number, "displayName": number, "baseUnitOfMeasureCode": "PCS"}));
     }
-    world.run("ITEM-PRODUCT", RunMode::Modified).await;
+    world.run("ITEM-PRODUCT", RunMode::Full).await;
     let items = assets(&world, "Item");
     let (before, after) = items[..24].split_at(12);
     let lines: Vec<Uuid> = before.iter().map(|item| line(&world, "S00001", "Item", item, 5.5)).collect();

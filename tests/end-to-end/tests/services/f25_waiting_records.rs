@@ -105,7 +105,10 @@ async fn f25_a_wait_that_is_over_holds_up_no_wait_of_another_mapping() {
     // An item that is not the line's waits for its unit, first with prospects, then in vain.
     world.run(ITEMS, RunMode::Full).await;
     assert_eq!(waits(&world, ITEMS).await.len(), 1);
-    assert_eq!(world.run(LINES, RunMode::Modified).await.counters.failed, 0);
+    // The first of these still finds the line as a changed one.
+    for _ in 0..3 {
+        assert_eq!(world.run(LINES, RunMode::Modified).await.counters.failed, 0);
+    }
     world.run(UNITS, RunMode::Modified).await;
     assert_eq!(world.run(LINES, RunMode::Modified).await.counters.failed, 1);
 }

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::options::DemoSize;
+use crate::options::{DemoSize, TradeSize};
 use crate::records::{self, Incoming, Writer};
 use crate::schema::{TableId, schema};
 use crate::store::{Row, Store};
@@ -82,7 +82,7 @@ impl Founder {
     }
 
     fn records(&mut self, store: &mut Store, size: &DemoSize) -> anyhow::Result<()> {
-        self.codes(store)?;
+        self.codes(store, size.trade != TradeSize::NONE)?;
         let vendors = self.vendors(store, size.vendors)?;
         self.customers(store, size)?;
         self.contacts(store, size.contacts)?;
@@ -91,7 +91,8 @@ impl Founder {
         self.trade(store, &size.trade)
     }
 
-    fn codes(&mut self, store: &mut Store) -> anyhow::Result<()> {
+    /// Codes of all kinds. A company that trades has a currency whose rate goes through another one.
+    fn codes(&mut self, store: &mut Store, trades: bool) -> anyhow::Result<()> {
         let local = store.company.local_currency.clone();
         for (code, name, symbol, rate) in names::CURRENCIES {
             if *code == local {
@@ -99,7 +100,7 @@ impl Founder {
             }
             self.make(store, "Currency", json!({"code": code, "displayName": name, "symbol": symbol, "amountDecimalPlaces": if *code == "JPY" { "0:0" } else { "2:2" }, "amountRoundingPrecision": number(if *code == "JPY" { "1" } else { "0.01" })?}))?;
             for start in ["2025-01-01", "2026-01-01"] {
-                let through = names::CURRENCIES_THROUGH_OTHERS.iter().find(|(currency, ..)| currency == code);
+                let through = names::CURRENCIES_THROUGH_OTHERS.iter().find(|(currency, ..)| trades && currency == code);
                 let (other, rate) = through.map_or(("", *rate), |(_, other, rate)| (*other, *rate));
                 self.make(
                     store,
