@@ -5,7 +5,7 @@ use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
 use serde_json::{Value as Json, json};
 
-use crate::bench::{Bench, COMPANY_ROW, Call, TEAM, case, destination_of, id, pair, with};
+use crate::bench::{Bench, COMPANY_ROW, Call, EURO, TEAM, case, destination_of, id, pair, with};
 use crate::mappings::rules::Merged;
 
 const TO: Direction = Direction::ToDataverse;
@@ -224,4 +224,26 @@ async fn s259_a_new_person_is_the_primary_contact_of_a_customer_without_one_by_i
     bench.after_writing(FROM, cases).await;
     assert_eq!(bench.business_central.row("Customer", 11)["primaryContactNo"], json!("P100"));
     assert_eq!(bench.business_central.row("Vendor", 22)["primaryContactNo"], json!(null));
+}
+
+#[tokio::test]
+async fn c_213_c_214_a_contact_has_the_coupled_currency_or_the_local_one() {
+    const DOLLAR: u64 = 160;
+    let bench = bench().await;
+    bench.couple("CURRENCY", [pair(60, DOLLAR.into(), "USD")]).await;
+    bench.dataverse.put("transactioncurrency", DOLLAR.into(), json!({"isocurrencycode": "USD", "exchangerate": 2}));
+    let person = json!({"type": "Person", "firstName": "Eva", "surname": "Berg", "currencyCode": "USD"});
+    bench.business_central.put("Contact", 1, with(&person_of("CT1"), person));
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!(report.groups[0].outcomes.inserted, 1, "{report:?}");
+    let contact = bench.coupling(1).await.expect("coupled").dataverse_id;
+    let row = bench.dataverse.row_of("contact", contact.into());
+    assert_eq!(row["transactioncurrencyid"]["transactioncurrency"], json!(DOLLAR), "{row}");
+
+    let local = json!({"transactioncurrencyid": u64::try_from(EURO).ok()});
+    bench.dataverse.put("contact", contact.0.as_u128(), with(&row, local));
+    let report = bench.sync(FROM, &[contact.0.as_u128()]).await;
+    assert_eq!(report.groups[0].outcomes.modified, 1, "{report:?}");
+    let code = &bench.business_central.row("Contact", 1)["currencyCode"];
+    assert_eq!(*code, json!("EUR"), "the page shows a blank code so, and stores this one as blank");
 }
