@@ -27,13 +27,6 @@ async fn records_of_pairs_that_another_worker_holds_wait_and_are_never_given_up(
     let application = Application::new(&settings, services).expect("the application is wired");
     let mapping = MappingName::from("CUSTOMER");
     let records: Vec<Uuid> = (1..=25).map(Uuid::from_u128).collect();
-    // Some claims end within the moment that is watched, the others long after it.
-    let held = |index: usize| if index.is_multiple_of(2) { 200 } else { 178_400 };
-    let couplings = records.iter().enumerate().map(|(index, id)| Coupling {
-        claimed_until: Some(Timestamp::now() + SignedDuration::from_millis(held(index))),
-        ..Coupling::new(SystemId(*id), DataverseId(*id), CouplingState::Coupled)
-    });
-    application.engine.store().reserve(company, &mapping, couplings.collect()).await.expect("stored");
     for id in &records {
         let message = RecordMessage {
             v: MESSAGE_FORMAT,
@@ -51,6 +44,14 @@ async fn records_of_pairs_that_another_worker_holds_wait_and_are_never_given_up(
         let services = cloud.services();
         services.sqs.send_message().queue_url(services.queue_url).message_body(body).send().await.expect("sent");
     }
+    // Some claims have less than a second left when their records are looked at, the others long. They are made last, so that a
+    // slow machine does not see the short ones end before.
+    let held = |index: usize| if index.is_multiple_of(2) { 900 } else { 178_400 };
+    let couplings = records.iter().enumerate().map(|(index, id)| Coupling {
+        claimed_until: Some(Timestamp::now() + SignedDuration::from_millis(held(index))),
+        ..Coupling::new(SystemId(*id), DataverseId(*id), CouplingState::Coupled)
+    });
+    application.engine.store().reserve(company, &mapping, couplings.collect()).await.expect("stored");
     let source = EventSource::new(cloud, application, EventSourceOptions::default());
     match source.drain(A_MOMENT).await.expect("the queue answers") {
         Drained::TimeUp(depth) | Drained::Stopped(depth) => assert_eq!((depth.open, depth.dead), (25, 0)),

@@ -40,6 +40,17 @@ impl Write for Lines {
 }
 
 impl Lines {
+    /// Takes all that this thread logs until the guard is dropped.
+    ///
+    /// As long as there is one subscriber, `tracing` asks the thread that comes by a line first whether it is wanted, and
+    /// remembers the answer for all threads: another test would silence this one. So there are two.
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        // The first test that listens sets it; the others find it there.
+        let _ = tracing::subscriber::set_global_default(telemetry::lines_to("off", std::io::sink));
+        let writer = self.clone();
+        tracing::subscriber::set_default(telemetry::lines_to("trace", move || writer.clone()))
+    }
+
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("nobody panics").clone()).expect("text")
     }
@@ -188,8 +199,7 @@ fn writes(request: &Passing) -> bool {
 #[tokio::test]
 async fn f28_no_line_of_a_log_holds_what_records_hold() {
     let lines = Lines::default();
-    let writer = lines.clone();
-    let _guard = tracing::subscriber::set_default(telemetry::lines_to("trace", move || writer.clone()));
+    let _guard = lines.listen();
     let bench = Bench::start().await;
     let taken = fill(&bench.world);
     assert!(taken > 300, "the word stands in {taken} fields");
@@ -261,8 +271,7 @@ async fn f28_no_line_of_a_log_holds_what_records_hold() {
 #[tokio::test]
 async fn f28_a_panic_tells_its_place_and_not_its_message() {
     let lines = Lines::default();
-    let writer = lines.clone();
-    let _guard = tracing::subscriber::set_default(telemetry::lines_to("trace", move || writer.clone()));
+    let _guard = lines.listen();
     let mut bench = Bench::start().await;
     let dies = Failpoints::new(|_| panic!("{WORD}"));
     let options = EngineOptions { failpoints: dies, ..EngineOptions::default() };
