@@ -199,7 +199,7 @@ async fn f36_what_the_service_can_do_and_the_simulator_cannot_is_refused_as_such
         assert_eq!(answer.status, 501, "{function}: {}", answer.text());
         assert!(answer.text().contains("is not implemented by the Dataverse simulator"), "{}", answer.text());
     }
-    for action in ["GrantAccess", "QualifyLead", "WinOpportunity"] {
+    for action in ["GrantAccess", "QualifyLead", "CloseIncident"] {
         assert_eq!(client.post(action, json!({})).await.status, 501, "{action}");
     }
     // What the service does not have either is not found.
