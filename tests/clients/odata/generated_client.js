@@ -29,7 +29,8 @@ async function generated(name, root, headers) {
   await writeFile(join(folder, "metadata.xml"), await metadata.text());
   const generator = require.resolve("@odata2ts/odata2ts/lib/run-cli.js");
   const options = ["--source", join(folder, "metadata.xml"), "--output", folder, "--service-name", name, "--mode", "service", "--emit-mode", "js"];
-  await run(process.execPath, [generator, ...options, "--tsconfig", join(__dirname, "..", "tsconfig.json")]);
+  // Types that refer to each other in long chains are more than the compiler inside the generator has room for.
+  await run(process.execPath, ["--stack-size=6000", generator, ...options, "--tsconfig", join(__dirname, "..", "tsconfig.json")]);
   const Service = require(join(folder, `${name}Service.js`))[`${name}Service`];
   const document = await (await fetch(`${root}/`, { headers })).json();
   return {
