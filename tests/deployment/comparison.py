@@ -60,7 +60,7 @@ class Comparison:
             yield f"{name}: a record is coupled more than once"
         if mapping["direction"] != "from_dataverse":
             for record, row in lefts.items():
-                if record not in ours and not is_blocked(row):
+                if record not in ours and not is_blocked(row) and takes_part(mapping, row):
                     yield f"{name} {row.get('number') or row.get('code')}: has no partner"
 
     def _field(self, mapping, field, left_row, right_row):
@@ -111,6 +111,21 @@ class Comparison:
         wanted = [(price * quantity).quantize(Decimal("0.01"), ROUND_HALF_UP) for quantity in quantities]
         if sorted(round(amount, 4) for amount in listed) != sorted(wanted):
             yield f"its listed prices are {listed} instead of {wanted}"
+
+
+def takes_part(mapping, row):
+    """Whether a record meets its mapping's filter."""
+
+    def plain(value):
+        return str("" if value is None else value).replace("_x0020_", " ").strip().casefold()
+
+    def meets(condition):
+        held, wanted = plain(row.get(condition["property"])), condition["value"]
+        if condition["op"] == "in":
+            return held in {plain(one) for one in wanted}
+        return (held == plain(wanted)) == (condition["op"] == "eq")
+
+    return all(meets(condition) for condition in mapping.get("business_central_filter", []))
 
 
 def is_blocked(row):
