@@ -108,12 +108,12 @@ class Stack:
         Stream by stream, because the emulator's search ends at 10,000 lines without saying so.
         """
         logs, group = self.client("logs"), f"/couplet/{NAME}/{function}"
+        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
+        # Streams are listed by pages, and a stream that gets lines meanwhile may stand on two of them.
+        streams = {stream["logStreamName"] for page in pages for stream in page["logStreams"]}
         lines = []
-        for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group):
-            for stream in page["logStreams"]:
-                lines += logs.get_log_events(
-                    logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
-                )["events"]
+        for stream in streams:
+            lines += logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
         return [line["message"].rstrip("\n") for line in sorted(lines, key=lambda line: line["timestamp"])]
 
     # -- The queues
