@@ -148,7 +148,7 @@ pub struct Behaviour {
     pub active_quotes_read_only: bool,
     /// HTTP status of a taken product number: 412 or 400.
     pub duplicate_product_number_status: u16,
-    /// Decimals that money columns keep.
+    /// Decimals that money columns keep: two in a standard organization, four at most.
     pub money_decimals: u32,
     /// Spelling of the navigation properties of custom lookups.
     pub custom_navigation: CustomNavigation,
@@ -171,7 +171,7 @@ impl Default for Behaviour {
             submitted_orders_read_only: false,
             active_quotes_read_only: true,
             duplicate_product_number_status: 412,
-            money_decimals: 4,
+            money_decimals: 2,
             custom_navigation: CustomNavigation::default(),
             entity_names_exposed: false,
             expired_delta_status: 400,

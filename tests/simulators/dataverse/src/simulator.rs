@@ -36,7 +36,8 @@ impl DataverseSimulator {
     /// When the port is taken, the schema data or the state file is not readable, or demo data break a rule.
     pub async fn start(mut options: DataverseOptions) -> anyhow::Result<Self> {
         options.behaviour.seed = options.seed;
-        let schema = Schema::sales(options.behaviour.custom_navigation, options.behaviour.entity_names_exposed)?;
+        let mut schema = Schema::sales(options.behaviour.custom_navigation, options.behaviour.entity_names_exposed)?;
+        schema.money_decimals = options.behaviour.money_decimals;
         let mut store = Store::new(Arc::new(schema));
         let fixed = crate::demo::fixed(options.seed);
         match options.state_file.as_ref().filter(|file| file.exists()) {

@@ -156,22 +156,60 @@ async fn order_totals_follow_the_lines() {
 }
 
 #[tokio::test]
-async fn a_paid_invoice_is_read_only_until_its_state_changes() {
+async fn c_181_a_closed_invoice_and_its_lines_are_read_only_until_its_state_changes() {
     let client = Client::start(DataverseOptions::default()).await;
     let account = client.post("accounts", json!({"name": "A"})).await.new_id();
-    let invoice = client
-        .post("invoices", json!({"name": "I", "customerid_account@odata.bind": format!("/accounts({account})")}))
-        .await
-        .new_id();
-    assert_eq!(
-        client.patch(&format!("invoices({invoice})"), json!({"statecode": 2, "statuscode": 100_002}), &[]).await.status,
-        204
-    );
-    assert_eq!(client.patch(&format!("invoices({invoice})"), json!({"statuscode": 100_001}), &[]).await.status, 400);
-    assert_eq!(
-        client.patch(&format!("invoices({invoice})"), json!({"statecode": 0, "statuscode": 4}), &[]).await.status,
-        204
-    );
+    for (state, status, other) in [(2, 100_002, 100_001), (3, 100_003, -1)] {
+        let customer = format!("/accounts({account})");
+        let invoice =
+            client.post("invoices", json!({"name": "I", "customerid_account@odata.bind": customer})).await.new_id();
+        let invoice = format!("invoices({invoice})");
+        let line = write_in(&invoice, json!({"quantity": 1, "priceperunit": 5}));
+        let standing = format!("invoicedetails({})", client.post("invoicedetails", line.clone()).await.new_id());
+        let close = json!({"statecode": state, "statuscode": status});
+        assert_eq!(client.patch(&invoice, close, &[]).await.status, 204);
+        for change in [json!({"statuscode": other}), json!({"name": "J"})] {
+            assert_eq!(client.patch(&invoice, change, &[]).await.status, 400, "{state}");
+        }
+        assert_eq!(client.patch(&standing, json!({"quantity": 2}), &[]).await.status, 400, "{state}");
+        assert_eq!(client.post("invoicedetails", line).await.status, 400, "{state}");
+        assert_eq!(client.delete(&standing).await.status, 400, "{state}");
+        assert_eq!(client.patch(&invoice, json!({"statecode": 0, "statuscode": 4}), &[]).await.status, 204);
+        assert_eq!(client.patch(&standing, json!({"quantity": 2}), &[]).await.status, 204, "{state}");
+        assert_eq!(client.delete(&standing).await.status, 204, "{state}");
+    }
+}
+
+/// A line of an invoice that stands for no product.
+fn write_in(invoice: &str, other: Value) -> Value {
+    let mut line = json!({"invoiceid@odata.bind": format!("/{invoice}"), "productdescription": "Chair", "isproductoverridden": true});
+    if let (Value::Object(line), Value::Object(other)) = (&mut line, other) {
+        line.extend(other);
+    }
+    line
+}
+
+#[tokio::test]
+async fn c_182_the_amounts_of_a_new_line_are_those_that_dataverse_computes() {
+    let client = Client::start(DataverseOptions::default()).await;
+    let account = client.post("accounts", json!({"name": "A"})).await.new_id();
+    let customer = format!("/accounts({account})");
+    let invoice =
+        client.post("invoices", json!({"name": "I", "customerid_account@odata.bind": customer})).await.new_id();
+    let invoice = format!("invoices({invoice})");
+    let amounts = json!({"baseamount": 1, "extendedamount": 2});
+    let line = client.post("invoicedetails", write_in(&invoice, amounts)).await.new_id();
+    let read = client.get(&format!("invoicedetails({line})?$select=baseamount,extendedamount")).await.json();
+    let shown = ["baseamount", "extendedamount"].map(|name| read[name].to_string());
+    assert_eq!(shown, ["0.0000", "0.0000"]);
+
+    // An amount is rounded line by line before it is summed up.
+    let line = || write_in(&invoice, json!({"quantity": 3.5, "priceperunit": 0.33, "ispriceoverridden": true}));
+    for _ in 0..2 {
+        assert_eq!(client.post("invoicedetails", line()).await.status, 204);
+    }
+    let read = client.get(&format!("{invoice}?$select=totalamount")).await.json();
+    assert_eq!(read["totalamount"].to_string(), "2.3200");
 }
 
 #[tokio::test]

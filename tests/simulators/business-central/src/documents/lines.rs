@@ -48,7 +48,7 @@ pub(super) fn derive(
     }
     // Both routes speak of the kind of line, in lists that run alike.
     set(table, row, "type", Cell::Enum(get(table, row, "lineType").as_enum()));
-    amounts(table, row, values);
+    amounts(table, row, values, get(header_table, header, "pricesIncludeTax").as_bool());
     let quantity = get(table, row, "quantity").as_decimal();
     for (open, done) in [("shipQuantity", "shippedQuantity"), ("invoiceQuantity", "invoicedQuantity")] {
         if !given(table, values, open) {
@@ -170,7 +170,8 @@ fn in_currency(store: &Store, amount: Decimal, currency: &str) -> Decimal {
     amount.round_dp(2)
 }
 
-fn amounts(table: TableId, row: &mut Row, values: &[(usize, Cell)]) {
+/// The amounts of a line. Where prices include tax, so do its price and its discount.
+fn amounts(table: TableId, row: &mut Row, values: &[(usize, Cell)], includes_tax: bool) {
     let number = |row: &Row, name: &str| get(table, row, name).as_decimal();
     let gross = number(row, "quantity").checked_mul(number(row, "unitPrice")).unwrap_or_default().round_dp(2);
     let hundred = Decimal::ONE_HUNDRED;
@@ -182,14 +183,30 @@ fn amounts(table: TableId, row: &mut Row, values: &[(usize, Cell)]) {
         let discount = (gross * number(row, "discountPercent") / hundred).round_dp(2);
         set(table, row, "discountAmount", Cell::Decimal(discount));
     }
-    let excluding = gross - number(row, "discountAmount");
-    let tax = (excluding * number(row, "taxPercent") / hundred).round_dp(2);
+    let (excluding, tax) = taxed(table, row, gross - number(row, "discountAmount"), includes_tax);
     set(table, row, "amountExcludingTax", Cell::Decimal(excluding));
     set(table, row, "totalTaxAmount", Cell::Decimal(tax));
     set(table, row, "amountIncludingTax", Cell::Decimal(excluding + tax));
     let net = excluding - number(row, "invoiceDiscountAllocation");
-    let net_tax = (net * number(row, "taxPercent") / hundred).round_dp(2);
+    let amount = if includes_tax { excluding + tax } else { net };
+    set_net(table, row, amount, includes_tax);
+}
+
+/// What is left of a line after its share of the invoice discount, and the tax of that.
+pub(super) fn set_net(table: TableId, row: &mut Row, amount: Decimal, includes_tax: bool) {
+    let (net, tax) = taxed(table, row, amount, includes_tax);
     set(table, row, "netAmount", Cell::Decimal(net));
-    set(table, row, "netTaxAmount", Cell::Decimal(net_tax));
-    set(table, row, "netAmountIncludingTax", Cell::Decimal(net + net_tax));
+    set(table, row, "netTaxAmount", Cell::Decimal(tax));
+    set(table, row, "netAmountIncludingTax", Cell::Decimal(net + tax));
+}
+
+/// An amount without its tax, and the tax.
+fn taxed(table: TableId, row: &Row, amount: Decimal, includes_tax: bool) -> (Decimal, Decimal) {
+    let rate = get(table, row, "taxPercent").as_decimal() / Decimal::ONE_HUNDRED;
+    if includes_tax {
+        let excluding = amount.checked_div(Decimal::ONE + rate).unwrap_or_default().round_dp(2);
+        (excluding, amount - excluding)
+    } else {
+        (amount, (amount * rate).round_dp(2))
+    }
 }

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{get, is, is_posted, lines_of, set};
+use super::{get, is, is_posted, lines, lines_of, set};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::records;
@@ -20,7 +20,8 @@ pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid) -> Result<(),
         return Ok(());
     }
     let discount = get(table, &header, "discountAmount").as_decimal();
-    allocate(store, line_table, &lines, discount)?;
+    let includes_tax = get(table, &header, "pricesIncludeTax").as_bool();
+    allocate(store, line_table, &lines, discount, includes_tax)?;
     let lines: Vec<Row> = store.lines(line_table, id).cloned().collect();
     let sum = |name: &str| -> Decimal { lines.iter().map(|line| get(line_table, line, name).as_decimal()).sum() };
     let (net, tax) = if schema().table(line_table).position("invoiceDiscountAllocation").is_some() {
@@ -43,32 +44,38 @@ pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid) -> Result<(),
     records::touch(store, table, id, |row| row.cells = changed.cells)
 }
 
-/// Spreads the invoice discount over the lines, the last line taking what rounding leaves.
-fn allocate(store: &mut Store, table: TableId, lines: &[Row], discount: Decimal) -> Result<(), ApiError> {
+/// Spreads the invoice discount over the lines, the last line taking what rounding leaves. It includes tax where prices do;
+/// what a line shows of it does not.
+fn allocate(
+    store: &mut Store,
+    table: TableId,
+    lines: &[Row],
+    discount: Decimal,
+    includes_tax: bool,
+) -> Result<(), ApiError> {
     if schema().table(table).position("invoiceDiscountAllocation").is_none() {
         return Ok(());
     }
-    let total: Decimal = lines.iter().map(|line| get(table, line, "amountExcludingTax").as_decimal()).sum();
+    let whole = if includes_tax { "amountIncludingTax" } else { "amountExcludingTax" };
+    let total: Decimal = lines.iter().map(|line| get(table, line, whole).as_decimal()).sum();
     let mut left = discount;
     for (position, line) in lines.iter().enumerate() {
-        let amount = get(table, line, "amountExcludingTax").as_decimal();
+        let amount = get(table, line, whole).as_decimal();
         let part = match (position + 1 == lines.len(), total.is_zero()) {
             (_, true) => Decimal::ZERO,
             (true, false) => left,
             (false, false) => (discount * amount / total).round_dp(2),
         };
         left -= part;
-        if get(table, line, "invoiceDiscountAllocation").as_decimal() == part {
+        let mut changed = line.clone();
+        lines::set_net(table, &mut changed, amount - part, includes_tax);
+        let share =
+            get(table, line, "amountExcludingTax").as_decimal() - get(table, &changed, "netAmount").as_decimal();
+        set(table, &mut changed, "invoiceDiscountAllocation", Cell::Decimal(share));
+        if changed.cells == line.cells {
             continue;
         }
-        let net = amount - part;
-        let tax = (net * get(table, line, "taxPercent").as_decimal() / Decimal::ONE_HUNDRED).round_dp(2);
-        records::touch(store, table, line.id, |row| {
-            set(table, row, "invoiceDiscountAllocation", Cell::Decimal(part));
-            set(table, row, "netAmount", Cell::Decimal(net));
-            set(table, row, "netTaxAmount", Cell::Decimal(tax));
-            set(table, row, "netAmountIncludingTax", Cell::Decimal(net + tax));
-        })?;
+        records::touch(store, table, line.id, |row| row.cells = changed.cells)?;
     }
     Ok(())
 }

@@ -157,7 +157,7 @@ pub(crate) fn attribute(schema: &Schema, table: &Table, column: &Column) -> Valu
         }
         Kind::Decimal => put("Precision", json!(forms::decimals(&table.name, &column.name).unwrap_or(10))),
         Kind::Money => {
-            put("Precision", json!(4));
+            put("Precision", json!(schema.money_decimals));
             put("PrecisionSource", json!(forms::precision_source(&table.name, &column.name).number()));
             put("IsBaseCurrency", json!(column.name.ends_with("_base")));
         }

@@ -7,7 +7,7 @@ use super::{defaults, get, prices::referenced, set, state};
 use crate::schema::Table;
 use crate::store::{Cell, Row};
 use crate::wire::error::{ApiError, ApiResult};
-use crate::write::{Changes, Session};
+use crate::write::{Changes, Session, currency};
 
 /// Number, revision and the two shadows of the customer.
 pub fn before_create(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
@@ -51,6 +51,7 @@ pub fn before_update(
     let (old, new) = (state(table, before), state(table, row));
     let closed = match (table.name.as_str(), old) {
         ("invoice", 2) => Some(("0x80044404", "The invoice is paid and cannot be changed.")),
+        ("invoice", 3) => Some(("0x80044404", "The invoice is canceled and cannot be changed.")),
         ("salesorder", 2) => Some(("0x80043b1d", "The order is canceled and cannot be changed.")),
         ("salesorder", 1 | 4) if session.behaviour.submitted_orders_read_only => {
             Some(("0x80043b1d", "The order is read-only."))
@@ -114,9 +115,16 @@ pub fn before_create_line(session: &Session<'_>, table: &Table, row: &mut Row) -
     amounts(session, table, row)
 }
 
-/// The same for a changed line.
-pub fn before_update_line(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
+/// The same for a changed line, which may also not leave a document that is closed.
+pub fn before_update_line(session: &Session<'_>, table: &Table, before: &Row, row: &mut Row) -> ApiResult<()> {
+    open_parent(session, table, before)?;
+    open_parent(session, table, row)?;
     amounts(session, table, row)
+}
+
+/// A line goes only from a document that is open.
+pub fn before_delete_line(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
+    open_parent(session, table, row)
 }
 
 fn open_parent(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
@@ -135,6 +143,8 @@ fn open_parent(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()>
 
 /// `base = quantity x (price - volume discount)`, `extended = base - manual discount + tax`.
 fn amounts(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()> {
+    // What is computed with is what the columns keep.
+    currency::round(session, table, row);
     if matches!(get(table, row, "ispriceoverridden"), Some(Cell::Bool(false)) | None)
         && matches!(get(table, row, "isproductoverridden"), Some(Cell::Bool(false)) | None)
     {

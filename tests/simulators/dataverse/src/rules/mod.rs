@@ -99,7 +99,9 @@ pub fn before_update(
         "quote" | "salesorder" | "invoice" | "opportunity" => {
             documents::before_update(session, table, before, row, sent)
         }
-        "quotedetail" | "salesorderdetail" | "invoicedetail" => documents::before_update_line(session, table, row),
+        "quotedetail" | "salesorderdetail" | "invoicedetail" => {
+            documents::before_update_line(session, table, before, row)
+        }
         "contact" => {
             full_name(table, row);
             Ok(())
@@ -146,6 +148,7 @@ pub fn before_delete(session: &Session<'_>, table: &Table, row: &Row) -> ApiResu
             format!("The 'Delete' method does not support entities of type '{}'.", table.name),
         )),
         "uom" => units::before_delete_unit(session, table, row),
+        "quotedetail" | "salesorderdetail" | "invoicedetail" => documents::before_delete_line(session, table, row),
         _ => Ok(()),
     }
 }

@@ -313,6 +313,8 @@ pub struct Schema {
     pub many_to_many: Vec<ManyToMany>,
     /// Global choices, in the order in which they were made. An organization starts without any.
     pub choices: Vec<GlobalChoice>,
+    /// Decimals that money columns keep.
+    pub money_decimals: u32,
 }
 
 impl Schema {
@@ -327,6 +329,7 @@ impl Schema {
             by_name: HashMap::new(),
             by_set: HashMap::new(),
             choices: Vec::new(),
+            money_decimals: 4,
             collections: HashMap::new(),
             many_to_many: relationships::many_to_many(),
         };

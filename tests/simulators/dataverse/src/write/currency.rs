@@ -58,11 +58,12 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, before: Opt
     Ok(())
 }
 
-fn round(session: &Session<'_>, table: &Table, row: &mut Row) {
+/// Rounds numbers to what their columns keep.
+pub fn round(session: &Session<'_>, table: &Table, row: &mut Row) {
     let pricing = pricing_decimals(session);
     let money = |name: &str| match forms::precision_source(&table.name, name) {
-        forms::PrecisionSource::Pricing => pricing.min(session.behaviour.money_decimals),
-        _ => session.behaviour.money_decimals,
+        forms::PrecisionSource::Pricing => pricing.min(session.store.schema.money_decimals),
+        _ => session.store.schema.money_decimals,
     };
     let decimals = |name: &str| forms::decimals(&table.name, name).unwrap_or(DECIMAL_PLACES);
     let rounded: Vec<(usize, Decimal)> = row

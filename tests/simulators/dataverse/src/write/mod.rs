@@ -1,7 +1,7 @@
 //! Every change to rows goes through a session: checks, defaults, business rules, and the events that webhooks tell about.
 
 mod check;
-mod currency;
+pub(crate) mod currency;
 mod delete;
 mod owners;
 mod session;
