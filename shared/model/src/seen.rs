@@ -59,7 +59,7 @@ impl Remembering {
 }
 
 /// FNV-1a over all a record shows. Two states of a record that differ share a number once in 10^19.
-fn fingerprint(record: &Record) -> u64 {
+pub fn fingerprint(record: &Record) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |bytes: &[u8]| {
         for byte in bytes.iter().chain(&[0xff]) {

@@ -1,6 +1,5 @@
 //! A run's way through the directions and sources of its mapping.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use couplet_model::catalogue::{MappingDirection, NamedRows};
@@ -10,7 +9,7 @@ use couplet_model::{ActiveMapping, MappingName};
 
 use super::checkpoint::{Checkpoint, Invocation, Reached, Start, directions};
 use super::finder::{Finder, Reach};
-use super::found::RunMode;
+use super::found::{Brought, RunMode};
 use super::named::NamedRecords;
 use super::records::OwnRecords;
 use super::source::ChangeSource;
@@ -45,8 +44,8 @@ impl Engine {
         let source = NamedRecords::new(rows.clone(), mapping, MappingName::from(invocation.job));
         let Start { mode, checkpoint, found } = start;
         let checkpoint = checkpoint.unwrap_or_else(|| Checkpoint::at_beginning(mode, rows.direction, found));
-        let (options, mut enqueued) = (SyncOptions::default(), HashSet::new());
-        let finder = Finder::new(invocation, mapping, Box::new(source), options, checkpoint, &mut enqueued).await?;
+        let (options, mut brought) = (SyncOptions::default(), Brought::default());
+        let finder = Finder::new(invocation, mapping, Box::new(source), options, checkpoint, &mut brought).await?;
         Ok(match finder.find().await? {
             (Reach::End, checkpoint) => Reached::End(checkpoint.found),
             (Reach::TimeUp, checkpoint) => Reached::Checkpoint(checkpoint.found),
@@ -87,14 +86,14 @@ impl Engine {
                 }
             }
             // What one source of a direction has enqueued no other enqueues again: a record counts once in a run.
-            let mut enqueued = HashSet::new();
+            let mut brought = Brought::default();
             loop {
                 if checkpoint.feed > 0 && !self.reads_named_rows(mapping, &checkpoint).await? {
                     let note = mapping.rules.refresh(&self.installation).await?;
                     checkpoint.found.notes.extend(note);
                 } else {
                     let (source, options) = self.source(mapping, &checkpoint).await?;
-                    let finder = Finder::new(invocation, mapping, source, options, checkpoint, &mut enqueued).await?;
+                    let finder = Finder::new(invocation, mapping, source, options, checkpoint, &mut brought).await?;
                     match finder.find().await? {
                         (Reach::End, reached) => checkpoint = reached,
                         (Reach::TimeUp, reached) => return Ok(Reached::Checkpoint(reached.found)),

@@ -12,7 +12,7 @@ use couplet_model::{Counters, Coupling, Filter, Outcome, Record, RecordId, Recor
 use jiff::Timestamp;
 
 use super::checkpoint::{Checkpoint, Invocation, Step};
-use super::found::RunMode;
+use super::found::{Brought, RunMode};
 use super::looking_behind::RESOLUTION;
 use super::source::{ChangeSource, Named};
 use crate::engine::Engine;
@@ -29,8 +29,8 @@ pub(crate) struct Finder<'a> {
     options: SyncOptions,
     filter: Filter,
     pub(super) checkpoint: Checkpoint,
-    /// Records that this direction has enqueued in this invocation.
-    pub(super) enqueued: &'a mut HashSet<RecordId>,
+    /// What this direction has brought in this invocation.
+    pub(super) brought: &'a mut Brought,
     /// Records that have failed before.
     pub(super) failing: HashSet<RecordId>,
 }
@@ -52,12 +52,12 @@ impl<'a> Finder<'a> {
         source: Box<dyn ChangeSource>,
         options: SyncOptions,
         checkpoint: Checkpoint,
-        enqueued: &'a mut HashSet<RecordId>,
+        brought: &'a mut Brought,
     ) -> Result<Self, EngineError> {
         let engine = invocation.engine;
         let filter = engine.installation.filter(mapping, checkpoint.direction.source()).await?;
         let failing = HashSet::new();
-        Ok(Self { engine, invocation, mapping, source, options, filter, checkpoint, enqueued, failing })
+        Ok(Self { engine, invocation, mapping, source, options, filter, checkpoint, brought, failing })
     }
 
     /// Takes the direction from its checkpoint as far as the time allows.
@@ -166,7 +166,8 @@ impl<'a> Finder<'a> {
 
     /// Turns a page into work. What an earlier run read already, and is given again because reading reaches back, is
     /// dealt with: it was enqueued or judged before the cursor moved. What this run has enqueued and finds changed once
-    /// more is neither taken nor remembered: it changed after the feed was opened, and the next run reads it again.
+    /// more is neither taken nor remembered: it changed after the feed was opened, and the next run reads it again. What
+    /// rows named, and has not changed since, is remembered.
     async fn take(
         &mut self,
         changes: Vec<Change>,
@@ -177,8 +178,12 @@ impl<'a> Finder<'a> {
         let mut deleted = Vec::new();
         for change in changes {
             match change {
-                Change::Upserted(record)
-                    if self.source.has_taken(&record, self.enqueued) || remembering.knows(&record) => {}
+                Change::Upserted(record) if self.source.has_taken(&record, &self.brought.enqueued) => {
+                    if self.brought.is_as_named(&record) {
+                        remembering.knows(&record);
+                    }
+                }
+                Change::Upserted(record) if remembering.knows(&record) => {}
                 Change::Upserted(record) => records.push(record),
                 Change::Deleted(id) => deleted.push(id),
             }
@@ -214,6 +219,9 @@ impl<'a> Finder<'a> {
 
     /// Looks at what rows stand for, and brings up to date what belongs to no record where they stand for everything.
     async fn look_at(&mut self, named: Named, read_at: Timestamp) -> Result<(), EngineError> {
+        if !self.source.is_own_feed() {
+            self.brought.note_named(&named.records);
+        }
         // The records travel also where what belongs to none of them cannot be brought up to date; while that lasts, each
         // run sends them again.
         self.judge_and_enqueue(named.records, read_at).await?;
@@ -298,7 +306,7 @@ impl<'a> Finder<'a> {
 
     pub(super) async fn enqueue(&mut self, messages: Vec<RecordMessage>) -> Result<(), EngineError> {
         let mut messages: Vec<RecordMessage> =
-            messages.into_iter().filter(|message| self.enqueued.insert(message.record)).collect();
+            messages.into_iter().filter(|message| self.brought.enqueued.insert(message.record)).collect();
         while !messages.is_empty() {
             let rest = messages.split_off(messages.len().min(self.engine.options().enqueue_size));
             let count = messages.len() as u64;

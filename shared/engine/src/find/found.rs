@@ -1,6 +1,9 @@
 //! What a run looks at, and what it has found so far.
 
-use couplet_model::Counters;
+use std::collections::HashSet;
+
+use couplet_model::seen::fingerprint;
+use couplet_model::{Counters, Record, RecordId};
 use serde::{Deserialize, Serialize};
 
 /// What a run looks at.
@@ -26,4 +29,49 @@ pub(crate) struct Found {
     /// was no full one.
     #[serde(default)]
     pub left_alone: Option<u64>,
+}
+
+/// What the sources of a direction have brought in one invocation.
+#[derive(Debug, Default)]
+pub(crate) struct Brought {
+    /// Records that were enqueued.
+    pub enqueued: HashSet<RecordId>,
+    /// What rows named, as it was then.
+    named: HashSet<u64>,
+}
+
+impl Brought {
+    /// Notes records that rows named.
+    pub fn note_named(&mut self, records: &[Record]) {
+        self.named.extend(records.iter().map(fingerprint));
+    }
+
+    /// Whether rows named a record exactly as it is.
+    pub fn is_as_named(&self, record: &Record) -> bool {
+        self.named.contains(&fingerprint(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use couplet_model::Value;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_rows_named_is_known_only_as_it_was() {
+        let record = |number: u128, paid: i64| Record {
+            id: RecordId(Uuid::from_u128(number)),
+            version: None,
+            modified: None,
+            values: [("paid".into(), Value::Int(paid))].into(),
+            unreadable: None,
+        };
+        let mut brought = Brought::default();
+        brought.note_named(&[record(1, 0), record(2, 0)]);
+        assert!(brought.is_as_named(&record(1, 0)) && brought.is_as_named(&record(2, 0)));
+        assert!(!brought.is_as_named(&record(1, 50)), "it changed since");
+        assert!(!brought.is_as_named(&record(3, 0)), "nothing named it");
+    }
 }

@@ -43,7 +43,7 @@ impl Finder<'_> {
         self.checkpoint.found.waiting += standing.len() as u64;
         standing.retain(|wait| {
             let record = &wait.message.record;
-            !self.failing.contains(record) && !self.enqueued.contains(record)
+            !self.failing.contains(record) && !self.brought.enqueued.contains(record)
         });
         for wait in engine.in_vain(standing).await? {
             over.push((Some(wait.since.unwrap_or(Timestamp::UNIX_EPOCH)), wait));
