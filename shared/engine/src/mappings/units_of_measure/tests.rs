@@ -4,7 +4,7 @@ use couplet_model::message::Direction;
 use couplet_model::system::SystemErrorKind;
 use serde_json::json;
 
-use crate::bench::{Bench, Call, Results, case};
+use crate::bench::{Bench, COMPANY, Call, Results, case, id, pair};
 
 const TO: Direction = Direction::ToDataverse;
 
@@ -143,4 +143,28 @@ async fn the_unit_of_a_group_that_cannot_be_read_or_written_fails_its_own_record
             .leaves(json!({}), json!({})),
     ];
     assert_eq!(bench.after_writing(TO, cases).await, ["find uom"]);
+}
+
+#[tokio::test]
+async fn c_202_a_unit_that_is_coupled_to_another_group_gives_its_code_to_the_unit_of_that() {
+    let bench = Bench::of("UNIT OF MEASURE").await;
+    bench.business_central.put("Unit of Measure", 1, json!({"code": "PCS"}));
+    put_group(&bench, 5, "BOX", 0, 1);
+    put_group(&bench, 6, "KG", 0, 1);
+    bench.couple("UNIT OF MEASURE", [pair(1, 5, "PCS")]).await;
+    let to_box = bench.coupling(1).await.expect("a coupling");
+    let store = bench.engine.store();
+    store.remove_coupling(COMPANY, &"UNIT OF MEASURE".into(), &to_box).await.expect("a store");
+    bench.couple("UNIT OF MEASURE", [pair(1, 6, "PCS")]).await;
+    bench.sync(TO, &[1]).await;
+    let coupled = bench.coupling(1).await.expect("a coupling");
+    assert_eq!(coupled.dataverse_id, id(6).into());
+    assert_eq!(coupled.related.values().copied().collect::<Vec<_>>(), [id(60).0], "its only unit");
+    let store = bench.engine.store();
+    assert_eq!(store.count_couplings(COMPANY, &"UNIT OF MEASURE".into()).await.expect("a store"), 1);
+    let [group, unit] = [("uomschedule", 6), ("uom", 60)].map(|(table, number)| bench.dataverse.row(table, number));
+    assert_eq!((&group["name"], &unit["name"]), (&json!("NAV PCS"), &json!("PCS")));
+    for (table, number) in [("uomschedule", 5), ("uom", 50)] {
+        assert_eq!(bench.dataverse.row(table, number)["name"], "BOX", "what it was coupled to stays as it was");
+    }
 }
