@@ -2,6 +2,7 @@
 //! (S170 to S183, S38 to S42, decision 0047).
 
 mod currency_lists;
+mod orders;
 mod payment;
 
 use std::collections::{HashMap, HashSet};
@@ -19,7 +20,8 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, Table, Value};
 use uuid::Uuid;
 
-pub(crate) use self::currency_lists::PriceLists;
+use self::currency_lists::PriceLists;
+use self::orders::Orders;
 use self::payment::Standing;
 use super::posted_invoice_lines::Objects;
 use super::rules::{
@@ -62,74 +64,35 @@ impl MappingRules for PostedInvoices {
         let new: Vec<&Record> = sources.iter().filter(|record| record.creating).map(|record| record.source).collect();
         let there = sources.iter().filter_map(|record| Some((record.source.id, Standing::held(record.destination?))));
         let orders = Orders::of(installation, &new).await?;
-        let (customers, accounts) = customers_of(installation, &new, &orders).await?;
-        let currencies = new.iter().map(|source| source.get("currencyCode"));
+        let customers = customers_of(installation, &new).await?;
+        let of_their_own = new.iter().filter(|source| orders.behind(source).is_none());
+        let currencies = of_their_own.map(|source| source.get("currencyCode"));
+        let price_lists = PriceLists::of(installation, currencies).await?;
         let obstacles = obstacles_of_lines(context, &new).await?;
         Ok(Box::new(Prepared {
             table: Arc::clone(&context.mapping.dataverse),
             company: installation.company_row().await?,
             is_owned_by_team: installation.switches().ownership == Ownership::Team,
-            price_lists: PriceLists::of(installation, currencies).await?,
+            price_lists,
             there: there.collect(),
             orders,
             customers,
-            accounts,
             obstacles,
         }))
     }
 }
 
-/// Orders of Dataverse by their numbers.
-struct Orders(HashMap<String, Record>);
-
-impl Orders {
-    /// The orders that invoices name as their reference (S178).
-    async fn of(installation: &Installation, invoices: &[&Record]) -> Result<Self, EngineError> {
-        let mut numbers: Vec<Value> = Vec::new();
-        for invoice in invoices {
-            let number = invoice.get("customerPurchaseOrderReference");
-            if !number.is_null() && !numbers.contains(number) {
-                numbers.push(number.clone());
-            }
-        }
-        if numbers.is_empty() {
-            return Ok(Self(HashMap::new()));
-        }
-        let filter = Filter::all(vec![Condition::one_of("ordernumber", numbers)]);
-        let columns = ["ordernumber", "name", "opportunityid", "pricelevelid", "customerid", "ownerid"];
-        let found = installation.find_rows("salesorder", &filter, &columns).await?;
-        let named = found.into_iter().filter_map(|order| Some((folded(order.get("ordernumber").as_text()?), order)));
-        Ok(Self(named.collect()))
-    }
-
-    /// The order that an invoice came from.
-    fn behind(&self, invoice: &Record) -> Option<&Record> {
-        self.0.get(&folded(invoice.get("customerPurchaseOrderReference").as_text()?))
-    }
-}
-
-/// Couplings of customers by their numbers, and numbers of customers by the accounts of orders.
-type Customers = (HashMap<String, Coupling>, HashMap<Uuid, String>);
-
+/// Couplings of the customers of invoices, by their folded numbers.
 async fn customers_of(
     installation: &Installation,
     invoices: &[&Record],
-    orders: &Orders,
-) -> Result<Customers, EngineError> {
-    let name = MappingName::from(CUSTOMERS);
+) -> Result<HashMap<String, Coupling>, EngineError> {
     let numbers: HashSet<String> =
         invoices.iter().filter_map(|invoice| invoice.get("customerNumber").as_text().map(str::to_owned)).collect();
-    let numbers: Vec<String> = numbers.into_iter().collect();
-    let company = installation.company();
-    let coupled = installation.store().couplings_by_key(company, &name, &numbers).await?;
-    let accounts: Vec<RecordId> =
-        orders.0.values().filter_map(|order| order.get("customerid").as_guid().map(RecordId)).collect();
-    let found = installation.store().couplings_by_id(company, &name, Side::Dataverse, &accounts).await?;
-    let usable = |couplings: HashMap<String, Coupling>| {
-        couplings.into_iter().filter(|(_, coupling)| is_usable(coupling)).map(|(key, c)| (folded(&key), c)).collect()
-    };
-    let numbers = found.into_iter().filter(|(_, coupling)| is_usable(coupling));
-    Ok((usable(coupled), numbers.filter_map(|(id, coupling)| Some((id.0, coupling.key?))).collect()))
+    let (name, numbers) = (MappingName::from(CUSTOMERS), Vec::from_iter(numbers));
+    let coupled = installation.store().couplings_by_key(installation.company(), &name, &numbers).await?;
+    let usable = coupled.into_iter().filter(|(_, coupling)| is_usable(coupling));
+    Ok(usable.map(|(number, coupling)| (folded(&number), coupling)).collect())
 }
 
 /// What keeps new invoices where they are because of their lines: an invoice does not begin in Dataverse without its products
@@ -168,8 +131,6 @@ struct Prepared {
     orders: Orders,
     /// Couplings of customers by their folded numbers.
     customers: HashMap<String, Coupling>,
-    /// Numbers of customers by their accounts.
-    accounts: HashMap<Uuid, String>,
     /// What the lines of new invoices are in want of, by the id of the invoice.
     obstacles: HashMap<Uuid, Obstacle>,
 }
@@ -241,14 +202,12 @@ impl BatchRules for Prepared {
 impl Prepared {
     /// An invoice of an order of Dataverse takes over what belongs to that (S178, S179).
     fn of_order(&self, invoice: &Record, order: &Record, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        let customer = order.get("customerid");
-        let number = customer.as_guid().and_then(|account| self.accounts.get(&account));
-        let is_same = number.is_some_and(|number| {
+        let is_same = self.orders.customer_of(order).is_some_and(|number| {
             invoice.get("customerNumber").as_text().is_some_and(|own| folded(own) == folded(number))
         });
         if !is_same {
             let message = format!(
-                "the customer of order {} has changed, or is no longer coupled (E37): couple the order's account with customer {}",
+                "the customer of order {} has changed, or is no longer coupled (E37): couple the account that the order is for with customer {}",
                 order.get("ordernumber"),
                 invoice.get("customerNumber")
             );

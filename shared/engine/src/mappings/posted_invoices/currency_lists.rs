@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use couplet_model::comparing::{folded, same};
 use couplet_model::ids::derived_id;
-use couplet_model::outcome::{Dependency, Need};
+use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, MappingName, RecordId, Value};
+use couplet_model::{Condition, Filter, MappingName, RecordId, RetryClass, Value};
 use uuid::Uuid;
 
 use crate::bulk::write_all;
@@ -19,12 +19,15 @@ use crate::mappings::rules::{Obstacle, is_usable};
 
 /// The mapping of the currency.
 const CURRENCIES: &str = "CURRENCY";
+/// The field that says which list an invoice needs.
+const CURRENCY_CODE: &str = "Currency Code";
 
-/// Price lists by the folded codes of their currencies.
-pub(crate) struct PriceLists(BTreeMap<String, Uuid>);
+/// Price lists by the folded codes of their currencies, or why there is none.
+pub(super) struct PriceLists(BTreeMap<String, Result<Uuid, DataFailure>>);
 
 impl PriceLists {
-    /// The lists for these currencies; those that are missing are made. A currency that is not coupled has none.
+    /// The lists for these currencies; those that are missing are made. A currency that is not coupled has none, and one whose
+    /// list is refused keeps its own invoices only.
     pub async fn of<'v>(
         installation: &Installation,
         currencies: impl Iterator<Item = &'v Value>,
@@ -38,8 +41,13 @@ impl PriceLists {
         let (own, foreign): (Vec<String>, Vec<String>) =
             codes.into_iter().partition(|code| code.is_empty() || same(code, &local));
         if !own.is_empty() {
-            let default = installation.default_price_list().await?;
-            lists.extend(own.iter().map(|code| (folded(code), default)));
+            let default = match installation.default_price_list().await {
+                Err(error) if error.retry_class() == RetryClass::Data || matches!(error, EngineError::SetUp(_)) => {
+                    Err(no_list(&format!("the default price list in {local}"), &error))
+                }
+                list => Ok(list?),
+            };
+            lists.extend(own.iter().map(|code| (folded(code), default.clone())));
         }
         if foreign.is_empty() {
             return Ok(Self(lists));
@@ -61,7 +69,7 @@ impl PriceLists {
                     && list.get("transactioncurrencyid").as_guid() == Some(currency)
             };
             match found.iter().find(is_it) {
-                Some(list) => _ = lists.insert(folded(&code), list.id.0),
+                Some(list) => _ = lists.insert(folded(&code), Ok(list.id.0)),
                 None => missing.push((code, currency)),
             }
         }
@@ -72,7 +80,7 @@ impl PriceLists {
     async fn make(
         installation: &Installation,
         missing: Vec<(String, Uuid)>,
-    ) -> Result<Vec<(String, Uuid)>, EngineError> {
+    ) -> Result<Vec<(String, Result<Uuid, DataFailure>)>, EngineError> {
         let company = installation.company_row().await?;
         let owner = MappingName::from("(company)");
         let writes: Vec<Write> = missing
@@ -95,7 +103,14 @@ impl PriceLists {
         let results = write_all(installation.system(Side::Dataverse), &table, &writes).await;
         let mut made = Vec::new();
         for ((code, _), result) in missing.into_iter().zip(results) {
-            made.push((folded(&code), result?.id.0));
+            let list = match result {
+                Ok(list) => Ok(list.id.0),
+                Err(error) if error.retry_class() == RetryClass::Data => {
+                    Err(no_list(&format!("price list \"{}\"", list_name(&code)), &error))
+                }
+                Err(error) => return Err(error.into()),
+            };
+            made.push((folded(&code), list));
         }
         Ok(made)
     }
@@ -103,11 +118,21 @@ impl PriceLists {
     /// The list of a currency.
     pub fn of_currency(&self, code: &Value) -> Result<Uuid, Obstacle> {
         let code = code.to_string();
-        self.0.get(&folded(&code)).copied().ok_or_else(|| {
-            let dependency = Dependency { mapping: CURRENCIES.into(), side: Side::BusinessCentral, key: code.clone() };
-            Obstacle::Wait(Need { dependency, field: "Currency Code".to_owned(), value: code })
-        })
+        match self.0.get(&folded(&code)) {
+            Some(list) => Ok(list.clone()?),
+            None => {
+                let dependency =
+                    Dependency { mapping: CURRENCIES.into(), side: Side::BusinessCentral, key: code.clone() };
+                Err(Obstacle::Wait(Need { dependency, field: CURRENCY_CODE.to_owned(), value: code }))
+            }
+        }
     }
+}
+
+/// Why invoices of a currency cannot be created.
+fn no_list(list: &str, error: &dyn std::fmt::Display) -> DataFailure {
+    let message = format!("{list} is missing in Dataverse and could not be created (EE13): {error}; create it by hand");
+    DataFailure::of_field(CURRENCY_CODE, message)
 }
 
 /// The name of the list in a foreign currency.

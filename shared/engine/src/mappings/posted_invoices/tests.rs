@@ -1,13 +1,14 @@
 //! Whose invoices travel, what they are given at first, and the state that payments give them, case by case.
 
+use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
 use couplet_model::switches::Ownership;
 use couplet_model::system::SystemErrorKind;
-use couplet_model::{RecordId, Switches, Value};
+use couplet_model::{RecordId, RetryClass, Switches, Value};
 use serde_json::{Value as Json, json};
 
 use super::CUSTOMERS;
-use crate::bench::{Bench, COMPANY_ROW, EURO, TEAM, case, destination_of, pair, source_of, with};
+use crate::bench::{Bench, COMPANY, COMPANY_ROW, Call, EURO, TEAM, case, destination_of, pair, source_of, with};
 
 const TO: Direction = Direction::ToDataverse;
 /// The default price list and the dollar.
@@ -45,10 +46,22 @@ fn at_first(number: &str, list: u128) -> Json {
 #[tokio::test]
 async fn s178_to_s181_new_invoices_belong_to_an_order_or_to_their_customer_and_the_list_of_their_currency() {
     let bench = bench(Ownership::Person).await;
-    let order = json!({"ordernumber": "ORD-1", "name": "Chairs", "opportunityid": 41, "pricelevelid": 42,
+    let order_of_account = json!({"ordernumber": "ORD-1", "name": "Chairs", "opportunityid": 41, "pricelevelid": 42,
                        "customerid": {"account": 11}, "ownerid": {"systemuser": 43}});
-    bench.dataverse.put("salesorder", 40, order.clone());
-    bench.dataverse.put("salesorder", 50, with(&order, json!({"ordernumber": "ORD-2", "customerid": {"account": 99}})));
+    bench.dataverse.put("salesorder", 40, order_of_account.clone());
+    // An order of a person is one of the company that the person works for.
+    for (number, order, contact) in [(51, "ORD-3", 61), (52, "ORD-4", 62), (53, "ORD-5", 63)] {
+        let of_person = json!({"ordernumber": order, "customerid": {"contact": contact}});
+        bench.dataverse.put("salesorder", number, with(&order_of_account, of_person));
+    }
+    bench.dataverse.put("contact", 61, json!({"parentcustomerid": {"account": 11}}));
+    bench.dataverse.put("contact", 62, json!({"parentcustomerid": {"contact": 61}}));
+    bench.dataverse.put("contact", 63, json!({"parentcustomerid": {"account": 99}}));
+    bench.dataverse.put(
+        "salesorder",
+        50,
+        with(&order_of_account, json!({"ordernumber": "ORD-2", "customerid": {"account": 99}})),
+    );
     bench.dataverse.put("pricelevel", 33, json!({"name": "Price List in USD", "transactioncurrencyid": id(DOLLAR)}));
     let of = |other: Json| with(&invoice("I1"), other);
     let of_order = json!({"salesorderid": 40, "name": "Chairs", "opportunityid": 41, "pricelevelid": 42,
@@ -63,7 +76,17 @@ async fn s178_to_s181_new_invoices_belong_to_an_order_or_to_their_customer_and_t
         case("of an order")
             .source(of(json!({"customerPurchaseOrderReference": "ord-1"})))
             .gives(company())
-            .and_at_first(of_order),
+            .and_at_first(of_order.clone()),
+        case("of an order of a person")
+            .source(of(json!({"customerPurchaseOrderReference": "ORD-3"})))
+            .gives(company())
+            .and_at_first(with(&of_order, json!({"salesorderid": 51, "customerid": {"contact": 61}}))),
+        case("of an order of a person without a company")
+            .source(of(json!({"customerPurchaseOrderReference": "ORD-4"})))
+            .fails("the customer of order ORD-4 has changed, or is no longer coupled (E37)"),
+        case("of an order of a person of another company")
+            .source(of(json!({"customerPurchaseOrderReference": "ORD-5"})))
+            .fails("the customer of order ORD-5 has changed, or is no longer coupled (E37)"),
         case("of an order of somebody else")
             .source(of(json!({"customerPurchaseOrderReference": "ORD-2"})))
             .fails("the customer of order ORD-2 has changed, or is no longer coupled (E37)"),
@@ -73,6 +96,51 @@ async fn s178_to_s181_new_invoices_belong_to_an_order_or_to_their_customer_and_t
             .and_at_first(at_first("I1", LIST)),
     ];
     bench.adjusts(TO, cases).await;
+    let calls = bench.dataverse.take_calls();
+    assert_eq!(
+        calls.iter().filter(|call| call.contains("contact")).count(),
+        1,
+        "all persons are read at once: {calls:?}"
+    );
+}
+
+#[tokio::test]
+async fn s180_a_price_list_that_is_refused_stops_the_invoices_of_its_currency_and_no_others() {
+    let (bench, another) = (bench(Ownership::Person).await, bench(Ownership::Person).await);
+    let of = |currency: &str| with(&invoice("I1"), json!({"currencyCode": currency}));
+    let role = |role: &str| derived_id(COMPANY, &"(company)".into(), role, RecordId(COMPANY.0)).0.as_u128();
+    bench.couple("CURRENCY", [pair(21, 33, "GBP")]).await;
+    bench.dataverse.refuse(role("price list in USD"), SystemErrorKind::Refused);
+    let cases = vec![
+        case("refused").source(of("USD")).fails("price list \"Price List in USD\" is missing in Dataverse"),
+        case("in local currency").source(of("EUR")).gives(company()).and_at_first(at_first("I1", LIST)),
+        case("in a third currency").source(of("GBP")).gives(company()).and_at_first(json!({
+            "name": "I1", "customerid": {"account": 11}, "pricelevelid": price_list("price list in GBP")
+        })),
+    ];
+    bench.adjusts(TO, cases).await;
+
+    another.dataverse.delete("pricelevel", LIST);
+    another.dataverse.refuse(role("default price list"), SystemErrorKind::Duplicate);
+    let cases = vec![
+        case("in local currency").source(of("EUR")).fails("the default price list in EUR is missing in Dataverse"),
+        case("in dollars").source(of("USD")).gives(company()).and_at_first(json!({
+            "name": "I1", "customerid": {"account": 11}, "pricelevelid": price_list("price list in USD")
+        })),
+    ];
+    another.adjusts(TO, cases).await;
+
+    bench.dataverse.mend();
+    // What passes by itself is no fault of the invoices: all of them come again.
+    bench.couple("CURRENCY", [pair(22, 34, "DKK")]).await;
+    bench.dataverse.fail(Call::Write, "pricelevel", SystemErrorKind::Timeout);
+    let lists = super::PriceLists::of(bench.installation(), [&Value::text("DKK")].into_iter()).await;
+    assert_eq!(lists.err().map(|error| error.retry_class()), Some(RetryClass::RetryNow));
+}
+
+/// The price list that is made in this role, as test cases write it.
+fn price_list(role: &str) -> Json {
+    json!(derived_id(COMPANY, &"(company)".into(), role, RecordId(COMPANY.0)).to_string())
 }
 
 #[tokio::test]
