@@ -37,7 +37,7 @@ use crate::mappings::installed::{InstalledMapping, Mappings};
 use crate::mappings::rules::{Context, MappingRules};
 use crate::ports::{BatchReport, Delivery, QueueError, RecordsQueue, TasksQueue};
 
-pub(crate) use cases::{case, destination_of, source_of};
+pub(crate) use cases::{Case, case, destination_of, source_of};
 pub(crate) use system::{Call, FakeSystem, Results};
 pub(crate) use values::{id, with, without};
 use values::{record, values};
