@@ -8,6 +8,7 @@ mod deletions;
 mod faults;
 mod going_on;
 mod invoices;
+mod invoicing;
 mod mappings;
 mod never_twice;
 mod observing;

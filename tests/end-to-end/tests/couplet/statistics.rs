@@ -2,20 +2,15 @@
 
 use business_central_simulator::DemoSize;
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Disposition, EngineOptions, Failpoint, RunMode};
-use jiff::SignedDuration;
+use couplet_engine::{Failpoint, RunMode};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use crate::invoicing::{count_anew, die_and_deliver_twice, draft, expect_requests, items, line, options};
 use crate::observing::{id, number, text};
 
 const JOB: &str = "Customer Statistics";
-
-fn options() -> WorldOptions {
-    let engine = EngineOptions { claim: SignedDuration::ZERO, ..EngineOptions::default() };
-    WorldOptions { engine, ..WorldOptions::default() }
-}
 
 /// Customers are coupled, and nothing was uploaded yet.
 async fn prepared(options: WorldOptions) -> World {
@@ -27,15 +22,11 @@ async fn prepared(options: WorldOptions) -> World {
     world
 }
 
-/// A draft invoice of a customer with so many pieces of something, and its line.
-fn draft(world: &World, customer: &str, pieces: u32) -> (Uuid, Uuid) {
-    let invoice = json!({"customerNumber": customer, "dueDate": "2020-01-31", "currencyCode": ""});
-    let invoice = world.business_central.create_as_user("Sales Invoice Header", invoice).expect("taken");
-    let item =
-        &world.business_central.rows("Item").into_iter().find(|row| row["blocked"] == json!(false)).expect("an item");
-    let line = json!({"documentId": invoice, "lineType": "Item", "lineObjectNumber": item["number"], "quantity": pieces, "unitPrice": 100});
-    let line = world.business_central.create_as_user("Sales Invoice Line", line).expect("taken");
-    (invoice, line)
+/// A draft invoice of a customer, due long ago, with so many pieces of something; and its line.
+fn owed(world: &World, customer: &str, pieces: u32) -> (Uuid, Uuid) {
+    let header = json!({"customerNumber": customer, "dueDate": "2020-01-31"});
+    let (invoice, lines) = draft(world, &header, &[line(&items(world)[0], pieces, "100", 0)]);
+    (invoice, lines[0])
 }
 
 /// The statistics that the account of a customer points to.
@@ -49,7 +40,7 @@ async fn statistics(world: &World, customer: &str) -> Map<String, Json> {
 #[tokio::test]
 async fn c_183_c_184_c_185_s25_s26_all_customers_once_and_then_those_with_something_new() {
     let world = prepared(options()).await;
-    let (invoice, line) = draft(&world, "C00010", 2);
+    let (invoice, line) = owed(&world, "C00010", 2);
     let run = world.run(JOB, RunMode::Modified).await;
     let customers = world.couplings("CUSTOMER").await;
     assert_eq!((run.counters.inserted, run.counters.failed), (customers, 0), "{:?}", world.failures(JOB).await);
@@ -109,8 +100,8 @@ async fn c_186_s29_customers_coupled_later_follow_and_a_deleted_account_is_told(
     let customer = world.business_central_id("Customer", "number", "C00010");
     let account = id(&world.coupled_row("CUSTOMER", customer).await, "accountid");
     world.dataverse.delete_as_user("account", account).expect("gone");
-    draft(&world, "C00010", 1);
-    draft(&world, "C00020", 1);
+    owed(&world, "C00010", 1);
+    owed(&world, "C00020", 1);
     let run = world.run(JOB, RunMode::Modified).await;
     assert_eq!((run.counters.modified, run.counters.failed), (1, 1));
     let failures = world.failures(JOB).await;
@@ -137,42 +128,23 @@ async fn statistics_survive_a_death_at_every_failpoint_and_double_delivery() {
     for fatal in Failpoint::ALL {
         let world = prepared(options()).await;
         let customers = world.couplings("CUSTOMER").await;
-        world.find(JOB, RunMode::Modified).await;
-        let again = world.queue.take(1000);
-        for delivery in again.iter().cloned() {
-            world.queue.give_back(delivery);
-        }
-        world.drain_killed(fatal, options().engine).await;
-        assert!(
-            world.engine.sync_batch(again).await.dispositions.iter().all(|end| *end == Disposition::Done),
-            "{fatal:?}"
-        );
+        die_and_deliver_twice(&world, JOB, RunMode::Modified, fatal).await;
         assert_eq!(world.dataverse.count("nav_accountstatistics") as u64, customers, "{fatal:?}");
         assert_eq!(world.couplings(JOB).await, customers, "{fatal:?}");
-        assert!(world.failures(JOB).await.is_empty() && world.queue.dead_letters().is_empty(), "{fatal:?}");
         statistics(&world, "C00010").await;
     }
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "what the work costs is worth reading in a passing test, too")]
 async fn nine_hundred_customers_stay_within_the_request_budgets() {
     let default = options();
     let business_central = DemoSize { customers: 900, ..default.business_central };
     let world = prepared(WorldOptions { business_central, ..default }).await;
-    let spent = |work: &str, most: u64| {
-        let (bc, dv) = (world.business_central.requests(), world.dataverse.requests());
-        println!("{work}: {bc} requests to Business Central, {dv} to Dataverse");
-        assert!(bc <= most && dv <= most, "{work}: {bc} and {dv}");
-        world.business_central.reset_requests();
-        world.dataverse.reset_requests();
-    };
-    world.business_central.reset_requests();
-    world.dataverse.reset_requests();
+    count_anew(&world);
     let run = world.run(JOB, RunMode::Modified).await;
     assert!(run.counters.inserted >= 900 && run.counters.failed == 0, "{run:?}");
-    spent("first upload of 900 customers and those of accounts", 12);
+    expect_requests(&world, "first upload of 900 customers and those of accounts", 12);
     let run = world.run(JOB, RunMode::Modified).await;
     assert_eq!((run.enqueued, run.counters.failed), (0, 0));
-    spent("nothing changed", 3);
+    expect_requests(&world, "nothing changed", 3);
 }
