@@ -11,6 +11,8 @@ use crate::wire::error::{ApiError, ApiResult};
 
 /// Decimals of ordinary decimal columns: the widest precision a column can have.
 const DECIMAL_PLACES: u32 = 10;
+/// Decimals of money: the widest precision a column can have.
+const MONEY_PLACES: u32 = 4;
 
 /// Fills currency, rate and base amounts when the row is new, or when a money column or the currency changed.
 pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, before: Option<&Row>) -> ApiResult<()> {
@@ -62,7 +64,7 @@ pub fn complete(session: &Session<'_>, table: &Table, row: &mut Row, before: Opt
 pub fn round(session: &Session<'_>, table: &Table, row: &mut Row) {
     let pricing = pricing_decimals(session);
     let money = |name: &str| match forms::precision_source(&table.name, name) {
-        forms::PrecisionSource::Pricing => pricing.min(session.store.schema.money_decimals),
+        forms::PrecisionSource::Pricing => pricing.min(MONEY_PLACES),
         _ => session.store.schema.money_decimals,
     };
     let decimals = |name: &str| forms::decimals(&table.name, name).unwrap_or(DECIMAL_PLACES);
