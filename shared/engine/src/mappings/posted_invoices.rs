@@ -21,7 +21,7 @@ use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, 
 use uuid::Uuid;
 
 use self::currency_lists::PriceLists;
-use self::orders::Orders;
+use self::orders::{CUSTOMERS, Orders};
 use self::payment::Standing;
 use super::posted_invoice_lines::Objects;
 use super::rules::{
@@ -31,9 +31,6 @@ use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
 use crate::installation::Installation;
-
-/// The mapping of the customer.
-const CUSTOMERS: &str = "CUSTOMER";
 
 pub(crate) struct PostedInvoices;
 

@@ -287,6 +287,7 @@ async fn invoices_survive_a_death_at_every_failpoint_and_double_delivery() {
 
 #[tokio::test]
 async fn invoices_with_five_lines_each_stay_within_the_request_budgets() {
+    // 2,000 of them took 5 requests to Business Central and 26 to Dataverse, in more than five seconds.
     const INVOICES: u64 = 400;
     let world = prepared().await;
     let items = items(&world);
@@ -301,6 +302,7 @@ async fn invoices_with_five_lines_each_stay_within_the_request_budgets() {
     // Entries that the full run did not look at name the invoices once more; nothing about these is new.
     let run = world.run(JOB, RunMode::Modified).await;
     assert_eq!((run.counters.modified, run.counters.failed), (0, 0));
+    assert_eq!(world.dataverse.requests(), 0, "their lines are what they were");
     expect_requests(&world, "looked at again", 12);
     let run = world.run(JOB, RunMode::Modified).await;
     assert_eq!((run.enqueued, run.counters.failed), (0, 0));

@@ -1,6 +1,6 @@
 //! The line that takes up what rounding leaves, so that an invoice comes to the same total on both sides (S191).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use couplet_model::facts::ColumnFact;
@@ -34,9 +34,8 @@ pub(super) struct Balancing {
 struct Sums {
     /// What the invoice charges for them in Business Central.
     gross: Decimal,
-    /// What they come to in Dataverse as long as nothing is rounded.
-    unrounded: Decimal,
-    lines: HashSet<RecordId>,
+    /// What each of them comes to in Dataverse as long as nothing is rounded.
+    unrounded: HashMap<RecordId, Decimal>,
     /// How many of them are new.
     new: usize,
     includes_tax: bool,
@@ -46,8 +45,8 @@ impl Sums {
     fn add(&mut self, record: &AfterWrite<'_>) {
         let is = |column: &str| record.desired(column).and_then(Value::as_decimal).unwrap_or_default();
         self.gross += record.source.get("netAmountIncludingTax").as_decimal().unwrap_or_default();
-        self.unrounded += is("priceperunit") * is("quantity") + is("tax") - is("manualdiscountamount");
-        self.lines.insert(record.destination);
+        let unrounded = is("priceperunit") * is("quantity") + is("tax") - is("manualdiscountamount");
+        self.unrounded.insert(record.destination, unrounded);
         self.new += usize::from(record.created);
         self.includes_tax |= record.source.get("pricesIncludeTax").as_bool() == Some(true);
     }
@@ -55,8 +54,17 @@ impl Sums {
     /// Whether the invoice has to be looked at: one whose prices include tax always, because theirs are rounded; others
     /// where they do not add up; and one whose other lines came earlier, which may have been balanced without these.
     fn may_be_off(&self, invoice: &Invoice) -> bool {
-        let is_off = self.unrounded - invoice.discount != self.gross;
-        self.new > 0 && (self.includes_tax || is_off || self.new < self.lines.len())
+        let is_off = self.unrounded.values().sum::<Decimal>() - invoice.discount != self.gross;
+        self.new > 0 && (self.includes_tax || is_off || self.new < self.unrounded.len())
+    }
+
+    /// What they come to by the amounts that Dataverse shows; nothing where one is not known. A line that charges nothing,
+    /// such as a comment, need not show one.
+    fn rounded(&self, shown: &HashMap<RecordId, Option<Decimal>>) -> Option<Decimal> {
+        let amount = |(line, unrounded): (&RecordId, &Decimal)| {
+            shown.get(line).copied().flatten().or_else(|| unrounded.is_zero().then_some(Decimal::ZERO))
+        };
+        self.unrounded.iter().map(amount).sum()
     }
 }
 
@@ -87,7 +95,7 @@ impl Balancing {
             .into_iter()
             .filter_map(|(document, sums)| {
                 let invoice = invoices.of_document(document)?;
-                let is_whole = self.counts.get(&document) == Some(&sums.lines.len());
+                let is_whole = self.counts.get(&document) == Some(&sums.unrounded.len());
                 (is_whole && sums.may_be_off(invoice)).then_some((document, invoice, sums))
             })
             .collect();
@@ -122,8 +130,7 @@ impl Balancing {
             let (company, name) = (context.installation.company(), &context.mapping.name);
             let id = derived_id(company, name, ROUNDING, RecordId(*document));
             // What is not known is not balanced.
-            let lines: Option<Decimal> = sums.lines.iter().map(|line| amounts.get(line).copied().flatten()).sum();
-            let Some(lines) = lines else { continue };
+            let Some(lines) = sums.rounded(&amounts) else { continue };
             let left = self.as_price(sums.gross - (lines - invoice.discount));
             if let Some(write) = correction(id, invoice, amounts.get(&id).copied(), left) {
                 of.push(*document);

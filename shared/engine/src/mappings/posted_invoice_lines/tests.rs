@@ -108,6 +108,7 @@ async fn s170_lines_of_a_closed_invoice_are_left_as_they_are() {
 }
 
 /// A new line of an invoice, with what it holds in Dataverse of product, unit and price.
+#[expect(clippy::needless_pass_by_value, reason = "cases are short and read better without references")]
 fn sold(name: &'static str, document: u64, held: Json) -> Case {
     let source = with(&line("Item", json!("1000")), json!({"documentId": document}));
     case(name).source(source).transferred(with(&held, json!({"quantity": 4, "tax": 50})))
@@ -273,4 +274,19 @@ async fn s191_an_invoice_is_balanced_once_all_its_lines_are_there_and_fails_alon
         fine(charged("adds up", 94, false, 20.0, 30.0)),
     ];
     bench.after_writing(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s191_an_amount_that_is_not_shown_is_not_known_unless_nothing_is_charged() {
+    let bench = bench(Switches { unit_groups: false, ..Switches::default() }).await;
+    let fine = |case: Case| case.leaves(json!({}), json!({}));
+    let unseen = |case: Case, document: u64| case.destination(json!({"invoiceid": {"invoice": document + 1}}));
+    let cases = vec![
+        fine(charged("two cents off", 90, true, 5.02, 5.0)),
+        fine(unseen(charged("a comment", 90, true, 0.0, 0.0), 90)),
+        fine(charged("two cents off, too", 92, true, 5.02, 5.0)),
+        fine(unseen(charged("whatever it comes to", 92, true, 1.0, 1.0), 92)),
+    ];
+    bench.after_writing(TO, cases).await;
+    assert_eq!([90, 92].map(|document| rounding(&bench, document).1), [json!(0.02), json!(null)]);
 }

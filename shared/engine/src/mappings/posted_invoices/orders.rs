@@ -7,10 +7,12 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Filter, MappingName, Record, RecordId, Value};
 use uuid::Uuid;
 
-use super::CUSTOMERS;
 use crate::error::EngineError;
 use crate::installation::Installation;
 use crate::mappings::rules::is_usable;
+
+/// The mapping of the customer.
+pub(super) const CUSTOMERS: &str = "CUSTOMER";
 
 /// Orders that invoices name.
 pub(super) struct Orders {
