@@ -41,6 +41,9 @@ class Comparison:
             mapping = self.mappings[name]
             left_table, right_table = mapping["business_central_table"], mapping["dataverse_table"]
             lefts = {row["id"]: row for row in self.business_central.rows(left_table)}
+            if mapping["kind"] == "option_set":
+                problems += self._options(name, mapping, pairs, lefts)
+                continue
             rights = {row[self.ids[right_table]]: row for row in self.dataverse.rows(right_table)}
             if right_table == "product" and prices is None:
                 prices, units = self._prices(), self._units()
@@ -68,6 +71,16 @@ class Comparison:
             for record, row in lefts.items():
                 if record not in ours and not is_blocked(row) and takes_part(mapping, row):
                     yield f"{name} {row.get('number') or row.get('code')}: has no partner"
+
+    def _options(self, name, mapping, pairs, lefts):
+        """Codes whose option is missing in the choice column of the account, or in one that repeats it."""
+        problems = list(self._alone(name, mapping, pairs, lefts))
+        codes = {lefts[left]["code"] for left, _ in pairs if left in lefts}
+        for table, column in ((mapping["dataverse_table"], mapping["option_column"]), *mapping["option_mirrors"].items()):
+            labels = self.dataverse.labels(table, column)
+            missing = sorted(code for code in codes if code.upper() not in labels)
+            problems += [f"{name} {code}: {table} has no such option" for code in missing]
+        return problems
 
     def _field(self, mapping, field, left_row, right_row):
         """What one field does not agree in; fields that lead to other records are told by the records' own pairs."""

@@ -74,12 +74,15 @@ def timers_can_be_switched_off(world):
 def the_alarms(world):
     """Everything that has to be seen has an alarm that tells somebody."""
     alarms = world.stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    names = {alarm["AlarmName"].removeprefix("couplet-") for alarm in alarms}
+    of_jobs = {dimension["Value"] for alarm in alarms for dimension in alarm["Dimensions"] if dimension["Name"] == "Job"}
+    equal(of_jobs, JOBS, "jobs whose successful runs are watched")
+    others = [alarm for alarm in alarms if not alarm["AlarmName"].startswith("couplet-no-successful-run-")]
+    equal(len(others) + len(JOBS), len(alarms), "alarms of jobs and others")
+    names = {alarm["AlarmName"].removeprefix("couplet-") for alarm in others}
     wanted = {f"{queue}-dead-letters" for queue in ("records", "tasks", "schedules")}
     wanted |= {"records-age", "records-held", "tasks-age", "outages-to-dataverse", "outages-from-dataverse"}
     wanted |= {"sync-record-recursion", "run-task-recursion"}
     wanted |= {f"{function}-{what}" for function in FUNCTIONS.values() for what in ("errors", "throttles")}
-    wanted |= {f"no-successful-run-{job.lower().replace(' ', '-')}" for job in JOBS}
     equal(names, wanted, "the alarms")
     silent = [alarm["AlarmName"] for alarm in alarms if alarm["AlarmActions"] != [world.stack.outputs["AlarmTopic"]]]
     expect(not silent, f"alarms without anybody to tell: {silent}")

@@ -108,8 +108,21 @@ class Dataverse(System):
             (table, row[f"{table}id"]): row["versionnumber"] for table in tables for row in self.rows(table)
         }
 
+    def labels(self, table, column):
+        """The labels of a choice column's options, in upper case."""
+        attribute = f"EntityDefinitions(LogicalName='{table}')/Attributes(LogicalName='{column}')"
+        kind = "Microsoft.Dynamics.CRM.PicklistAttributeMetadata"
+        url = f"{self.url}/api/data/v9.2/{attribute}/{kind}?$select=LogicalName&$expand=OptionSet,GlobalOptionSet"
+        answer = request("GET", url, headers=self._headers())
+        options = (answer["OptionSet"] or answer["GlobalOptionSet"])["Options"]
+        return {option["Label"]["UserLocalizedLabel"]["Label"].upper() for option in options}
+
     def change(self, entity_set, record, values):
         """Changes a row in the name of a person."""
+        headers = {**self._headers(), "MSCRMCallerID": self._person, "If-Match": "*"}
+        request("PATCH", f"{self.url}/api/data/v9.2/{entity_set}({record})", values, headers)
+
+    def _headers(self):
         if self._token is None:
             answer = request(
                 "POST",
@@ -125,5 +138,4 @@ class Dataverse(System):
             self._token = answer["access_token"]
             people = [row for row in self.rows("systemuser") if row.get("islicensed") and not row.get("isdisabled")]
             self._person = next(row for row in people if not row.get("isintegrationuser"))["systemuserid"]
-        headers = {"Authorization": f"Bearer {self._token}", "MSCRMCallerID": self._person, "If-Match": "*"}
-        request("PATCH", f"{self.url}/api/data/v9.2/{entity_set}({record})", values, headers)
+        return {"Authorization": f"Bearer {self._token}"}

@@ -19,7 +19,7 @@ ACCOUNTS = 5
 JOBS = {
     "SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "UNIT GROUP", "ITEM UOM", "RESOURCE UOM",
     "CUSTOMER", "VENDOR", "CONTACT", "ITEM-PRODUCT", "RESOURCE-PRODUCT", "PLHEADER-PRICE",
-    "PLLINE-PRODPRICE", "Item Availability",
+    "PLLINE-PRODPRICE", "POSTEDSALESINV-INV", "Customer Statistics", "Item Availability",
 }  # fmt: skip
 # Tables that a synchronized item writes to.
 PRODUCT_TABLES = ["product", "productpricelevel"]

@@ -88,7 +88,7 @@ impl Engine {
     ) -> Result<EngineError, EngineError> {
         let halt = Halt { side, reason, since: self.now(), job: job.to_owned(), can_go_on };
         let message = halt.message();
-        tracing::error!(job, "{message}");
+        tracing::error!("{message}");
         let standing = Standing { halt: Some(halt), ..self.standing().await? };
         self.store_standing(&standing).await?;
         Ok(EngineError::Halted(message))
@@ -145,7 +145,7 @@ impl Engine {
     /// Notes on a run that its records found the reason to stop.
     pub(crate) async fn fail_halted_run(&self, job: &str, run: RunId, error: &EngineError) {
         if let Err(unnoted) = self.store().fail_run(self.company(), job, run, self.now(), error.to_string()).await {
-            tracing::warn!(job, run = %run, error = unnoted.for_log(), "the stopped run could not be noted");
+            tracing::warn!(error = unnoted.for_log(), "the stopped run could not be noted");
         }
     }
 }

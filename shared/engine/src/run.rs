@@ -252,13 +252,13 @@ impl Engine {
         let message = error.to_string();
         // The first failure is the one to report; a store that cannot even note it says so in the log.
         if let Err(unnoted) = store.fail_run(self.company(), job, run, now, message.clone()).await {
-            warn!(job, run = %run, error = unnoted.for_log(), "the failed run could not be noted");
+            warn!(run = %run, error = unnoted.for_log(), "the failed run could not be noted");
         }
         let keeps_place =
             matches!(error.retry_class(), RetryClass::RetryNow | RetryClass::RetryAfter(_) | RetryClass::Outage);
         let ended = Ended::badly(message, keeps_place);
         if let Err(unreleased) = store.release_lease(self.company(), job, invocation.holder, ended, now).await {
-            warn!(job, run = %run, error = unreleased.for_log(), "the lease could not be released and will expire");
+            warn!(run = %run, error = unreleased.for_log(), "the lease could not be released and will expire");
         }
     }
 }

@@ -182,7 +182,7 @@ impl Store {
             Updated::Done(before) => {
                 let before = if before.contains_key("state") { read_job(&before)? } else { Job::new(job) };
                 if let (JobState::InProcess, Some(dead)) = (before.state, before.run.filter(|dead| *dead != run)) {
-                    tracing::warn!(job, run = %dead, "the holder of the lease is gone, its run is closed");
+                    tracing::warn!(run = %dead, "the holder of the lease is gone, its run is closed");
                     self.abandon_run(company, job, dead, now).await?;
                 }
                 Ok(LeaseResult::Acquired(Job {

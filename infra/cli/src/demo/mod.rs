@@ -6,6 +6,7 @@ mod comparison;
 mod passes;
 mod people;
 mod report;
+mod row;
 mod world;
 
 use std::collections::BTreeMap;

@@ -2,11 +2,11 @@
 
 use anyhow::{Context, anyhow};
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::company::Company;
-use super::world::{Couplings, Pair, Row};
+use super::world::{Couplings, Pair};
 
 /// One item in so many changes.
 const ITEMS_PER_CHANGE: usize = 100;
@@ -53,7 +53,7 @@ pub fn work(company: &Company, couplings: &Couplings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn item_of(company: &Company, pair: Pair) -> anyhow::Result<Row> {
+fn item_of(company: &Company, pair: Pair) -> anyhow::Result<Map<String, Value>> {
     company.business_central.row("Item", pair.business_central).context("a coupled item is gone")
 }
 

@@ -1,18 +1,18 @@
 //! Both systems' records and the couplings between them, as they are at one moment.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use couplet_model::ActiveMapping;
 use couplet_model::catalogue::MappingKind;
-use couplet_model::table::Table;
+use couplet_model::table::{Column, Table};
 use couplet_runtime::Application;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::company::Company;
+use super::row::{Names, Row, id};
 
-/// One record: its columns as JSON.
-pub type Row = Map<String, Value>;
 type Rows = HashMap<Uuid, Row>;
 /// Coupled pairs by mapping.
 pub type Couplings = BTreeMap<String, Vec<Pair>>;
@@ -20,8 +20,7 @@ pub type Couplings = BTreeMap<String, Vec<Pair>>;
 /// Tables of Dataverse the comparison looks at beyond those that mappings pair.
 const BESIDES: [&str; 4] = ["transactioncurrency", "productpricelevel", "pricelevel", "uom"];
 
-/// Columns the comparison looks at beside those that mappings name. Whatever else a row holds is dropped at once: ten
-/// thousand whole rows of either system would be the largest thing in this process.
+/// Columns the comparison looks at beside those that mappings name.
 const COLUMNS: [&str; 27] = [
     "_defaultuomid_value",
     "_defaultuomscheduleid_value",
@@ -73,6 +72,10 @@ pub struct World {
     pub dataverse: BTreeMap<String, Rows>,
     /// Couplings by mapping.
     pub couplings: Couplings,
+    /// Partners by mapping and code.
+    partners: HashMap<String, HashMap<String, Uuid>>,
+    /// Ids of the rows of `product` by number.
+    products: HashMap<String, Uuid>,
     /// Ids of the rows of `productpricelevel` by product.
     price_lines: HashMap<Uuid, Vec<Uuid>>,
     /// Ids of the rows of `uom` by unit group.
@@ -90,7 +93,7 @@ impl World {
     /// When the couplings cannot be read.
     pub async fn read(company: &Company, application: &Application) -> anyhow::Result<Self> {
         let engine = &application.engine;
-        let mut reader = Reader { company, columns: columns(&engine.mappings()), world: Self::default() };
+        let mut reader = Reader { company, mappings: engine.mappings(), world: Self::default() };
         reader.world.couplings = couplings(application).await?;
         let coupled = |mapping: &&ActiveMapping| reader.world.couplings.contains_key(mapping.name.as_str());
         let coupled: Vec<&ActiveMapping> = engine.mappings().into_iter().filter(coupled).collect();
@@ -105,12 +108,18 @@ impl World {
         for table in BESIDES.into_iter().filter_map(|name| catalogue.dataverse_table(name)) {
             reader.dataverse(table);
         }
-        reader.world.index_price_lines();
+        reader.world.index(&engine.mappings());
         Ok(reader.world)
     }
 
-    /// Finds the price lines, unit groups and units of every product, so that ten thousand products are compared in a moment.
-    pub fn index_price_lines(&mut self) {
+    /// Finds products by their numbers, partners by the codes of their records, and the price lines, unit groups and units
+    /// of every product, so that ten thousand products are compared in a moment.
+    pub fn index(&mut self, mappings: &[&ActiveMapping]) {
+        self.partners =
+            mappings.iter().map(|mapping| (mapping.name.to_string(), self.partners_by_code(mapping))).collect();
+        let number = |row: &Row| Some(row.get("productnumber")?.to_owned());
+        let products = self.dataverse_rows("product").filter_map(|(id, row)| Some((number(row)?, *id)));
+        self.products = products.collect();
         let mut index: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
         for (line, row) in self.dataverse_rows("productpricelevel") {
             if let Some(product) = id(row.get("_productid_value")) {
@@ -126,7 +135,7 @@ impl World {
         }
         for pair in self.pairs_of_table("Unit Group").to_vec() {
             let row = self.business_central_row("Unit Group", pair.business_central);
-            let text = |name: &str| Some(row?.get(name)?.as_str()?.to_owned());
+            let text = |name: &str| Some(row?.get(name)?.to_owned());
             if let (Some(kind), Some(number)) = (text("sourceType"), text("sourceNo")) {
                 self.unit_groups.insert((kind, number), pair.dataverse);
             }
@@ -134,12 +143,32 @@ impl World {
         for (table, owner) in UNITS {
             for pair in self.pairs_of_table(table).to_vec() {
                 let row = self.business_central_row(table, pair.business_central);
-                let text = |name: &str| Some(row?.get(name)?.as_str()?.to_owned());
+                let text = |name: &str| Some(row?.get(name)?.to_owned());
                 if let (Some(number), Some(code)) = (text(owner), text("code")) {
                     self.own_units.insert((table.to_owned(), number, code.to_uppercase()), pair.dataverse);
                 }
             }
         }
+    }
+
+    fn partners_by_code(&self, mapping: &ActiveMapping) -> HashMap<String, Uuid> {
+        let table = &mapping.business_central;
+        let key = if table.columns.contains_key("code") { "code" } else { "number" };
+        let code = |pair: &Pair| {
+            let record = self.business_central_row(&table.name, pair.business_central)?;
+            Some((record.get(key)?.trim_end().to_uppercase(), pair.dataverse))
+        };
+        self.pairs(mapping.name.as_str()).iter().filter_map(code).collect()
+    }
+
+    /// The partner of the record of a mapping that has this code or number.
+    pub fn partner(&self, mapping: &str, code: &str) -> Option<Uuid> {
+        self.partners.get(mapping)?.get(&code.trim_end().to_uppercase()).copied()
+    }
+
+    /// The product with this number.
+    pub fn product(&self, number: &str) -> Option<&Row> {
+        self.dataverse_row("product", *self.products.get(number)?)
     }
 
     /// The partner of a unit of an item or a resource, if this table holds such units.
@@ -194,7 +223,7 @@ impl World {
     /// The local currency code of the company.
     pub fn local_currency(&self) -> &str {
         let setup = self.business_central.get("General Ledger Setup").and_then(|rows| rows.values().next());
-        setup.and_then(|row| row.get("localCurrencyCode")).and_then(Value::as_str).unwrap_or_default()
+        setup.and_then(|row| row.get("localCurrencyCode")).unwrap_or_default()
     }
 }
 
@@ -232,48 +261,51 @@ pub async fn couplings(application: &Application) -> anyhow::Result<Couplings> {
 
 struct Reader<'a> {
     company: &'a Company,
-    columns: HashSet<String>,
+    mappings: Vec<&'a ActiveMapping>,
     world: World,
 }
 
 impl Reader<'_> {
     fn business_central(&mut self, table: &Table) {
         let simulator = &self.company.business_central;
-        // Couplet knows posted invoices by the id of the companion app.
-        let shown = |(id, row): (Uuid, Row)| (simulator.companion_id(&table.name, id).unwrap_or(id), row);
+        let fields = self.mappings.iter().filter(|mapping| mapping.business_central.name == table.name);
+        let columns = fields.flat_map(|mapping| &mapping.fields).filter_map(|field| field.business_central.as_deref());
+        let names = names(table, columns);
         let rows = || {
-            let rows = by_id(simulator.rows(&table.name), &table.id_column, &self.columns);
+            let rows = by_id(|visit| simulator.visit_rows(&table.name, visit), table, &names);
+            // Couplet knows posted invoices by the id of the companion app.
+            let shown = |(id, row): (Uuid, Row)| (simulator.companion_id(&table.name, id).unwrap_or(id), row);
             rows.into_iter().map(shown).collect()
         };
         self.world.business_central.entry(table.name.clone()).or_insert_with(rows);
     }
 
     fn dataverse(&mut self, table: &Table) {
-        let rows = || by_id(self.company.dataverse.rows(&table.name), &table.id_column, &self.columns);
+        let simulator = &self.company.dataverse;
+        let fields = self.mappings.iter().filter(|mapping| mapping.dataverse.name == table.name);
+        let columns = fields.flat_map(|mapping| &mapping.fields).filter_map(|field| field.dataverse.as_deref());
+        let names = names(table, columns);
+        let rows = || by_id(|visit| simulator.visit_rows(&table.name, visit), table, &names);
         self.world.dataverse.entry(table.name.clone()).or_insert_with(rows);
     }
 }
 
-/// Names of all columns that mappings or the comparison look at.
-fn columns(mappings: &[&ActiveMapping]) -> HashSet<String> {
-    let fields = || mappings.iter().flat_map(|mapping| &mapping.fields);
-    let ours = fields().filter_map(|field| Some(field.business_central.as_ref()?.name.clone()));
-    let theirs = fields().filter_map(|field| Some(field.dataverse.as_ref()?.name.clone()));
-    let references = theirs.clone().map(|name| format!("_{name}_value"));
-    let labels = mappings.iter().filter_map(|mapping| mapping.business_central.label_column.clone());
-    COLUMNS.into_iter().map(str::to_owned).chain(ours).chain(theirs).chain(references).chain(labels).collect()
+/// Names of all columns of a table that mappings or the comparison look at.
+fn names<'a>(table: &Table, columns: impl Iterator<Item = &'a Column>) -> Names {
+    let mut names: Names = COLUMNS.into_iter().map(Arc::from).collect();
+    for column in columns {
+        names.extend([column.name.as_str().into(), format!("_{}_value", column.name).into()]);
+    }
+    names.extend(table.label_column.as_deref().map(Arc::from));
+    names
 }
 
-fn by_id(rows: Vec<Row>, id_column: &str, columns: &HashSet<String>) -> Rows {
-    let row = |row: Row| {
-        let its_id = id(row.get(id_column))?;
-        let kept = row.into_iter().filter(|(name, value)| !value.is_null() && columns.contains(name)).collect();
-        Some((its_id, kept))
-    };
-    rows.into_iter().filter_map(row).collect()
-}
-
-/// An id in JSON; none when it is blank.
-pub fn id(value: Option<&Value>) -> Option<Uuid> {
-    value.and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok()).filter(|id| !id.is_nil())
+fn by_id(read: impl FnOnce(&mut dyn FnMut(Map<String, Value>)), table: &Table, names: &Names) -> Rows {
+    let mut rows = Rows::new();
+    read(&mut |record| {
+        if let Some(its_id) = id(record.get(&table.id_column).and_then(Value::as_str)) {
+            rows.insert(its_id, Row::of(&record, names));
+        }
+    });
+    rows
 }

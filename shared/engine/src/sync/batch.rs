@@ -228,7 +228,7 @@ impl Batch<'_> {
     /// Says what the operator should know about the columns of these records. The runs say it, too.
     pub fn remark(&self, notes: Vec<String>) {
         for note in notes {
-            warn!(mapping = %self.mapping.name, "{note}");
+            warn!("{note}");
         }
     }
 

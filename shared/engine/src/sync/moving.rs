@@ -108,7 +108,7 @@ impl Batch<'_> {
         // The values of the former record bind nobody: the source wins, as when two records are coupled anew (R50).
         record.pairing = Pairing::Adopted;
         tracing::info!(
-            mapping = %mapping.name, record = %record.source.id,
+            record = %record.source.id,
             "its partner in {side} was made again, and its coupling moved to the new one"
         );
         engine.store().add_remark(engine.company(), &self.job, self.run, &note).await?;

@@ -1,6 +1,7 @@
 //! A word that stands in every field of a world, and in what the services say about it, appears in no line of a log, while
 //! the store keeps what the person needs who mends the record.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -18,12 +19,37 @@ use couplet_runtime::configuration::{
 };
 use couplet_runtime::handlers::RunMode;
 use couplet_runtime::{Application, Settings, telemetry};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value as Json, json};
 
 /// What no line may hold.
 const WORD: &str = "Sesame7391";
 /// Long enough for every record to be given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The names of an object's members, those that occur twice too.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self, A::Error> {
+        while let Some((name, IgnoredAny)) = members.next_entry::<String, _>()? {
+            self.0.push(name);
+        }
+        Ok(self)
+    }
+}
 
 /// What was logged.
 #[derive(Clone, Default)]
@@ -60,6 +86,11 @@ impl Lines {
         let text = self.text();
         if let Some(line) = text.lines().find(|line| line.contains(WORD)) {
             panic!("{what}: {line}");
+        }
+        for line in text.lines() {
+            let Names(names) = serde_json::from_str(line).expect("an object");
+            let distinct: HashSet<&String> = names.iter().collect();
+            assert_eq!(names.len(), distinct.len(), "{what}: a field occurs twice in {line}");
         }
         for part in needed {
             assert!(text.contains(part), "{what}: {part:?} was not logged:\n{text}");

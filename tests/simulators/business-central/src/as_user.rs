@@ -54,9 +54,16 @@ impl Server {
     }
 
     pub(crate) fn rows(&self, table: &str) -> Result<Vec<Map<String, Value>>, ApiError> {
+        let mut rows = Vec::new();
+        self.visit_rows(table, &mut |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    pub(crate) fn visit_rows(&self, table: &str, visit: &mut dyn FnMut(Map<String, Value>)) -> Result<(), ApiError> {
         let table = named(table)?;
         let store = self.api.reading();
-        Ok(store.rows(table).map(|row| all_properties(&store, table, row)).collect())
+        store.rows(table).for_each(|row| visit(all_properties(&store, table, row)));
+        Ok(())
     }
 
     pub(crate) fn row(&self, table: &str, id: Uuid) -> Result<Option<Map<String, Value>>, ApiError> {

@@ -169,6 +169,14 @@ impl BusinessCentralSimulator {
         self.server.rows(table).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Shows what `rows` gives record by record, for tables too large to be held as JSON.
+    ///
+    /// # Panics
+    /// If the catalogue has no such table.
+    pub fn visit_rows(&self, table: &str, visit: &mut dyn FnMut(Map<String, Value>)) {
+        self.server.visit_rows(table, visit).unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// One record of a table of the catalogue.
     ///
     /// # Panics

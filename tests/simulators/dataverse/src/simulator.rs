@@ -136,11 +136,17 @@ impl DataverseSimulator {
     /// All rows of a table: the columns that have a value, lookups as `_x_value`.
     #[must_use]
     pub fn rows(&self, table: &str) -> Vec<Map<String, Value>> {
+        let mut rows = Vec::new();
+        self.visit_rows(table, &mut |row| rows.push(row));
+        rows
+    }
+
+    /// Shows what `rows` gives row by row, for tables too large to be held as JSON.
+    pub fn visit_rows(&self, table: &str, visit: &mut dyn FnMut(Map<String, Value>)) {
         let store = self.inner.world.read();
-        let Some(at) = store.schema.position(table) else {
-            return Vec::new();
-        };
-        store.rows(at).after(None).map(|row| shown(store.schema.table(at), row)).collect()
+        if let Some(at) = store.schema.position(table) {
+            store.rows(at).after(None).for_each(|row| visit(shown(store.schema.table(at), row)));
+        }
     }
 
     /// Number of rows of a table.

@@ -5,10 +5,10 @@ use couplet_model::catalogue::{Clearing, FieldMapping, Resolution};
 use couplet_model::ids::MappingName;
 use couplet_model::table::{Column, FieldType};
 use rust_decimal::Decimal;
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::world::{Row, World, id};
+use super::super::row::{Row, id, plain};
+use super::super::world::World;
 use super::text;
 
 /// Columns that never go below zero in Dataverse.
@@ -40,9 +40,9 @@ pub fn compare(
             // What a line costs before its discount.
             let discounted = (theirs.name == "baseamount").then(|| {
                 let whole = number(left) + number(record.get("discountAmount"));
-                Value::String(whole.to_string())
+                whole.to_string()
             });
-            same(ours, theirs, discounted.as_ref().or(left), right)
+            same(ours, theirs, discounted.as_deref().or(left), right)
         }
         Resolution::Lookup(through) => {
             let right = id(row.get(&format!("_{}_value", theirs.name)));
@@ -50,7 +50,7 @@ pub fn compare(
                 .map(|problem| format!("{} {problem}", theirs.name))
         }
         Resolution::Option(_) => {
-            let label = row.get(&theirs.name).map(ToString::to_string).and_then(|number| number.parse::<i64>().ok());
+            let label = row.get(&theirs.name).and_then(|number| number.parse::<i64>().ok());
             let label = label.filter(|number| *number != 0).map(|number| {
                 theirs.options.get(&number).cloned().or_else(|| known_option(&theirs.name, number)).unwrap_or_default()
             });
@@ -72,12 +72,12 @@ fn constant(field: &FieldMapping, record: &Row, row: &Row) -> Option<String> {
     if column.field == FieldType::EntityName {
         return None;
     }
-    let (wanted, found) = (text(Some(&wanted.to_json())), text(holder.get(&column.name)));
+    let (wanted, found) = (text(plain(&wanted.to_json()).as_deref()), text(holder.get(&column.name)));
     (wanted != found).then(|| format!("{} is {found:?} instead of always {wanted:?}", column.name))
 }
 
 /// Whether two plain values are the same to a person.
-fn same(ours: &Column, theirs: &Column, left: Option<&Value>, right: Option<&Value>) -> Option<String> {
+fn same(ours: &Column, theirs: &Column, left: Option<&str>, right: Option<&str>) -> Option<String> {
     let differ =
         |left: String, right: String| Some(format!("{} is {right:?} but {} is {left:?}", theirs.name, ours.name));
     if is_number(ours) || is_number(theirs) {
@@ -120,7 +120,7 @@ fn length(column: &Column) -> Option<usize> {
 }
 
 /// A number; blank is zero.
-pub fn number(value: Option<&Value>) -> Decimal {
+pub fn number(value: Option<&str>) -> Decimal {
     let text = text(value);
     text.parse().or_else(|_| Decimal::from_scientific(&text)).unwrap_or_default()
 }
@@ -170,13 +170,7 @@ fn partner(world: &World, mappings: &[&ActiveMapping], name: &MappingName, code:
     if let Some(unit) = world.own_unit(&table.name, &text(of.get("number").or_else(|| of.get("assetNo"))), code) {
         return unit;
     }
-    let key = if table.columns.contains_key("code") { "code" } else { "number" };
-    let has_code = |id: Uuid| {
-        let record = world.business_central_row(&table.name, id);
-        record.is_some_and(|record| text(record.get(key)).eq_ignore_ascii_case(code))
-    };
-    let pairs = world.pairs(name.as_str());
-    pairs.iter().find(|pair| has_code(pair.business_central)).map(|pair| pair.dataverse)
+    world.partner(name.as_str(), code)
 }
 
 /// Options that an organization is delivered with and the catalogue does not list.

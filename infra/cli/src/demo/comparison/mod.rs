@@ -9,9 +9,9 @@ use std::collections::HashSet;
 
 use couplet_model::ActiveMapping;
 use couplet_model::catalogue::{MappingDirection, MappingKind};
-use serde_json::Value;
 
-use super::world::{Pair, Row, World};
+use super::row::Row;
+use super::world::{Pair, World};
 
 /// Compares every coupled pair; one line per field that does not agree.
 pub fn compare(world: &World, mappings: &[&ActiveMapping]) -> Vec<String> {
@@ -44,7 +44,7 @@ fn compare_pair(
     };
     let mut problems = Vec::new();
     let is_group = mapping.dataverse.name == "uomschedule";
-    let has_owner = is_group && record.contains_key("sourceNo");
+    let has_owner = is_group && record.get("sourceNo").is_some();
     for field in mapping.fields.iter().filter(|_| !has_owner) {
         problems.extend(fields::compare(world, mappings, mapping, field, record, row));
     }
@@ -97,11 +97,7 @@ fn nobody_forgotten(world: &World, mapping: &ActiveMapping, pairs: &[Pair], mism
 
 /// `true`, or any option but the blank one.
 fn is_blocked(record: &Row) -> bool {
-    match record.get("blocked") {
-        Some(Value::Bool(blocked)) => *blocked,
-        Some(Value::String(option)) => !matches!(option.trim(), "" | "_x0020_"),
-        _ => false,
-    }
+    !matches!(record.get("blocked").unwrap_or_default().trim(), "" | "_x0020_" | "false")
 }
 
 fn label(mapping: &ActiveMapping, record: &Row) -> String {
@@ -111,12 +107,8 @@ fn label(mapping: &ActiveMapping, record: &Row) -> String {
 }
 
 /// A value as text; blank when it is null.
-fn text(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.trim_end().to_owned(),
-        Some(other) => other.to_string(),
-    }
+fn text(value: Option<&str>) -> String {
+    value.unwrap_or_default().trim_end().to_owned()
 }
 
 #[cfg(test)]

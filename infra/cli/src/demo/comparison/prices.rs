@@ -4,7 +4,8 @@ use couplet_model::ActiveMapping;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::super::world::{Row, World, id};
+use super::super::row::{Row, id};
+use super::super::world::World;
 use super::fields::number;
 use super::text;
 
@@ -29,7 +30,7 @@ pub fn compare(world: &World, line: &Row, price: &Row, problems: &mut Vec<String
 /// The unit of a line in the unit group of its product; without one, the unit of the product.
 fn unit_of(world: &World, line: &Row) -> Option<Uuid> {
     let item = text(line.get("assetNo"));
-    let (_, product) = world.dataverse_rows("product").find(|(_, row)| text(row.get("productnumber")) == item)?;
+    let product = world.product(&item)?;
     let code = text(line.get("unitOfMeasureCode"));
     if code.is_empty() {
         return id(product.get("_defaultuomid_value"));

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use couplet_model::ActiveMapping;
 use rust_decimal::{Decimal, RoundingStrategy};
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::world::{Pair, Row, World, id};
+use super::super::row::{Row, id};
+use super::super::world::{Pair, World};
 use super::fields::{currency, number};
 use super::{is_blocked, text};
 
@@ -107,7 +107,7 @@ fn unit_group_of(world: &World, code: &str, mapping: &ActiveMapping, record: &Ro
     }
     let has_code = |pair: &&Pair| {
         let unit = world.business_central_row("Unit of Measure", pair.business_central);
-        unit.and_then(|unit| unit.get("code")).and_then(Value::as_str).is_some_and(|own| own.eq_ignore_ascii_case(code))
+        unit.and_then(|unit| unit.get("code")).is_some_and(|own| own.eq_ignore_ascii_case(code))
     };
     world.pairs_of_table("Unit of Measure").iter().find(has_code).map(|pair| pair.dataverse)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use couplet_model::Catalogue;
 use couplet_model::switches::{Ownership, Switches};
+use couplet_model::{ActiveMapping, Catalogue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -24,7 +24,11 @@ fn uuid(number: u128) -> String {
 }
 
 fn rows(rows: &[(u128, Value)]) -> HashMap<Uuid, Row> {
-    let row = |(id, row): &(u128, Value)| (Uuid::from_u128(*id), row.as_object().expect("an object").clone());
+    let row = |(id, row): &(u128, Value)| {
+        let record = row.as_object().expect("an object");
+        let names = record.keys().map(|name| name.as_str().into()).collect();
+        (Uuid::from_u128(*id), Row::of(record, &names))
+    };
     rows.iter().map(row).collect()
 }
 
@@ -86,8 +90,7 @@ fn world() -> World {
         ("ITEM-PRODUCT".to_owned(), vec![pair(ITEM, PRODUCT)]),
         ("UNIT OF MEASURE".to_owned(), vec![pair(UNIT, GROUP)]),
     ]);
-    world.index_price_lines();
-    world
+    indexed(world)
 }
 
 /// The same where the item has a unit group of its own with two units.
@@ -108,9 +111,9 @@ fn world_of_several_units() -> World {
     let name = json!({ "name": "ITEM 1000 UOM GR", "baseuomname": "ITEM 1000 UOM GR" });
     world.dataverse.insert("uomschedule".to_owned(), rows(&[(GROUP, name)]));
     let item = world.business_central.get_mut("Item").and_then(|rows| rows.get_mut(&Uuid::from_u128(ITEM)));
-    item.expect("an item").insert("unitPrice".to_owned(), json!(2.5));
+    item.expect("an item").set("unitPrice", &json!(2.5));
     let product = world.dataverse.get_mut("product").and_then(|rows| rows.get_mut(&Uuid::from_u128(PRODUCT)));
-    product.expect("a product").insert("price".to_owned(), json!(2.5));
+    product.expect("a product").set("price", &json!(2.5));
     let line = |unit, amount: f64| {
         json!({
             "_productid_value": uuid(PRODUCT), "_pricelevelid_value": uuid(LIST), "_uomid_value": uuid(unit),
@@ -123,8 +126,7 @@ fn world_of_several_units() -> World {
     let pair = |ours, theirs| Pair { business_central: Uuid::from_u128(ours), dataverse: Uuid::from_u128(theirs) };
     world.couplings.insert("UNIT GROUP".to_owned(), vec![pair(UNIT, GROUP)]);
     world.couplings.insert("ITEM UOM".to_owned(), vec![pair(20, UOM), pair(21, BOX)]);
-    world.index_price_lines();
-    world
+    indexed(world)
 }
 
 #[test]
@@ -141,19 +143,29 @@ fn every_single_deviation_of_a_product_of_several_units_is_found() {
     ] {
         let mut world = world_of_several_units();
         let row = world.dataverse.get_mut(table).and_then(|rows| rows.get_mut(&Uuid::from_u128(id)));
-        row.expect("a row").insert(column.to_owned(), value);
+        row.expect("a row").set(column, &value);
         assert!(!mismatches(&world).is_empty(), "{table}.{column}");
     }
 }
 
-fn mismatches(world: &World) -> Vec<String> {
+fn indexed(mut world: World) -> World {
+    let active = active(&world);
+    world.index(&active.iter().collect::<Vec<_>>());
+    world
+}
+
+fn active(world: &World) -> Vec<ActiveMapping> {
     let catalogue = Catalogue::embedded().expect("the catalogue");
     let switches = Switches {
         ownership: Ownership::Person,
         unit_groups: world.business_central.contains_key("Unit Group"),
         ..Switches::default()
     };
-    let active = catalogue.active(&switches);
+    catalogue.active(&switches)
+}
+
+fn mismatches(world: &World) -> Vec<String> {
+    let active = active(world);
     compare(world, &active.iter().collect::<Vec<_>>())
 }
 
@@ -183,7 +195,7 @@ fn every_single_deviation_of_a_product_is_found() {
     ] {
         let mut world = world();
         let row = world.dataverse.get_mut(table).and_then(|rows| rows.get_mut(&Uuid::from_u128(id)));
-        row.expect("a row").insert(column.to_owned(), value);
+        row.expect("a row").set(column, &value);
         assert!(!mismatches(&world).is_empty(), "{table}.{column}");
     }
 }
@@ -223,8 +235,7 @@ fn world_with_prices() -> World {
     let pair = |ours, theirs| Pair { business_central: Uuid::from_u128(ours), dataverse: Uuid::from_u128(theirs) };
     world.couplings.insert("PLHEADER-PRICE".to_owned(), vec![pair(20, 21)]);
     world.couplings.insert("PLLINE-PRODPRICE".to_owned(), vec![pair(22, 23)]);
-    world.index_price_lines();
-    world
+    indexed(world)
 }
 
 #[test]
@@ -241,12 +252,12 @@ fn every_single_deviation_of_a_price_is_found_and_a_line_in_a_foreign_unit_has_n
     ] {
         let mut world = world_with_prices();
         let row = world.dataverse.get_mut(table).and_then(|rows| rows.get_mut(&Uuid::from_u128(id)));
-        row.expect("a row").insert(column.to_owned(), value);
+        row.expect("a row").set(column, &value);
         assert!(!mismatches(&world).is_empty(), "{table}.{column}");
     }
     let mut world = world_with_prices();
     let lines = world.business_central.get_mut("Price List Line").and_then(|lines| lines.get_mut(&Uuid::from_u128(24)));
-    lines.expect("a line").insert("unitOfMeasureCode".to_owned(), json!("PCS"));
+    lines.expect("a line").set("unitOfMeasureCode", &json!("PCS"));
     assert_eq!(mismatches(&world), ["PLLINE-PRODPRICE 10000: has no partner"]);
 }
 

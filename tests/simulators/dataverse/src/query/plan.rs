@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::filter::Comparison;
 use super::predicate::{Path, Predicate, Side};
-use crate::store::{Key, TableRows};
+use crate::store::{Ids, Key, TableRows};
 
 /// Ids among which all matches are; `None` when every row must be looked at.
 #[must_use]
@@ -48,5 +48,5 @@ fn with(path: &Path, key: &Key, id_column: usize, rows: &TableRows) -> Option<BT
             _ => None,
         };
     }
-    rows.with(path.column, key).map(|found| found.cloned().unwrap_or_default())
+    rows.with(path.column, key).map(|found| found.map(Ids::to_set).unwrap_or_default())
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub use cell::{Cell, Key, compare, day, day_only, decimal, edm, guid, instant, seconds, text_equal};
 pub use saved::SavedState;
-pub use table::{Row, TableRows};
+pub use table::{Ids, Row, TableRows};
 
 use crate::schema::Schema;
 
@@ -73,6 +73,7 @@ impl Store {
     pub fn put(&mut self, table: usize, mut row: Row) -> u64 {
         self.version += 1;
         row.version = self.version;
+        row.shrink();
         let id = row.id;
         let before = self.tables[table].put(Arc::new(row));
         if let Some(journal) = &mut self.journal {

@@ -1,5 +1,6 @@
 //! The rows of one table: by id, by row version, and by the columns that are searched for equality.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -43,6 +44,11 @@ impl Row {
         }
     }
 
+    /// Gives back the memory that the row does not need. Rows are written once and kept for long.
+    pub fn shrink(&mut self) {
+        self.cells.shrink_to_fit();
+    }
+
     /// The columns that have a value.
     pub fn cells(&self) -> impl Iterator<Item = (usize, &Cell)> {
         self.cells.iter().map(|(at, cell)| (usize::from(*at), cell))
@@ -83,7 +89,60 @@ pub struct TableRows {
     rows: BTreeMap<Uuid, Arc<Row>>,
     by_version: BTreeMap<u64, Uuid>,
     deleted: BTreeMap<u64, Uuid>,
-    indexes: HashMap<usize, HashMap<Key, BTreeSet<Uuid>>>,
+    indexes: HashMap<usize, HashMap<Key, Ids>>,
+}
+
+/// Ids of the rows that have the same value in a column. Most values are those of one row, and a set takes ten times as
+/// much memory as one id.
+#[derive(Debug)]
+pub enum Ids {
+    /// One row.
+    One(Uuid),
+    /// Any number of rows.
+    Many(BTreeSet<Uuid>),
+}
+
+impl Ids {
+    /// As a set.
+    #[must_use]
+    pub fn to_set(&self) -> BTreeSet<Uuid> {
+        match self {
+            Self::One(id) => BTreeSet::from([*id]),
+            Self::Many(ids) => ids.clone(),
+        }
+    }
+
+    fn insert_into(index: &mut HashMap<Key, Self>, key: Key, id: Uuid) {
+        match index.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(Self::One(id));
+            }
+            Entry::Occupied(mut held) => match held.get_mut() {
+                Self::One(first) => {
+                    let both = BTreeSet::from([*first, id]);
+                    held.insert(Self::Many(both));
+                }
+                Self::Many(ids) => {
+                    ids.insert(id);
+                }
+            },
+        }
+    }
+
+    fn remove_from(index: &mut HashMap<Key, Self>, key: Key, id: Uuid) {
+        if let Entry::Occupied(mut held) = index.entry(key) {
+            let is_empty = match held.get_mut() {
+                Self::One(only) => *only == id,
+                Self::Many(ids) => {
+                    ids.remove(&id);
+                    ids.is_empty()
+                }
+            };
+            if is_empty {
+                held.remove();
+            }
+        }
+    }
 }
 
 impl TableRows {
@@ -111,10 +170,10 @@ impl TableRows {
             if self.indexes.contains_key(&column) {
                 continue;
             }
-            let mut index: HashMap<Key, BTreeSet<Uuid>> = HashMap::new();
+            let mut index: HashMap<Key, Ids> = HashMap::new();
             for row in self.rows.values() {
                 if let Some(key) = row.get(column).and_then(Key::of) {
-                    index.entry(key).or_default().insert(row.id);
+                    Ids::insert_into(&mut index, key, row.id);
                 }
             }
             self.indexes.insert(column, index);
@@ -163,7 +222,7 @@ impl TableRows {
 
     /// Ids of rows whose `column` has this value, when the column is indexed.
     #[must_use]
-    pub fn with(&self, column: usize, key: &Key) -> Option<Option<&BTreeSet<Uuid>>> {
+    pub fn with(&self, column: usize, key: &Key) -> Option<Option<&Ids>> {
         self.indexes.get(&column).map(|index| index.get(key))
     }
 
@@ -174,7 +233,9 @@ impl TableRows {
             return Vec::new();
         };
         match self.with(column, &wanted) {
-            Some(found) => found.map(|ids| ids.iter().copied().collect()).unwrap_or_default(),
+            Some(None) => Vec::new(),
+            Some(Some(Ids::One(id))) => vec![*id],
+            Some(Some(Ids::Many(ids))) => ids.iter().copied().collect(),
             None => self
                 .rows
                 .values()
@@ -189,7 +250,7 @@ impl TableRows {
         self.by_version.insert(row.version, row.id);
         for (column, index) in &mut self.indexes {
             if let Some(key) = row.get(*column).and_then(Key::of) {
-                index.entry(key).or_default().insert(row.id);
+                Ids::insert_into(index, key, row.id);
             }
         }
         self.rows.insert(row.id, row);
@@ -200,13 +261,8 @@ impl TableRows {
         let row = self.rows.remove(&id)?;
         self.by_version.remove(&row.version);
         for (column, index) in &mut self.indexes {
-            if let Some(key) = row.get(*column).and_then(Key::of)
-                && let Some(ids) = index.get_mut(&key)
-            {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    index.remove(&key);
-                }
+            if let Some(key) = row.get(*column).and_then(Key::of) {
+                Ids::remove_from(index, key, id);
             }
         }
         Some(row)
