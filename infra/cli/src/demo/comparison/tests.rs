@@ -265,7 +265,7 @@ fn every_single_deviation_of_a_price_is_found_and_a_line_in_a_foreign_unit_has_n
 fn a_blocked_item_has_a_retired_product() {
     let mut world = world();
     let item = world.business_central.get_mut("Item").and_then(|rows| rows.get_mut(&Uuid::from_u128(ITEM)));
-    item.expect("an item").insert("blocked".to_owned(), json!(true));
+    item.expect("an item").set("blocked", &json!(true));
     assert_eq!(mismatches(&world).len(), 1);
 }
 
@@ -273,9 +273,10 @@ fn a_blocked_item_has_a_retired_product() {
 fn a_record_without_a_partner_is_found_unless_it_is_blocked() {
     let mut world = world();
     let items = world.business_central.get_mut("Item").expect("items");
-    items
-        .insert(Uuid::from_u128(50), json!({ "number": "1001", "blocked": false }).as_object().expect("a row").clone());
-    items.insert(Uuid::from_u128(51), json!({ "number": "1002", "blocked": true }).as_object().expect("a row").clone());
+    items.extend(rows(&[
+        (50, json!({ "number": "1001", "blocked": false })),
+        (51, json!({ "number": "1002", "blocked": true })),
+    ]));
     assert_eq!(mismatches(&world), ["ITEM-PRODUCT 1001: has no partner"]);
 }
 
