@@ -197,8 +197,18 @@ impl BatchRules for Prepared {
 }
 
 impl Prepared {
+    /// The coupling of an invoice's customer; until there is one, the invoice waits.
+    fn customer_of(&self, invoice: &Record) -> Result<&Coupling, Obstacle> {
+        let number = invoice.get("customerNumber").to_string();
+        self.customers.get(&folded(&number)).ok_or_else(|| {
+            let dependency = Dependency { mapping: CUSTOMERS.into(), side: Side::BusinessCentral, key: number.clone() };
+            Obstacle::Wait(Need { dependency, field: "Sell-to Customer No.".to_owned(), value: number })
+        })
+    }
+
     /// An invoice of an order of Dataverse takes over what belongs to that (S178, S179).
     fn of_order(&self, invoice: &Record, order: &Record, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        self.customer_of(invoice)?;
         let is_same = self.orders.customer_of(order).is_some_and(|number| {
             invoice.get("customerNumber").as_text().is_some_and(|own| folded(own) == folded(number))
         });
@@ -222,12 +232,7 @@ impl Prepared {
 
     /// Any other invoice belongs to the account of its customer, in the price list of its currency (S180).
     fn of_its_own(&self, invoice: &Record, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        let number = invoice.get("customerNumber").to_string();
-        let Some(customer) = self.customers.get(&folded(&number)) else {
-            let dependency = Dependency { mapping: CUSTOMERS.into(), side: Side::BusinessCentral, key: number.clone() };
-            let field = "Sell-to Customer No.".to_owned();
-            return Err(Obstacle::Wait(Need { dependency, field, value: number }));
-        };
+        let customer = self.customer_of(invoice)?;
         let table = &self.table;
         set_on_create(fields, table, "name", invoice.get("number").clone())?;
         let account = Value::Reference { table: Arc::from("account"), id: RecordId::from(customer.dataverse_id).0 };

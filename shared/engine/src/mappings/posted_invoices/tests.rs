@@ -20,7 +20,7 @@ async fn bench(ownership: Ownership) -> Bench {
     let product = &bench.installation().options().product_name;
     let name = bench.installation().catalogue().defaults().price_list_names(product, "EUR")[0].clone();
     bench.dataverse.put("pricelevel", LIST, json!({"name": name, "transactioncurrencyid": EURO}));
-    bench.couple(CUSTOMERS, [pair(10, 11, "10000")]).await;
+    bench.couple(CUSTOMERS, [pair(10, 11, "10000"), pair(12, 13, "30000")]).await;
     bench.couple("CURRENCY", [pair(20, DOLLAR, "USD")]).await;
     bench
 }
@@ -81,6 +81,12 @@ async fn s178_to_s181_new_invoices_belong_to_an_order_or_to_their_customer_and_t
             .source(of(json!({"customerPurchaseOrderReference": "ORD-3"})))
             .gives(company())
             .and_at_first(with(&of_order, json!({"salesorderid": 51, "customerid": {"contact": 61}}))),
+        case("of an order, for a customer nobody has coupled yet")
+            .source(of(json!({"customerPurchaseOrderReference": "ORD-1", "customerNumber": "20000"})))
+            .waits_for(CUSTOMERS, "20000"),
+        case("of an order, for another customer than that")
+            .source(of(json!({"customerPurchaseOrderReference": "ORD-1", "customerNumber": "30000"})))
+            .fails("the customer of order ORD-1 has changed, or is no longer coupled (E37)"),
         case("of an order of a person without a company")
             .source(of(json!({"customerPurchaseOrderReference": "ORD-4"})))
             .fails("the customer of order ORD-4 has changed, or is no longer coupled (E37)"),
