@@ -167,10 +167,10 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
         // The rest of the record has been agreed on and this field never: it stayed behind when the record was written, or
         // its row is new. A blank is nobody's change then, and wins over no value, whichever side wins.
         let seen = situation.base.get(situation.direction.source(), source);
-        if (known.is_none() || seen.is_none()) && is_nothing(&field.desired) {
+        if (known.is_none() || seen.is_none()) && field.desired.is_nothing() {
             return Verdict::Leave;
         }
-        if known.is_none() && seen.is_none() && current.as_ref().is_none_or(is_nothing) {
+        if known.is_none() && seen.is_none() && current.as_ref().is_none_or(Value::is_nothing) {
             return Verdict::Write;
         }
     }
@@ -201,15 +201,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
 /// Whether two values say the same: equal, or a zero beside a blank. Business Central cannot leave a number or a flag
 /// blank, so the zero it shows there is no news to Dataverse.
 pub(crate) fn are_alike(a: &Value, b: &Value) -> bool {
-    a == b || (a.is_null() || b.is_null()) && is_nothing(a) && is_nothing(b)
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        other => other.as_decimal().is_some_and(|number| number.is_zero()),
-    }
+    a == b || (a.is_null() || b.is_null()) && a.is_nothing() && b.is_nothing()
 }
 
 fn describe(situation: &Situation<'_>, field: &TransferredField) -> FieldConflict {

@@ -84,6 +84,15 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// Whether the value says no more than a blank: a flag that is not set, or a zero.
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Bool(flag) => !flag,
+            other => other.as_decimal().is_some_and(|number| number.is_zero()),
+        }
+    }
+
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {

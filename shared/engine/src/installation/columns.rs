@@ -53,13 +53,22 @@ fn turned_blank<'a>(
         for (place, name) in columns.iter().enumerate() {
             if record.known(name).is_some_and(|value| !value.is_null()) {
                 shown[place] = true;
-            } else if coupling.is_some_and(|coupling| coupling.base.has_value(table.side, name)) {
+            } else if coupling.is_some_and(|coupling| had_something(coupling, table, name)) {
                 lost[place] += 1;
             }
         }
     }
     let found = columns.iter().zip(lost).zip(shown).filter(|((_, lost), shown)| *lost > 0 && !shown);
     found.map(|((name, lost), _)| ((*name).clone(), lost)).collect()
+}
+
+/// Whether a column held something when both sides last agreed: a flag that was not set, or a zero, is no loss.
+fn had_something(coupling: &Coupling, table: &Table, name: &str) -> bool {
+    coupling.base.has_value(table.side, name)
+        && table
+            .column(name)
+            .and_then(|column| coupling.base.get(table.side, column))
+            .is_none_or(|was| !was.is_nothing())
 }
 
 /// Column security is not for lookups and ids.
@@ -189,7 +198,8 @@ mod tests {
             (name.to_owned(), Arc::new(column))
         };
         let lookup = FieldType::Lookup { targets: vec!["contact".to_owned()] };
-        let columns = [("fax", FieldType::Text { length: 20 }), ("primarycontactid", lookup)];
+        let columns =
+            [("fax", FieldType::Text { length: 20 }), ("merged", FieldType::Bool), ("primarycontactid", lookup)];
         Table {
             side: Side::Dataverse,
             name: "account".into(),
@@ -231,6 +241,16 @@ mod tests {
         assert_eq!(lost(&[(&left_out, Some(&known))]), BTreeMap::from([("fax".to_owned(), 1)]));
         let never = Coupling::new(SystemId(Uuid::nil()), DataverseId(Uuid::nil()), CouplingState::Coupled);
         assert_eq!(lost(&[(&blank, Some(&never))]), BTreeMap::new());
+    }
+
+    #[test]
+    fn f02_a_flag_that_was_not_set_is_no_loss() {
+        for (was, lost) in [(true, BTreeMap::from([("merged".to_owned(), 1)])), (false, BTreeMap::new())] {
+            let mut known = coupling();
+            known.base.set(Side::Dataverse, "merged", &Value::Bool(was));
+            let blank = record(None);
+            assert_eq!(turned_blank(&table(), &[&"merged".to_owned()], [(&blank, Some(&known))].into_iter()), lost);
+        }
     }
 
     #[test]

@@ -303,12 +303,7 @@ fn lost(record: &Decided) -> Values {
 
 /// Whether a service that shows one value has taken the other: trimmed, in upper case, or a zero for a blank.
 fn says_the_same(sent: &Value, shown: &Value) -> bool {
-    let is_nothing = |value: &Value| match value {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Text(text) => text.trim().is_empty(),
-        other => other.as_decimal().is_some_and(|number| number.is_zero()),
-    };
+    let is_nothing = |value: &Value| value.is_nothing() || value.as_text().is_some_and(|text| text.trim().is_empty());
     match (sent.as_text(), shown.as_text()) {
         (Some(sent), Some(shown)) => sent.trim().to_lowercase() == shown.trim().to_lowercase(),
         _ => sent == shown || is_nothing(sent) && is_nothing(shown),

@@ -28,7 +28,12 @@ pub fn before_create(session: &mut Session<'_>, table: &Table, row: &mut Row, se
         "productpricelevel" => prices::before_create_item(session, table, row, sent),
         "quote" | "salesorder" | "invoice" | "opportunity" => documents::before_create(session, table, row),
         "quotedetail" | "salesorderdetail" | "invoicedetail" => documents::before_create_line(session, table, row),
-        "contact" | "systemuser" => {
+        "contact" => {
+            full_name(table, row);
+            defaults(table, row, &[("merged", Cell::Bool(false))]);
+            Ok(())
+        }
+        "systemuser" => {
             full_name(table, row);
             Ok(())
         }
