@@ -70,9 +70,15 @@ async fn s33_accounts_are_told_where_their_statistics_are_in_one_request_and_onl
 
 #[tokio::test]
 async fn s25_accounts_without_statistics_are_due_whatever_changed() {
-    let bench = bench(&[json!(null), json!(71), json!(null)]).await;
-    bench.dataverse.put("account", 3, json!({"nav_accountstatisticsid": null, "bcbi_companyid": 77}));
-    bench.dataverse.put("account", 9, json!({"nav_accountstatisticsid": null, "bcbi_companyid": COMPANY_ROW}));
-    let due = super::CustomerStatistics.also_due(bench.installation(), TO).await.expect("an answer");
-    assert_eq!(due, [source_of(0)], "not the one with a link, of another company, or without a customer");
+    let bench = bench(&[json!(null), json!(71), json!(null), json!(null), json!(null)]).await;
+    let account = |company: Json, relationship: Json| json!({"nav_accountstatisticsid": null, "bcbi_companyid": company, "customertypecode": relationship});
+    let ours = json!(u64::try_from(COMPANY_ROW).ok());
+    bench.dataverse.put("account", 1, account(ours.clone(), json!(3)));
+    bench.dataverse.put("account", 3, account(json!(77), json!(3)));
+    bench.dataverse.put("account", 4, account(json!(null), json!(null)));
+    bench.dataverse.put("account", 5, account(ours.clone(), json!(11)));
+    bench.dataverse.put("account", 9, account(ours, json!(3)));
+    let mut due = super::CustomerStatistics.also_due(bench.installation(), TO).await.expect("an answer");
+    due.sort();
+    assert_eq!(due, [source_of(0), source_of(3)], "not one with a link, of another company, of a vendor, or uncoupled");
 }
