@@ -207,17 +207,11 @@ impl BatchRules for Prepared {
     }
 
     fn leave_behind(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
-        match self.direction {
-            Direction::ToDataverse => {
-                addresses::keep_text(&self.countries, record, fields);
-                Vec::new()
-            }
-            Direction::FromDataverse => addresses::to_code(&self.countries, record, fields),
-        }
+        addresses::translate(self.direction, &self.countries, record, fields)
     }
 
     fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
-        (self.direction == Direction::FromDataverse).then_some(addresses::ADDRESS)
+        addresses::travel_together(self.direction)
     }
 
     /// An account that created a customer or vendor now belongs to the company (R258).

@@ -13,7 +13,28 @@ const CODE: &str = "country";
 /// Column of the country in an address of Dataverse.
 const TEXT: &str = "address1_country";
 /// What Business Central clears when only the country changes (and the rest of the address with it, to be safe).
-pub(crate) const ADDRESS: (&str, &[&str]) = (CODE, &["addressLine1", "addressLine2", "postalCode", "city", "state"]);
+const ADDRESS: (&str, &[&str]) = (CODE, &["addressLine1", "addressLine2", "postalCode", "city", "state"]);
+
+/// What is written together with the country in a direction.
+pub(crate) fn travel_together(direction: Direction) -> Option<(&'static str, &'static [&'static str])> {
+    (direction == Direction::FromDataverse).then_some(ADDRESS)
+}
+
+/// Gives the country the form that the destination of a direction keeps, or leaves it behind.
+pub(crate) fn translate(
+    direction: Direction,
+    countries: &Countries,
+    record: Transferring<'_>,
+    fields: &mut Vec<TransferredField>,
+) -> Vec<FieldNote> {
+    match direction {
+        Direction::ToDataverse => {
+            keep_text(countries, record, fields);
+            Vec::new()
+        }
+        Direction::FromDataverse => to_code(countries, record, fields),
+    }
+}
 
 /// The countries that these records write, where they differ from what the other side writes.
 pub(crate) fn texts_in_question<'a>(direction: Direction, records: &[Transferring<'a>]) -> Vec<&'a str> {
@@ -35,11 +56,7 @@ pub(crate) fn texts_in_question<'a>(direction: Direction, records: &[Transferrin
 }
 
 /// Puts the code in the place of a country that Dataverse writes as a text; a text that is no country stays behind.
-pub(crate) fn to_code(
-    countries: &Countries,
-    record: Transferring<'_>,
-    fields: &mut Vec<TransferredField>,
-) -> Vec<FieldNote> {
+fn to_code(countries: &Countries, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
     let Some(text) = record.source.get(TEXT).as_text() else { return Vec::new() };
     let Some(place) = fields.iter().position(|field| field.destination.name == CODE) else { return Vec::new() };
     if record.destination.is_some_and(|other| other.get(CODE).as_text() == Some(text)) {
@@ -59,7 +76,7 @@ pub(crate) fn to_code(
 }
 
 /// Leaves a country as people write it in Dataverse where it means the code that Business Central holds.
-pub(crate) fn keep_text(countries: &Countries, record: Transferring<'_>, fields: &mut [TransferredField]) {
+fn keep_text(countries: &Countries, record: Transferring<'_>, fields: &mut [TransferredField]) {
     let (Some(code), Some(text)) =
         (record.source.get(CODE).as_text(), record.destination.and_then(|account| account.get(TEXT).as_text()))
     else {

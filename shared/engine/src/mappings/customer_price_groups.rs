@@ -1,18 +1,17 @@
 //! CUSTPRCGRP-PRICE: customer price groups become price lists of Dataverse, in the currency of their prices (S232 to S234).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::comparing::folded;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::table::Side;
-use couplet_model::{Condition, DataverseId, Filter, Record, Table, Value};
+use couplet_model::{Condition, Filter, Record, Value};
 
 use super::currency_rows::CurrencyRows;
-use super::price_levels::{keeps_currency, named_like};
-use super::rules::{BatchRules, Context, MappingRules, Match, Obstacle, Transferring, set, set_on_create};
+use super::price_levels::{PriceLevels, keeps_currency, named_like};
+use super::rules::{BatchRules, Context, MappingRules, Match, Obstacle, Transferring, set_on_create};
 use crate::error::EngineError;
 
 /// The table of the prices of groups.
@@ -101,16 +100,14 @@ impl MappingRules for CustomerPriceGroups {
     ) -> Result<Box<dyn BatchRules>, EngineError> {
         let groups: Vec<&Record> = sources.iter().map(|record| record.source).collect();
         Ok(Box::new(Prepared {
-            levels: Arc::clone(&context.mapping.dataverse),
-            company: context.installation.filter_context().await?.company,
+            levels: PriceLevels::of(context).await?,
             currencies: Currencies::read(context, &groups).await?,
         }))
     }
 }
 
 struct Prepared {
-    levels: Arc<Table>,
-    company: Option<DataverseId>,
+    levels: PriceLevels,
     currencies: Currencies,
 }
 
@@ -122,16 +119,14 @@ impl BatchRules for Prepared {
     }
 
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        if let Some(company) = self.company {
-            set(fields, &self.levels, "bcbi_companyid", Value::Guid(company.0))?;
-        }
+        self.levels.own(fields)?;
         let code = self.currencies.of(record.source);
         if record.creating {
             let currency = self.currencies.rows.of(code).ok_or_else(|| CurrencyRows::waits(code))?;
-            set_on_create(fields, &self.levels, "transactioncurrencyid", Value::Guid(currency))?;
+            set_on_create(fields, &self.levels.table, "transactioncurrencyid", Value::Guid(currency))?;
         }
         if let Some(description) = record.source.known("displayName") {
-            set_on_create(fields, &self.levels, "description", description.clone())?;
+            set_on_create(fields, &self.levels.table, "description", description.clone())?;
         }
         Ok(())
     }

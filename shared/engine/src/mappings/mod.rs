@@ -11,6 +11,7 @@ mod currency_rows;
 mod customer_price_groups;
 mod customer_statistics;
 mod employers;
+mod group_units;
 mod natural_keys;
 mod of_company;
 mod opportunities;

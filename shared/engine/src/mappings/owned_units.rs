@@ -13,12 +13,12 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Filter, Record, RecordId, SystemError, Table, Value};
 use uuid::Uuid;
 
+use super::group_units::UNIT;
 use super::rules::{
     AfterWrite, BatchRules, Context, MappingRules, Match, NothingSpecial, Obstacle, Transferring, set_on_create,
 };
 use super::unit_owners::{GroupsOfOwners, Owner, shared_groups};
 use super::unit_prices::{PricedUnit, UnitPrices};
-use super::units_of_measure::UNIT;
 use crate::error::EngineError;
 use crate::installation::Installation;
 

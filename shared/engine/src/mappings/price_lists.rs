@@ -10,10 +10,10 @@ use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{DataverseId, Record, Table, Value};
+use couplet_model::{Record, Value};
 
 use super::currency_rows::CurrencyRows;
-use super::price_levels::{ACTIVE, INACTIVE, keeps_currency, named_like};
+use super::price_levels::{ACTIVE, INACTIVE, PriceLevels, keeps_currency, named_like};
 use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, WrittenBeside, set};
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -75,16 +75,14 @@ impl MappingRules for PriceLists {
     ) -> Result<Box<dyn BatchRules>, EngineError> {
         let lists: Vec<&Record> = sources.iter().map(|record| record.source).collect();
         Ok(Box::new(Prepared {
-            levels: Arc::clone(&context.mapping.dataverse),
-            company: context.installation.filter_context().await?.company,
+            levels: PriceLevels::of(context).await?,
             currencies: currencies(context, &lists).await?,
         }))
     }
 }
 
 struct Prepared {
-    levels: Arc<Table>,
-    company: Option<DataverseId>,
+    levels: PriceLevels,
     currencies: CurrencyRows,
 }
 
@@ -97,14 +95,12 @@ impl BatchRules for Prepared {
     }
 
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
-        if let Some(company) = self.company {
-            set(fields, &self.levels, "bcbi_companyid", Value::Guid(company.0))?;
-        }
+        self.levels.own(fields)?;
         // A new price list is active until it is told otherwise.
         if !record.creating && record.source.known("status").is_some() {
             let (state, status) = state_of(record.source);
-            set(fields, &self.levels, "statecode", Value::Int(state))?;
-            set(fields, &self.levels, "statuscode", Value::Int(status))?;
+            set(fields, &self.levels.table, "statecode", Value::Int(state))?;
+            set(fields, &self.levels.table, "statuscode", Value::Int(status))?;
         }
         Ok(())
     }
@@ -125,7 +121,7 @@ impl BatchRules for Prepared {
             })
             .collect();
         let (places, writes): (Vec<usize>, Vec<Write>) = writes.into_iter().unzip();
-        let results = write_all(context.installation.system(Side::Dataverse), &self.levels, &writes).await;
+        let results = write_all(context.installation.system(Side::Dataverse), &self.levels.table, &writes).await;
         for record in &mut new {
             let (state, status) = state_of(record.source);
             let values = vec![("statecode", Value::Int(state)), ("statuscode", Value::Int(status))];

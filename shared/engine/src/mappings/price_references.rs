@@ -8,9 +8,9 @@ use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, 
 use jiff::civil::Date;
 use uuid::Uuid;
 
+use super::group_units::UNIT;
 use super::price_tables::{Asset, PriceTable, day};
 use super::rules::{Context, is_usable};
-use super::units_of_measure::UNIT;
 use crate::error::EngineError;
 
 /// The mapping of single units.

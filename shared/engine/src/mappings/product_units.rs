@@ -8,10 +8,10 @@ use couplet_model::table::Side;
 use couplet_model::{Coupling, MappingName, RecordId, Table, Value};
 use uuid::Uuid;
 
+use super::group_units::UNIT;
 use super::owned_units;
 use super::rules::{Context, MappingRules, Obstacle, Transferring, is_usable, set};
 use super::unit_owners::{GroupsOfOwners, Owner};
-use super::units_of_measure::UNIT;
 use crate::error::EngineError;
 use crate::installation::Installation;
 

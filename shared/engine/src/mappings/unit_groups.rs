@@ -8,18 +8,13 @@ use couplet_model::comparing::{folded, same};
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
-use couplet_model::record::Values;
-use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, MappingName, Record, RecordId, SystemError, Table, Value};
+use couplet_model::{Condition, Filter, MappingName, Record, RecordId, Table, Value};
 use uuid::Uuid;
 
-use super::rules::{
-    AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, WrittenBeside, is_usable, set,
-};
+use super::group_units::{GroupUnit, follow_groups};
+use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, is_usable, set};
 use super::unit_owners::{Owner, shared_groups};
-use super::units_of_measure::UNIT;
-use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
 
@@ -137,58 +132,20 @@ impl BatchRules for Prepared {
 
     /// Finds the base unit that Dataverse made for a new group, and renames it with its group.
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
-        let dataverse = context.installation.system(Side::Dataverse);
-        let mut open: Vec<&mut AfterWrite<'_>> = records.iter_mut().filter(|record| needs_unit(record)).collect();
-        if open.is_empty() {
-            return;
-        }
-        let groups = open.iter().map(|record| Value::Guid(record.destination.0)).collect();
-        let filter = Filter::all(vec![
-            Condition::one_of("uomscheduleid", groups),
-            Condition::equal("isschedulebaseuom", Value::Bool(true)),
-        ]);
-        let columns = ["name".to_owned(), "uomscheduleid".to_owned()];
-        let units = match dataverse.find(&self.unit, &filter, &columns).await {
-            Ok(units) => units,
-            Err(error) => {
-                for record in open {
-                    record.beside = Err(error.clone());
-                }
-                return;
-            }
+        let base_unit = GroupUnit {
+            known_by: Some(Condition::equal("isschedulebaseuom", Value::Bool(true))),
+            missing: |code| format!("the unit group {code} has no base unit (E47); add a unit of that name to it"),
+            follows: bore_the_name,
         };
-        let by_group: HashMap<Uuid, &Record> =
-            units.iter().filter_map(|unit| Some((unit.get("uomscheduleid").as_guid()?, unit))).collect();
-        let (mut renamed, mut writes) = (Vec::new(), Vec::new());
-        for record in &mut open {
-            let code = record.source.get("code");
-            let Some(unit) = by_group.get(&record.destination.0) else {
-                let problem = format!("the unit group {code} has no base unit (E47); add a unit of that name to it");
-                record.beside = Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", problem));
-                continue;
-            };
-            record.beside = Ok(WrittenBeside::related(UNIT, unit.id.0));
-            // A base unit that people named otherwise is theirs.
-            let before = self.table.column("name").and_then(|name| record.coupling.base.get(Side::Dataverse, name));
-            let bore_the_name = before.and_then(|before| Some(same(before.as_text()?, unit.get("name").as_text()?)));
-            if bore_the_name == Some(true) && unit.get("name") != code {
-                let values: Values = [(Arc::from("name"), code.clone())].into();
-                writes.push(Write::update(unit.id, None, values));
-                renamed.push(record);
-            }
-        }
-        let results = write_all(dataverse, &self.unit, &writes).await;
-        // `write_all` gives one result per write.
-        for (record, result) in renamed.into_iter().zip(results) {
-            if let Err(error) = result {
-                record.beside = Err(error);
-            }
-        }
+        follow_groups(context, &self.unit, &base_unit, records).await;
     }
 }
 
-fn needs_unit(record: &AfterWrite<'_>) -> bool {
-    !record.coupling.related.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
+/// Whether the base unit was called as its group: one that people named otherwise is theirs.
+fn bore_the_name(record: &AfterWrite<'_>, unit: &Record) -> bool {
+    let name = record.fields.iter().find(|field| field.destination.name == "name").map(|field| &field.destination);
+    let before = name.and_then(|name| record.coupling.base.get(Side::Dataverse, name));
+    before.and_then(|before| Some(same(before.as_text()?, unit.get("name").as_text()?))) == Some(true)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! UNIT OF MEASURE: each unit becomes a unit group `NAV <code>` with exactly one unit (S214 to S216).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,17 +8,12 @@ use couplet_model::comparing::same;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
-use couplet_model::record::Values;
-use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, Record, SystemError, Table, Value};
+use couplet_model::{Condition, Filter, Record, Table, Value};
 
-use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, WrittenBeside, set};
-use crate::bulk::write_all;
+use super::group_units::{GroupUnit, follow_groups};
+use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, set};
 use crate::error::EngineError;
-
-/// Role of the one unit of a unit group among the companions of a coupling.
-pub(crate) const UNIT: &str = "unit";
 
 pub(crate) struct UnitsOfMeasure;
 
@@ -99,52 +93,13 @@ impl BatchRules for Prepared {
 
     /// Finds the unit that Dataverse made for a new group, and renames it when the code was renamed.
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
-        let dataverse = context.installation.system(Side::Dataverse);
-        let mut open: Vec<&mut AfterWrite<'_>> = records.iter_mut().filter(|record| needs_unit(record)).collect();
-        if open.is_empty() {
-            return;
-        }
-        let groups = open.iter().map(|record| Value::Guid(record.destination.0)).collect();
-        let filter = Filter::all(vec![Condition::one_of("uomscheduleid", groups)]);
-        let columns = ["name".to_owned(), "uomscheduleid".to_owned()];
-        let units = match dataverse.find(&self.unit, &filter, &columns).await {
-            Ok(units) => units,
-            Err(error) => {
-                for record in open {
-                    record.beside = Err(error.clone());
-                }
-                return;
-            }
+        let only_unit = GroupUnit {
+            known_by: None,
+            missing: |code| format!("the unit group of unit {code} has no unit (E47); add one of that name to it"),
+            follows: |_, _| true,
         };
-        let by_group: HashMap<_, &Record> =
-            units.iter().filter_map(|unit| Some((unit.get("uomscheduleid").as_guid()?, unit))).collect();
-        let (mut renamed, mut writes) = (Vec::new(), Vec::new());
-        for record in &mut open {
-            let code = record.source.get("code");
-            let Some(unit) = by_group.get(&record.destination.0) else {
-                let problem = format!("the unit group of unit {code} has no unit (E47); add one of that name to it");
-                record.beside = Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", problem));
-                continue;
-            };
-            record.beside = Ok(WrittenBeside::related(UNIT, unit.id.0));
-            if unit.get("name") != code {
-                let values: Values = [(Arc::from("name"), code.clone())].into();
-                writes.push(Write::update(unit.id, None, values));
-                renamed.push(record);
-            }
-        }
-        let results = write_all(dataverse, &self.unit, &writes).await;
-        // `write_all` gives one result per write.
-        for (record, result) in renamed.into_iter().zip(results) {
-            if let Err(error) = result {
-                record.beside = Err(error);
-            }
-        }
+        follow_groups(context, &self.unit, &only_unit, records).await;
     }
-}
-
-fn needs_unit(record: &AfterWrite<'_>) -> bool {
-    !record.coupling.related.contains_key(UNIT) || record.changed(Direction::ToDataverse, "name")
 }
 
 #[cfg(test)]
