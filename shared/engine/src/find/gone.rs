@@ -29,22 +29,27 @@ pub(super) fn has_day_turned(before: &Cursor, next: &Cursor, engine: &Engine) ->
 }
 
 impl Finder<'_> {
-    /// Enqueues the coupled records that are gone, when their partners are to know: once a day, and in every full
-    /// synchronization. When most of them are gone at once, somebody has to ask for that by a full synchronization.
+    /// Enqueues the coupled records that are gone, once a day and in every full synchronization: the mapping's rules, or its
+    /// deletion rule, say what becomes of their partners. When most of them are gone at once, somebody has to ask for that by a
+    /// full synchronization. Costs one page per 20,000 records of Business Central, and nothing where nothing is coupled.
     pub(super) async fn look_for_gone(&mut self, before: Option<&Cursor>, next: &Cursor) -> Result<(), EngineError> {
         let (engine, direction) = (self.engine, self.direction());
         let is_full = self.checkpoint.mode == RunMode::Full;
         let is_due = is_full || before.is_some_and(|before| has_day_turned(before, next, engine));
-        if !is_due || self.mapping.rules.on_deletion(direction) == OnDeletion::AsTheMappingSays {
+        if !is_due {
             return Ok(());
         }
         let side = direction.source();
+        let coupled = engine.coupled(self.mapping, direction, None).await?;
+        if coupled.is_empty() {
+            return Ok(());
+        }
         let there = engine.system(side).find(self.mapping.table(side), &Filter::default(), &[]).await?;
-        let gone = engine.gone(self.mapping, direction, None, &there).await?;
+        let gone = without(coupled, &there);
         if !is_full && gone.len() > FEW && gone.len() > there.len() {
             self.checkpoint.found.notes.push(format!(
-                "{} coupled records are not in Business Central any more, more than are left there; if they were deleted on \
-                 purpose, a full synchronization carries it across",
+                "{} coupled records are not in {side} any more, more than are left there; if they were deleted on purpose, a \
+                 full synchronization carries it across",
                 gone.len()
             ));
             return Ok(());
@@ -54,20 +59,30 @@ impl Finder<'_> {
 }
 
 impl Engine {
-    /// The coupled records of a mapping that are not among those that are there; of those only that held one of some values
-    /// in a column, if that is given. Nobody is gone where partners are not to know.
+    /// The coupled records that held one of some values in a column and are not among those that are there, where the rules
+    /// want their partners to follow at once.
     pub(super) async fn gone(
         &self,
         mapping: &InstalledMapping,
         direction: Direction,
-        held: Option<(&str, &[Value])>,
+        held: (&str, &[Value]),
         there: &[Record],
     ) -> Result<Vec<RecordId>, EngineError> {
         if mapping.rules.on_deletion(direction) == OnDeletion::AsTheMappingSays {
             return Ok(Vec::new());
         }
+        Ok(without(self.coupled(mapping, direction, Some(held)).await?, there))
+    }
+
+    /// The records of a mapping that are coupled and not skipped; of those only that held one of some values in a column, if
+    /// that is given.
+    async fn coupled(
+        &self,
+        mapping: &InstalledMapping,
+        direction: Direction,
+        held: Option<(&str, &[Value])>,
+    ) -> Result<Vec<RecordId>, EngineError> {
         let side = direction.source();
-        let there: HashSet<RecordId> = there.iter().map(|record| record.id).collect();
         let column = held.and_then(|(column, _)| mapping.table(side).column(column));
         let is_meant = |coupling: &Coupling| match held {
             None => true,
@@ -75,22 +90,25 @@ impl Engine {
                 column.and_then(|column| coupling.base.get(side, column)).is_some_and(|value| values.contains(&value))
             }
         };
-        let is_gone = |coupling: &Coupling| {
-            coupling.state == CouplingState::Coupled
-                && !coupling.skipped
-                && !there.contains(&coupling.id(side))
-                && is_meant(coupling)
-        };
-        let (mut gone, mut after) = (Vec::new(), None);
+        let is_concerned =
+            |coupling: &&Coupling| coupling.state == CouplingState::Coupled && !coupling.skipped && is_meant(coupling);
+        let (mut coupled, mut after) = (Vec::new(), None);
         loop {
             let page = self.store().coupling_page(self.company(), &mapping.name, after, PAGE).await?;
-            gone.extend(page.couplings.iter().filter(|coupling| is_gone(coupling)).map(|coupling| coupling.id(side)));
+            coupled.extend(page.couplings.iter().filter(is_concerned).map(|coupling| coupling.id(side)));
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(gone),
+                None => return Ok(coupled),
             }
         }
     }
+}
+
+/// Those that are not there.
+fn without(mut records: Vec<RecordId>, there: &[Record]) -> Vec<RecordId> {
+    let there: HashSet<RecordId> = there.iter().map(|record| record.id).collect();
+    records.retain(|record| !there.contains(record));
+    records
 }
 
 #[cfg(test)]
@@ -101,15 +119,51 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::bench::{Bench, COMPANY, pair};
+    use crate::bench::{Bench, COMPANY, id as id_of, pair};
     use crate::run::RunRequest;
 
     const JOB: &str = "SALESPRC-PRODPRICE";
 
     async fn run(bench: &Bench, mode: RunMode) -> Run {
-        let request = RunRequest { job: JOB.to_owned(), mode, trigger: Trigger::Schedule, until: None };
+        let job = bench.mapping.name.as_str();
+        let request = RunRequest { job: job.to_owned(), mode, trigger: Trigger::Schedule, until: None };
         let report = bench.engine.run_job(&request).await.expect("a run");
-        bench.engine.store().run(COMPANY, JOB, report.run).await.expect("a store").expect("the run")
+        bench.engine.store().run(COMPANY, job, report.run).await.expect("a store").expect("the run")
+    }
+
+    /// Reads of all records of Business Central since this was asked last.
+    fn comparisons(bench: &Bench, table: &str) -> usize {
+        bench.business_central.take_calls().iter().filter(|call| **call == format!("find {table}")).count()
+    }
+
+    #[tokio::test]
+    async fn d2_u10_c_040_a_customer_that_was_deleted_is_told_of_with_the_first_run_of_a_day() {
+        let bench = Bench::of("CUSTOMER").await;
+        bench.business_central.put("Customer", 1, json!({"number": "C1", "displayName": "Adatum"}));
+        run(&bench, RunMode::Full).await;
+        assert_eq!(comparisons(&bench, "Customer"), 0, "nothing is coupled yet");
+        for number in 2..=4_u128 {
+            let name = json!({"name": format!("Account {number}"), "customertypecode": 3, "statecode": 0});
+            bench.dataverse.put("account", 100 + number, name);
+        }
+        bench.couple("CUSTOMER", (2..=4).map(|number| pair(number, 100 + number, &format!("C{number}")))).await;
+        bench.business_central.put("Customer", 2, json!({"number": "C2", "displayName": "Litware"}));
+        bench.pass(SignedDuration::from_hours(24));
+        let noticed = run(&bench, RunMode::Modified).await;
+        assert_eq!(comparisons(&bench, "Customer"), 1, "for all customers");
+        let told: Vec<_> = bench.sent().into_iter().filter(|(_, id, _)| [id_of(3), id_of(4)].contains(id)).collect();
+        assert_eq!(told.len(), 2, "{noticed:?}");
+        bench.pass(SignedDuration::from_mins(30));
+        run(&bench, RunMode::Modified).await;
+        assert_eq!(comparisons(&bench, "Customer"), 0, "once a day");
+
+        // One account goes as well, and with it the coupling; the other customer fails until somebody has chosen.
+        bench.dataverse.delete("account", 104);
+        let applied = bench.sync(Direction::ToDataverse, &[3, 4]).await;
+        assert_eq!((applied.groups[0].outcomes.failed, applied.groups[0].outcomes.unchanged), (1, 1), "{applied:?}");
+        let failure = bench.failure(Direction::ToDataverse, 3).await;
+        assert!(failure.contains("and the account Account 3 in Dataverse is coupled to it (EE12)"), "{failure}");
+        assert!(bench.coupling(3).await.is_some() && bench.coupling(4).await.is_none());
     }
 
     #[tokio::test]

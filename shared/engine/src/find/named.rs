@@ -123,7 +123,7 @@ impl ChangeSource for NamedRecords {
                 let filter = Filter::all(vec![Condition::one_of(key, names.clone())]);
                 let records = system.find(table, &filter, columns).await?;
                 let held = (key.as_str(), names.as_slice());
-                let gone = engine.gone(&self.mapping, self.rows.direction, Some(held), &records).await?;
+                let gone = engine.gone(&self.mapping, self.rows.direction, held, &records).await?;
                 Ok(Named { records, is_everything: false, gone })
             }
             Names::Id => {
