@@ -12,6 +12,7 @@ use couplet_model::{Coupling, CouplingState, Outcome, RecordId, RecordMessage};
 use couplet_store::StoreError;
 
 use super::batch::{Batch, Stop};
+use super::leaving_company::Kept;
 use super::stages::{Admitted, Received, by_id};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
@@ -86,17 +87,26 @@ impl Batch<'_> {
         let table = self.mapping.table(there);
         let ids: Vec<RecordId> =
             records.iter().filter_map(|record| Some(record.coupling.as_ref()?.id(there))).collect();
-        let columns: Vec<String> = table.label_column.iter().cloned().collect();
+        let columns: Vec<String> = table.label_column.iter().chain(&table.company_column).cloned().collect();
         let partners = by_id(self.engine.system(there).fetch(table, &ids, &columns).await?);
         let rule = self.mapping.deletion_conflict;
         let returns = self.mapping.directions().any(|direction| direction == self.direction.reverse());
+        let mut kept = HashMap::new();
+        if rule == DeletionRule::RemoveCoupling && there == Side::Dataverse {
+            kept = self.leave_company(partners.values()).await?;
+        }
         for record in records {
             let id = record.coupling.as_ref().map(|coupling| coupling.id(there));
             match id.and_then(|id| partners.get(&id)) {
                 None => self.separate(vec![record], &Outcome::Unchanged).await?,
-                Some(_) if rule == DeletionRule::RemoveCoupling => {
-                    self.separate(vec![record], &Outcome::Unchanged).await?;
-                }
+                Some(partner) if rule == DeletionRule::RemoveCoupling => match kept.remove(&partner.id) {
+                    None => self.separate(vec![record], &Outcome::Unchanged).await?,
+                    Some(Kept::Refused) => {
+                        let failure = partner_is_left(self.mapping, here, &partner.label(table));
+                        self.settle(record.settle(Outcome::Failed(failure)));
+                    }
+                    Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
+                },
                 Some(partner) if rule == DeletionRule::Restore && returns => {
                     // It travels the other way, where it is created again.
                     self.delivered[record.index].message.options.create = true;

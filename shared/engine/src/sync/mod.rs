@@ -16,6 +16,7 @@ mod documents;
 mod header_lines;
 mod intending;
 mod isolating;
+mod leaving_company;
 mod leaving_lines;
 mod likeness;
 mod lines;

@@ -6,9 +6,11 @@ use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
+use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
 
 use super::batch::{Batch, Stop};
+use super::leaving_company::Kept;
 use super::stages::{Admitted, Pairing, by_id};
 use crate::evidence::Evidence;
 use crate::mappings::installed::InstalledMapping;
@@ -68,6 +70,7 @@ impl Batch<'_> {
     ) -> Result<Vec<Admitted>, Stop> {
         let side = self.direction.destination();
         let mut paired = Vec::with_capacity(admitted.len());
+        let mut uncoupled = Vec::new();
         for mut record in admitted {
             let Some(coupling) = &mut record.coupling else {
                 record.pairing = Pairing::Creating;
@@ -102,9 +105,10 @@ impl Batch<'_> {
                     record.pairing = Pairing::Creating;
                     paired.push(record);
                 }
-                DeletionRule::RemoveCoupling => self.uncouple(record).await?,
+                DeletionRule::RemoveCoupling => uncoupled.push(record),
             }
         }
+        self.uncouple(uncoupled).await?;
         Ok(paired)
     }
 
@@ -114,14 +118,28 @@ impl Batch<'_> {
         self.settle(record.settle(Outcome::Failed(failure)));
     }
 
-    /// Removes the coupling of a record whose partner is gone.
-    async fn uncouple(&mut self, mut record: Admitted) -> Result<(), Stop> {
-        if let Some(coupling) = record.coupling.take()
-            && !self.remove_coupling(record.index, &coupling).await?
-        {
-            return Ok(());
+    /// Removes the couplings of records whose partners are gone.
+    async fn uncouple(&mut self, records: Vec<Admitted>) -> Result<(), Stop> {
+        let mut kept = HashMap::new();
+        if self.direction.source() == Side::Dataverse {
+            kept = self.leave_company(records.iter().map(|record| &record.source)).await?;
         }
-        self.settle(record.settle(Outcome::Unchanged));
+        for mut record in records {
+            match kept.remove(&record.source.id) {
+                Some(Kept::Refused) => self.settle_without_partner(record),
+                Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
+                None => {
+                    let coupling = record.coupling.take();
+                    let is_removed = match &coupling {
+                        Some(coupling) => self.remove_coupling(record.index, coupling).await?,
+                        None => true,
+                    };
+                    if is_removed {
+                        self.settle(record.settle(Outcome::Unchanged));
+                    }
+                }
+            }
+        }
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::message::Direction;
 use couplet_model::switches::Ownership;
+use couplet_model::system::SystemErrorKind;
 use couplet_model::{Coupling, RecordId, Switches};
 use serde_json::json;
 
-use crate::bench::{Bench, id, pair};
+use crate::bench::{Bench, COMPANY_ROW, id, pair, with};
 use crate::ports::Disposition;
 
 const TO: Direction = Direction::ToDataverse;
@@ -79,6 +80,27 @@ async fn r87_a_deleted_record_is_uncoupled_where_the_mapping_says_so() {
     bench.dataverse.delete("account", number(account));
     assert_eq!(bench.sync(FROM, &[number(account)]).await.groups[0].outcomes.unchanged, 1);
     assert!(bench.coupling(1).await.is_none() && bench.business_central.has("Customer", id(1)));
+}
+
+#[tokio::test]
+async fn r87_r88_the_account_that_stays_belongs_to_no_company_any_more() {
+    for direction in [TO, FROM] {
+        let (bench, account) = pair_under(DeletionRule::RemoveCoupling).await;
+        let company = || bench.dataverse.row_of("account", account)["bcbi_companyid"].clone();
+        assert_eq!(company(), json!(u64::try_from(COMPANY_ROW).ok()));
+        bench.business_central.delete("Customer", 1);
+        let record = if direction == TO { 1 } else { number(account) };
+        if direction == FROM {
+            let row = bench.dataverse.row_of("account", account);
+            bench.dataverse.put("account", number(account), with(&row, json!({"telephone1": "1"})));
+        }
+        bench.dataverse.refuse(number(account), SystemErrorKind::Refused);
+        assert_eq!(bench.sync(direction, &[record]).await.groups[0].outcomes.failed, 1, "R88, {direction}");
+        assert!(bench.coupling(1).await.is_some());
+        bench.dataverse.mend();
+        assert_eq!(bench.sync(direction, &[record]).await.groups[0].outcomes.unchanged, 1, "{direction}");
+        assert_eq!((bench.coupling(1).await.is_some(), company()), (false, json!(null)), "{direction}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,60 @@
+//! Rows of Dataverse that stay when their coupling ends belong to no company any more (R87, R206).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use couplet_model::message::Direction;
+use couplet_model::record::Values;
+use couplet_model::system::{SystemErrorKind, Write};
+use couplet_model::table::Side;
+use couplet_model::{Record, RecordId, RetryClass, SystemError, Value};
+
+use super::batch::{Batch, Stop};
+use crate::bulk::{paired, write_all};
+
+/// What is to be done with a record whose row could not be taken off its company.
+pub(super) enum Kept {
+    /// It is told of as if the pair had to stay (R88).
+    Refused,
+    /// It comes again.
+    ForAWhile(RetryClass, SystemError),
+}
+
+impl Batch<'_> {
+    /// Takes the company's id off rows that have it, in one bulk write. Gives, by row, what kept it from that; the couplings
+    /// of all others may go. It may be repeated.
+    pub(super) async fn leave_company(
+        &self,
+        rows: impl Iterator<Item = &Record>,
+    ) -> Result<HashMap<RecordId, Kept>, Stop> {
+        let table = self.mapping.table(Side::Dataverse);
+        let gives_company = self.mapping.directions().any(|direction| direction == Direction::ToDataverse);
+        let Some(column) = table.company_column.as_deref().filter(|_| gives_company) else {
+            return Ok(HashMap::new());
+        };
+        let installation = &self.engine.installation;
+        let Some(company) = installation.filter_context().await?.company else { return Ok(HashMap::new()) };
+        let is_ours = |row: &&Record| row.get(column).as_guid() == Some(company.0);
+        let ours: Vec<RecordId> = rows.filter(is_ours).map(|row| row.id).collect();
+        let nobodys = |id: &RecordId| {
+            let values: Values = [(Arc::from(column), Value::Null)].into();
+            Write::update(*id, None, values)
+        };
+        let writes: Vec<Write> = ours.iter().map(nobodys).collect();
+        let results = write_all(installation.system(Side::Dataverse), table, &writes).await;
+        let mut kept = HashMap::new();
+        for (row, result) in paired("rows that leave the company", ours, results)? {
+            match result {
+                Err(error) if error.kind != SystemErrorKind::NotFound => {
+                    let why = match error.retry_class() {
+                        RetryClass::Data => Kept::Refused,
+                        class => Kept::ForAWhile(class, error),
+                    };
+                    kept.insert(row, why);
+                }
+                _ => {}
+            }
+        }
+        Ok(kept)
+    }
+}
