@@ -25,9 +25,10 @@ CALLS = {
     "UpdateItem": ".update_item()",
 }
 READS = {"BatchGetItem", "GetItem", "Query"}
-# What each role does with the table: to find changes nothing is removed under a condition, to go on with a run none is begun.
+# What each role does with the table: to find changes nothing is removed under a condition, but couplings are when units are
+# switched; to go on with a run none is begun.
 TABLE_ACTIONS = {
-    "RunJobRole": READS | {"BatchWriteItem", "PutItem", "UpdateItem"},
+    "RunJobRole": READS | {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"},
     "RefreshAvailabilityRole": READS | {"BatchWriteItem", "PutItem", "UpdateItem"},
     "RunTaskRole": READS | {"BatchWriteItem", "UpdateItem"},
     "SyncRecordRole": READS | {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"},

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 struct World {
     business_central: BusinessCentralSimulator,
-    _dataverse: DataverseSimulator,
+    dataverse: DataverseSimulator,
     aws: Aws,
     workplace: Workplace,
 }
@@ -22,7 +22,7 @@ impl World {
         let size = business_central_simulator::DemoSize { items: 8, customers: 3, ..Default::default() };
         let Systems { business_central, dataverse } = Systems::start(size).await;
         let aws = Aws::start(&business_central, &dataverse).await;
-        Self { business_central, _dataverse: dataverse, aws, workplace: Workplace::empty() }
+        Self { business_central, dataverse, aws, workplace: Workplace::empty() }
     }
 
     /// Calls the command at the stack.
@@ -49,6 +49,31 @@ impl World {
 
 fn letters(report: &Value) -> usize {
     report["letters"].as_array().expect("letters").len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s227_units_are_switched_where_the_stack_is_deployed() {
+    let world = World::start().await;
+    for job in ["UNIT OF MEASURE", "ITEM-PRODUCT"] {
+        world.couplet(&["run", job, "--full", "--json"]).object();
+    }
+    world.aws.deploy_with("COUPLET_SWITCHES_UNIT_GROUPS", "true");
+    let old = || {
+        let is_old = |row: &serde_json::Map<_, Value>| row["productnumber"].as_str().expect("text").contains("-OLD-");
+        world.dataverse.rows("product").iter().filter(|row| is_old(row)).count()
+    };
+    let plan = world.couplet(&["switch-units", "--dry-run"]);
+    assert_eq!((plan.code, old()), (0, 0), "{plan:?}");
+    assert!(plan.results.contains("of ITEM-PRODUCT gets the number"), "{plan:?}");
+    let switched = world.couplet(&["switch-units"]);
+    assert_eq!((switched.code, old()), (0, 8), "{switched:?}");
+    for words in ["8 products got another number", "couplings of UNIT OF MEASURE were removed", "UNIT GROUP, ITEM UOM"]
+    {
+        assert!(switched.results.contains(words), "{words}: {switched:?}");
+    }
+    let plan = world.couplet(&["switch-units", "--dry-run"]);
+    assert!(plan.results.contains("nothing is left to do"), "{plan:?}");
+    assert!(world.workplace.is_empty(), "nothing is written on this machine");
 }
 
 #[tokio::test(flavor = "multi_thread")]

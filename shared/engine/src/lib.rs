@@ -36,7 +36,7 @@ pub use find::found::RunMode;
 pub use halt::Halt;
 pub use installation::{EngineOptions, Installation, InstallationParts};
 pub use jobs::JobPlan;
-pub use mappings::unit_switch::OldProduct;
+pub use mappings::unit_switch::{OldProduct, RefusedProduct};
 pub use ports::{BatchReport, Delivery, Disposition, GroupReport, QueueError, RecordsQueue, TasksQueue};
 pub use run::{RunReport, RunRequest, RunStatus};
 pub use switching_units::{UnitSwitch, UnitSwitchStep};

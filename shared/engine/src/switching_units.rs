@@ -9,7 +9,9 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::find::checkpoint::Checkpoint;
 use crate::find::found::Found;
-use crate::mappings::unit_switch::{OldProduct, couplings, left_behind, old_products, replace, taken_up};
+use crate::mappings::unit_switch::{
+    OldProduct, RefusedProduct, couplings, left_behind, old_products, replace, taken_up,
+};
 
 /// The setting that says for which units the jobs were made to read everything.
 const SETTING: &str = "units";
@@ -43,6 +45,8 @@ pub enum UnitSwitchStep {
     Couplings(MappingName, usize),
     /// The next runs of these jobs read everything; run them in this order, or leave it to their timers.
     Jobs(Vec<MappingName>),
+    /// Nothing else can be done before a person has mended these products.
+    Refused(Vec<RefusedProduct>),
     /// Nothing was left to do.
     Done,
 }
@@ -61,24 +65,30 @@ impl Engine {
         }
         Ok(UnitSwitch {
             unit_groups: installation.switches().unit_groups,
-            products: old_products(installation, false).await?,
+            products: old_products(installation, false, &[]).await?,
             couplings: left,
             jobs: if self.jobs_were_told().await? { Vec::new() } else { taken_up(installation) },
         })
     }
 
     /// Does the next step of the switch to the units of these settings: first old products give way, then the couplings of
-    /// the units that are left behind go, then the jobs are made to read everything.
+    /// the units that are left behind go, then the jobs are made to read everything. Products that Dataverse refuses are
+    /// noted in `refused`, which is empty at the first step; the next steps pass them over. They are known by the units that
+    /// they have, so nothing goes on after the products as long as one is left.
     ///
     /// # Errors
     /// When a system or the store fails; what was done stays done, and the same call goes on.
-    pub async fn switch_units(&self) -> Result<UnitSwitchStep, EngineError> {
+    pub async fn switch_units(&self, refused: &mut Vec<RefusedProduct>) -> Result<UnitSwitchStep, EngineError> {
         let installation = &self.installation;
-        let products = old_products(installation, true).await?;
+        let mut products = old_products(installation, true, refused).await?;
         if !products.is_empty() {
             self.note_switch(false).await?;
-            replace(installation, &products).await?;
+            refused.extend(replace(installation, &products).await?);
+            products.retain(|product| !refused.iter().any(|refused| refused.is(product)));
             return Ok(UnitSwitchStep::Products(products));
+        }
+        if !refused.is_empty() {
+            return Ok(UnitSwitchStep::Refused(refused.clone()));
         }
         for mapping in left_behind(installation) {
             let (page, _) = couplings(installation, &mapping, None).await?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use crate::configuration::{Environment, Settings, Sources, environment_of_process};
-use crate::handlers::{self, RunJobEvent};
+use crate::handlers::{self, Asked};
 use crate::metrics::Metric;
 use crate::telemetry;
 use crate::wiring::{Application, Cloud, Systems};
@@ -26,14 +26,19 @@ use crate::wiring::{Application, Cloud, Systems};
 /// Time left for storing and answering when calls to the systems have to stop.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// The function that runs one job, named in its event.
+/// The function that runs one job, named in its event; and that switches the units, when a person asks for it.
 ///
 /// # Errors
 /// When the settings are wrong, Dataverse does not let us in, or the Lambda service is not there.
 #[tokio::main]
 pub async fn run_job() -> Result<(), Error> {
-    serve("run-job", async |application: &Application, event: RunJobEvent, deadline| {
-        Ok(handlers::run_job(application, &event, Some(deadline)).await?)
+    serve("run-job", async |application: &Application, event: Asked, deadline| {
+        Ok(match event {
+            Asked::Run(event) => serde_json::to_value(handlers::run_job(application, &event, Some(deadline)).await?)?,
+            Asked::SwitchUnits(event) => {
+                serde_json::to_value(handlers::switch_units_in_function(application, event, deadline).await?)?
+            }
+        })
     })
     .await
 }

@@ -2,75 +2,57 @@
 
 use std::process::ExitCode;
 
-use couplet_engine::{Engine, UnitSwitch, UnitSwitchStep};
+use anyhow::bail;
+use couplet_runtime::handlers::{self, SwitchOutcome, SwitchUnitsEvent};
 
 use crate::arguments::SwitchUnitsOptions;
+use crate::deployed::Stack;
 use crate::installation;
 use crate::output;
 use crate::place::Place;
 
-/// Products that are named one by one.
-const NAMED: usize = 20;
-
 /// Switches, or shows what switching would do.
 pub async fn switch_units(place: &Place, options: &SwitchUnitsOptions) -> anyhow::Result<ExitCode> {
-    let config = place.here("switch-units")?;
-    if options.dry_run {
-        let application = installation::look(config).await?;
-        output::result(&shown(&application.engine.unit_switch().await?))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (application, _folder) = installation::alone(config).await?;
-    while let Some(line) = step(&application.engine).await? {
-        output::result(&line)?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Does a step and says what it did; `None` when nothing is left.
-async fn step(engine: &Engine) -> anyhow::Result<Option<String>> {
-    Ok(match engine.switch_units().await? {
-        UnitSwitchStep::Products(products) => {
-            let first = products.first().map(|first| format!(", such as {} (now {})", first.number, first.becomes));
-            let first = first.unwrap_or_default();
-            Some(format!("{} products got another number, were retired and uncoupled{first}", products.len()))
+    let event = SwitchUnitsEvent { dry_run: options.dry_run };
+    let outcome = match place {
+        Place::Here(config) => {
+            let (application, _folder) = match options.dry_run {
+                true => (installation::look(config.as_deref()).await?, None),
+                false => {
+                    let (application, folder) = installation::alone(config.as_deref()).await?;
+                    (application, Some(folder))
+                }
+            };
+            let mut shown = Ok(());
+            let mut tell = |line: String| {
+                if shown.is_ok() {
+                    shown = output::result(&line);
+                }
+            };
+            let outcome = handlers::switch_units(&application, event, None, &mut tell).await?;
+            shown?;
+            outcome
         }
-        UnitSwitchStep::Couplings(mapping, count) => Some(format!("{count} couplings of {mapping} were removed")),
-        UnitSwitchStep::Jobs(jobs) => {
-            let jobs: Vec<&str> = jobs.iter().map(couplet_model::MappingName::as_str).collect();
-            Some(format!(
-                "the next run of each of these jobs reads everything; run them in this order, or leave it to their timers: {}",
-                jobs.join(", ")
-            ))
-        }
-        UnitSwitchStep::Done => None,
-    })
-}
-
-/// What is left to do, as a person reads it.
-fn shown(switch: &UnitSwitch) -> String {
-    let target = match switch.unit_groups {
-        true => "a unit group for each item and resource",
-        false => "one unit group for each unit of measure",
+        Place::Deployed(stack) => deployed(&Stack::reach(stack).await?, event).await?,
     };
-    if switch.is_done() {
-        return format!("the units are switched to {target}; nothing is left to do");
+    match outcome {
+        SwitchOutcome::Done | SwitchOutcome::GoesOn => Ok(ExitCode::SUCCESS),
+        SwitchOutcome::Refused => bail!("the units are not switched yet"),
     }
-    let mut lines = vec![format!("to switch to {target} (nothing was changed):")];
-    for product in switch.products.iter().take(NAMED) {
-        lines.push(format!(
-            "the product {} of {} gets the number {}, is retired and uncoupled",
-            product.number, product.mapping, product.becomes
-        ));
+}
+
+/// Has the stack switch, one invocation after the other, until nothing is left to do.
+async fn deployed(stack: &Stack, event: SwitchUnitsEvent) -> anyhow::Result<SwitchOutcome> {
+    loop {
+        let answer = stack.switch_units(event).await?;
+        for line in &answer.lines {
+            output::result(line)?;
+        }
+        match answer.outcome {
+            // An invocation that did nothing in all its time would be called for ever.
+            SwitchOutcome::GoesOn if answer.lines.is_empty() => bail!("the stack gets no further; see couplet logs"),
+            SwitchOutcome::GoesOn => {}
+            outcome => return Ok(outcome),
+        }
     }
-    if switch.products.len() > NAMED {
-        lines.push(format!("so do {} more products", switch.products.len() - NAMED));
-    }
-    for (mapping, count) in &switch.couplings {
-        lines.push(format!("{count} couplings of {mapping} are removed"));
-    }
-    for job in &switch.jobs {
-        lines.push(format!("the next run of {job} reads everything"));
-    }
-    lines.join("\n")
 }

@@ -12,8 +12,9 @@ use aws_sdk_lambda::{Client, config};
 use couplet_engine::Engine;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
-use couplet_runtime::handlers::RunJobEvent;
-use serde::Deserialize;
+use couplet_runtime::handlers::{Asked, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -53,6 +54,24 @@ impl Stack {
     /// # Errors
     /// When the function cannot be called, or the run failed as a whole.
     pub async fn start(&self, function: &str, event: &RunJobEvent) -> anyhow::Result<Answer> {
+        self.call(function, &event.job, event).await
+    }
+
+    /// Has the function of jobs switch the units, as far as one invocation comes, or tell what that would do.
+    ///
+    /// # Errors
+    /// When the function cannot be called, or a system or the store fails.
+    pub async fn switch_units(&self, event: SwitchUnitsEvent) -> anyhow::Result<SwitchUnitsAnswer> {
+        self.call("run-job", "switch-units", &Asked::SwitchUnits(event)).await
+    }
+
+    /// Calls a function about something, and waits until it answers.
+    async fn call<A: DeserializeOwned>(
+        &self,
+        function: &str,
+        about: &str,
+        event: &impl Serialize,
+    ) -> anyhow::Result<A> {
         let function = self.function(function);
         // A second attempt would start a second run, and a silence of minutes is a run at work.
         let settings = config::Builder::from(&self.aws)
@@ -66,7 +85,7 @@ impl Stack {
         let answer = call.send().await.map_err(|error| self.refused(&format!("the function {function}"), &error))?;
         let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
         if answer.function_error().is_some() {
-            bail!("{}: {}", event.job, failure(payload));
+            bail!("{about}: {}", failure(payload));
         }
         serde_json::from_slice(payload).with_context(|| {
             format!("the answer of {function} is not understood; use the couplet the stack was deployed with")

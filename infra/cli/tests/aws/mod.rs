@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -13,11 +14,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use couplet_engine::EngineError;
 use couplet_local::{EmbeddedDynamoDb, scheduler};
 use couplet_model::job::Trigger;
 use couplet_runtime::configuration::{Environment, Settings, Sources};
-use couplet_runtime::handlers::RunJobEvent;
+use couplet_runtime::handlers::Asked;
 use couplet_runtime::{Application, Cloud, handlers, wiring};
+use serde::Serialize;
 use serde_json::{Value, json};
 use winterbaume_core::{MockRequest, MockService};
 use winterbaume_sqs::SqsService;
@@ -51,6 +54,8 @@ pub enum Calls {
 /// The account.
 pub struct Aws {
     url: String,
+    /// What the stack was deployed with, secrets included.
+    deployed: Environment,
     shared: Arc<Shared>,
 }
 
@@ -81,7 +86,7 @@ impl Aws {
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
 
-        let aws = Self { url, shared };
+        let mut aws = Self { url, deployed: Environment::new(), shared };
         let records = aws.create_queue("records").await;
         let tasks = aws.create_queue("tasks").await;
         let environment = environment(business_central, dataverse, &records, &tasks);
@@ -97,8 +102,19 @@ impl Aws {
         wiring::store(&settings, cloud.dynamodb.clone()).create_table_if_absent().await.expect("a table");
         let application = Application::new(&settings, cloud).expect("an application");
         *aws.shared.application.lock().expect("a lock") = Some(application);
-        *aws.shared.environment.lock().expect("a lock") = with_arns(environment);
+        *aws.shared.environment.lock().expect("a lock") = with_arns(environment.clone());
+        aws.deployed = environment;
         aws
+    }
+
+    /// Deploys the stack with another setting.
+    pub fn deploy_with(&self, name: &str, value: &str) {
+        let mut environment = self.deployed.clone();
+        environment.insert(name.to_owned(), value.to_owned());
+        let settings = Settings::from_sources(&Sources::of_environment(&environment)).expect("settings");
+        let application = Application::new(&settings, self.application().cloud).expect("an application");
+        *self.shared.application.lock().expect("a lock") = Some(application);
+        *self.shared.environment.lock().expect("a lock") = with_arns(environment);
     }
 
     /// Variables with which the command finds this account.
@@ -316,16 +332,28 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
         std::future::pending::<()>().await;
     }
     let application = aws.application.lock().expect("a lock").clone().expect("the stack is deployed");
-    let event: RunJobEvent = serde_json::from_slice(body).expect("the event of a run");
+    let event = match serde_json::from_slice(body).expect("an event of the function") {
+        Asked::Run(event) => event,
+        Asked::SwitchUnits(event) => {
+            assert_eq!(function, "run-job");
+            // The time is up after each step.
+            let done = handlers::switch_units_in_function(&application, event, Instant::now()).await;
+            return function_answer(done);
+        }
+    };
     assert_eq!(function == "refresh-availability", event.job == ITEM_AVAILABILITY, "{function}");
     assert_ne!(event.trigger, Trigger::Schedule, "a person started it");
-    match scheduler::start(&application, &event.job, event.mode, event.trigger).await {
-        Ok(found) => {
-            if calls == Calls::Work {
-                tokio::spawn(apply(application));
-            }
-            json_answer(200, "application/json", serde_json::to_string(&found).expect("JSON"))
-        }
+    let found = scheduler::start(&application, &event.job, event.mode, event.trigger).await;
+    if found.is_ok() && calls == Calls::Work {
+        tokio::spawn(apply(application));
+    }
+    function_answer(found)
+}
+
+/// The answer of a function, or its failure.
+fn function_answer(answer: Result<impl Serialize, EngineError>) -> Response {
+    match answer {
+        Ok(answer) => json_answer(200, "application/json", serde_json::to_string(&answer).expect("JSON")),
         Err(error) => {
             let body = json!({ "errorType": "EngineError", "errorMessage": error.to_string() }).to_string();
             let mut response = json_answer(200, "application/json", body);

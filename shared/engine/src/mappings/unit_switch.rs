@@ -1,12 +1,13 @@
 //! From one unit group for each unit of measure to unit groups of items and resources, or back: the products that stand in
 //! the way, and the couplings that nobody needs any more (S223, S226, S227).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, MappingName, Record, RecordId, SystemError, Value};
+use couplet_model::{Coupling, MappingName, Record, RecordId, RetryClass, SystemError, Value};
 
 use super::products::RETIRED;
 use super::unit_owners::{Owner, UNIT_GROUPS};
@@ -31,6 +32,34 @@ pub struct OldProduct {
     pub becomes: String,
     id: RecordId,
     coupling: Coupling,
+}
+
+/// An old product that Dataverse does not let go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedProduct {
+    /// The mapping that couples it.
+    pub mapping: MappingName,
+    /// Its number.
+    pub number: String,
+    /// What Dataverse says to it.
+    pub reason: SystemError,
+    id: RecordId,
+}
+
+impl RefusedProduct {
+    fn of(product: &OldProduct, reason: SystemError) -> Self {
+        Self { mapping: product.mapping.clone(), number: product.number.clone(), reason, id: product.id }
+    }
+
+    /// Whether it is this one.
+    pub fn is(&self, product: &OldProduct) -> bool {
+        self.id == product.id
+    }
+}
+
+/// Whether an error is about one product, so that the others go on.
+fn is_of_the_product(error: &SystemError) -> bool {
+    matches!(error.retry_class(), RetryClass::Data | RetryClass::Conflict) || error.kind == SystemErrorKind::Forbidden
 }
 
 /// The mappings whose couplings are left behind; the one of the unit groups first.
@@ -61,17 +90,21 @@ pub(crate) async fn couplings(
     Ok((page.couplings, page.next))
 }
 
-/// The coupled products of unit groups that are left behind; the first page of them that has any, or all.
+/// The coupled products of unit groups that are left behind, without those that were refused before; the first page of
+/// them that has any, or all.
 pub(crate) async fn old_products(
     installation: &Installation,
     only_a_page: bool,
+    refused: &[RefusedProduct],
 ) -> Result<Vec<OldProduct>, EngineError> {
+    let refused: HashSet<RecordId> = refused.iter().map(|product| product.id).collect();
     let mut found = Vec::new();
     for mapping in Owner::ALL.map(Owner::products) {
         let mut after = None;
         loop {
             let (page, next) = couplings(installation, &mapping, after).await?;
-            found.extend(old_ones(installation, &mapping, &page).await?);
+            let old = old_ones(installation, &mapping, &page).await?;
+            found.extend(old.into_iter().filter(|product| !refused.contains(&product.id)));
             if only_a_page && !found.is_empty() {
                 return Ok(found);
             }
@@ -126,8 +159,14 @@ fn other_number(number: &str, id: RecordId) -> String {
 }
 
 /// Gives products another number, retires them, and uncouples them, in this order: a product that is done half-way is still
-/// coupled, and is done again.
-pub(crate) async fn replace(installation: &Installation, products: &[OldProduct]) -> Result<(), EngineError> {
+/// coupled, and is done again. Gives those that Dataverse refuses; the others are done.
+///
+/// # Errors
+/// When a system or the store fails, after all that could be done was done.
+pub(crate) async fn replace(
+    installation: &Installation,
+    products: &[OldProduct],
+) -> Result<Vec<RefusedProduct>, EngineError> {
     let table = installation.table(Side::Dataverse, "product")?;
     let retire = |product: &OldProduct| {
         let values: Values = [
@@ -140,10 +179,14 @@ pub(crate) async fn replace(installation: &Installation, products: &[OldProduct]
     };
     let writes: Vec<Write> = products.iter().map(retire).collect();
     let results = write_all(installation.system(Side::Dataverse), &table, &writes).await;
-    let mut failed: Option<SystemError> = None;
+    let (mut failed, mut refused): (Option<SystemError>, _) = (None, Vec::new());
     for (product, result) in paired("old products", products.iter().collect(), results)? {
         match result {
+            Err(error) if error.kind != SystemErrorKind::NotFound && is_of_the_product(&error) => {
+                refused.push(RefusedProduct::of(product, error));
+            }
             Err(error) if error.kind != SystemErrorKind::NotFound => failed = failed.or(Some(error)),
+            // A product that is gone needs no other number.
             _ => {
                 installation
                     .store()
@@ -152,5 +195,5 @@ pub(crate) async fn replace(installation: &Installation, products: &[OldProduct]
             }
         }
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    failed.map_or(Ok(refused), |error| Err(error.into()))
 }

@@ -1,14 +1,18 @@
 //! What the functions do, the same on AWS and on the embedded cloud.
 
+mod asked;
 mod isolation;
 mod reading;
 mod returning;
 mod run_job;
 mod run_job_of;
 mod run_task;
+mod switch_units;
 mod sync_record;
 
+pub use asked::Asked;
 pub use run_job::{RunJobAnswer, RunJobEvent, RunMode, RunOutcome, run_job};
 pub use run_job_of::run_job_of;
 pub use run_task::run_task;
+pub use switch_units::{SwitchOutcome, SwitchUnitsAnswer, SwitchUnitsEvent, switch_units, switch_units_in_function};
 pub use sync_record::sync_record;

@@ -2,6 +2,7 @@
 
 use couplet_end_to_end::{World, WorldOptions};
 use couplet_engine::{EngineOptions, RunMode, UnitSwitchStep};
+use dataverse_simulator::Poison;
 use serde_json::json;
 
 use crate::observing::text;
@@ -59,12 +60,12 @@ async fn s223_s227_switching_to_unit_groups_goes_on_wherever_it_was_stopped() {
 
         let mut steps = 0;
         for _ in 0..stop {
-            world.engine.switch_units().await.expect("a step");
+            world.engine.switch_units(&mut Vec::new()).await.expect("a step");
             steps += 1;
         }
         // Another process goes on.
         world.use_unit_groups(true, EngineOptions::default());
-        while world.engine.switch_units().await.expect("a step") != UnitSwitchStep::Done {
+        while world.engine.switch_units(&mut Vec::new()).await.expect("a step") != UnitSwitchStep::Done {
             steps += 1;
         }
         assert_eq!(steps, STEPS, "stopped after {stop}");
@@ -75,8 +76,43 @@ async fn s223_s227_switching_to_unit_groups_goes_on_wherever_it_was_stopped() {
         synchronize(&world).await;
         check_all(&world).await;
         assert_eq!(products(&world), (count as usize, count as usize));
-        assert_eq!(world.engine.switch_units().await.expect("nothing is left"), UnitSwitchStep::Done);
+        assert_eq!(world.engine.switch_units(&mut Vec::new()).await.expect("nothing is left"), UnitSwitchStep::Done);
     }
+}
+
+#[tokio::test]
+async fn s227_a_product_that_dataverse_refuses_is_named_and_all_others_give_way() {
+    let mut world = classic().await;
+    let count = world.couplings(ITEMS).await + world.couplings(RESOURCES).await;
+    world.use_unit_groups(true, EngineOptions::default());
+    let plan = world.engine.unit_switch().await.expect("a plan");
+    let stubborn = plan.products.iter().find(|product| product.mapping.as_str() == ITEMS).expect("an item's").clone();
+    world.dataverse.faults().poison(Poison {
+        table: Some("product".into()),
+        column: Some("productnumber".into()),
+        text: stubborn.becomes.clone(),
+        only_in_bulk: false,
+    });
+    let (mut refused, mut products) = (Vec::new(), 0);
+    let end = loop {
+        match world.engine.switch_units(&mut refused).await.expect("a step") {
+            UnitSwitchStep::Products(gone) => products += gone.len() as u64,
+            end => break end,
+        }
+    };
+    let UnitSwitchStep::Refused(named) = end else { panic!("{end:?}") };
+    assert_eq!(
+        (named.len(), named[0].number.as_str(), named[0].mapping.as_str()),
+        (1, stubborn.number.as_str(), ITEMS)
+    );
+    assert_eq!((products, world.couplings(ITEMS).await, world.couplings(RESOURCES).await), (count - 1, 1, 0));
+    assert!(world.couplings("UNIT OF MEASURE").await > 0, "the product is known by them");
+
+    // Mended, the switch goes on from there.
+    world.dataverse.faults().clear_poison();
+    while world.engine.switch_units(&mut Vec::new()).await.expect("a step") != UnitSwitchStep::Done {}
+    synchronize(&world).await;
+    assert_eq!(self::products(&world), (count as usize, count as usize));
 }
 
 #[tokio::test]
@@ -85,7 +121,7 @@ async fn s226_whoever_switches_back_meets_the_products_of_before_again() {
     let count = world.dataverse.count("product");
     for unit_groups in [true, false, true] {
         world.use_unit_groups(unit_groups, EngineOptions::default());
-        while world.engine.switch_units().await.expect("a step") != UnitSwitchStep::Done {}
+        while world.engine.switch_units(&mut Vec::new()).await.expect("a step") != UnitSwitchStep::Done {}
         synchronize(&world).await;
         assert_eq!(products(&world), (count, count), "unit groups: {unit_groups}");
         let left = ["UNIT OF MEASURE", "UNIT GROUP", "ITEM UOM", "RESOURCE UOM"];

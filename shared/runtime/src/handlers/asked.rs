@@ -1,0 +1,71 @@
+//! What the function of jobs is asked for: a run, by a timer or a person, or what a person does once.
+
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::run_job::RunJobEvent;
+use super::switch_units::SwitchUnitsEvent;
+
+/// An event of the function of jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A run of a job.
+    Run(RunJobEvent),
+    /// To switch the units.
+    SwitchUnits(SwitchUnitsEvent),
+}
+
+/// The event of a person who switches the units.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SwitchUnits {
+    switch_units: SwitchUnitsEvent,
+}
+
+impl<'de> Deserialize<'de> for Asked {
+    /// By the one field that tells them apart, so that a misspelt field is named.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let event = Value::deserialize(deserializer)?;
+        let read = match event.get("switch_units") {
+            Some(_) => {
+                serde_json::from_value(event).map(|SwitchUnits { switch_units }| Self::SwitchUnits(switch_units))
+            }
+            None => serde_json::from_value(event).map(Self::Run),
+        };
+        read.map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Asked {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Run(event) => event.serialize(serializer),
+            Self::SwitchUnits(event) => SwitchUnits { switch_units: *event }.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_told_by_what_it_names() {
+        let asked = |text: &str| serde_json::from_str::<Asked>(text);
+        let timer = asked(include_str!("fixtures/run-job.json")).expect("a run");
+        assert!(matches!(&timer, Asked::Run(event) if event.job == "ITEM-PRODUCT"));
+        let text = r#"{"switch_units":{"dry_run":true}}"#;
+        let switch = asked(text).expect("a switch");
+        assert_eq!(switch, Asked::SwitchUnits(SwitchUnitsEvent { dry_run: true }));
+        assert_eq!(serde_json::to_string(&switch).expect("JSON"), text);
+        for (misspelt, named) in [
+            (r#"{"job":"CUSTOMER","modus":"full"}"#, "modus"),
+            (r#"{"switch_units":{"dry":true}}"#, "dry"),
+            (r#"{"switch_units":{"dry_run":true},"job":"CUSTOMER"}"#, "job"),
+        ] {
+            let error = asked(misspelt).expect_err("refused").to_string();
+            assert!(error.contains(&format!("unknown field `{named}`")), "{error}");
+        }
+    }
+}
