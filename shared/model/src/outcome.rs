@@ -75,12 +75,21 @@ pub struct FieldNote {
     /// Whether it stayed behind, so that it is tried again until it travels. A value that arrived in another form is only
     /// told of.
     pub is_left: bool,
+    /// What brings the record back once it is coupled, although the rest of it travels now.
+    pub need: Option<Need>,
 }
 
 impl FieldNote {
     /// A field that stayed behind.
     pub fn left(field: impl Into<String>, source: Option<&str>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), source: source.map(str::to_owned), message: message.into(), is_left: true }
+        let (field, source, message) = (field.into(), source.map(str::to_owned), message.into());
+        Self { field, source, message, is_left: true, need: None }
+    }
+
+    /// The same, with what brings the record back once it is coupled.
+    #[must_use]
+    pub fn until(self, need: impl Into<Option<Need>>) -> Self {
+        Self { need: need.into(), ..self }
     }
 
     /// A field that arrived as another value.

@@ -32,6 +32,7 @@ pub(crate) struct Case {
     transferred: Json,
     related: Vec<(&'static str, u128)>,
     agreed: Json,
+    agreed_at_source: Json,
     expected: Json,
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn case(name: &'static str) -> Case {
         transferred: json!({}),
         related: Vec::new(),
         agreed: json!({}),
+        agreed_at_source: json!({}),
         expected: json!("nothing was expected"),
     }
 }
@@ -80,6 +82,11 @@ impl Case {
     /// What the destination held when both sides agreed last.
     pub fn agreed(self, agreed: Json) -> Self {
         Self { agreed, ..self }
+    }
+
+    /// What the source held when both sides agreed last.
+    pub fn agreed_at_source(self, agreed_at_source: Json) -> Self {
+        Self { agreed_at_source, ..self }
     }
 
     /// The destination record is the one with this number.
@@ -194,6 +201,9 @@ impl Given {
         for (name, value) in values(destination, &case.agreed) {
             base.set(destination.side, &name, &value);
         }
+        for (name, value) in values(source, &case.agreed_at_source) {
+            base.set(source.side, &name, &value);
+        }
         coupling.base = base;
         Self {
             source: record(source, from, &case.source),
@@ -206,7 +216,8 @@ impl Given {
 
     fn transferring(&self) -> Transferring<'_> {
         let creating = self.destination.is_none() || self.is_resumed;
-        Transferring { source: &self.source, destination: self.destination.as_ref(), creating }
+        let base = Some(&self.coupling.base).filter(|base| !creating && !base.is_empty());
+        Transferring { source: &self.source, destination: self.destination.as_ref(), creating, base }
     }
 }
 
@@ -242,13 +253,7 @@ impl Bench {
         let sources: Vec<&Record> = given.iter().map(|given| &given.source).collect();
         let references = References::read(&self.engine, mapping, direction, &sources).await.expect("references");
         let transferred = sources.into_iter().map(|source| match transfer(mapping, direction, &references, source) {
-            Ok(Transferred { fields, notes, missing }) => {
-                let mut shown = shown_fields(&fields, notes);
-                if let Some(Need { dependency, .. }) = missing {
-                    shown["misses"] = json!([dependency.mapping, dependency.key]);
-                }
-                shown
-            }
+            Ok(Transferred { fields, notes }) => shown_fields(&fields, notes),
             Err(obstacle) => shown_obstacle(obstacle),
         });
         compare(&cases, transferred.collect());
@@ -342,6 +347,9 @@ fn shown_fields(fields: &[TransferredField], notes: Vec<FieldNote>) -> Json {
     let mut shown = json!({"gives": of(false)});
     if of(true) != json!({}) {
         shown["at first"] = of(true);
+    }
+    if let Some(Need { dependency, .. }) = notes.iter().find_map(|note| note.need.as_ref()) {
+        shown["misses"] = json!([dependency.mapping, dependency.key]);
     }
     if !notes.is_empty() {
         shown["notes"] = notes.into_iter().map(|note| note.message).collect();

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use couplet_embedded_cloud::EmbeddedDynamoDb;
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::job::{Run, Trigger};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
 use couplet_model::table::Side;
 use couplet_model::task::TaskMessage;
 use couplet_model::{
@@ -266,6 +266,17 @@ impl Bench {
         let run = self.run().await;
         let messages = numbers.iter().map(|number| self.message(run, direction, *number));
         engine.sync_batch(messages.map(|message| Delivery { message, receive_count: 1 }).collect()).await
+    }
+
+    /// Synchronizes records as a full synchronization does: the source wins.
+    pub async fn sync_in_full(&self, direction: Direction, numbers: &[u128]) -> BatchReport {
+        let run = self.run().await;
+        let message = |number: &u128| {
+            let mut message = self.message(run, direction, *number);
+            message.options.precedence = Precedence::Source;
+            Delivery { message, receive_count: 1 }
+        };
+        self.engine.sync_batch(numbers.iter().map(message).collect()).await
     }
 }
 

@@ -8,8 +8,9 @@ use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote};
 use couplet_model::table::{Column, Side};
-use couplet_model::{Record, Table, Value};
+use couplet_model::{Coupling, Record, RecordId, Table, Value};
 
+use self::moving::Unknown;
 use super::accounts::{merged_into, standing_values};
 use super::addresses;
 use super::employers::{ByAccount, ByCompany, Employer, account_of, need};
@@ -18,6 +19,7 @@ use super::primary_contacts::{Newcomer, PrimaryContacts};
 use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Merged, Obstacle, Transferring, WrittenBeside};
 use crate::error::EngineError;
 use crate::facts::{CompanyRow, Countries};
+use crate::installation::Installation;
 
 /// Column of a person's company contact in Business Central.
 const COMPANY: &str = "companyNumber";
@@ -57,6 +59,18 @@ impl MappingRules for Contacts {
         }
     }
 
+    fn record_tells_all(&self, direction: Direction, source: &Record, coupling: &Coupling) -> bool {
+        direction == Direction::ToDataverse || !without_company::may_get_one(source, coupling)
+    }
+
+    /// Persons without a company whose accounts have become customers or vendors since (S251).
+    async fn also_due(&self, installation: &Installation, direction: Direction) -> Result<Vec<RecordId>, EngineError> {
+        match direction {
+            Direction::ToDataverse => Ok(Vec::new()),
+            Direction::FromDataverse => without_company::due(installation).await,
+        }
+    }
+
     fn merged_into(&self, side: Side, record: &Record) -> Option<Merged> {
         merged_into(side, record)
     }
@@ -87,6 +101,7 @@ impl MappingRules for Contacts {
             countries: installation.countries_for(&addresses::texts_in_question(context.direction, sources)).await?,
             by_company,
             by_account,
+            unknown: Unknown::read(context, sources).await?,
             primary: PrimaryContacts::new(installation, context.direction)?,
         }))
     }
@@ -100,6 +115,7 @@ struct Prepared {
     countries: Arc<Countries>,
     by_company: ByCompany,
     by_account: ByAccount,
+    unknown: Unknown,
     primary: PrimaryContacts,
 }
 
@@ -163,7 +179,7 @@ impl Prepared {
     }
 
     /// Names the employer at the destination, where it is known there; what is not known blanks nothing (U9). A blank one is
-    /// filled whatever changed last (S257); otherwise whoever changed it last is followed.
+    /// filled whatever changed last (S257); otherwise whoever changed it last is followed, also to where that is not known yet.
     fn name_employer(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), DataFailure> {
         let Some(desired) = self.employer(record.source).and_then(|employer| self.name_at_destination(employer)) else {
             return Ok(());
@@ -172,6 +188,9 @@ impl Prepared {
             Direction::ToDataverse => (column(&self.person, COMPANY)?, column(&self.row, PARENT)?),
             Direction::FromDataverse => (column(&self.row, PARENT)?, column(&self.person, COMPANY)?),
         };
+        if self.is_moved_at_destination(record) {
+            return Ok(());
+        }
         let is_blank = record.destination.is_none_or(|other| other.get(&destination.name).is_null());
         let travel = if record.creating || is_blank { Travel::OneWay } else { Travel::BothWays };
         fields.push(TransferredField { source: Some(source), destination, desired, travel });
@@ -254,22 +273,18 @@ impl BatchRules for Prepared {
 
     fn leave_behind(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
         let mut notes: Vec<FieldNote> = self.choice(record, fields).into_iter().collect();
-        match self.direction {
-            Direction::ToDataverse => addresses::keep_text(&self.countries, record, fields),
-            Direction::FromDataverse => {
-                notes.extend(addresses::to_code(&self.countries, record, fields));
-                let employer = self.by_account.of(record.source.get(PARENT)).into_iter().next();
-                if let Some(employer) = employer.filter(|employer| employer.contact.is_none()) {
-                    let failure = without_company_contact(employer);
-                    notes.push(FieldNote::left(PARENT, Some(PARENT), failure.message));
-                }
-            }
+        notes.extend(self.stays_with_the_old_employer(record));
+        notes.extend(addresses::translate(self.direction, &self.countries, record, fields));
+        let employer = self.by_account.of(record.source.get(PARENT)).into_iter().next();
+        if let Some(employer) = employer.filter(|employer| employer.contact.is_none()) {
+            let failure = without_company_contact(employer);
+            notes.push(FieldNote::left(PARENT, Some(PARENT), failure.message));
         }
         notes
     }
 
     fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
-        (self.direction == Direction::FromDataverse).then_some(addresses::ADDRESS)
+        addresses::travel_together(self.direction)
     }
 
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
@@ -331,5 +346,7 @@ impl Prepared {
     }
 }
 
+mod moving;
 #[cfg(test)]
 mod tests;
+mod without_company;

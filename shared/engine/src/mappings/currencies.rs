@@ -10,7 +10,7 @@ use couplet_model::message::Direction;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, Record, RetryClass, SystemError, Table, Value};
+use couplet_model::{Condition, Coupling, Filter, Record, RetryClass, SystemError, Table, Value};
 use uuid::Uuid;
 
 use super::rules::{BatchRules, Context, MappingRules, Match, Obstacle, Transferring, set, set_on_create};
@@ -23,7 +23,7 @@ pub(crate) struct Currencies;
 #[async_trait]
 impl MappingRules for Currencies {
     /// The rate is in rows of its own.
-    fn record_tells_all(&self, _: Direction) -> bool {
+    fn record_tells_all(&self, _: Direction, _: &Record, _: &Coupling) -> bool {
         false
     }
 

@@ -24,21 +24,27 @@ use crate::installation::Installation;
 const CUSTOMERS: &str = "CUSTOMER";
 /// The column by which an account points to its statistics.
 const LINK: &str = "nav_accountstatisticsid";
+/// Relationship type "Customer" of an account.
+const RELATIONSHIP: i64 = 3;
 
 pub(crate) struct CustomerStatistics;
 
 #[async_trait]
 impl MappingRules for CustomerStatistics {
     /// The account may have lost its link although the figures are what they were.
-    fn record_tells_all(&self, _: Direction) -> bool {
+    fn record_tells_all(&self, _: Direction, _: &Record, _: &Coupling) -> bool {
         false
     }
 
-    /// Customers of accounts that have no statistics yet (S25): they were coupled after they were looked at.
+    /// Customers of accounts that have no statistics yet (S25): they were coupled after they were looked at. Accounts that
+    /// no mapping of customers takes would be read in vain in every run.
     async fn also_due(&self, installation: &Installation, _: Direction) -> Result<Vec<RecordId>, EngineError> {
-        let mut conditions = vec![Condition::equal(LINK, Value::Null)];
+        let mut conditions = vec![
+            Condition::equal(LINK, Value::Null),
+            Condition::one_of("customertypecode", vec![Value::Int(RELATIONSHIP), Value::Null]),
+        ];
         if let Some(company) = installation.company_row().await? {
-            conditions.push(Condition::equal("bcbi_companyid", Value::Guid(company.id.0)));
+            conditions.push(Condition::one_of("bcbi_companyid", vec![Value::Guid(company.id.0), Value::Null]));
         }
         let accounts = installation.find_rows("account", &Filter::all(conditions), &[LINK]).await?;
         let ids: Vec<RecordId> = accounts.iter().map(|account| account.id).collect();

@@ -191,6 +191,20 @@ pub(crate) fn account_of(parent: &Value) -> Option<Uuid> {
     }
 }
 
+/// Those of some accounts that are coupled neither as customers nor as vendors.
+pub(crate) async fn uncoupled(
+    installation: &Installation,
+    mut accounts: BTreeSet<Uuid>,
+) -> Result<BTreeSet<Uuid>, EngineError> {
+    for kind in Kind::ALL {
+        let ids: Vec<RecordId> = accounts.iter().copied().map(RecordId).collect();
+        let (store, company) = (installation.store(), installation.company());
+        let couplings = store.couplings_by_id(company, &kind.mapping(), Side::Dataverse, &ids).await?;
+        accounts.retain(|account| !couplings.get(&RecordId(*account)).is_some_and(is_usable));
+    }
+    Ok(accounts)
+}
+
 /// What would couple a person's employer.
 pub(crate) fn need(kind: Kind, side: Side, key: String, field: &str, value: String) -> Need {
     Need { dependency: Dependency { mapping: kind.mapping(), side, key }, field: field.to_owned(), value }

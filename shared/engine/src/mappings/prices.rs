@@ -10,7 +10,7 @@ use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
-use couplet_model::{Record, RecordId, Table, Value};
+use couplet_model::{Coupling, Record, RecordId, Table, Value};
 
 use super::price_holders::{Holders, Rival};
 use super::price_rows::{Place, Placed, PriceRows};
@@ -49,7 +49,7 @@ impl MappingRules for Prices {
     }
 
     /// Whether it counts depends on the day and on its price list as well.
-    fn record_tells_all(&self, _: Direction) -> bool {
+    fn record_tells_all(&self, _: Direction, _: &Record, _: &Coupling) -> bool {
         false
     }
 

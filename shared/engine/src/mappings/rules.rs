@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use couplet_model::coupling::ActionIntent;
+use couplet_model::coupling::{ActionIntent, Base};
 use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote, Need};
@@ -90,6 +90,8 @@ pub(crate) struct Transferring<'a> {
     pub source: &'a Record,
     pub destination: Option<&'a Record>,
     pub creating: bool,
+    /// What both sides held when they last agreed, if they are a pair.
+    pub base: Option<&'a Base>,
 }
 
 /// A record that was written, or found equal, and may need more.
@@ -199,7 +201,7 @@ pub(crate) trait MappingRules: Send + Sync {
 
     /// Whether a source record that is untouched means that nothing changed; not where the destination gets values that
     /// are kept in other rows.
-    fn record_tells_all(&self, _direction: Direction) -> bool {
+    fn record_tells_all(&self, _direction: Direction, _source: &Record, _coupling: &Coupling) -> bool {
         true
     }
 

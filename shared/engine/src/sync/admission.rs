@@ -83,7 +83,7 @@ fn is_as_agreed(
         && !coupling.failed(direction)
         && !coupling.awaits(direction)
         && coupling.acting.is_none();
-    if !mapping.rules.record_tells_all(direction) || options.compares() || !is_settled {
+    if !mapping.rules.record_tells_all(direction, record, coupling) || options.compares() || !is_settled {
         return false;
     }
     let side = direction.source();

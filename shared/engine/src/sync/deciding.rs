@@ -82,7 +82,7 @@ impl Batch<'_> {
         rules: &dyn BatchRules,
     ) -> Result<Decided, Box<Settled>> {
         let (mapping, direction) = (self.mapping, self.direction);
-        let Transferred { mut fields, notes, missing } = transferred;
+        let Transferred { mut fields, notes } = transferred;
         let options = self.options(record.index);
         let creating = record.pairing == Pairing::Creating;
         if options.precedence == Precedence::Destination && !creating {
@@ -123,32 +123,22 @@ impl Batch<'_> {
             new_pair(direction.source(), source.id, id)
         });
         let written = None;
-        Ok(Decided {
-            index,
-            source,
-            coupling,
-            pairing,
-            destination,
-            fields,
-            agreement,
-            notes,
-            missing,
-            verdict,
-            written,
-            lines,
-        })
+        Ok(Decided { index, source, coupling, pairing, destination, fields, agreement, notes, verdict, written, lines })
     }
 
     /// What the rules watch at the source belongs to the base, so that an untouched record is known as such; and so do rows
-    /// that do not travel this time, read-only ones or ones that were left alone.
+    /// that do not travel this time, read-only ones or ones that were left alone. What stayed behind with a note does not: it
+    /// still differs from what was agreed when it can travel.
     fn note_what_was_seen(&self, base: &mut Base, source: &Record, notes: &[FieldNote]) {
         let side = self.direction.source();
+        let is_left = |column: &str| notes.iter().any(|note| note.is_left && note.source.as_deref() == Some(column));
         for name in self.mapping.rules.source_columns(self.direction) {
-            if let Some(value) = source.known(name) {
+            if !is_left(name)
+                && let Some(value) = source.known(name)
+            {
                 base.set(side, name, value);
             }
         }
-        let is_left = |column: &str| notes.iter().any(|note| note.is_left && note.source.as_deref() == Some(column));
         for row in self.mapping.rows(self.direction) {
             let column = match side {
                 Side::BusinessCentral => &row.business_central,
@@ -170,6 +160,7 @@ fn transferring(record: &Admitted) -> Transferring<'_> {
         source: &record.source,
         destination: record.destination.as_ref(),
         creating: record.pairing == Pairing::Creating,
+        base: record.base(),
     }
 }
 

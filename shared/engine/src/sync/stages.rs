@@ -175,8 +175,6 @@ pub(super) struct Decided {
     pub agreement: Option<Agreement>,
     /// Fields that stayed behind or arrived as another value.
     pub notes: Vec<FieldNote>,
-    /// What brings the record back once it is coupled, although the rest of it travels now.
-    pub missing: Option<Need>,
     /// What to write.
     pub verdict: Verdict,
     /// The trace of what was written.
@@ -291,7 +289,7 @@ impl Ended {
     pub fn needs(&self) -> Option<&Need> {
         match &self.outcome {
             Outcome::Waiting(need) | Outcome::WaitingInVain(need) => Some(need),
-            _ if self.is_synchronized() => self.decided()?.missing.as_ref(),
+            _ if self.is_synchronized() => self.notes().iter().find_map(|note| note.need.as_ref()),
             _ => None,
         }
     }

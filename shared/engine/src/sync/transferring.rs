@@ -124,8 +124,6 @@ pub(crate) struct Transferred {
     pub fields: Vec<TransferredField>,
     /// Fields that stay behind.
     pub notes: Vec<FieldNote>,
-    /// What brings the record back once it is coupled, although the rest of it travels now.
-    pub missing: Option<Need>,
 }
 
 /// What becomes of the value of a row.
@@ -135,7 +133,7 @@ enum Resolved {
     /// The destination is left alone.
     Decline,
     /// It stays behind.
-    Left(FieldNote, Option<Need>),
+    Left(FieldNote),
 }
 
 /// What the rows of a mapping make of one source record.
@@ -162,9 +160,8 @@ pub(crate) fn transfer(
                 match resolved(row, references, column, value, source)? {
                     Resolved::Value(value) => value,
                     Resolved::Decline => continue,
-                    Resolved::Left(note, missing) => {
+                    Resolved::Left(note) => {
                         transferred.notes.push(note);
-                        transferred.missing = transferred.missing.or(missing);
                         continue;
                     }
                 }
@@ -263,7 +260,7 @@ fn without(column: &Column, value: &Value, missing: Need) -> Resolved {
          or enter another value",
         missing.dependency.mapping
     );
-    Resolved::Left(FieldNote::left(caption.clone(), Some(&column.name), message), Some(missing))
+    Resolved::Left(FieldNote::left(caption.clone(), Some(&column.name), message).until(missing))
 }
 
 /// A code is the option it is coupled to, and an option the code (R154, R155).
@@ -291,7 +288,7 @@ fn option(
                 column.caption
             );
             let note = FieldNote::left(column.caption.clone(), Some(&column.name), message);
-            Resolved::Left(note, references.options.need(row, through, column, value))
+            Resolved::Left(note.until(references.options.need(row, through, column, value)))
         }
     }
 }

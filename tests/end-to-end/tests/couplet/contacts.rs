@@ -52,6 +52,7 @@ async fn is_quiet(world: &World) {
     settle(world).await;
     for job in ["CUSTOMER", "VENDOR", "CONTACT"] {
         let run = run(world, job, RunMode::Modified).await;
+        assert_eq!(run.message, None, "{job} has nothing to warn of");
         assert_eq!((run.counters.inserted, run.counters.modified, run.counters.waiting), (0, 0, 0), "{job}");
     }
 }
@@ -151,7 +152,7 @@ async fn c_226_c_232_a_new_contact_becomes_a_person_of_the_company_and_its_prima
 }
 
 #[tokio::test]
-async fn c_225_u9_a_contact_waits_for_its_account_and_one_of_no_customer_has_no_company() {
+async fn c_225_u9_s251_a_contact_waits_for_its_account_and_one_of_no_customer_has_no_company_until_then() {
     let world = synchronized().await;
     let account = |name: &str, relationship: u8| {
         let account = json!({"name": name, "customertypecode": relationship});
@@ -174,6 +175,35 @@ async fn c_225_u9_a_contact_waits_for_its_account_and_one_of_no_customer_has_no_
     world.drain().await;
     let customer = world.business_central_id("Customer", "displayName", "Litware");
     assert_eq!(text(&person(&world, "Waits"), "companyNumber"), company_contact(&world, "Customer", customer));
+    // The rival becomes a customer as well, and its contact, which nobody touches, gets the company.
+    world.dataverse.update_as_user("account", rival, json!({"customertypecode": 3})).unwrap();
+    run(&world, "CUSTOMER", RunMode::Full).await;
+    assert_eq!(run(&world, "CONTACT", RunMode::Modified).await.from_dataverse.modified, 1);
+    let customer = world.business_central_id("Customer", "displayName", "Rival");
+    assert_eq!(text(&person(&world, "Rivalsen"), "companyNumber"), company_contact(&world, "Customer", customer));
+    is_quiet(&world).await;
+}
+
+#[tokio::test]
+async fn s258_u9_a_person_who_moves_to_a_new_account_follows_when_that_is_a_customer_and_no_full_run_takes_it_back() {
+    let world = synchronized().await;
+    let moved = persons(&world)[0];
+    let contact = id(&world.coupled_row("CONTACT", moved).await, "contactid");
+    let account = json!({"name": "Litware", "customertypecode": 3});
+    let account = world.dataverse.create_as_user("account", account).expect("taken");
+    let change = json!({"_parentcustomerid_value": account.to_string()});
+    world.dataverse.update_as_user("contact", contact, change).unwrap();
+    for mode in [RunMode::Modified, RunMode::Full] {
+        let run = run(&world, "CONTACT", mode).await;
+        assert_eq!(run.counters.noted, 1, "it is on record: {run:?}");
+        assert_eq!(id(&world.dataverse.row("contact", contact).expect("a row"), "_parentcustomerid_value"), account);
+    }
+    run(&world, "CUSTOMER", RunMode::Full).await;
+    world.drain().await;
+    let customer = world.business_central_id("Customer", "displayName", "Litware");
+    let person = world.business_central.row("Contact", moved).expect("the person");
+    assert_eq!(text(&person, "companyNumber"), company_contact(&world, "Customer", customer));
+    assert!(world.failures("CONTACT").await.is_empty(), "{:?}", world.failures("CONTACT").await);
     is_quiet(&world).await;
 }
 

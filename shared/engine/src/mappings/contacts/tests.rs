@@ -1,12 +1,14 @@
 //! Whom persons work for on the other side, and who is the primary contact there, case by case.
 
-use couplet_model::message::Direction;
+use couplet_model::RecordMessage;
+use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
 use serde_json::{Value as Json, json};
 
-use crate::bench::{Bench, COMPANY_ROW, Call, EURO, TEAM, case, destination_of, id, pair, with};
+use crate::bench::{Bench, COMPANY, COMPANY_ROW, Call, EURO, TEAM, case, destination_of, id, pair, with};
 use crate::mappings::rules::Merged;
+use crate::ports::Delivery;
 
 const TO: Direction = Direction::ToDataverse;
 const FROM: Direction = Direction::FromDataverse;
@@ -71,7 +73,47 @@ async fn s256_s257_u9_a_person_works_for_the_account_of_its_companys_customer_or
         case("an uncoupled vendor's").source(person_of("CT6")).waits_for("VENDOR", "V6"),
         case("a bank's").source(person_of("CT8")).ignores("is no customer and no vendor (S256)"),
         case("nobody's").source(person_of("CT0")).ignores("is no customer and no vendor (S256)"),
-        case("c_230: coupled, its customer is not").source(person_of("CT5")).destination(account(7)).gives(company()),
+        case("c_230: coupled, its customer is not any more")
+            .source(person_of("CT5"))
+            .agreed_at_source(json!({"companyNumber": "CT5"}))
+            .destination(account(7))
+            .gives(company()),
+        case("moved to an uncoupled customer's")
+            .source(person_of("CT5"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(account(111))
+            .gives(company())
+            .and_notes(&["the company CT5 is not coupled by CUSTOMER yet: the person keeps the parentcustomerid"])
+            .and_misses("CUSTOMER", "C5"),
+        case("moved to a bank's")
+            .source(person_of("CT8"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(account(111))
+            .gives(company())
+            .and_notes(&["the company CT8 is synchronized neither as a customer nor as a vendor"]),
+        case("moved to a bank's, without an account")
+            .source(person_of("CT8"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(json!({"parentcustomerid": null}))
+            .gives(company()),
+        case("moved in Dataverse to an uncoupled account")
+            .source(person_of("CT1"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(account(201))
+            .agreed(account(111))
+            .gives(company()),
+        case("moved in Dataverse to a coupled account")
+            .source(person_of("CT1"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(account(122))
+            .agreed(account(111))
+            .gives(works_for(111)),
+        case("moved on both sides")
+            .source(person_of("CT2"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(account(201))
+            .agreed(account(111))
+            .gives(works_for(122)),
         case("coupled, without a company").source(person_of("")).destination(account(7)).gives(company()),
         case("coupled, without an account")
             .source(person_of("CT1"))
@@ -122,7 +164,37 @@ async fn s258_u9_a_contact_works_for_the_company_contact_of_its_account_and_may_
         case("one that is gone").source(account(206)).gives(json!({})),
         case("nobody's").source(json!({"parentcustomerid": null})).gives(json!({})),
         case("a contact's").source(json!({"parentcustomerid": {"contact": 5}})).gives(json!({})),
-        case("coupled, its account is not").source(account(201)).destination(works_for("CT9")).gives(json!({})),
+        case("coupled, its account is not any more")
+            .source(account(201))
+            .agreed_at_source(account(201))
+            .destination(works_for("CT9"))
+            .gives(json!({})),
+        case("moved to an account that will be a customer")
+            .source(account(201))
+            .agreed_at_source(account(111))
+            .destination(works_for("CT1"))
+            .gives(json!({}))
+            .and_notes(&[
+                "is not coupled by CUSTOMER yet: the person keeps the companyNumber it has in Business Central",
+            ])
+            .and_misses("CUSTOMER", key(201)),
+        case("moved to a competitor's")
+            .source(account(203))
+            .agreed_at_source(account(111))
+            .destination(works_for("CT1"))
+            .gives(json!({}))
+            .and_notes(&["is synchronized neither as a customer nor as a vendor"]),
+        case("moved to a competitor's, without a company")
+            .source(account(203))
+            .agreed_at_source(account(111))
+            .destination(works_for(""))
+            .gives(json!({})),
+        case("moved in Business Central to an uncoupled customer's")
+            .source(account(111))
+            .agreed_at_source(account(111))
+            .destination(works_for("CT5"))
+            .agreed(works_for("CT1"))
+            .gives(json!({})),
         case("coupled, without a company").source(account(111)).destination(works_for("")).gives(works_for("CT1")),
         case("of a customer without a company contact").source(account(119)).fails(lost),
         case("the same, coupled")
@@ -132,6 +204,103 @@ async fn s258_u9_a_contact_works_for_the_company_contact_of_its_account_and_may_
             .and_notes(&[lost]),
     ];
     bench.adjusts(FROM, cases).await;
+}
+
+/// A person and a contact who are a pair, at company `CT1` and its account.
+async fn settled() -> Bench {
+    let bench = bench().await;
+    let named = json!({"type": "Person", "firstName": "Eva", "surname": "Berg"});
+    bench.business_central.put("Contact", 1, with(&person_of("CT1"), named));
+    assert_eq!(bench.sync(TO, &[1]).await.groups[0].outcomes.inserted, 1);
+    bench
+}
+
+/// Whether something is on record of the record with a number.
+async fn is_noted(bench: &Bench, direction: Direction, number: u128) -> bool {
+    let (store, name) = (bench.engine.store(), &bench.mapping.name);
+    !store.failures_of(COMPANY, name, direction, &[id(number)]).await.expect("a store").is_empty()
+}
+
+#[tokio::test]
+async fn s258_u9_a_person_who_moved_to_an_uncoupled_account_follows_when_that_is_coupled() {
+    let bench = settled().await;
+    let contact = bench.coupling(1).await.expect("coupled").dataverse_id.0.as_u128();
+    let row = bench.dataverse.row("contact", contact);
+    bench.dataverse.put("account", 201, json!({"customertypecode": 3, "statecode": 0, "bcbi_companyid": null}));
+    bench.dataverse.put("contact", contact, with(&with(&row, account(201)), json!({"telephone1": "1"})));
+    let moved = bench.sync(FROM, &[contact]).await;
+    assert_eq!(moved.groups[0].outcomes.modified, 1, "{moved:?}");
+    let person = || bench.business_central.row("Contact", 1);
+    assert_eq!((&person()["companyNumber"], &person()["phoneNumber"]), (&json!("CT1"), &json!("1")));
+    assert!(bench.failure(FROM, contact).await.contains("not coupled by CUSTOMER yet"));
+    // Nobody takes it back meanwhile, not even where Business Central wins.
+    let full = bench.sync_in_full(TO, &[1]).await;
+    assert_eq!(full.groups[0].outcomes.failed, 0, "{full:?}");
+    assert_eq!(bench.dataverse.row("contact", contact)["parentcustomerid"], account(201)["parentcustomerid"]);
+
+    bench.couple("CUSTOMER", [pair(15, 201, "C5")]).await;
+    let followed = bench.sync(FROM, &[contact]).await;
+    assert_eq!(followed.groups[0].outcomes.modified, 1, "{followed:?}");
+    assert!(!is_noted(&bench, FROM, contact).await);
+    assert_eq!(person()["companyNumber"], json!("CT5"));
+    assert_eq!(bench.sync(FROM, &[contact]).await.groups[0].outcomes.unchanged, 1);
+}
+
+#[tokio::test]
+async fn s257_c_230_a_person_who_moved_to_an_uncoupled_company_follows_when_that_is_coupled() {
+    let bench = settled().await;
+    let contact = bench.coupling(1).await.expect("coupled").dataverse_id.0.as_u128();
+    let parent = || bench.dataverse.row("contact", contact)["parentcustomerid"].clone();
+    let person = bench.business_central.row("Contact", 1);
+    bench.business_central.put("Contact", 1, with(&person, json!({"companyNumber": "CT5"})));
+    let moved = bench.sync(TO, &[1]).await;
+    assert_eq!(moved.groups[0].outcomes.unchanged, 1, "{moved:?}");
+    assert!(is_noted(&bench, TO, 1).await);
+    assert_eq!(parent(), account(111)["parentcustomerid"]);
+    let back = bench.sync_in_full(FROM, &[contact]).await;
+    assert_eq!(back.groups[0].outcomes.failed, 0, "{back:?}");
+    assert_eq!(bench.business_central.row("Contact", 1)["companyNumber"], json!("CT5"), "it is not taken back");
+
+    bench.couple("CUSTOMER", [pair(15, 201, "C5")]).await;
+    let followed = bench.sync(TO, &[1]).await;
+    assert_eq!(followed.groups[0].outcomes.modified, 1, "{followed:?}");
+    assert!(!is_noted(&bench, TO, 1).await);
+    assert_eq!(parent(), account(201)["parentcustomerid"]);
+}
+
+#[tokio::test]
+async fn s251_a_person_without_a_company_gets_one_when_its_account_is_coupled() {
+    let bench = bench().await;
+    for (number, relationship) in [(203, 1), (204, 1)] {
+        let row = json!({"customertypecode": relationship, "statecode": 0, "bcbi_companyid": null});
+        bench.dataverse.put("account", number, row);
+        let named = json!({
+            "firstname": "Eva", "lastname": "Berg", "statecode": 0, "parentcustomeridtype": "account", "bcbi_companyid": null
+        });
+        let number = u64::try_from(number).expect("small");
+        bench.dataverse.put("contact", u128::from(number) + 100, with(&account(number), named));
+    }
+    assert_eq!(bench.sync(FROM, &[303, 304]).await.groups[0].outcomes.inserted, 2);
+    for person in bench.business_central.ids("Contact") {
+        let row = bench.business_central.row_of("Contact", person);
+        bench.business_central.put("Contact", person.0.as_u128(), with(&row, json!({"companyNumber": null})));
+    }
+    let due = || bench.mapping.rules.also_due(bench.installation(), FROM);
+    assert_eq!(due().await.expect("an answer"), []);
+
+    bench.couple("CUSTOMER", [pair(15, 203, "C5")]).await;
+    bench.business_central.take_calls();
+    assert_eq!(due().await.expect("an answer"), [id(303)]);
+    assert_eq!(bench.business_central.take_calls(), ["find Contact"], "one read for all");
+    let run = bench.run().await;
+    let message = RecordMessage { options: SyncOptions::default(), ..bench.message(run, FROM, 303) };
+    let report = bench.engine.sync_batch(vec![Delivery { message, receive_count: 1 }]).await;
+    assert_eq!(report.groups[0].outcomes.modified, 1, "{report:?}");
+    let companies = bench.business_central.ids("Contact").into_iter();
+    let companies: Vec<Json> =
+        companies.map(|person| bench.business_central.row_of("Contact", person)["companyNumber"].clone()).collect();
+    assert!(companies.contains(&json!("CT5")) && companies.contains(&json!(null)), "{companies:?}");
+    assert_eq!(due().await.expect("an answer"), [], "nothing is left to do");
 }
 
 #[tokio::test]
