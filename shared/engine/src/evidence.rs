@@ -47,7 +47,7 @@ impl Evidence {
                 self.older, self.looked_at
             ));
         }
-        (self.gone >= GONE_AT_LEAST && self.gone * GONE_ONE_IN >= self.looked_at).then(|| {
+        are_many(self.gone, self.looked_at).then(|| {
             format!("{} of {} coupled records of the table {table} are gone at once", self.gone, self.looked_at)
         })
     }
@@ -56,6 +56,11 @@ impl Evidence {
     pub fn is_about_deletions(self) -> bool {
         self.older == 0
     }
+}
+
+/// Whether so many of some coupled records are gone at once that people may not have deleted them.
+pub(crate) fn are_many(gone: usize, looked_at: usize) -> bool {
+    gone >= GONE_AT_LEAST && gone * GONE_ONE_IN >= looked_at
 }
 
 /// Whether a record is in an earlier state than we remember it in: by its version where that is a number, else by its time

@@ -12,12 +12,13 @@ use super::finder::Finder;
 use super::found::RunMode;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::evidence::are_many;
 use crate::mappings::installed::InstalledMapping;
 use crate::mappings::rules::OnDeletion;
 
 /// Couplings read from the store at a time.
 const PAGE: usize = 1000;
-/// So many records may be gone at once whatever part of all they are.
+/// Where partners follow, so many records may be gone at once whatever part of all they are.
 const FEW: usize = 50;
 
 /// Whether a day has turned between two cursors. It turns one look-back window late, when no clock of either system or of
@@ -30,13 +31,17 @@ pub(super) fn has_day_turned(before: &Cursor, next: &Cursor, engine: &Engine) ->
 
 impl Finder<'_> {
     /// Enqueues the coupled records that are gone, once a day and in every full synchronization: the mapping's rules, or its
-    /// deletion rule, say what becomes of their partners. When most of them are gone at once, somebody has to ask for that by a
-    /// full synchronization. Costs one page per 20,000 records of Business Central, and nothing where nothing is coupled.
+    /// deletion rule, say what becomes of their partners. When many of them are gone at once, somebody has to ask for that by a
+    /// full synchronization: the system may have been restored. Costs one page per 20,000 records of Business Central, and
+    /// nothing where nothing is coupled.
     pub(super) async fn look_for_gone(&mut self, before: Option<&Cursor>, next: &Cursor) -> Result<(), EngineError> {
         let (engine, direction) = (self.engine, self.direction());
         let is_full = self.checkpoint.mode == RunMode::Full;
         let is_due = is_full || before.is_some_and(|before| has_day_turned(before, next, engine));
-        if !is_due {
+        let follows = self.mapping.rules.on_deletion(direction) != OnDeletion::AsTheMappingSays;
+        // In a full synchronization of both directions the other one looks at every partner, and judges what that proves.
+        let is_seen_anyway = is_full && self.mapping.directions().any(|other| other == direction.reverse());
+        if !is_due || is_seen_anyway && !follows {
             return Ok(());
         }
         let side = direction.source();
@@ -44,12 +49,17 @@ impl Finder<'_> {
         if coupled.is_empty() {
             return Ok(());
         }
+        let of = coupled.len();
         let there = engine.system(side).find(self.mapping.table(side), &Filter::default(), &[]).await?;
         let gone = without(coupled, &there);
-        if !is_full && gone.len() > FEW && gone.len() > there.len() {
+        let are_too_many = match follows {
+            true => gone.len() > FEW && gone.len() > there.len(),
+            false => are_many(gone.len(), of),
+        };
+        if !is_full && are_too_many {
             self.checkpoint.found.notes.push(format!(
-                "{} coupled records are not in {side} any more, more than are left there; if they were deleted on purpose, a \
-                 full synchronization carries it across",
+                "{} of {of} coupled records are not in {side} any more; if they were deleted on purpose, a full synchronization \
+                 carries it across",
                 gone.len()
             ));
             return Ok(());
@@ -137,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn d2_u10_c_040_a_customer_that_was_deleted_is_told_of_with_the_first_run_of_a_day() {
+    async fn d2_u10_a_customer_that_was_deleted_is_told_of_with_the_first_run_of_a_day() {
         let bench = Bench::of("CUSTOMER").await;
         bench.business_central.put("Customer", 1, json!({"number": "C1", "displayName": "Adatum"}));
         run(&bench, RunMode::Full).await;
@@ -164,6 +174,16 @@ mod tests {
         let failure = bench.failure(Direction::ToDataverse, 3).await;
         assert!(failure.contains("and the account Account 3 in Dataverse is coupled to it (EE12)"), "{failure}");
         assert!(bench.coupling(3).await.is_some() && bench.coupling(4).await.is_none());
+
+        // Many at once may mean that Business Central was restored: nobody is told of each.
+        bench.couple("CUSTOMER", (20..=29).map(|number| pair(number, 100 + number, &format!("C{number}")))).await;
+        bench.pass(SignedDuration::from_hours(24));
+        let before = bench.sent().len();
+        let suspicious = run(&bench, RunMode::Modified).await;
+        let message = suspicious.message.expect("a message");
+        assert!(message.contains("11 of 12 coupled records are not in Business Central any more"), "{message}");
+        let told = bench.sent()[before..].iter().filter(|(_, id, _)| *id == id_of(20)).count();
+        assert_eq!(told, 0, "{message}");
     }
 
     #[tokio::test]
@@ -193,7 +213,7 @@ mod tests {
         let suspicious = run(&bench, RunMode::Modified).await;
         assert_eq!(suspicious.enqueued, 50, "70 of 120 are too many");
         let message = suspicious.message.expect("a message");
-        assert!(message.contains("70 coupled records are not in Business Central any more"), "{message}");
+        assert!(message.contains("70 of 120 coupled records are not in Business Central any more"), "{message}");
         assert_eq!(run(&bench, RunMode::Full).await.enqueued, 120, "asked for");
     }
 }

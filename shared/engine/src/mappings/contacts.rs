@@ -10,21 +10,18 @@ use couplet_model::outcome::{DataFailure, FieldNote};
 use couplet_model::table::{Column, Side};
 use couplet_model::{Coupling, Record, RecordId, Table, Value};
 
-use self::moving::Unknown;
 use super::accounts::{merged_into, standing_values};
 use super::addresses;
-use super::employers::{ByAccount, ByCompany, Employer, account_of, need};
+use super::employers::{ByAccount, ByCompany, COMPANY, Employer, PARENT, account_of, need};
+use super::moving_persons::Moves;
 use super::of_company;
+use super::persons_without_company;
 use super::primary_contacts::{Newcomer, PrimaryContacts};
 use super::rules::{AfterWrite, BatchRules, Context, MappingRules, Merged, Obstacle, Transferring, WrittenBeside};
 use crate::error::EngineError;
 use crate::facts::{CompanyRow, Countries};
 use crate::installation::Installation;
 
-/// Column of a person's company contact in Business Central.
-const COMPANY: &str = "companyNumber";
-/// Column of a person's account in Dataverse.
-const PARENT: &str = "parentcustomerid";
 /// Table of accounts.
 const ACCOUNT: &str = "account";
 /// Column of what that is: an account, or another contact.
@@ -60,14 +57,14 @@ impl MappingRules for Contacts {
     }
 
     fn record_tells_all(&self, direction: Direction, source: &Record, coupling: &Coupling) -> bool {
-        direction == Direction::ToDataverse || !without_company::may_get_one(source, coupling)
+        direction == Direction::ToDataverse || !persons_without_company::may_get_one(source, coupling)
     }
 
     /// Persons without a company whose accounts have become customers or vendors since (S251).
     async fn also_due(&self, installation: &Installation, direction: Direction) -> Result<Vec<RecordId>, EngineError> {
         match direction {
             Direction::ToDataverse => Ok(Vec::new()),
-            Direction::FromDataverse => without_company::due(installation).await,
+            Direction::FromDataverse => persons_without_company::due(installation).await,
         }
     }
 
@@ -101,7 +98,7 @@ impl MappingRules for Contacts {
             countries: installation.countries_for(&addresses::texts_in_question(context.direction, sources)).await?,
             by_company,
             by_account,
-            unknown: Unknown::read(context, sources).await?,
+            moves: Moves::read(context, sources).await?,
             primary: PrimaryContacts::new(installation, context.direction)?,
         }))
     }
@@ -115,7 +112,7 @@ struct Prepared {
     countries: Arc<Countries>,
     by_company: ByCompany,
     by_account: ByAccount,
-    unknown: Unknown,
+    moves: Moves,
     primary: PrimaryContacts,
 }
 
@@ -188,7 +185,7 @@ impl Prepared {
             Direction::ToDataverse => (column(&self.person, COMPANY)?, column(&self.row, PARENT)?),
             Direction::FromDataverse => (column(&self.row, PARENT)?, column(&self.person, COMPANY)?),
         };
-        if self.is_moved_at_destination(record) {
+        if self.moves.are_open_at_destination(record) {
             return Ok(());
         }
         let is_blank = record.destination.is_none_or(|other| other.get(&destination.name).is_null());
@@ -273,7 +270,9 @@ impl BatchRules for Prepared {
 
     fn leave_behind(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
         let mut notes: Vec<FieldNote> = self.choice(record, fields).into_iter().collect();
-        notes.extend(self.stays_with_the_old_employer(record));
+        if !record.creating && self.employer(record.source).is_none() {
+            notes.extend(self.moves.stays_with_the_old_employer(record, &self.by_company, &self.by_account));
+        }
         notes.extend(addresses::translate(self.direction, &self.countries, record, fields));
         let employer = self.by_account.of(record.source.get(PARENT)).into_iter().next();
         if let Some(employer) = employer.filter(|employer| employer.contact.is_none()) {
@@ -346,7 +345,5 @@ impl Prepared {
     }
 }
 
-mod moving;
 #[cfg(test)]
 mod tests;
-mod without_company;

@@ -13,6 +13,10 @@ use super::rules::is_usable;
 use crate::error::EngineError;
 use crate::installation::Installation;
 
+/// Column of a person's company contact in Business Central.
+pub(crate) const COMPANY: &str = "companyNumber";
+/// Column of a person's account in Dataverse.
+pub(crate) const PARENT: &str = "parentcustomerid";
 /// The table that says what a company contact is.
 const RELATIONS: &str = "Contact Business Relation";
 

@@ -108,6 +108,12 @@ async fn s256_s257_u9_a_person_works_for_the_account_of_its_companys_customer_or
             .destination(account(122))
             .agreed(account(111))
             .gives(works_for(111)),
+        case("moved in Dataverse to a contact")
+            .source(person_of("CT1"))
+            .agreed_at_source(json!({"companyNumber": "CT1"}))
+            .destination(json!({"parentcustomerid": {"contact": 5}}))
+            .agreed(account(111))
+            .gives(works_for(111)),
         case("moved on both sides")
             .source(person_of("CT2"))
             .agreed_at_source(json!({"companyNumber": "CT1"}))

@@ -8,22 +8,21 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, Value};
 use uuid::Uuid;
 
-use super::{COMPANY, PARENT};
+use super::employers::{COMPANY, PARENT, account_of, uncoupled};
+use super::rules::is_usable;
 use crate::error::EngineError;
 use crate::installation::Installation;
-use crate::mappings::employers::{account_of, uncoupled};
-use crate::mappings::rules::is_usable;
 
 /// The mapping of persons.
 const CONTACTS: &str = "CONTACT";
 
 /// Whether the person behind a contact may get a company although the contact is as it was.
-pub(super) fn may_get_one(contact: &Record, coupling: &Coupling) -> bool {
+pub(crate) fn may_get_one(contact: &Record, coupling: &Coupling) -> bool {
     account_of(contact.get(PARENT)).is_some() && !coupling.base.has_value(Side::BusinessCentral, COMPANY)
 }
 
 /// The contacts whose persons have no company while their accounts are coupled. Those that failed are tried again anyway.
-pub(super) async fn due(installation: &Installation) -> Result<Vec<RecordId>, EngineError> {
+pub(crate) async fn due(installation: &Installation) -> Result<Vec<RecordId>, EngineError> {
     let side = Side::BusinessCentral;
     let conditions = vec![Condition::equal("type", Value::text("Person")), Condition::equal(COMPANY, Value::Null)];
     let table = installation.table(side, "Contact")?;

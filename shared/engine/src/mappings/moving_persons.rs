@@ -2,6 +2,7 @@
 //! when that employer is coupled, and nobody takes it back meanwhile.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use couplet_model::coupling::Base;
 use couplet_model::message::Direction;
@@ -10,11 +11,10 @@ use couplet_model::table::Side;
 use couplet_model::{Record, Table, Value};
 use uuid::Uuid;
 
-use super::{COMPANY, PARENT, Prepared};
+use super::employers::{ByAccount, ByCompany, COMPANY, PARENT, account_of, need, uncoupled};
+use super::rules::{Context, Transferring};
 use crate::error::EngineError;
 use crate::installation::Installation;
-use crate::mappings::employers::{ByCompany, account_of, need, uncoupled};
-use crate::mappings::rules::{Context, Transferring};
 
 /// The column of a side that names a person's employer.
 fn column_of(side: Side) -> &'static str {
@@ -31,27 +31,19 @@ fn moved_to<'r>(table: &Table, record: &'r Record, base: Option<&Base>) -> Optio
     (base.and_then(|base| base.get(table.side, column)).as_ref() != Some(named)).then_some(named)
 }
 
-/// Employers that persons were moved to at the destination and that nobody there is coupled to.
+/// Employers that nobody is coupled to.
 #[derive(Default)]
-pub(super) struct Unknown {
+struct Unknown {
     accounts: BTreeSet<Uuid>,
     companies: ByCompany,
 }
 
 impl Unknown {
-    /// Reads them; asks nothing where nobody was moved, which is the rule.
-    pub async fn read(context: Context<'_>, records: &[Transferring<'_>]) -> Result<Self, EngineError> {
-        let side = context.direction.destination();
-        let table = context.mapping.table(side);
-        let moved = records.iter().filter(|record| record.base.is_some());
-        let moved = moved.filter_map(|record| moved_to(table, record.destination?, record.base));
-        Self::among(context.installation, side, moved).await
-    }
-
-    async fn among(
+    /// Those of a side among the employers that records name there.
+    async fn among<'v>(
         installation: &Installation,
         side: Side,
-        named: impl Iterator<Item = &Value>,
+        named: impl Iterator<Item = &'v Value>,
     ) -> Result<Self, EngineError> {
         Ok(match side {
             Side::Dataverse => {
@@ -66,17 +58,42 @@ impl Unknown {
     }
 
     fn has(&self, named: &Value) -> bool {
-        match account_of(named) {
-            Some(account) => self.accounts.contains(&account),
-            None => !named.is_null() && self.companies.of(named).iter().all(|employer| employer.coupling.is_none()),
+        match (account_of(named), named.as_text()) {
+            (Some(account), _) => self.accounts.contains(&account),
+            (None, Some(_)) => self.companies.of(named).iter().all(|employer| employer.coupling.is_none()),
+            // Nobody works for a contact.
+            (None, None) => false,
         }
     }
 }
 
-impl Prepared {
+/// The persons of a batch who moved.
+pub(crate) struct Moves {
+    direction: Direction,
+    person: Arc<Table>,
+    row: Arc<Table>,
+    /// Employers that persons were moved to at the destination and that nobody is coupled to.
+    unknown: Unknown,
+}
+
+impl Moves {
+    /// Reads them; asks nothing where nobody was moved, which is the rule.
+    pub async fn read(context: Context<'_>, records: &[Transferring<'_>]) -> Result<Self, EngineError> {
+        let side = context.direction.destination();
+        let table = context.mapping.table(side);
+        let moved = records.iter().filter(|record| record.base.is_some());
+        let moved = moved.filter_map(|record| moved_to(table, record.destination?, record.base));
+        Ok(Self {
+            direction: context.direction,
+            person: Arc::clone(&context.mapping.business_central),
+            row: Arc::clone(&context.mapping.dataverse),
+            unknown: Unknown::among(context.installation, side, moved).await?,
+        })
+    }
+
     /// Whether somebody at the destination moved the person to an employer that cannot be named at the source yet, while
     /// nobody moved it there: that move is to come from the other direction, and even a full synchronization waits for it.
-    pub(super) fn is_moved_at_destination(&self, record: Transferring<'_>) -> bool {
+    pub fn are_open_at_destination(&self, record: Transferring<'_>) -> bool {
         let (here, there) = (self.table(self.direction.source()), self.table(self.direction.destination()));
         let moved = record.destination.and_then(|other| moved_to(there, other, record.base));
         record.base.is_some()
@@ -86,21 +103,23 @@ impl Prepared {
 
     /// What is told of a coupled person whose new employer the other side does not know: that the old one stays there, and
     /// what ends that.
-    pub(super) fn stays_with_the_old_employer(&self, record: Transferring<'_>) -> Option<FieldNote> {
+    pub fn stays_with_the_old_employer(
+        &self,
+        record: Transferring<'_>,
+        by_company: &ByCompany,
+        by_account: &ByAccount,
+    ) -> Option<FieldNote> {
         let (source, destination) = (self.direction.source(), self.direction.destination());
-        if record.creating || self.employer(record.source).is_some() {
-            return None;
-        }
         let named = moved_to(self.table(source), record.source, record.base)?;
         let expected = match self.direction {
-            Direction::ToDataverse => self.by_company.of(named).first().map(|employer| employer.kind),
+            Direction::ToDataverse => by_company.of(named).first().map(|employer| employer.kind),
             Direction::FromDataverse => {
                 account_of(named)?;
-                if !self.by_account.of(named).is_empty() {
+                if !by_account.of(named).is_empty() {
                     // It is coupled, and what it lacks is told.
                     return None;
                 }
-                self.by_account.expected(named)
+                by_account.expected(named)
             }
         };
         let column = column_of(source);
@@ -121,7 +140,7 @@ impl Prepared {
         let message =
             format!("the {word} {named} is not coupled by {} yet: {stays} until it is; couple it", kind.mapping());
         // A company is waited for by the number of its customer or vendor.
-        let key = match self.by_company.of(named).first() {
+        let key = match by_company.of(named).first() {
             Some(employer) => employer.number.clone(),
             None => account_of(named)?.to_string(),
         };
