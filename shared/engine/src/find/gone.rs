@@ -38,10 +38,14 @@ impl Finder<'_> {
         let (engine, direction) = (self.engine, self.direction());
         let is_full = self.checkpoint.mode == RunMode::Full;
         let is_due = is_full || before.is_some_and(|before| has_day_turned(before, next, engine));
-        let follows = self.mapping.rules.on_deletion(direction) != OnDeletion::AsTheMappingSays;
+        let (matters, follows) = match self.mapping.rules.on_deletion(direction) {
+            OnDeletion::Stay => (false, false),
+            OnDeletion::AsTheMappingSays => (true, false),
+            OnDeletion::Uncouple | OnDeletion::DeletePartner => (true, true),
+        };
         // In a full synchronization of both directions the other one looks at every partner, and judges what that proves.
         let is_seen_anyway = is_full && self.mapping.directions().any(|other| other == direction.reverse());
-        if !is_due || is_seen_anyway && !follows {
+        if !is_due || !matters || is_seen_anyway && !follows {
             return Ok(());
         }
         let side = direction.source();
@@ -78,7 +82,7 @@ impl Engine {
         held: (&str, &[Value]),
         there: &[Record],
     ) -> Result<Vec<RecordId>, EngineError> {
-        if mapping.rules.on_deletion(direction) == OnDeletion::AsTheMappingSays {
+        if matches!(mapping.rules.on_deletion(direction), OnDeletion::AsTheMappingSays | OnDeletion::Stay) {
             return Ok(Vec::new());
         }
         Ok(without(self.coupled(mapping, direction, Some(held)).await?, there))
@@ -184,6 +188,19 @@ mod tests {
         assert!(message.contains("11 of 12 coupled records are not in Business Central any more"), "{message}");
         let told = bench.sent()[before..].iter().filter(|(_, id, _)| *id == id_of(20)).count();
         assert_eq!(told, 0, "{message}");
+    }
+
+    #[tokio::test]
+    async fn s170_posted_invoices_that_were_deleted_are_not_looked_for() {
+        let bench = Bench::of("POSTEDSALESINV-INV").await;
+        bench.couple("POSTEDSALESINV-INV", [pair(1, 101, "INV1")]).await;
+        for hours in [0, 24] {
+            bench.pass(SignedDuration::from_hours(hours));
+            assert_eq!(run(&bench, RunMode::Full).await.enqueued, 0);
+        }
+        let applied = bench.sync(Direction::ToDataverse, &[1]).await;
+        assert_eq!((applied.groups[0].outcomes.failed, applied.groups[0].outcomes.ignored), (0, 1), "{applied:?}");
+        assert!(bench.coupling(1).await.is_some());
     }
 
     #[tokio::test]

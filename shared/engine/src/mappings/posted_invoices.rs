@@ -25,7 +25,8 @@ use self::orders::{CUSTOMERS, Orders};
 use self::payment::Standing;
 use super::posted_invoice_lines::Objects;
 use super::rules::{
-    AfterWrite, BatchRules, Context, MappingRules, Obstacle, Transferring, WrittenBeside, is_usable, set, set_on_create,
+    AfterWrite, BatchRules, Context, MappingRules, Obstacle, OnDeletion, Transferring, WrittenBeside, is_usable, set,
+    set_on_create,
 };
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -36,6 +37,11 @@ pub(crate) struct PostedInvoices;
 
 #[async_trait]
 impl MappingRules for PostedInvoices {
+    /// A posted invoice that a person deletes was charged all the same.
+    fn on_deletion(&self, _: Direction) -> OnDeletion {
+        OnDeletion::Stay
+    }
+
     /// The totals are among them because Dataverse makes its own: what is not transferred is kept with the pair all the same.
     fn source_columns(&self, _: Direction) -> &'static [&'static str] {
         &[

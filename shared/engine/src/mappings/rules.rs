@@ -74,6 +74,8 @@ pub(crate) enum OnDeletion {
     /// is created again, or the two are coupled no more (R85 to R87).
     #[default]
     AsTheMappingSays,
+    /// Both the partner and the coupling stay, and nobody is told: the deletion says nothing about the partner.
+    Stay,
     #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// The partner stays, and the two are coupled no more.
     Uncouple,

@@ -72,6 +72,12 @@ impl Batch<'_> {
         }
         match self.mapping.rules.on_deletion(self.direction) {
             OnDeletion::AsTheMappingSays => self.end_as_the_mapping_says(concerned).await,
+            OnDeletion::Stay => {
+                for record in concerned {
+                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+                }
+                Ok(())
+            }
             OnDeletion::Uncouple => self.separate(concerned, &Outcome::Unchanged).await,
             OnDeletion::DeletePartner => {
                 let parted = self.delete_partners(concerned).await?;

@@ -186,6 +186,7 @@ async fn what_becomes_of_the_partner_of_a_deleted_record_is_for_the_rules() {
     // Rule, what the partner answers, whether the message is done, whether the partner and the coupling are there after it.
     for (deletion, answer, is_done, partner, coupled) in [
         (OnDeletion::AsTheMappingSays, None, true, true, true),
+        (OnDeletion::Stay, None, true, true, true),
         (OnDeletion::Uncouple, None, true, true, false),
         (OnDeletion::DeletePartner, None, true, false, false),
         (OnDeletion::DeletePartner, gone, true, true, false),
