@@ -7,7 +7,7 @@ use couplet_model::system::SystemErrorKind;
 use couplet_model::{Coupling, RecordId, Switches};
 use serde_json::json;
 
-use crate::bench::{Bench, COMPANY_ROW, id, pair, with};
+use crate::bench::{Bench, COMPANY_ROW, id, pair, pair_with, with};
 use crate::ports::Disposition;
 
 const TO: Direction = Direction::ToDataverse;
@@ -100,6 +100,24 @@ async fn r87_r88_the_account_that_stays_belongs_to_no_company_any_more() {
         bench.dataverse.mend();
         assert_eq!(bench.sync(direction, &[record]).await.groups[0].outcomes.unchanged, 1, "{direction}");
         assert_eq!((bench.coupling(1).await.is_some(), company()), (false, json!(null)), "{direction}");
+    }
+}
+
+#[tokio::test]
+async fn r87_an_account_that_is_also_a_vendors_stays_with_the_company() {
+    for direction in [TO, FROM] {
+        let (bench, account) = pair_under(DeletionRule::RemoveCoupling).await;
+        bench.couple("VENDOR", [pair_with(5, account, "V1")]).await;
+        bench.business_central.delete("Customer", 1);
+        let record = if direction == TO { 1 } else { number(account) };
+        if direction == FROM {
+            let row = bench.dataverse.row_of("account", account);
+            bench.dataverse.put("account", number(account), with(&row, json!({"telephone1": "1"})));
+        }
+        assert_eq!(bench.sync(direction, &[record]).await.groups[0].outcomes.unchanged, 1, "{direction}");
+        let company = bench.dataverse.row_of("account", account)["bcbi_companyid"].clone();
+        let ours = json!(u64::try_from(COMPANY_ROW).ok());
+        assert_eq!((bench.coupling(1).await.is_some(), company), (false, ours), "{direction}");
     }
 }
 
