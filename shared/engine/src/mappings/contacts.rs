@@ -56,6 +56,12 @@ impl MappingRules for Contacts {
         }
     }
 
+    /// A company that was taken off a person stays the one that both sides agreed on, because the contact keeps its account:
+    /// that tells the person from one who never had a company (S251).
+    fn remembers_when_blank(&self, direction: Direction, column: &str) -> bool {
+        direction == Direction::ToDataverse && column == COMPANY
+    }
+
     fn record_tells_all(&self, direction: Direction, source: &Record, coupling: &Coupling) -> bool {
         direction == Direction::ToDataverse || !persons_without_company::may_get_one(source, coupling)
     }
@@ -176,7 +182,8 @@ impl Prepared {
     }
 
     /// Names the employer at the destination, where it is known there; what is not known blanks nothing (U9). A blank one is
-    /// filled whatever changed last (S257); otherwise whoever changed it last is followed, also to where that is not known yet.
+    /// filled whatever changed last (S257), unless somebody took the company off; otherwise whoever changed it last is
+    /// followed, also to where that is not known yet.
     fn name_employer(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), DataFailure> {
         let Some(desired) = self.employer(record.source).and_then(|employer| self.name_at_destination(employer)) else {
             return Ok(());
@@ -189,7 +196,8 @@ impl Prepared {
             return Ok(());
         }
         let is_blank = record.destination.is_none_or(|other| other.get(&destination.name).is_null());
-        let travel = if record.creating || is_blank { Travel::OneWay } else { Travel::BothWays };
+        let is_filled = is_blank && !self.moves.was_taken_off(record);
+        let travel = if record.creating || is_filled { Travel::OneWay } else { Travel::BothWays };
         fields.push(TransferredField { source: Some(source), destination, desired, travel });
         Ok(())
     }

@@ -101,6 +101,13 @@ impl Moves {
             && moved_to(here, record.source, record.base).is_none()
     }
 
+    /// Whether a user of Business Central took the company off a person who has it in Dataverse as before.
+    pub fn was_taken_off(&self, record: Transferring<'_>) -> bool {
+        self.direction == Direction::FromDataverse
+            && record.base.is_some_and(|base| base.has_value(Side::BusinessCentral, COMPANY))
+            && moved_to(&self.row, record.source, record.base).is_none()
+    }
+
     /// What is told of a coupled person whose new employer the other side does not know: that the old one stays there, and
     /// what ends that.
     pub fn stays_with_the_old_employer(

@@ -21,7 +21,7 @@ pub(crate) fn may_get_one(contact: &Record, coupling: &Coupling) -> bool {
     account_of(contact.get(PARENT)).is_some() && !coupling.base.has_value(Side::BusinessCentral, COMPANY)
 }
 
-/// The contacts whose persons have no company while their accounts are coupled. Those that failed are tried again anyway.
+/// The contacts whose persons never had a company while their accounts are coupled. Those that failed are tried again anyway.
 pub(crate) async fn due(installation: &Installation) -> Result<Vec<RecordId>, EngineError> {
     let side = Side::BusinessCentral;
     let conditions = vec![Condition::equal("type", Value::text("Person")), Condition::equal(COMPANY, Value::Null)];
@@ -32,8 +32,11 @@ pub(crate) async fn due(installation: &Installation) -> Result<Vec<RecordId>, En
     let couplings = store.couplings_by_id(company, &MappingName::from(CONTACTS), side, &ids).await?;
     let contact = installation.table(Side::Dataverse, "contact")?;
     let Some(parent) = contact.column(PARENT) else { return Ok(Vec::new()) };
-    let is_settled =
-        |coupling: &&Coupling| is_usable(coupling) && !coupling.skipped && !coupling.failed(Direction::FromDataverse);
+    // Who had a company lost it to a user of Business Central.
+    let is_settled = |coupling: &&Coupling| {
+        let had_one = coupling.base.has_value(side, COMPANY);
+        is_usable(coupling) && !had_one && !coupling.skipped && !coupling.failed(Direction::FromDataverse)
+    };
     let account = |coupling: &Coupling| {
         let account = coupling.base.get(Side::Dataverse, parent).as_ref().and_then(account_of)?;
         Some((RecordId::from(coupling.dataverse_id), account))

@@ -201,6 +201,12 @@ pub(crate) trait MappingRules: Send + Sync {
         false
     }
 
+    /// Whether the base keeps the last value of a watched source column that turned blank, because the destination does: then
+    /// the base still says what both sides agreed on.
+    fn remembers_when_blank(&self, _direction: Direction, _column: &str) -> bool {
+        false
+    }
+
     /// Whether a source record that is untouched means that nothing changed; not where the destination gets values that
     /// are kept in other rows.
     fn record_tells_all(&self, _direction: Direction, _source: &Record, _coupling: &Coupling) -> bool {

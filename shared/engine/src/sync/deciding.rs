@@ -132,9 +132,11 @@ impl Batch<'_> {
     fn note_what_was_seen(&self, base: &mut Base, source: &Record, notes: &[FieldNote]) {
         let side = self.direction.source();
         let is_left = |column: &str| notes.iter().any(|note| note.is_left && note.source.as_deref() == Some(column));
-        for name in self.mapping.rules.source_columns(self.direction) {
+        let rules = self.mapping.rules;
+        for name in rules.source_columns(self.direction) {
             if !is_left(name)
                 && let Some(value) = source.known(name)
+                && !(value.is_null() && base.has_value(side, name) && rules.remembers_when_blank(self.direction, name))
             {
                 base.set(side, name, value);
             }

@@ -310,6 +310,33 @@ async fn s251_a_person_without_a_company_gets_one_when_its_account_is_coupled() 
 }
 
 #[tokio::test]
+async fn s251_a_person_whose_company_was_taken_off_does_not_get_it_back() {
+    let bench = settled().await;
+    let contact = bench.coupling(1).await.expect("coupled").dataverse_id.0.as_u128();
+    let person = || bench.business_central.row("Contact", 1);
+    let due = || bench.mapping.rules.also_due(bench.installation(), FROM);
+    let taken_off = with(&person(), json!({"companyNumber": null}));
+    bench.business_central.put("Contact", 1, taken_off);
+    assert_eq!(due().await.expect("an answer"), [], "before Business Central is followed");
+    for full in [false, true] {
+        let report = if full { bench.sync_in_full(TO, &[1]).await } else { bench.sync(TO, &[1]).await };
+        assert_eq!(report.groups[0].outcomes.unchanged, 1, "{report:?}");
+        assert_eq!(due().await.expect("an answer"), [], "full: {full}");
+    }
+    let row = || bench.dataverse.row("contact", contact);
+    assert_eq!(row()["parentcustomerid"], account(111)["parentcustomerid"], "the contact keeps its account");
+
+    // What else changes in Dataverse travels without it; whoever moves the person there is followed.
+    bench.dataverse.put("contact", contact, with(&row(), json!({"telephone1": "1"})));
+    assert_eq!(bench.sync(FROM, &[contact]).await.groups[0].outcomes.modified, 1);
+    assert_eq!((&person()["phoneNumber"], &person()["companyNumber"]), (&json!("1"), &json!(null)));
+    assert_eq!(due().await.expect("an answer"), []);
+    bench.dataverse.put("contact", contact, with(&row(), account(122)));
+    assert_eq!(bench.sync(FROM, &[contact]).await.groups[0].outcomes.modified, 1);
+    assert_eq!(person()["companyNumber"], json!("CT2"));
+}
+
+#[tokio::test]
 async fn s257_s258_a_coupled_person_is_followed_out_of_the_filter() {
     let bench = bench().await;
     let rules = bench.mapping.rules;
