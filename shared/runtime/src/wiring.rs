@@ -276,7 +276,7 @@ impl Application {
         Ok(Self { engine, systems, cloud, clock, retries, run_limit, metrics, held_back: None })
     }
 
-    /// When a run that begins now has to go on in a new invocation, if this one has to end by a deadline.
+    /// When work that begins now has to go on in a new invocation, if this one has to end by a deadline.
     pub fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
         let now = Instant::now();
         let before_the_deadline = deadline.map(|deadline| {

@@ -43,15 +43,15 @@ pub enum SwitchOutcome {
     Refused,
 }
 
-/// Switches the units of an installation to those of its settings, step by step up to the deadline, or tells what that would
-/// do. Each line is told as soon as it is known.
+/// Switches the units of an installation to those of its settings, step by step until no other may begin, or tells what that
+/// would do. Each line is told as soon as it is known.
 ///
 /// # Errors
 /// When a system or the store fails; what was done stays done, and the same call goes on.
 pub async fn switch_units(
     application: &Application,
     event: SwitchUnitsEvent,
-    deadline: Option<Instant>,
+    until: Option<Instant>,
     tell: &mut (dyn FnMut(String) + Send),
 ) -> Result<SwitchOutcome, EngineError> {
     let engine = &application.engine;
@@ -68,7 +68,7 @@ pub async fn switch_units(
             let lines = step_lines(&step);
             has_done_something |= !lines.is_empty();
             lines.into_iter().for_each(&mut *tell);
-            let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let is_over = until.is_some_and(|until| Instant::now() >= until);
             match step {
                 UnitSwitchStep::Done => return Ok(SwitchOutcome::Done),
                 UnitSwitchStep::Refused(_) => return Ok(SwitchOutcome::Refused),
@@ -86,7 +86,8 @@ pub async fn switch_units(
     .await
 }
 
-/// The same for a function, which answers when it ends.
+/// The same for a function, which answers when it ends. Like a run, it begins nothing that may not end before the deadline:
+/// calls to the systems fail from then on, and what the steps before have done would not be told.
 ///
 /// # Errors
 /// As [`switch_units`].
@@ -96,7 +97,8 @@ pub async fn switch_units_in_function(
     deadline: Instant,
 ) -> Result<SwitchUnitsAnswer, EngineError> {
     let mut lines = Vec::new();
-    let outcome = switch_units(application, event, Some(deadline), &mut |line| lines.push(line)).await?;
+    let until = application.until(Some(deadline));
+    let outcome = switch_units(application, event, until, &mut |line| lines.push(line)).await?;
     Ok(SwitchUnitsAnswer { outcome, lines })
 }
 

@@ -1,7 +1,12 @@
 //! From one unit group for each unit of measure to unit groups of items and resources, and back.
 
-use couplet_end_to_end::{World, WorldOptions};
+use std::time::{Duration, Instant};
+
+use couplet_end_to_end::{NOTHING, Systems, World, WorldOptions, settings};
 use couplet_engine::{EngineOptions, RunMode, UnitSwitchStep};
+use couplet_local::EmbeddedCloud;
+use couplet_runtime::Application;
+use couplet_runtime::handlers::{SwitchOutcome, SwitchUnitsAnswer, SwitchUnitsEvent, switch_units_in_function};
 use dataverse_simulator::Poison;
 use serde_json::json;
 
@@ -132,4 +137,24 @@ async fn s226_whoever_switches_back_meets_the_products_of_before_again() {
         assert_eq!(coupled, [!unit_groups, unit_groups, unit_groups, unit_groups]);
     }
     check_all(&world).await;
+}
+
+#[tokio::test]
+async fn s227_a_function_answers_what_it_did_before_its_calls_are_refused() {
+    let systems = Systems::start(NOTHING).await;
+    let settings = settings(&systems);
+    let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
+    let application = Application::new(&settings, cloud.services()).expect("the application is wired");
+    let call = async |time: Duration| -> SwitchUnitsAnswer {
+        let deadline = Instant::now() + time;
+        application.systems.set_deadline(Some(deadline));
+        let event = SwitchUnitsEvent { dry_run: false };
+        switch_units_in_function(&application, event, deadline).await.expect("an answer")
+    };
+    // Dataverse lets the first step wait for half of the time: another one might not end before the deadline.
+    systems.dataverse.faults().throttle_next(1, 2);
+    let first = call(Duration::from_secs(4)).await;
+    assert_eq!((first.outcome, first.lines.len()), (SwitchOutcome::GoesOn, 1), "{first:?}");
+    let second = call(Duration::from_mins(15)).await;
+    assert_eq!((second.outcome, second.lines.len()), (SwitchOutcome::Done, 0), "{second:?}");
 }
