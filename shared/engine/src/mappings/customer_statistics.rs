@@ -14,7 +14,8 @@ use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, 
 use uuid::Uuid;
 
 use super::rules::{
-    AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, Transferring, WrittenBeside, is_usable, set,
+    AfterWrite, BatchRules, Context, MappingRules, Match, Obstacle, OnDeletion, Transferring, WrittenBeside, is_usable,
+    set,
 };
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -31,6 +32,11 @@ pub(crate) struct CustomerStatistics;
 
 #[async_trait]
 impl MappingRules for CustomerStatistics {
+    /// The mapping of customers tells of the deletion, and the figures of a customer who is gone stay with the account.
+    fn on_deletion(&self, _: Direction) -> OnDeletion {
+        OnDeletion::Stay
+    }
+
     /// The account may have lost its link although the figures are what they were.
     fn record_tells_all(&self, _: Direction, _: &Record, _: &Coupling) -> bool {
         false
