@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use couplet_model::catalogue::usual_form;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::{Record, Table, Value};
+use couplet_model::{Coupling, Record, Table, Value};
 
 use self::balancing::Balancing;
 use self::invoices::Invoices;
@@ -42,6 +42,11 @@ impl MappingRules for PostedInvoiceLines {
             "netAmount",
             "netAmountIncludingTax",
         ]
+    }
+
+    /// An invoice is balanced by all its lines, those too that nobody touched.
+    fn record_tells_all(&self, _: Direction, _: &Record, _: &Coupling) -> bool {
+        false
     }
 
     async fn prepare(

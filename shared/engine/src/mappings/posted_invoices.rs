@@ -99,7 +99,7 @@ async fn customers_of(
 }
 
 /// What keeps new invoices where they are because of their lines: an invoice does not begin in Dataverse without its products
-/// (S172, S174).
+/// (S172, S174), nor while it is being posted, when it can be seen before its lines (S173).
 async fn obstacles_of_lines(
     context: Context<'_>,
     invoices: &[&Record],
@@ -120,6 +120,14 @@ async fn obstacles_of_lines(
         if let (Some(invoice), Err(obstacle)) = (line.get("documentId").as_guid(), objects.of_new(line)) {
             obstacles.entry(invoice).or_insert(obstacle);
         }
+    }
+    let with_lines: HashSet<Uuid> = lines.iter().filter_map(|line| line.get("documentId").as_guid()).collect();
+    for invoice in invoices.iter().filter(|invoice| !with_lines.contains(&invoice.id.0)) {
+        let number = invoice.get("number").as_text().unwrap_or_default();
+        let message = format!(
+            "the lines of invoice {number} are not committed in Business Central yet (EE41): it is taken when they are"
+        );
+        obstacles.insert(invoice.id.0, DataFailure::new(message).into());
     }
     Ok(obstacles)
 }

@@ -6,7 +6,7 @@
 //! changed is known. Which lines are about to be deleted is noted in the header's coupling first: whoever comes after a
 //! crash finds their couplings, although neither side shows the lines any more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -62,7 +62,27 @@ impl<'a> Batch<'a> {
             let records = found.remove(&key_of(name)).unwrap_or_default();
             header.lines = Lines::Read(ReadLines { digest: digest(&records, columns), records });
         }
-        Ok(named)
+        self.without_deleted(named).await
+    }
+
+    /// Coupled headers that show no line may have been deleted since they were read: then their lines are gone with them, and
+    /// say nothing about the lines of their partners.
+    async fn without_deleted(&mut self, headers: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let shows_none = |header: &Admitted| {
+            matches!(&header.lines, Lines::Read(lines) if lines.records.is_empty()) && header.coupled().is_some()
+        };
+        let ids: Vec<RecordId> =
+            headers.iter().filter(|header| shows_none(header)).map(|header| header.source.id).collect();
+        if ids.is_empty() {
+            return Ok(headers);
+        }
+        let table = self.mapping.table(self.direction.source());
+        let there = self.engine.system(table.side).fetch(table, &ids, &[]).await?;
+        let there: HashSet<RecordId> = there.into_iter().map(|header| header.id).collect();
+        let is_gone = |header: &Admitted| shows_none(header) && !there.contains(&header.source.id);
+        let (gone, left): (Vec<Admitted>, Vec<Admitted>) = headers.into_iter().partition(is_gone);
+        self.end_deleted(gone.into_iter().map(Admitted::as_received).collect()).await?;
+        Ok(left)
     }
 
     /// The lines of a side that name one of some headers, by that name.

@@ -328,6 +328,11 @@ impl Admitted {
         }
     }
 
+    /// The record as it came, without what was read of it.
+    pub fn as_received(self) -> Received {
+        Received { index: self.index, coupling: self.coupling }
+    }
+
     /// The coupling, if both of its records exist as far as the store knows.
     pub fn coupled(&self) -> Option<&Coupling> {
         self.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Coupled)
@@ -356,10 +361,11 @@ impl Decided {
         Settled {
             index: self.index,
             outcome,
+            // What an earlier attempt created is there, even if this one wrote nothing of it.
+            is_written: self.written.is_some() || self.is_resumed(),
             source: Some(self.source),
             coupling: Some(self.coupling),
             pairing: self.pairing,
-            is_written: self.written.is_some(),
         }
     }
 

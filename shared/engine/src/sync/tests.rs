@@ -289,6 +289,11 @@ async fn a_record_of_which_a_part_was_written_keeps_its_pair_when_a_later_part_f
     assert_eq!((done(&report), report.groups[0].outcomes.failed), (vec![true], 1), "{:?}", report.dispositions);
     let [account] = bench.dataverse.ids("account")[..] else { panic!("one account was made") };
     assert_eq!(account_of(&bench, 1).await, account, "the account that stands there is not forgotten");
+    // An attempt that finishes what an earlier one made, and is refused the same part, writes nothing.
+    for _ in 0..2 {
+        assert_eq!(bench.sync(TO, &[1]).await.groups[0].outcomes.failed, 1);
+        assert_eq!(account_of(&bench, 1).await, account, "however often it fails");
+    }
     bench.dataverse.mend();
     assert_eq!(done(&bench.sync(TO, &[1]).await), [true]);
     assert_eq!(bench.dataverse.ids("account"), [account]);

@@ -14,6 +14,8 @@ const TO: Direction = Direction::ToDataverse;
 /// The default price list and the dollar.
 const LIST: u128 = 31;
 const DOLLAR: u128 = 32;
+/// So many invoices of a table of cases have a line.
+const LINES: u128 = 20;
 
 async fn bench(ownership: Ownership) -> Bench {
     let bench = Bench::with("POSTEDSALESINV-INV", Switches { ownership, ..Switches::default() }).await;
@@ -22,6 +24,12 @@ async fn bench(ownership: Ownership) -> Bench {
     bench.dataverse.put("pricelevel", LIST, json!({"name": name, "transactioncurrencyid": EURO}));
     bench.couple(CUSTOMERS, [pair(10, 11, "10000"), pair(12, 13, "30000")]).await;
     bench.couple("CURRENCY", [pair(20, DOLLAR, "USD")]).await;
+    // Every invoice has a line.
+    for place in 0..LINES {
+        let line =
+            json!({"documentId": id(source_of(place).0.as_u128()), "type": "G/L Account", "lineObjectNumber": "8000"});
+        bench.business_central.put("Sales Invoice Line", 400 + place, line);
+    }
     bench
 }
 
@@ -194,6 +202,23 @@ async fn c_175_s172_s174_an_invoice_begins_only_with_all_its_products() {
         case("a resource that is none").source(invoice("I4")).waits_for("RESOURCE-PRODUCT", "LINA"),
         case("blocked after the invoice was created")
             .source(invoice("I5"))
+            .destination(json!({"statecode": 0, "statuscode": 4}))
+            .gives(company()),
+    ];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s173_an_invoice_that_is_seen_while_it_is_posted_waits_for_its_lines() {
+    let bench = bench(Ownership::Person).await;
+    bench.business_central.delete("Sales Invoice Line", 401);
+    let cases = vec![
+        case("with lines").source(invoice("I1")).gives(company()).and_at_first(at_first("I1", LIST)),
+        case("without")
+            .source(invoice("I2"))
+            .fails("the lines of invoice I2 are not committed in Business Central yet (EE41)"),
+        case("that stands in Dataverse")
+            .source(invoice("I3"))
             .destination(json!({"statecode": 0, "statuscode": 4}))
             .gives(company()),
     ];
