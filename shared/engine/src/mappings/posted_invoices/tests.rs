@@ -2,13 +2,17 @@
 
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
+use couplet_model::record::Snapshot;
 use couplet_model::switches::Ownership;
 use couplet_model::system::SystemErrorKind;
-use couplet_model::{RecordId, RetryClass, Switches, Value};
+use couplet_model::{Coupling, RecordId, RetryClass, Side, Switches, Value};
+use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use super::CUSTOMERS;
 use crate::bench::{Bench, COMPANY, COMPANY_ROW, Call, EURO, TEAM, case, destination_of, pair, source_of, with};
+use crate::ports::Delivery;
 
 const TO: Direction = Direction::ToDataverse;
 /// The default price list and the dollar.
@@ -223,6 +227,43 @@ async fn s173_an_invoice_that_is_seen_while_it_is_posted_waits_for_its_lines() {
             .gives(company()),
     ];
     bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s170_an_invoice_that_was_deleted_since_its_run_read_it_keeps_its_lines_in_dataverse() {
+    let bench = bench(Ownership::Person).await;
+    bench.couple("POSTEDSALESINV-INV", [pair(1, 101, "I1")]).await;
+    bench.couple("POSTEDSALESLINE-INV", [Coupling { key: None, ..pair(11, 111, "") }]).await;
+    bench.dataverse.put("invoice", 101, json!({"name": "I1", "statecode": 0, "statuscode": 4}));
+    bench.dataverse.put("invoicedetail", 111, json!({"invoiceid": {"invoice": 101}}));
+    let table = bench.mapping.table(Side::BusinessCentral);
+    bench.business_central.put(&table.name, 1, invoice("I1"));
+    let (system, columns) = (bench.engine.system(Side::BusinessCentral), bench.mapping.source_columns(TO));
+    let mut read = system.fetch(table, &[RecordId(Uuid::from_u128(1))], columns).await.expect("the invoice");
+    for column in columns {
+        read[0].values.entry(column.as_str().into()).or_insert(Value::Null);
+    }
+    for is_deleted in [false, true] {
+        if is_deleted {
+            bench.business_central.delete(&table.name, 1);
+        }
+        let mut message = bench.message(bench.run().await, TO, 1);
+        bench.pass(SignedDuration::from_secs(1));
+        message.snapshot = Some(Snapshot::pack(&read[0], bench.engine.now()));
+        bench.business_central.take_calls();
+        let report = bench.engine.sync_batch(vec![Delivery { message, receive_count: 1 }]).await;
+        let calls = bench.business_central.take_calls();
+        assert_eq!(calls[0], "find Sales Invoice Line", "it travels as it was read");
+        assert_eq!(report.groups[0].outcomes.ignored, u64::from(is_deleted), "{report:?}");
+        // An invoice that stands, and has lost its line, loses it in Dataverse too.
+        if !is_deleted {
+            assert!(bench.dataverse.ids("invoicedetail").is_empty(), "{report:?}");
+            bench.dataverse.put("invoicedetail", 111, json!({"invoiceid": {"invoice": 101}}));
+            bench.couple("POSTEDSALESLINE-INV", [Coupling { key: None, ..pair(11, 111, "") }]).await;
+        }
+    }
+    assert_eq!(bench.dataverse.ids("invoicedetail").len(), 1);
+    assert!(bench.coupling(1).await.is_some());
 }
 
 #[tokio::test]

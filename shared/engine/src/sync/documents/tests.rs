@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use couplet_model::catalogue::RulesId;
 use couplet_model::ids::derived_id;
 use couplet_model::message::{Direction, SyncOptions};
-use couplet_model::record::Snapshot;
 use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
 use couplet_model::{Catalogue, Counters, Coupling, CouplingState, MappingName, ProcessId, RecordId, Switches};
@@ -343,26 +342,6 @@ async fn a_line_that_is_refused_fails_its_document_by_name_and_nothing_else() {
     assert_eq!(world.sync(TO, &[id(1)]).await, only(1, 0, 0));
     assert!(world.failure(id(1)).await.is_none(), "it is mended");
     assert_eq!(world.lines_of_dataverse().len(), 4);
-}
-
-#[tokio::test]
-async fn s170_the_lines_of_a_header_that_was_deleted_since_its_run_read_it_stay() {
-    let world = World::orders().await;
-    world.sync(TO, &[id(1)]).await;
-    let (engine, mapping) = (&world.bench.engine, &world.bench.mapping);
-    world.bench.pass(SignedDuration::from_secs(1));
-    let (table, columns) = (mapping.table(Side::BusinessCentral), mapping.source_columns(TO));
-    let read = engine.system(Side::BusinessCentral).fetch(table, &[id(1)], columns).await.expect("the header");
-    let mut message = world.bench.message(world.bench.run().await, TO, 1);
-    message.snapshot = Some(Snapshot::pack(&read[0], engine.now()));
-    world.bench.business_central.delete("Sales Header", 1);
-    for line in [11, 12] {
-        world.bench.business_central.delete("Sales Line", line);
-    }
-    let report = engine.sync_batch(vec![Delivery { message, receive_count: 1 }]).await;
-    let failure = world.failure(id(1)).await.unwrap_or_else(|| panic!("{report:?}"));
-    assert!(failure.message.contains("was deleted"), "{failure:?}");
-    assert_eq!(world.lines_of_dataverse().len(), 2);
 }
 
 #[tokio::test]
