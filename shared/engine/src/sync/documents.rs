@@ -81,7 +81,7 @@ impl<'a> Batch<'a> {
         let there: HashSet<RecordId> = there.into_iter().map(|header| header.id).collect();
         let is_gone = |header: &Admitted| shows_none(header) && !there.contains(&header.source.id);
         let (gone, left): (Vec<Admitted>, Vec<Admitted>) = headers.into_iter().partition(is_gone);
-        self.end_deleted(gone.into_iter().map(Admitted::as_received).collect()).await?;
+        self.end_deleted(gone.into_iter().map(Admitted::into_received).collect()).await?;
         Ok(left)
     }
 

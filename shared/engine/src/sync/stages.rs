@@ -329,7 +329,7 @@ impl Admitted {
     }
 
     /// The record as it came, without what was read of it.
-    pub fn as_received(self) -> Received {
+    pub fn into_received(self) -> Received {
         Received { index: self.index, coupling: self.coupling }
     }
 
