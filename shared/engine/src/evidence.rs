@@ -32,10 +32,7 @@ impl Evidence {
         self.looked_at += 1;
         match found {
             Some(record) => self.older += usize::from(is_older(coupling.side(side), record)),
-            None => {
-                let reported = results.into_iter().flatten().any(|result| result.failure.is_some());
-                self.gone += usize::from(!reported);
-            }
+            None => self.gone += usize::from(!coupling.failed_any_way()),
         }
     }
 

@@ -202,4 +202,9 @@ impl Coupling {
     pub fn failed(&self, direction: Direction) -> bool {
         self.result(direction).is_some_and(|result| result.failure.is_some())
     }
+
+    /// Whether the last synchronization failed in either direction, so that somebody has been told.
+    pub fn failed_any_way(&self) -> bool {
+        [Direction::ToDataverse, Direction::FromDataverse].into_iter().any(|direction| self.failed(direction))
+    }
 }

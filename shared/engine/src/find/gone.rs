@@ -31,25 +31,53 @@ pub(super) fn has_day_turned(before: &Cursor, next: &Cursor, engine: &Engine) ->
     day(before) != day(next)
 }
 
+/// What decides whether a run compares the couplings with what is there.
+#[derive(Clone, Copy)]
+struct Occasion {
+    /// Whether it is a full synchronization.
+    is_full: bool,
+    /// Whether a day has turned since the last run.
+    is_new_day: bool,
+    /// What becomes of the partner of a record that was deleted.
+    on_deletion: OnDeletion,
+    /// Whether the run looks at every partner in the other direction as well, and judges there what is missing.
+    is_looked_at_from_both_sides: bool,
+    /// Whether a person chose that the other side wins: then what is gone here proves nothing.
+    loses: bool,
+}
+
+impl Occasion {
+    /// Whether the couplings are compared.
+    fn calls_for_comparison(self) -> bool {
+        let matters = self.on_deletion != OnDeletion::Stay;
+        let is_judged_elsewhere = self.is_full && self.is_looked_at_from_both_sides && !self.on_deletion.is_followed();
+        (self.is_full || self.is_new_day) && matters && !self.loses && !is_judged_elsewhere
+    }
+}
+
+/// Whether so many of some coupled records are gone that a person has to ask for what follows. Where partners follow, it is
+/// what part of all they are that counts.
+fn are_too_many(gone: usize, of: usize, on_deletion: OnDeletion) -> bool {
+    if on_deletion.is_followed() { gone > FEW && are_many(gone, of) } else { gone > FEW || are_many(gone, of) }
+}
+
 impl Finder<'_> {
     /// Enqueues the coupled records that are gone, once a day and in every full synchronization: the mapping's rules, or its
     /// deletion rule, say what becomes of their partners. When many of them are gone at once, somebody has to ask for that by a
-    /// full synchronization: the system may have been restored. Where the other side wins by a person's choice, what is gone
-    /// proves nothing. Costs one page per 20,000 records of Business Central, and
+    /// full synchronization: the system may have been restored. Costs one page per 20,000 records of Business Central, and
     /// nothing where nothing is coupled.
     pub(super) async fn look_for_gone(&mut self, before: Option<&Cursor>, next: &Cursor) -> Result<(), EngineError> {
         let (engine, direction) = (self.engine, self.direction());
+        let on_deletion = self.mapping.rules.on_deletion(direction);
         let is_full = self.checkpoint.mode == RunMode::Full;
-        let is_due = is_full || before.is_some_and(|before| has_day_turned(before, next, engine));
-        let (matters, follows) = match self.mapping.rules.on_deletion(direction) {
-            OnDeletion::Stay => (false, false),
-            OnDeletion::AsTheMappingSays => (true, false),
-            OnDeletion::Uncouple | OnDeletion::DeletePartner => (true, true),
+        let occasion = Occasion {
+            is_full,
+            is_new_day: before.is_some_and(|before| has_day_turned(before, next, engine)),
+            on_deletion,
+            is_looked_at_from_both_sides: self.mapping.directions().any(|other| other == direction.reverse()),
+            loses: self.checkpoint.wins == Some(direction.destination()),
         };
-        // In a full synchronization of both directions the other one looks at every partner, and judges what that proves.
-        let is_seen_anyway = is_full && self.mapping.directions().any(|other| other == direction.reverse());
-        let loses = self.checkpoint.wins == Some(direction.destination());
-        if !is_due || !matters || loses || is_seen_anyway && !follows {
+        if !occasion.calls_for_comparison() {
             return Ok(());
         }
         let side = direction.source();
@@ -62,11 +90,7 @@ impl Finder<'_> {
         let gone = without(coupled, &there);
         // What was reported as failed is known, and comes again by itself.
         let new = gone.iter().filter(|gone| !gone.is_reported).count();
-        let are_too_many = match follows {
-            true => new > FEW && are_many(new, of),
-            false => new > FEW || are_many(new, of),
-        };
-        if !is_full && are_too_many {
+        if !is_full && are_too_many(new, of, on_deletion) {
             let way_out = match self.mapping.directions().count() {
                 1 => "a full synchronization carries it across",
                 _ => "a full synchronization stops all jobs once, and `couplet resume` lets them carry it across",
@@ -90,7 +114,7 @@ impl Engine {
         held: (&str, &[Value]),
         there: &[Record],
     ) -> Result<Vec<RecordId>, EngineError> {
-        if matches!(mapping.rules.on_deletion(direction), OnDeletion::AsTheMappingSays | OnDeletion::Stay) {
+        if !mapping.rules.on_deletion(direction).is_followed() {
             return Ok(Vec::new());
         }
         let gone = without(self.coupled(mapping, direction, Some(held)).await?, there);
@@ -136,9 +160,7 @@ struct Coupled {
 
 impl Coupled {
     fn of(coupling: &Coupling, side: Side) -> Self {
-        let results = [&coupling.to_dataverse, &coupling.from_dataverse];
-        let is_reported = results.into_iter().flatten().any(|result| result.failure.is_some());
-        Self { id: coupling.id(side), is_reported }
+        Self { id: coupling.id(side), is_reported: coupling.failed_any_way() }
     }
 }
 
@@ -172,6 +194,40 @@ mod tests {
     /// Reads of all records of Business Central since this was asked last.
     fn comparisons(bench: &Bench, table: &str) -> usize {
         bench.business_central.take_calls().iter().filter(|call| **call == format!("find {table}")).count()
+    }
+
+    #[test]
+    fn couplings_are_compared_daily_and_in_full_runs_where_a_deletion_means_something() {
+        use OnDeletion::{AsTheMappingSays, DeletePartner, Stay, Uncouple};
+        let usual = Occasion {
+            is_full: false,
+            is_new_day: true,
+            on_deletion: AsTheMappingSays,
+            is_looked_at_from_both_sides: false,
+            loses: false,
+        };
+        let full = Occasion { is_full: true, is_new_day: false, ..usual };
+        let both = Occasion { is_looked_at_from_both_sides: true, ..full };
+        let cases = [
+            ("a new day", usual, true),
+            ("the same day", Occasion { is_new_day: false, ..usual }, false),
+            ("a full run", full, true),
+            ("a deletion says nothing", Occasion { on_deletion: Stay, ..full }, false),
+            ("the other side wins", Occasion { loses: true, ..full }, false),
+            ("the other direction judges", both, false),
+            ("partners follow all the same", Occasion { on_deletion: DeletePartner, ..both }, true),
+            ("and are uncoupled", Occasion { on_deletion: Uncouple, ..both }, true),
+            ("on a new day nobody else judges", Occasion { is_looked_at_from_both_sides: true, ..usual }, true),
+        ];
+        for (name, occasion, expected) in cases {
+            assert_eq!(occasion.calls_for_comparison(), expected, "{name}");
+        }
+        let counts =
+            [(10, 12, true, false), (10, 12, false, true), (51, 10_000, true, false), (51, 10_000, false, true)];
+        for (gone, of, follows, expected) in [(9, 12, false, false), (51, 60, true, true)].into_iter().chain(counts) {
+            let on_deletion = if follows { DeletePartner } else { AsTheMappingSays };
+            assert_eq!(are_too_many(gone, of, on_deletion), expected, "{gone} of {of}, {on_deletion:?}");
+        }
     }
 
     #[tokio::test]

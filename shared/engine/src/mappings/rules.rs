@@ -83,6 +83,13 @@ pub(crate) enum OnDeletion {
     DeletePartner,
 }
 
+impl OnDeletion {
+    /// Whether something happens to the pair at once, by the rules alone.
+    pub fn is_followed(self) -> bool {
+        matches!(self, Self::Uncouple | Self::DeletePartner)
+    }
+}
+
 /// A destination record that belongs to an uncoupled source record, or a reason why it cannot.
 pub(crate) type Match = Result<Option<RecordId>, DataFailure>;
 
