@@ -18,7 +18,7 @@ use crate::route::Route;
 const NAMESPACE: &str = "Microsoft.NAV";
 
 /// The actions that only pages of the companion app have.
-const OF_THE_COMPANION: [&str; 2] = ["closeAsWon", "closeAsLost"];
+const OF_THE_COMPANION: [&str; 5] = ["closeAsWon", "closeAsLost", "release", "reopen", "archive"];
 
 /// The API that has all these actions.
 fn route(table: &Table, actions: &[Action], companion: bool) -> Result<Route, SystemError> {

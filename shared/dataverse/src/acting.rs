@@ -28,8 +28,8 @@ struct Closing {
     lookup: &'static str,
 }
 
-/// The actions that close opportunities.
-const CLOSINGS: [Closing; 2] = [
+/// The actions that close opportunities and orders.
+const CLOSINGS: [Closing; 3] = [
     Closing {
         action: "WinOpportunity",
         parameter: "OpportunityClose",
@@ -42,6 +42,7 @@ const CLOSINGS: [Closing; 2] = [
         activity: "opportunityclose",
         lookup: "opportunityid",
     },
+    Closing { action: "FulfillSalesOrder", parameter: "OrderClose", activity: "orderclose", lookup: "salesorderid" },
 ];
 
 /// The parameter that stands beside the activity of closing.

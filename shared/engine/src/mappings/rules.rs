@@ -11,7 +11,7 @@ use couplet_model::outcome::{DataFailure, FieldNote, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Action;
 use couplet_model::table::{Side, Table};
-use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, Switches, SystemError, Value};
+use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, Switches, SystemError, Value, Version};
 use uuid::Uuid;
 
 use crate::error::EngineError;
@@ -137,11 +137,13 @@ impl AfterWrite<'_> {
 /// A record that is about to be written.
 pub(crate) struct BeforeWrite<'a> {
     pub source: &'a Record,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// The destination record, if it is there.
     pub destination: Option<&'a Record>,
     /// The values to be written; a record with none is not written.
     pub values: Option<&'a Values>,
+    /// The version of the destination record that the write is guarded by. Who changes the record before its write says here
+    /// which one it has then.
+    pub version: Option<Version>,
     /// Whether it may be written, or what went wrong.
     pub ready: Result<(), SystemError>,
 }
@@ -319,6 +321,13 @@ pub(crate) trait MappingRules: Send + Sync {
         context: Context<'_>,
         sources: &[Transferring<'_>],
     ) -> Result<Box<dyn BatchRules>, EngineError>;
+
+    /// Makes documents at the destination ready for changes of their lines, such as by reopening them; one result per document,
+    /// in order. Asked of the rules of lines in bulk, once, about the documents of which lines are about to be created, changed
+    /// or deleted. It may be repeated.
+    async fn open_documents(&self, _context: Context<'_>, documents: &[RecordId]) -> Vec<Result<(), SystemError>> {
+        documents.iter().map(|_| Ok(())).collect()
+    }
 
     /// What the id of a record that is made in a direction is derived with, beside the mapping and its source: another word
     /// where a record that was made before must not be taken for it.

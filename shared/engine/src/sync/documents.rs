@@ -246,6 +246,7 @@ impl<'a> Batch<'a> {
             references,
             column: column.clone(),
             named,
+            documents: headers.iter().map(|header| (header.decided.index, header.name.clone())).collect(),
             there,
             leaving: headers.iter().flat_map(of).collect(),
             deleted: Vec::new(),

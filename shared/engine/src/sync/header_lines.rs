@@ -69,6 +69,8 @@ pub(super) struct LinesOfHeaders {
     pub column: Arc<Column>,
     /// What that column holds, by the line's place in the batch.
     pub named: Vec<Value>,
+    /// The same by the place of a header among the headers' batch.
+    pub documents: HashMap<usize, Value>,
     /// The lines of the headers at the destination.
     pub there: HashMap<RecordId, Record>,
     /// Pairs of lines that are gone at the source, each with the place of its header among the headers' batch.

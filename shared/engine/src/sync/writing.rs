@@ -5,7 +5,7 @@ use std::time::Duration;
 use couplet_model::outcome::DataFailure;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
-use couplet_model::{Coupling, Outcome, PendingWrite, RetryClass, SystemError};
+use couplet_model::{Coupling, Outcome, PendingWrite, RetryClass, SystemError, Version};
 use couplet_store::{Claim, Reservation};
 use tracing::debug;
 
@@ -145,20 +145,25 @@ impl Batch<'_> {
                 source: &record.source,
                 destination: record.destination.as_ref(),
                 values: record.verdict.values(),
+                version: record.destination.as_ref().and_then(|record| record.version.clone()),
                 ready: Ok(()),
             })
             .collect();
         rules.before_write(self.context(), &mut records).await;
-        let ready: Vec<Result<(), SystemError>> = records.into_iter().map(|record| record.ready).collect();
+        let ready: Vec<(Option<Version>, Result<(), SystemError>)> =
+            records.into_iter().map(|record| (record.version, record.ready)).collect();
         let mut open = Vec::with_capacity(decided.len());
         // One slot per record was handed out above, so that none can be missing.
-        for (record, ready) in decided.into_iter().zip(ready) {
+        for (mut record, (version, ready)) in decided.into_iter().zip(ready) {
+            if let Some(destination) = &mut record.destination {
+                destination.version = version;
+            }
             match ready {
                 Ok(()) => open.push(record),
                 Err(error) => self.refuse(record, &error, ""),
             }
         }
-        open
+        self.open_documents(open).await
     }
 
     async fn write_records(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
