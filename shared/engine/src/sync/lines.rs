@@ -96,7 +96,8 @@ impl Batch<'_> {
         let documents: Vec<RecordId> = documents.into_iter().map(RecordId).collect();
         let results = self.mapping.rules.open_documents(self.context(), &documents).await;
         // Rules give one result per document.
-        let refused = documents.into_iter().zip(results).filter_map(|(document, result)| Some((document.0, result.err()?)));
+        let refused =
+            documents.into_iter().zip(results).filter_map(|(document, result)| Some((document.0, result.err()?)));
         let refused: HashMap<Uuid, SystemError> = refused.collect();
         if refused.is_empty() {
             return decided;
