@@ -40,6 +40,14 @@ page 50113 "Couplet Sales Invoices"
                 {
                     Caption = 'Customer Purchase Order Reference';
                 }
+                field(orderId; OrderId)
+                {
+                    Caption = 'Order Id';
+                }
+                field(orderNumber; Rec."Order No.")
+                {
+                    Caption = 'Order Number';
+                }
                 field(dueDate; Rec."Due Date")
                 {
                     Caption = 'Due Date';
@@ -160,11 +168,25 @@ page 50113 "Couplet Sales Invoices"
     var
         CurrencyCodeTxt: Text;
         LocalCurrency: Codeunit "Couplet Local Currency";
+        OrderId: Guid;
         WorkDescription: Text;
 
     trigger OnAfterGetRecord()
     begin
         CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
         WorkDescription := Rec.GetWorkDescription();
+        OrderId := OrderOf(Rec."No.");
+    end;
+
+    // The order may be gone; the table that API v2.0 reads keeps its id.
+    local procedure OrderOf(InvoiceNo: Code[20]): Guid
+    var
+        Aggregate: Record "Sales Invoice Entity Aggregate";
+        NoOrder: Guid;
+    begin
+        Aggregate.SetLoadFields("Order Id");
+        if Aggregate.Get(InvoiceNo, true) then
+            exit(Aggregate."Order Id");
+        exit(NoOrder);
     end;
 }

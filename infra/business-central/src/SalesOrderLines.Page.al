@@ -42,6 +42,14 @@ page 50116 "Couplet Sales Order Lines"
                 {
                     Caption = 'Line Object Number';
                 }
+                field(description; Rec.Description)
+                {
+                    Caption = 'Description';
+                }
+                field(unitOfMeasureCode; Rec."Unit of Measure Code")
+                {
+                    Caption = 'Unit Of Measure Code';
+                }
                 field(quantity; Rec.Quantity)
                 {
                     Caption = 'Quantity';
@@ -49,6 +57,28 @@ page 50116 "Couplet Sales Order Lines"
                 field(unitPrice; Rec."Unit Price")
                 {
                     Caption = 'Unit Price';
+                }
+                field(salesPrice; SalesPrice)
+                {
+                    Caption = 'Sales Price';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.Validate("Unit Price", Documents.PriceOfLine(Rec, SalesPrice));
+                    end;
+                }
+                field(discountAmount; Rec."Line Discount Amount")
+                {
+                    Caption = 'Discount Amount';
+                }
+                field(attachedToLineNumber; Rec."Attached to Line No.")
+                {
+                    Caption = 'Attached To Line Number';
+                }
+                field(taxPercent; Rec."VAT %")
+                {
+                    Caption = 'Tax Percent';
+                    Editable = false;
                 }
                 field(netAmount; Rec.Amount)
                 {
@@ -63,6 +93,21 @@ page 50116 "Couplet Sales Order Lines"
                 field(shippedQuantity; Rec."Quantity Shipped")
                 {
                     Caption = 'Shipped Quantity';
+                    Editable = false;
+                }
+                field(invoicedQuantity; Rec."Quantity Invoiced")
+                {
+                    Caption = 'Invoiced Quantity';
+                    Editable = false;
+                }
+                field(completelyShipped; Rec."Completely Shipped")
+                {
+                    Caption = 'Completely Shipped';
+                    Editable = false;
+                }
+                field(reservedQuantity; Rec."Reserved Quantity")
+                {
+                    Caption = 'Reserved Quantity';
                     Editable = false;
                 }
                 field(documentType; Rec."Document Type")
@@ -93,11 +138,23 @@ page 50116 "Couplet Sales Order Lines"
         }
     }
 
+    var
+        Documents: Codeunit "Couplet Sales Documents";
+        SalesPrice: Decimal;
+
     trigger OnInsertRecord(BelowxRec: Boolean): Boolean
     begin
         // The caller chooses the id, so that a repeated request meets the record of the first one.
         Rec.Insert(true, not IsNullGuid(Rec.SystemId));
-        Rec.CalcFields("Couplet Document Id");
+        if Rec.Reserve = Rec.Reserve::Always then
+            Rec.AutoReserve();
+        Rec.CalcFields("Couplet Document Id", "Reserved Quantity");
+        SalesPrice := 0;
         exit(false);
+    end;
+
+    trigger OnAfterGetRecord()
+    begin
+        SalesPrice := 0;
     end;
 }

@@ -33,6 +33,39 @@ page 50115 "Couplet Sales Orders"
                 {
                     Caption = 'Customer Number';
                 }
+                field(customerName; Rec."Sell-to Customer Name")
+                {
+                    Caption = 'Customer Name';
+                    Editable = false;
+                }
+                field(orderDate; Rec."Document Date")
+                {
+                    Caption = 'Order Date';
+                    Editable = false;
+                }
+                field(externalDocumentNumber; Rec."External Document No.")
+                {
+                    Caption = 'External Document Number';
+                }
+                field(quoteNumber; Rec."Quote No.")
+                {
+                    Caption = 'Quote Number';
+                }
+                field(opportunityNumber; Rec."Opportunity No.")
+                {
+                    Caption = 'Opportunity Number';
+                    Editable = false;
+                }
+                field(documentOccurrence; Rec."Doc. No. Occurrence")
+                {
+                    Caption = 'Document Occurrence';
+                    Editable = false;
+                }
+                field(pricesIncludeTax; Rec."Prices Including VAT")
+                {
+                    Caption = 'Prices Include Tax';
+                    Editable = false;
+                }
                 field(billToName; Rec."Bill-to Name")
                 {
                     Caption = 'Bill To Name';
@@ -107,10 +140,14 @@ page 50115 "Couplet Sales Orders"
                 {
                     Caption = 'Requested Delivery Date';
                 }
-                field(discountAmount; Rec."Invoice Discount Amount")
+                field(discountAmount; DiscountAmount)
                 {
                     Caption = 'Discount Amount';
-                    Editable = false;
+
+                    trigger OnValidate()
+                    begin
+                        DiscountIsGiven := true;
+                    end;
                 }
                 field(totalAmountExcludingTax; Rec.Amount)
                 {
@@ -135,6 +172,21 @@ page 50115 "Couplet Sales Orders"
                 field(lastShipmentDate; Rec."Last Shipment Date")
                 {
                     Caption = 'Last Shipment Date';
+                    Editable = false;
+                }
+                field(fullyShipped; Rec."Completely Shipped")
+                {
+                    Caption = 'Fully Shipped';
+                    Editable = false;
+                }
+                field(fullyInvoiced; IsFullyInvoiced)
+                {
+                    Caption = 'Fully Invoiced';
+                    Editable = false;
+                }
+                field(prepaymentDue; IsPrepaymentDue)
+                {
+                    Caption = 'Prepayment Due';
                     Editable = false;
                 }
                 field(shippingAgentCode; Rec."Shipping Agent Code")
@@ -184,6 +236,11 @@ page 50115 "Couplet Sales Orders"
 
     var
         CurrencyCodeTxt: Text;
+        DiscountAmount: Decimal;
+        DiscountIsGiven: Boolean;
+        Documents: Codeunit "Couplet Sales Documents";
+        IsFullyInvoiced: Boolean;
+        IsPrepaymentDue: Boolean;
         LocalCurrency: Codeunit "Couplet Local Currency";
         OrderStatus: Enum "Sales Order Entity Buffer Status";
         WorkDescription: Text;
@@ -202,6 +259,8 @@ page 50115 "Couplet Sales Orders"
         // Setting the description writes the order, which must be there.
         if WorkDescriptionIsGiven then
             Rec.SetWorkDescription(WorkDescription);
+        if DiscountIsGiven then
+            Documents.ApplyDiscount(Rec, DiscountAmount);
         ShowCalculated();
         exit(false);
     end;
@@ -210,7 +269,45 @@ page 50115 "Couplet Sales Orders"
     begin
         if WorkDescriptionIsGiven then
             Rec.SetWorkDescription(WorkDescription);
-        exit(true);
+        if not DiscountIsGiven then
+            exit(true);
+        // The discount writes the order and its lines, so what else was sent must be there before.
+        Rec.Modify(true);
+        Documents.ApplyDiscount(Rec, DiscountAmount);
+        ShowCalculated();
+        exit(false);
+    end;
+
+    /// <summary>Releases the order: it can be shipped, and changed no more.</summary>
+    [ServiceEnabled]
+    procedure release(var ActionContext: WebServiceActionContext)
+    begin
+        Documents.Release(Rec);
+        Answer(ActionContext);
+    end;
+
+    /// <summary>Opens the order again, so that it can be changed.</summary>
+    [ServiceEnabled]
+    procedure reopen(var ActionContext: WebServiceActionContext)
+    begin
+        Documents.Reopen(Rec);
+        Answer(ActionContext);
+    end;
+
+    /// <summary>Keeps the order as it is as a version of the archive.</summary>
+    [ServiceEnabled]
+    procedure archive(var ActionContext: WebServiceActionContext)
+    begin
+        Documents.Archive(Rec);
+        Answer(ActionContext);
+    end;
+
+    local procedure Answer(var ActionContext: WebServiceActionContext)
+    begin
+        ActionContext.SetObjectType(ObjectType::Page);
+        ActionContext.SetObjectId(Page::"Couplet Sales Orders");
+        ActionContext.AddEntityKey(Rec.FieldNo(SystemId), Rec.SystemId);
+        ActionContext.SetResultCode(WebServiceActionResultCode::Updated);
     end;
 
     local procedure ShowCalculated()
@@ -218,6 +315,10 @@ page 50115 "Couplet Sales Orders"
         CurrencyCodeTxt := LocalCurrency.Shown(Rec."Currency Code");
         OrderStatus := Shown(Rec.Status);
         WorkDescription := Rec.GetWorkDescription();
+        Rec.CalcFields("Invoice Discount Amount");
+        DiscountAmount := Rec."Invoice Discount Amount";
+        IsFullyInvoiced := Documents.IsFullyInvoiced(Rec);
+        IsPrepaymentDue := Documents.IsPrepaymentDue(Rec);
     end;
 
     // The words of the standard API: its Draft is Open, its Open is Released.

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use couplet_model::Said;
 use couplet_model::filter::Filter;
 use couplet_model::ids::{CompanyId, RecordId};
 use couplet_model::record::Record;
 use couplet_model::system::{
     Action, ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
-use couplet_model::table::{Side, Table};
+use couplet_model::table::{Parent, Side, Table};
 use couplet_odata::address::ApiRoot;
 use couplet_odata::answer::typed_list;
 use couplet_odata::json_batch::{read_batch, write_batch};
@@ -19,6 +20,8 @@ use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Re
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde::Deserialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
 
 use crate::route::Route;
 use crate::settings::BusinessCentralSettings;
@@ -114,6 +117,22 @@ impl BusinessCentralClient {
         let set = route.entity_set(table)?;
         let key = id.map(|id| format!("({id})")).unwrap_or_default();
         Ok(format!("companies({})/{set}{key}", self.company))
+    }
+
+    /// Path of the records of a table below the one that a new one belongs to, from the companion API's root.
+    pub(crate) fn relative_below(
+        &self,
+        parent: &Parent,
+        above: Option<&Json>,
+        table: &Table,
+    ) -> Result<String, SystemError> {
+        let Some(id) = above.and_then(Json::as_str).and_then(|id| Uuid::parse_str(id).ok()) else {
+            let message =
+                format!("a new record of table {} needs {}: it is posted below that record", table.name, parent.column);
+            return Err(SystemError::new(Side::BusinessCentral, SystemErrorKind::Protocol, "", Said::safe(message)));
+        };
+        let set = Route::Companion.entity_set(table)?;
+        Ok(format!("companies({})/{}({id})/{set}", self.company, parent.entity_set))
     }
 
     /// Address of something from its whole beginning.
@@ -274,6 +293,7 @@ pub(crate) mod tests {
             entity_set: Some("things".into()),
             companion_entity_set: Some("things".into()),
             companion_takes_id: true,
+            companion_parent: None,
             choice: None,
             id_column: "id".into(),
             modified_column: Some("lastModifiedDateTime".into()),

@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use crate::client::BusinessCentralClient;
 use crate::entities::written_of;
 use crate::prepared::{Prepared, Step, failure, has_number, number_column};
+use crate::route::Route;
 
 /// The writes of one table.
 pub(crate) struct EntityWriter<'a> {
@@ -126,9 +127,17 @@ impl Writer for EntityWriter<'_> {
 
 impl EntityWriter<'_> {
     fn operation(&self, item: &Prepared) -> Result<Operation, SystemError> {
-        let url = self.client.relative(item.route, self.table, item.id.filter(|_| !item.creates()))?;
+        let mut url = self.client.relative(item.route, self.table, item.id.filter(|_| !item.creates()))?;
         let etag = item.etag.as_deref().unwrap_or("*");
-        let body = Json::Object(item.body.clone());
+        let mut body = item.body.clone();
+        if let (Route::Companion, Some(parent)) = (item.route, &self.table.companion_parent) {
+            // A record stays where it was posted.
+            let above = body.remove(&parent.column);
+            if item.creates() {
+                url = self.client.relative_below(parent, above.as_ref(), self.table)?;
+            }
+        }
+        let body = Json::Object(body);
         Ok(match item.step {
             Step::Create | Step::CreateUnnumbered => Operation::new(Method::POST, url).json(body),
             Step::Adopt | Step::Update => Operation::new(Method::PATCH, url).header("If-Match", etag).json(body),

@@ -237,3 +237,42 @@ async fn f01_what_was_created_stays_settled_when_the_attempt_without_a_number_ge
     assert_eq!(outcomes[1].as_ref().unwrap_err().kind, SystemErrorKind::Unreachable);
     assert_eq!(world.simulator.rows("Item").len(), 1, "nothing twice");
 }
+
+#[tokio::test]
+async fn lines_are_posted_below_their_document_in_bulk_and_repeating_that_changes_nothing() {
+    let world = world(NOTHING).await;
+    let customer = world.simulator.create_as_user("Customer", json!({"displayName": "Adatum"})).unwrap();
+    let number = world.simulator.row("Customer", customer).unwrap()["number"].as_str().unwrap().to_owned();
+    let item = json!({"number": "1000", "displayName": "Bicycle", "baseUnitOfMeasureCode": "PCS"});
+    world.simulator.create_as_user("Item", item).unwrap();
+    for (headers, lines) in [("Sales Header", "Sales Line"), ("Sales Header (Quote)", "Sales Line (Quote)")] {
+        let (headers, lines) = (world.table(headers), world.table(lines));
+        let header = Write {
+            action: WriteAction::Create { id: Some(id(1)) },
+            values: values(&[("customerNumber", Value::text(number.as_str()))]),
+        };
+        assert!(all_written(&world.write(&headers, &[header]).await));
+        let line = |at: u128| Write {
+            action: WriteAction::Create { id: Some(id(100 + at)) },
+            values: values(&[
+                ("documentId", Value::Guid(id(1).0)),
+                ("type", Value::text("Item")),
+                ("lineObjectNumber", Value::text("1000")),
+                ("sequence", Value::Int(10_000 * i64::try_from(at).unwrap())),
+                ("quantity", Value::Decimal(2.into())),
+            ]),
+        };
+        let creates = [line(1), line(2), line(3)];
+        world.requests();
+        assert!(all_written(&world.write(&lines, &creates).await));
+        assert_eq!(world.requests(), 1);
+        assert!(all_written(&world.write(&lines, &creates).await));
+        let rows = world.simulator.rows(&lines.name);
+        assert_eq!(rows.len(), 3);
+        assert!(rows.iter().all(|row| row["documentId"] == json!(id(1).to_string())), "{rows:?}");
+        let mut homeless = line(4);
+        homeless.values.remove("documentId");
+        let error = world.write(&lines, &[homeless]).await.pop().unwrap().unwrap_err();
+        assert!(error.message.contains("documentId"), "{error}");
+    }
+}

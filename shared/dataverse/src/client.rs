@@ -243,6 +243,7 @@ pub(crate) mod tests {
             entity_set: Some("things".into()),
             companion_entity_set: None,
             companion_takes_id: false,
+            companion_parent: None,
             choice: None,
             id_column: "thingid".into(),
             modified_column: Some("modifiedon".into()),

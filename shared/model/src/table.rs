@@ -155,6 +155,8 @@ pub struct Table {
     pub companion_entity_set: Option<String>,
     /// Whether the companion API creates records under an id of the caller's; Business Central only.
     pub companion_takes_id: bool,
+    /// Where the companion API takes new records of the table, if not in an entity set of their own; Business Central only.
+    pub companion_parent: Option<Parent>,
     /// Column holding the record id.
     pub id_column: String,
     /// Column holding the time of the last change; `None` when the table has none.
@@ -167,6 +169,16 @@ pub struct Table {
     pub columns: BTreeMap<String, Arc<Column>>,
     /// The choice column whose options are the rows of this table; `None` for a table of records.
     pub choice: Option<Choice>,
+}
+
+/// The records below which new ones of a table are posted, as lines are below their document. The address names the record
+/// above, not the body, and it never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Entity set of the records above.
+    pub entity_set: String,
+    /// The column that names the record above.
+    pub column: String,
 }
 
 /// A choice column of Dataverse whose options are shown as the rows of a table.
@@ -210,6 +222,7 @@ impl Table {
             entity_set: None,
             companion_entity_set: None,
             companion_takes_id: false,
+            companion_parent: None,
             id_column: "id".to_owned(),
             modified_column: None,
             label_column: Some(column.name.clone()),

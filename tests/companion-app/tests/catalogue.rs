@@ -238,7 +238,7 @@ fn f36_pages_that_create_take_the_key_of_what_they_create_or_get_it_from_the_ser
         for key in table["primary_key"].as_array().unwrap() {
             let shown = page.fields.iter().find(|field| field.of_table.as_deref() == key.as_str());
             let shown = shown.unwrap_or_else(|| panic!("{set} shows no {key}"));
-            let from_series = shown.name == "number" && set == "salesOrders";
+            let from_series = shown.name == "number" && ["salesOrders", "salesQuotes"].contains(&set.as_str());
             let from_server = given_by_the_server.contains(&shown.name.as_str());
             assert!(shown.editable || from_series || from_server, "{} of {set}", shown.name);
         }
@@ -248,13 +248,17 @@ fn f36_pages_that_create_take_the_key_of_what_they_create_or_get_it_from_the_ser
 #[test]
 fn f36_pages_take_the_kind_of_an_object_before_its_number() {
     let pages = pages();
-    for (set, kind, number) in
-        [("salesOrderLines", "type", "lineObjectNumber"), ("priceListLines", "assetType", "assetNo")]
-    {
+    for (set, kind, number) in [
+        ("salesOrderLines", "type", "lineObjectNumber"),
+        ("salesQuoteLines", "type", "lineObjectNumber"),
+        ("priceListLines", "assetType", "assetNo"),
+    ] {
         let at = |name: &str| pages[set].fields.iter().position(|field| field.name == name).unwrap();
         assert!(at(kind) < at(number), "{set} validates {number} while {kind} is blank");
     }
-    assert_eq!(pages["salesOrderLines"].properties["AutoSplitKey"], "true", "or every line would be line 0");
+    for set in ["salesOrderLines", "salesQuoteLines"] {
+        assert_eq!(pages[set].properties["AutoSplitKey"], "true", "or every line would be line 0");
+    }
 }
 
 #[test]

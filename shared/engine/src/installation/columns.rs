@@ -206,6 +206,7 @@ mod tests {
             entity_set: None,
             companion_entity_set: None,
             companion_takes_id: false,
+            companion_parent: None,
             choice: None,
             id_column: "accountid".into(),
             modified_column: None,

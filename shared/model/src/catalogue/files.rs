@@ -116,6 +116,18 @@ pub struct EntitySet {
     /// Whether a POST may carry the id of the new record.
     #[serde(default)]
     pub takes_id: bool,
+    /// The records below which new ones of this table are posted, as lines are below their document.
+    #[serde(default)]
+    pub under: Option<Under>,
+}
+
+/// The records below which those of a table are posted.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Under {
+    pub entity_set: String,
+    /// The column that names the record above.
+    pub column: String,
 }
 
 /// One of Business Central's two APIs.

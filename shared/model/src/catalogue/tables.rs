@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::CatalogueError;
 use super::files::{self, BcProperty, BcTables, DvColumn, DvTables, NamedFile, ReadOnlyOn};
 use super::forms::usual_form;
-use crate::table::{Access, Column, FieldType, Side, Table};
+use crate::table::{Access, Column, FieldType, Parent, Side, Table};
 
 type Tables = BTreeMap<String, Arc<Table>>;
 
@@ -50,6 +50,11 @@ pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
                 name: table.name,
                 entity_set: table.standard.map(|set| set.entity_set),
                 companion_takes_id: table.companion.as_ref().is_some_and(|set| set.takes_id),
+                companion_parent: table
+                    .companion
+                    .as_ref()
+                    .and_then(|set| set.under.clone())
+                    .map(|under| Parent { entity_set: under.entity_set, column: under.column }),
                 choice: None,
                 companion_entity_set: table.companion.map(|set| set.entity_set),
                 id_column: "id".to_owned(),
@@ -83,6 +88,7 @@ pub fn dataverse(file: &NamedFile) -> Result<Tables, CatalogueError> {
                 entity_set: table.entity_set,
                 companion_entity_set: None,
                 companion_takes_id: false,
+                companion_parent: None,
                 choice: None,
                 modified_column: table.modified_on,
                 label_column: table.display_column.or(table.primary_name),

@@ -30,6 +30,7 @@ fn table(side: Side) -> Table {
         entity_set: Some("customers".to_owned()),
         companion_entity_set: None,
         companion_takes_id: false,
+        companion_parent: None,
         choice: None,
         id_column: "id".to_owned(),
         modified_column: None,

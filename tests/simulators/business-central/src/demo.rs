@@ -77,6 +77,7 @@ impl Founder {
         let local = store.company.local_currency.clone();
         let name = store.company.name.clone();
         self.make(store, "General Ledger Setup", json!({"localCurrencyCode": local, "localCurrencySymbol": names::symbol(&local), "allowQueryFromConsolidation": "false"}))?;
+        self.make(store, "Sales & Receivables Setup", json!({}))?;
         self.make(store, "Company Information", json!({"displayName": name, "addressLine1": "7122 South Ashford Street", "city": "Atlanta", "state": "GA", "country": "US", "postalCode": "31772", "phoneNumber": "+1 425 555 0100", "experience": "Premium"}))?;
         Ok(())
     }

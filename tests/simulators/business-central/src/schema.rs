@@ -427,6 +427,8 @@ fn key_properties(
         | "Document Attachment"
         | "Job Queue Entry"
         | "General Ledger Setup"
+        | "Sales & Receivables Setup"
+        | "Record Link"
         | "Company Information" => {
             return named(&["id"]);
         }
