@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use couplet_model::catalogue::{NamedRows, Names};
 use couplet_model::system::{Cursor, Position, Resume};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, MappingName, Record, RecordId};
+use couplet_model::{Condition, Filter, MappingName, Record, RecordId, Value};
 
 use super::gone::has_day_turned;
 use super::source::{ChangeSource, Named, SourceQuery};
@@ -47,8 +47,17 @@ impl NamedRecords {
         self.rows.direction.source()
     }
 
+    /// Whether rows name records by their own id, which they show without being asked.
+    fn is_by_own_id(&self) -> bool {
+        self.rows.column == self.rows.table.id_column
+    }
+
+    fn value_of(&self, row: &Record) -> Value {
+        if self.is_by_own_id() { Value::Guid(row.id.0) } else { row.get(&self.rows.column).clone() }
+    }
+
     fn name_of(&self, row: &Record) -> Option<String> {
-        let value = row.get(&self.rows.column);
+        let value = self.value_of(row);
         (!value.is_null()).then(|| value.to_string())
     }
 
@@ -78,7 +87,8 @@ impl ChangeSource for NamedRecords {
     }
 
     fn query(&self) -> SourceQuery<'_> {
-        SourceQuery { table: &self.rows.table, columns: vec![self.rows.column.clone()], filter: Filter::default() }
+        let columns = if self.is_by_own_id() { Vec::new() } else { vec![self.rows.column.clone()] };
+        SourceQuery { table: &self.rows.table, columns, filter: Filter::default() }
     }
 
     fn is_own_feed(&self) -> bool {
@@ -111,7 +121,7 @@ impl ChangeSource for NamedRecords {
             if let Some(name) = self.name_of(row)
                 && self.named.insert(name)
             {
-                names.push(row.get(&self.rows.column).clone());
+                names.push(self.value_of(row));
             }
         }
         let columns = self.mapping.source_columns(self.rows.direction);

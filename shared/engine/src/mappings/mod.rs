@@ -17,6 +17,8 @@ mod natural_keys;
 mod of_company;
 mod opportunities;
 mod options;
+mod order_notes;
+mod order_posts;
 mod owned_units;
 mod persons_without_company;
 mod posted_invoice_lines;

@@ -4,9 +4,9 @@ use couplet_model::catalogue::RulesId;
 
 use super::rules::MappingRules;
 use super::{
-    accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, owned_units,
-    posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products, sales_prices, salespeople,
-    unit_groups, units_of_measure,
+    accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, order_notes,
+    order_posts, owned_units, posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products,
+    sales_prices, salespeople, unit_groups, units_of_measure,
 };
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
@@ -19,6 +19,10 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::ItemUnits => Ok(&owned_units::ITEM_UNITS),
         RulesId::CustomerStatistics => Ok(&customer_statistics::CustomerStatistics),
         RulesId::Opportunities => Ok(&opportunities::Opportunities),
+        RulesId::OrderNotes => Ok(&order_notes::OrderNotes),
+        RulesId::ReleasedOrderPosts => Ok(&order_posts::RELEASED),
+        RulesId::ShippedOrderPosts => Ok(&order_posts::SHIPPED),
+        RulesId::InvoicedOrderPosts => Ok(&order_posts::INVOICED),
         RulesId::PostedInvoiceLines => Ok(&posted_invoice_lines::PostedInvoiceLines),
         RulesId::PostedInvoices => Ok(&posted_invoices::PostedInvoices),
         RulesId::Items => Ok(&products::ITEMS),

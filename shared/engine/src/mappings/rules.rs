@@ -210,6 +210,11 @@ pub(crate) trait MappingRules: Send + Sync {
         false
     }
 
+    /// The column that puts a source record outside of what the mapping is about, where a system could not filter by it.
+    fn is_outside_by(&self, _direction: Direction, _source: &Record) -> Option<&'static str> {
+        None
+    }
+
     /// Whether the base keeps the last value of a watched source column that turned blank, because the destination does: then
     /// the base still says what both sides agreed on.
     fn remembers_when_blank(&self, _direction: Direction, _column: &str) -> bool {

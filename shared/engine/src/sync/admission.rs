@@ -28,6 +28,9 @@ pub(crate) fn admit(
     if coupling.is_some_and(|coupling| coupling.skipped) {
         return Admission::Settled(Outcome::Skipped);
     }
+    if let Some(column) = mapping.rules.is_outside_by(direction, record) {
+        return Admission::Settled(Outcome::Ignored(IgnoreReason::OutsideFilter(column.to_owned())));
+    }
     for condition in &filter.conditions {
         let still_travels = coupling.is_some() && mapping.rules.keeps_coupled(direction, &condition.column);
         // A coupled record has met the condition before: a column that cannot be read now does not put it out.

@@ -24,6 +24,14 @@ pub enum RulesId {
     Opportunities,
     /// Codes as options of a choice column.
     Options,
+    /// Notes on sales orders.
+    OrderNotes,
+    /// Posts on orders that were invoiced.
+    InvoicedOrderPosts,
+    /// Posts on orders that were released.
+    ReleasedOrderPosts,
+    /// Posts on orders that were shipped.
+    ShippedOrderPosts,
     /// Lines of posted invoices.
     PostedInvoiceLines,
     /// Posted invoices.
