@@ -96,7 +96,8 @@ def problems(project):
         if timer["target"] != wanted["target"]:
             yield f"{job} starts {timer['target']} instead of {wanted['target']}"
         for needed in wanted["needs"] & timers.keys():
-            if timers[needed]["minute"] >= timer["minute"]:
+            # A timer with a rate of its own comes round more often than any order of minutes could say.
+            if None not in (timers[needed]["minute"], timer["minute"]) and timers[needed]["minute"] >= timer["minute"]:
                 yield f"{job} runs before {needed}, which it depends on"
     for job, timer in sorted(timers.items()):
         if not timer["window"]:
