@@ -118,9 +118,9 @@ fn character(name: &str) -> Option<char> {
         };
         return char::from_u32(code).map(without_width);
     }
-    let latin = || (160_u8..).zip(LATIN.split_whitespace()).find(|(_, known)| *known == name);
+    let latin = || (160_u32..).zip(LATIN.split_whitespace()).find(|(_, known)| *known == name);
     let other = OTHERS.iter().find(|(known, _)| *known == name).map(|(_, character)| *character);
-    other.or_else(|| latin().map(|(code, _)| char::from(code))).map(without_width)
+    other.or_else(|| latin().and_then(|(code, _)| char::from_u32(code))).map(without_width)
 }
 
 /// A blank that does not break is a blank.
