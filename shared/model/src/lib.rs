@@ -16,6 +16,7 @@ pub mod message;
 pub mod outcome;
 pub mod own_writes;
 pub mod pending;
+pub mod plain_text;
 pub mod record;
 pub mod retry_schedule;
 pub mod said;

@@ -1,7 +1,5 @@
 //! Sales Order Notes: notes of coupled sales orders, both ways (S141 to S149, decision 0052).
 
-mod plain_text;
-
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,10 +7,10 @@ use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{Dependency, Need};
+use couplet_model::plain_text::plain;
 use couplet_model::table::Side;
 use couplet_model::{Coupling, MappingName, Record, RecordId, Table, Value};
 
-use self::plain_text::plain;
 use super::rules::{
     BatchRules, Context, MappingRules, Obstacle, OnDeletion, Transferring, is_usable, put_same, set_on_create,
 };

@@ -30,7 +30,7 @@ const LONGEST_NAME: usize = 8;
 
 /// The text without its tags. Paragraphs and what else stands on lines of its own end with a line feed, the whole is trimmed,
 /// and then named and numbered characters are put in their places. What is no tag, such as `a < b`, stays.
-pub(super) fn plain(formatted: &str) -> String {
+pub fn plain(formatted: &str) -> String {
     decoded(without_tags(formatted).trim())
 }
 
