@@ -75,9 +75,25 @@ pub(crate) enum Purpose {
 }
 
 /// Properties that come first, in this order, because the service validates the values of a body as they come: only a person
-/// takes the number of its company, and only an item or resource the number of a line; what the company of a person hands
-/// down must not replace what the body gives.
-const FIRST: [&str; 3] = ["type", "lineType", "companyNumber"];
+/// takes the number of its company, and only an item or resource the number of a line; what the company of a person, the
+/// customer of a document, the item of a line or another country hands down must not replace what the body gives, and a
+/// discount is one of the quantity and price that are there.
+const FIRST: [&str; 14] = [
+    "type",
+    "lineType",
+    "companyNumber",
+    "customerNumber",
+    "lineObjectNumber",
+    "currencyCode",
+    "billToCountry",
+    "shipToCountry",
+    "unitOfMeasureCode",
+    "quantity",
+    "unitPrice",
+    "salesPrice",
+    "lineAmount",
+    "discountAmount",
+];
 
 /// The body that sets these values; the id is left out.
 pub(crate) fn body(table: &Table, values: &Values, purpose: Purpose) -> Result<Map<String, Json>, SystemError> {

@@ -41,12 +41,14 @@ impl Server {
     pub(crate) fn run_action_as_user(&self, table: &str, id: Uuid, action: &str) -> Result<Option<Uuid>, ApiError> {
         let table = named(table)?;
         self.write(|store| {
-            let on_companion = documents::actions(table, Route::Companion).contains(&action);
-            let route = if on_companion { Route::Companion } else { Route::Standard };
             store
-                .transaction(|store| documents::act(store, route, table, id, action))
+                .transaction(|store| documents::act_as_user(store, table, id, action))
                 .map(|made| made.map(|(_, id)| id))
         })
+    }
+
+    pub(crate) fn invoice_shipments(&self, order: Uuid, part: Decimal) -> Result<Uuid, ApiError> {
+        self.write(|store| store.transaction(|store| documents::invoice_shipments(store, order, part)))
     }
 
     pub(crate) fn pay_invoice(&self, id: Uuid, amount: Decimal) -> Result<(), ApiError> {

@@ -2,15 +2,21 @@
 
 mod actions;
 mod activity;
+mod archives;
 mod headers;
 mod lines;
+mod notes;
 mod posted_ids;
+mod posting;
+mod release;
 mod statistics;
 mod totals;
 
-pub(crate) use actions::{act, actions, pay};
+pub(crate) use actions::{act, act_as_user, actions, pay};
 pub(crate) use lines::object_is_blocked;
+pub(crate) use notes::CALCULATED as CALCULATED_OF_NOTES;
 pub(crate) use posted_ids::{document_shown, id_behind, shown_id, translate};
+pub(crate) use posting::invoice_shipments;
 pub(crate) use statistics::Statistic;
 
 use uuid::Uuid;
@@ -18,7 +24,7 @@ use uuid::Uuid;
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::query::filter::{Filter, Operand, Operator};
-use crate::records::Writer;
+use crate::records::{self, Writer};
 use crate::schema::{Kind, Route, TableId, schema};
 use crate::store::{Row, Store};
 
@@ -40,6 +46,10 @@ fn headers_of(lines: TableId) -> Option<TableId> {
 fn lines_of(headers: TableId) -> Option<TableId> {
     let name = schema().table(headers).name.as_str();
     DOCUMENTS.iter().find(|(header, _)| *header == name).map(|(_, lines)| schema().known(lines))
+}
+
+fn header(store: &Store, table: TableId, id: Uuid) -> Result<Row, ApiError> {
+    store.row(table, id).cloned().ok_or_else(|| records::not_found(table, id))
 }
 
 fn is(table: TableId, name: &str) -> bool {
@@ -115,9 +125,13 @@ pub(crate) fn before_write(
 ) -> Result<(), ApiError> {
     if lines_of(table).is_some() || is(table, "Sales Credit Memo Entity Buffer") {
         if writer != Writer::User {
-            may_change_header(table, before)?;
+            may_change_header(table, row, values, before)?;
         }
-        return headers::derive(store, table, row, values, before);
+        headers::derive(store, table, row, values, before, writer == Writer::Api(Route::Companion))?;
+        return if given(table, values, "discountAmount") { totals::check_discount(store, table, row) } else { Ok(()) };
+    }
+    if is(table, "Record Link") {
+        return notes::derive(store, row, before);
     }
     if let Some(header_table) = headers_of(table) {
         let document = get(table, row, "documentId").as_guid();
@@ -130,17 +144,24 @@ pub(crate) fn before_write(
         if writer != Writer::User {
             may_change_lines(header_table, &header)?;
         }
-        return lines::derive(store, table, row, values, before, (header_table, &header));
+        let in_order = writer == Writer::Api(Route::Companion);
+        return lines::derive(store, table, row, values, before, (header_table, &header), in_order);
     }
     Ok(())
 }
 
-fn may_change_header(table: TableId, before: Option<&Row>) -> Result<(), ApiError> {
+fn may_change_header(
+    table: TableId,
+    row: &Row,
+    values: &[(usize, Cell)],
+    before: Option<&Row>,
+) -> Result<(), ApiError> {
     match before {
         Some(before) if is_posted(table, before) => {
             Err(ApiError::dialog("The invoice has been posted and can no longer be modified."))
         }
-        _ => Ok(()),
+        Some(before) => release::refuse_changes(table, row, values, before),
+        None => Ok(()),
     }
 }
 
@@ -148,27 +169,13 @@ fn may_change_lines(header_table: TableId, header: &Row) -> Result<(), ApiError>
     if is_posted(header_table, header) {
         return Err(ApiError::dialog("The invoice has been posted and can no longer be modified."));
     }
-    if is(header_table, "Sales Header") && get(header_table, header, "status").as_enum() == RELEASED {
-        let number = get(header_table, header, "number");
-        return Err(ApiError::new(
-            400,
-            "Application_FieldValidationException",
-            format!(
-                "Status must be equal to 'Open' in Sales Header: Document Type=Order, No.={}. Current value is 'Released'.",
-                number.as_text()
-            ),
-        ));
-    }
-    Ok(())
+    if release::is_released(header_table, header) { Err(release::refusal(header_table, header)) } else { Ok(()) }
 }
-
-/// Position of `Open` (released) among the states of an order.
-const RELEASED: u8 = 2;
 
 /// Brings totals up to date after a document or a line was stored.
 pub(crate) fn after_write(store: &mut Store, table: TableId, id: Uuid) -> Result<(), ApiError> {
     if lines_of(table).is_some() {
-        totals::refresh(store, table, id)?;
+        totals::refresh(store, table, id, totals::Written::Header)?;
         return match store.row(table, id).map(|row| get(table, row, "customerId").as_guid()) {
             Some(customer) if is(table, "Sales Invoice Header") => totals::refresh_customer(store, customer),
             _ => Ok(()),
@@ -177,7 +184,7 @@ pub(crate) fn after_write(store: &mut Store, table: TableId, id: Uuid) -> Result
     if let Some(header_table) = headers_of(table) {
         let document = store.row(table, id).map(|row| get(table, row, "documentId").as_guid()).unwrap_or_default();
         activity::note_line(store, table, id)?;
-        return totals::refresh(store, header_table, document);
+        return totals::refresh(store, header_table, document, totals::Written::Lines);
     }
     if is(table, "Customer") {
         statistics::refresh(store, id)?;
@@ -192,17 +199,30 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row, writer
         if writer != Writer::User && is_posted(table, row) {
             return Err(ApiError::dialog("The invoice has been posted and can no longer be modified."));
         }
-        let ids: Vec<Uuid> = store.lines(lines, row.id).map(|line| line.id).collect();
-        for id in ids {
-            activity::forget_line(store, id);
-            store.remove(lines, id);
+        let of_document: Vec<Row> = store.lines(lines, row.id).cloned().collect();
+        posting::may_go(lines, &of_document)?;
+        for line in of_document {
+            activity::forget_line(store, line.id);
+            store.remove(lines, line.id);
         }
+        notes::remove(store, row.id);
     } else if let Some(header_table) = headers_of(table) {
         let document = get(table, row, "documentId").as_guid();
         if let Some(header) = store.row(header_table, document).cloned()
             && writer != Writer::User
         {
             may_change_lines(header_table, &header)?;
+        }
+        posting::may_go(table, std::slice::from_ref(row))?;
+        // Texts that belong to the line go with it.
+        let belongs = |line: &&Row| {
+            get(table, line, "attachedToLineNumber") == get(table, row, "sequence")
+                && !get(table, row, "sequence").is_blank()
+        };
+        let attached: Vec<Uuid> = store.lines(table, document).filter(belongs).map(|line| line.id).collect();
+        for line in attached {
+            activity::forget_line(store, line);
+            store.remove(table, line);
         }
     }
     Ok(())
@@ -214,7 +234,7 @@ pub(crate) fn after_delete(store: &mut Store, table: TableId, row: &Row) -> Resu
         activity::forget_line(store, row.id);
         let document = get(table, row, "documentId").as_guid();
         if store.row(header_table, document).is_some() {
-            return totals::refresh(store, header_table, document);
+            return totals::refresh(store, header_table, document, totals::Written::Lines);
         }
     }
     if is(table, "Customer") {

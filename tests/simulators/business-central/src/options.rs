@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::service::Switches;
@@ -29,6 +30,8 @@ pub struct BusinessCentralOptions {
     /// Whether the company makes a company contact for every new customer and vendor, as companies with business relation
     /// codes do.
     pub contacts_of_partners: bool,
+    /// The tax of everything that is sold, in percent.
+    pub tax_percent: Decimal,
     /// The directory (tenant) id that tokens and URLs carry.
     pub tenant: String,
     /// Name of the environment in URLs.
@@ -63,6 +66,7 @@ impl Default for BusinessCentralOptions {
             manual_numbers: false,
             requires_country: false,
             contacts_of_partners: true,
+            tax_percent: Decimal::ZERO,
             tenant: "6f3c2f0e-8d6b-4a53-9f0e-2b8f4b1d7a10".into(),
             environment: "Production".into(),
             client: ("9d1f6a54-5c3e-4a0b-8f57-0c6f1a2b3c4d".into(), "simulated-secret".into()),

@@ -58,6 +58,7 @@ impl BusinessCentralSimulator {
         store.company.manual_numbers = options.manual_numbers;
         store.company.requires_country = options.requires_country;
         store.company.contacts_of_partners = options.contacts_of_partners;
+        store.company.tax_percent = options.tax_percent;
         port.write_certificate(options.ca_file.as_deref())?;
         let identity = Arc::new(Identity::new(
             Registration {
@@ -215,10 +216,37 @@ impl BusinessCentralSimulator {
         self.server.post_item_ledger_entry(item_number, quantity)
     }
 
-    /// Runs a document action as a person in the application: `shipAndInvoice`, `makeOrder`, `post`, `cancel`, ... Gives the SystemId
+    /// Runs a document action as a person in the application: `release`, `ship`, `invoice`, `shipAndInvoice`, `makeOrder`, `post`, `cancel`, ... Gives the SystemId
     /// of the document that came of it, if any.
     pub fn run_action_as_user(&self, table: &str, id: Uuid, action: &str) -> Result<Option<Uuid>, ApiError> {
         self.server.run_action_as_user(table, id, action)
+    }
+
+    /// Has orders reserve an item always, as far as there is any.
+    pub fn always_reserve(&self, item_number: &str) {
+        self.server.api.writing().company.always_reserved.insert(item_number.to_owned());
+    }
+
+    /// Changes the sales setup of the company: write-in product, freight account, archives.
+    ///
+    /// # Errors
+    /// When the company has none, or the values do not fit.
+    pub fn set_up_sales(&self, values: Value) -> Result<(), ApiError> {
+        let setup = "Sales & Receivables Setup";
+        let id = self.rows(setup).first().and_then(|row| row["id"].as_str()?.parse().ok());
+        match id {
+            Some(id) => self.update_as_user(setup, id, values),
+            None => self.create_as_user(setup, values).map(|_| ()),
+        }
+    }
+
+    /// Posts an invoice of its own over what of an order was shipped and not invoiced, or over a part of that; the order
+    /// stays. Gives the SystemId of the invoice.
+    ///
+    /// # Errors
+    /// When there is nothing to invoice.
+    pub fn invoice_shipments(&self, order: Uuid, part: Decimal) -> Result<Uuid, ApiError> {
+        self.server.invoice_shipments(order, part)
     }
 
     /// Applies a payment to a posted invoice.

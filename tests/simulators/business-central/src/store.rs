@@ -73,6 +73,10 @@ pub(crate) struct Company {
     pub requires_country: bool,
     /// Whether a new customer or vendor gets a company contact.
     pub contacts_of_partners: bool,
+    /// The tax of everything that is sold, in percent.
+    pub tax_percent: Decimal,
+    /// Numbers of the items that orders always reserve.
+    pub always_reserved: std::collections::BTreeSet<String>,
 }
 
 impl Company {
@@ -85,6 +89,8 @@ impl Company {
             manual_numbers: false,
             requires_country: false,
             contacts_of_partners: true,
+            tax_percent: Decimal::ZERO,
+            always_reserved: std::collections::BTreeSet::new(),
         }
     }
 }

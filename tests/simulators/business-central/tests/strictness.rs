@@ -115,7 +115,7 @@ async fn f01_what_a_page_shows_read_only_is_refused_there_and_taken_elsewhere() 
     let customer = client.get(&client.standard("customers?$top=1")).await.values()[0].clone();
     let order = client.post(&client.standard("salesOrders"), json!({"customerId": customer["id"]})).await;
     let path = format!("salesOrders({})", order.id());
-    for body in [json!({"discountAmount": 1}), json!({"documentType": "Invoice"})] {
+    for body in [json!({"fullyShipped": true}), json!({"documentType": "Invoice"})] {
         let refused = client.patch(&client.companion(&path), "*", body.clone()).await;
         assert_eq!(refusal(&refused), (400, "BadRequest_InvalidOperation"), "{body}");
     }

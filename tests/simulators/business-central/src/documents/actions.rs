@@ -1,9 +1,12 @@
-//! Bound actions: quotes become orders and invoices, orders are shipped and invoiced, invoices are posted and cancelled.
+//! Bound actions: quotes become orders and invoices, invoices are posted and cancelled; orders and quotes are released elsewhere.
 
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{POSTED, activity, get, headers_of, is, is_posted, lines_of, set, totals};
+use super::posting::{self, Posting};
+use super::{
+    POSTED, activity, archives, get, header, headers_of, is, is_posted, lines_of, notes, release, set, totals,
+};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::records::{self, numbering};
@@ -14,9 +17,12 @@ const CANCELED: u8 = 5;
 
 /// The bound actions of an entity set.
 pub(crate) fn actions(table: TableId, route: Route) -> &'static [&'static str] {
-    if route != Route::Standard {
-        let closes = route == Route::Companion && is(table, "Opportunity");
-        return if closes { records::opportunities::ACTIONS } else { &[] };
+    if route == Route::Companion {
+        return match schema().table(table).name.as_str() {
+            "Opportunity" => records::opportunities::ACTIONS,
+            "Sales Header" | "Sales Header (Quote)" => &["release", "reopen", "archive"],
+            _ => &[],
+        };
     }
     match schema().table(table).name.as_str() {
         "Sales Header" => &["shipAndInvoice"],
@@ -42,11 +48,14 @@ pub(crate) fn act(
     }
     match (schema().table(table).name.as_str(), name) {
         ("Opportunity", _) => records::opportunities::close(store, table, id, name).map(|()| None),
-        ("Sales Header", _) => ship_and_invoice(store, table, id).map(Some),
+        (_, "release") => release::release(store, table, id).map(|()| None),
+        (_, "reopen") => release::reopen(store, table, id).map(|()| None),
+        (_, "archive") => archives::keep(store, table, id, false).map(|()| None),
+        ("Sales Header", _) => posting::post(store, table, id, Posting::ShipAndInvoice).map(Some),
         ("Sales Header (Quote)", "makeOrder") => turn_into(store, table, id, "Sales Header").map(Some),
         ("Sales Header (Quote)", "makeInvoice") => turn_into(store, table, id, "Sales Invoice Header").map(Some),
         ("Sales Header (Quote)", _) => send_quote(store, table, id).map(|()| None),
-        ("Sales Invoice Header", "post" | "postAndSend") => post_invoice(store, table, id).map(|()| None),
+        ("Sales Invoice Header", "post" | "postAndSend") => post_invoice(store, table, id, true).map(|()| None),
         ("Sales Invoice Header", "cancel" | "cancelAndSend") => cancel_invoice(store, table, id).map(|()| None),
         ("Sales Invoice Header", "makeCorrectiveCreditMemo") => credit_memo(store, table, id, "Draft").map(Some),
         ("Sales Credit Memo Entity Buffer", "post" | "postAndSend") => {
@@ -60,12 +69,26 @@ pub(crate) fn act(
     }
 }
 
-fn header(store: &Store, table: TableId, id: Uuid) -> Result<Row, ApiError> {
-    store.row(table, id).cloned().ok_or_else(|| records::not_found(table, id))
+/// Carries out a bound action, or what only people can do in the application: ship, or invoice, what the lines say.
+pub(crate) fn act_as_user(
+    store: &mut Store,
+    table: TableId,
+    id: Uuid,
+    name: &str,
+) -> Result<Option<(TableId, Uuid)>, ApiError> {
+    match name {
+        "ship" if is(table, "Sales Header") => posting::post(store, table, id, Posting::Ship).map(Some),
+        "invoice" if is(table, "Sales Header") => posting::post(store, table, id, Posting::Invoice).map(Some),
+        _ => {
+            let on_companion = actions(table, Route::Companion).contains(&name);
+            let route = if on_companion { Route::Companion } else { Route::Standard };
+            act(store, route, table, id, name)
+        }
+    }
 }
 
 /// Copies the values two tables have in common.
-fn copy((from_table, from): (TableId, &Row), (into_table, into): (TableId, &mut Row)) {
+pub(super) fn copy((from_table, from): (TableId, &Row), (into_table, into): (TableId, &mut Row)) {
     let (source, target) = (schema().table(from_table), schema().table(into_table));
     for (at, property) in target.properties.iter().enumerate() {
         let same = source.position(&property.name).filter(|position| {
@@ -74,13 +97,14 @@ fn copy((from_table, from): (TableId, &Row), (into_table, into): (TableId, &mut 
         if let Some(position) = same
             && property.name != "number"
             && property.name != "status"
+            && property.name != "documentStatus"
         {
             into.cells[at] = from.cells[position].clone();
         }
     }
 }
 
-fn new_row(store: &mut Store, table: TableId) -> Row {
+pub(super) fn new_row(store: &mut Store, table: TableId) -> Row {
     let now = store.clock.now();
     Row {
         id: store.fresh_id(),
@@ -91,7 +115,7 @@ fn new_row(store: &mut Store, table: TableId) -> Row {
     }
 }
 
-fn add(store: &mut Store, table: TableId, row: Row) -> Result<Uuid, ApiError> {
+pub(super) fn add(store: &mut Store, table: TableId, row: Row) -> Result<Uuid, ApiError> {
     let id = row.id;
     store
         .insert(table, row)
@@ -117,7 +141,7 @@ fn copy_lines(store: &mut Store, from: (TableId, Uuid), into: (TableId, Uuid), n
     Ok(())
 }
 
-fn remove(store: &mut Store, table: TableId, id: Uuid) {
+pub(super) fn remove(store: &mut Store, table: TableId, id: Uuid) {
     if let Some(lines) = lines_of(table) {
         let ids: Vec<Uuid> = store.lines(lines, id).map(|line| line.id).collect();
         for id in ids {
@@ -125,6 +149,7 @@ fn remove(store: &mut Store, table: TableId, id: Uuid) {
             store.remove(lines, id);
         }
     }
+    notes::remove(store, id);
     store.remove(table, id);
 }
 
@@ -142,11 +167,17 @@ fn turn_into(store: &mut Store, quotes: TableId, id: Uuid, target: &str) -> Resu
     }
     numbering::number(store, target, &mut row)?;
     let number = get(target, &row, "number");
+    set(target, &mut row, "quoteNumber", get(quotes, &quote, "number"));
+    let occurrence = archives::next_occurrence(store, number.as_text());
+    set(target, &mut row, "documentOccurrence", Cell::Int(occurrence));
     let made = add(store, target, row)?;
     if let (Some(from), Some(into)) = (lines_of(quotes), lines_of(target)) {
         copy_lines(store, (from, id), (into, made), &number)?;
     }
-    totals::refresh(store, target, made)?;
+    totals::refresh(store, target, made, totals::Written::Lines)?;
+    if is(target, "Sales Header") {
+        notes::copy(store, id, made)?;
+    }
     remove(store, quotes, id);
     Ok((target, made))
 }
@@ -159,48 +190,8 @@ fn send_quote(store: &mut Store, quotes: TableId, id: Uuid) -> Result<(), ApiErr
     })
 }
 
-/// Ships and invoices all that is open; the order goes, a shipment and a posted invoice stay.
-fn ship_and_invoice(store: &mut Store, orders: TableId, id: Uuid) -> Result<(TableId, Uuid), ApiError> {
-    let order = header(store, orders, id)?;
-    let order_lines = schema().known("Sales Line");
-    let lines: Vec<Row> = store.lines(order_lines, id).cloned().collect();
-    if lines.iter().all(|line| get(order_lines, line, "quantity").is_blank()) {
-        return Err(ApiError::dialog(
-            "There is nothing to post because the document does not contain a quantity or amount.",
-        ));
-    }
-    let number = get(orders, &order, "number");
-    let (shipments, shipment_lines) = (schema().known("Sales Shipment Header"), schema().known("Sales Shipment Line"));
-    let mut shipment = new_row(store, shipments);
-    copy((orders, &order), (shipments, &mut shipment));
-    set(shipments, &mut shipment, "orderNumber", number.clone());
-    numbering::number(store, shipments, &mut shipment)?;
-    let shipment_number = get(shipments, &shipment, "number");
-    let shipment = add(store, shipments, shipment)?;
-    for line in &lines {
-        let mut row = new_row(store, shipment_lines);
-        copy((order_lines, line), (shipment_lines, &mut row));
-        set(shipment_lines, &mut row, "documentId", Cell::Guid(shipment));
-        set(shipment_lines, &mut row, "documentNo", shipment_number.clone());
-        add(store, shipment_lines, row)?;
-    }
-    let invoices = schema().known("Sales Invoice Header");
-    let mut invoice = new_row(store, invoices);
-    copy((orders, &order), (invoices, &mut invoice));
-    set(invoices, &mut invoice, "orderId", Cell::Guid(id));
-    set(invoices, &mut invoice, "orderNumber", number);
-    set(invoices, &mut invoice, "invoiceDate", get(orders, &order, "postingDate"));
-    set(invoices, &mut invoice, "status", Cell::Enum(1));
-    set(invoices, &mut invoice, "number", Cell::text(numbering::posted_invoice(store, invoices)));
-    let invoice_number = get(invoices, &invoice, "number");
-    let invoice = add(store, invoices, invoice)?;
-    copy_lines(store, (order_lines, id), (schema().known("Sales Invoice Line"), invoice), &invoice_number)?;
-    post_invoice(store, invoices, invoice)?;
-    remove(store, orders, id);
-    Ok((invoices, invoice))
-}
-
-fn post_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), ApiError> {
+/// Posts a draft invoice; `moves_goods` unless a shipment did.
+pub(super) fn post_invoice(store: &mut Store, invoices: TableId, id: Uuid, moves_goods: bool) -> Result<(), ApiError> {
     let invoice = header(store, invoices, id)?;
     if is_posted(invoices, &invoice) {
         return Err(ApiError::dialog("The invoice has already been posted."));
@@ -211,12 +202,14 @@ fn post_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), Ap
             "There is nothing to post because the document does not contain a quantity or amount.",
         ));
     }
-    totals::refresh(store, invoices, id)?;
+    totals::refresh(store, invoices, id, totals::Written::Header)?;
     let mut number = get(invoices, &invoice, "number");
     if !number.as_text().starts_with(numbering::POSTED_INVOICE) {
         number = Cell::text(numbering::posted_invoice(store, invoices));
     }
-    post_quantities(store, lines, id, Decimal::NEGATIVE_ONE)?;
+    if moves_goods {
+        post_quantities(store, lines, id, Decimal::NEGATIVE_ONE)?;
+    }
     records::touch(store, invoices, id, |row| {
         set(invoices, row, "number", number);
         set(invoices, row, "status", Cell::Enum(POSTED));
@@ -234,25 +227,22 @@ fn post_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), Ap
 
 /// Moves the inventory of the items on the lines.
 fn post_quantities(store: &mut Store, lines: TableId, document: Uuid, sign: Decimal) -> Result<(), ApiError> {
-    let items = schema().known("Item");
-    let moves: Vec<(String, Decimal)> = store
-        .lines(lines, document)
-        .filter(|line| get(lines, line, "lineType").as_enum() == 2)
-        .map(|line| {
-            (
-                get(lines, line, "lineObjectNumber").as_text().to_owned(),
-                get(lines, line, "quantity").as_decimal() * sign,
-            )
-        })
-        .filter(|(number, quantity)| {
-            !quantity.is_zero()
-                && store.by_code(items, number).is_some_and(|item| get(items, item, "type").as_enum() == 0)
-        })
-        .collect();
-    for (number, quantity) in moves {
-        records::post_ledger_entry(store, &number, quantity, "Sale")?;
+    let moved: Vec<Row> = store.lines(lines, document).cloned().collect();
+    for line in moved {
+        move_inventory(store, lines, &line, get(lines, &line, "quantity").as_decimal() * sign)?;
     }
     Ok(())
+}
+
+/// Moves the inventory of the item on a line, if there is one that has any.
+pub(super) fn move_inventory(store: &mut Store, lines: TableId, line: &Row, quantity: Decimal) -> Result<(), ApiError> {
+    let items = schema().known("Item");
+    let number = get(lines, line, "lineObjectNumber").as_text().to_owned();
+    let has_inventory = || store.by_code(items, &number).is_some_and(|item| get(items, item, "type").as_enum() == 0);
+    if quantity.is_zero() || get(lines, line, "lineType").as_enum() != 2 || !has_inventory() {
+        return Ok(());
+    }
+    records::post_ledger_entry(store, &number, quantity, "Sale").map(|_| ())
 }
 
 fn cancel_invoice(store: &mut Store, invoices: TableId, id: Uuid) -> Result<(), ApiError> {

@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{get, given, is, set};
+use super::{archives, get, given, is, set};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::schema::{Kind, TableId, schema};
@@ -60,7 +60,10 @@ pub(super) fn derive(
     row: &mut Row,
     values: &[(usize, Cell)],
     before: Option<&Row>,
+    in_order: bool,
 ) -> Result<(), ApiError> {
+    let standing = standing(table, values, in_order);
+    let values = &*standing;
     if let Some(at) = schema().table(table).position("documentType")
         && row.cells[at] != Cell::Enum(1)
     {
@@ -72,6 +75,8 @@ pub(super) fn derive(
     }
     if before.is_none() {
         starting_dates(store, table, row);
+        let occurrence = archives::next_occurrence(store, get(table, row, "number").as_text());
+        set(table, row, "documentOccurrence", Cell::Int(occurrence));
         if is(table, "Sales Invoice Header") && get(table, row, "status").is_blank() {
             set(table, row, "status", Cell::Enum(1));
         }
@@ -94,6 +99,18 @@ pub(super) fn derive(
     }
     paid(table, row);
     Ok(())
+}
+
+/// The values that stand in the end: the customer fills in anew what is sent before it.
+fn standing(table: TableId, values: &[(usize, Cell)], in_order: bool) -> std::borrow::Cow<'_, [(usize, Cell)]> {
+    let definition = schema().table(table);
+    let is_customer =
+        |(at, _): &(usize, Cell)| ["customerNumber", "customerId"].contains(&definition.properties[*at].name.as_str());
+    let Some(customer) = values.iter().position(is_customer).filter(|_| in_order) else { return values.into() };
+    let filled_in = |name: &str| FROM_CUSTOMER.iter().any(|(property, _)| *property == name);
+    let stands =
+        |(place, (at, _)): &(usize, &(usize, Cell))| *place > customer || !filled_in(&definition.properties[*at].name);
+    values.iter().enumerate().filter(stands).map(|(_, value)| value.clone()).collect::<Vec<_>>().into()
 }
 
 fn take_from_customer(store: &Store, table: TableId, row: &mut Row, values: &[(usize, Cell)]) -> Result<(), ApiError> {

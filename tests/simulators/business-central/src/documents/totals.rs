@@ -10,8 +10,60 @@ use crate::records;
 use crate::schema::{TableId, schema};
 use crate::store::{Row, Store};
 
+/// What was written when a document is summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Header,
+    Lines,
+}
+
+/// Orders and quotes keep the invoice discount on their lines, and the header shows the sum: a line that changes loses its
+/// share. Draft invoices are summed up more kindly here, with a discount of the header that stays.
+pub(super) fn keeps_discount_on_lines(table: TableId) -> bool {
+    is(table, "Sales Header") || is(table, "Sales Header (Quote)")
+}
+
+/// The share of a line in the invoice discount, including tax where prices do.
+pub(super) fn invoice_discount_of(table: TableId, line: &Row, includes_tax: bool) -> Decimal {
+    let (whole, left) = if includes_tax {
+        ("amountIncludingTax", "netAmountIncludingTax")
+    } else {
+        ("amountExcludingTax", "netAmount")
+    };
+    get(table, line, whole).as_decimal() - get(table, line, left).as_decimal()
+}
+
+/// Whether the table lets a line share in an invoice discount: items and resources do, accounts and texts do not.
+fn shares(table: TableId, line: &Row) -> bool {
+    get(table, line, "lineType").as_enum() >= 2
+}
+
+/// Refuses an invoice discount where no line can share in it, or one that is more than they come to.
+pub(super) fn check_discount(store: &Store, table: TableId, row: &Row) -> Result<(), ApiError> {
+    let discount = get(table, row, "discountAmount").as_decimal();
+    let Some(lines) = lines_of(table).filter(|_| keeps_discount_on_lines(table) && !discount.is_zero()) else {
+        return Ok(());
+    };
+    let whole = if get(table, row, "pricesIncludeTax").as_bool() { "amountIncludingTax" } else { "amountExcludingTax" };
+    let of_lines = store.lines(lines, row.id).filter(|line| shares(lines, line));
+    let total: Decimal = of_lines.map(|line| get(lines, line, whole).as_decimal()).sum();
+    if total.is_zero() {
+        return Err(ApiError::dialog(
+            "Cannot apply an invoice discount because the document does not include lines where the Allow Invoice Disc. \
+             field is selected. To add a discount, specify a line discount in the Line Discount % field for the relevant \
+             lines, or add a line of type Item where the Allow Invoice Disc. field is selected.",
+        ));
+    }
+    if discount > total {
+        return Err(ApiError::dialog(format!(
+            "The invoice discount {discount} is more than the lines come to, {total}."
+        )));
+    }
+    Ok(())
+}
+
 /// Sums up the lines of a document; the header changes only if a sum does.
-pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid) -> Result<(), ApiError> {
+pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid, written: Written) -> Result<(), ApiError> {
     let Some(line_table) = lines_of(table) else { return Ok(()) };
     let Some(header) = store.row(table, id).cloned() else { return Ok(()) };
     let lines: Vec<Row> = store.lines(line_table, id).cloned().collect();
@@ -19,24 +71,33 @@ pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid) -> Result<(),
     if lines.is_empty() && is_posted(table, &header) {
         return Ok(());
     }
-    let discount = get(table, &header, "discountAmount").as_decimal();
+    let mut discount = get(table, &header, "discountAmount").as_decimal();
     let includes_tax = get(table, &header, "pricesIncludeTax").as_bool();
-    allocate(store, line_table, &lines, discount, includes_tax)?;
+    let on_lines: Decimal = lines.iter().map(|line| invoice_discount_of(line_table, line, includes_tax)).sum();
+    if keeps_discount_on_lines(table) && (written == Written::Lines || discount == on_lines) {
+        discount = on_lines;
+    } else {
+        let sharing: Vec<Row> = lines.iter().filter(|line| shares(line_table, line)).cloned().collect();
+        let sharing = if keeps_discount_on_lines(table) { sharing } else { lines };
+        allocate(store, line_table, &sharing, discount, includes_tax)?;
+    }
     let lines: Vec<Row> = store.lines(line_table, id).cloned().collect();
     let sum = |name: &str| -> Decimal { lines.iter().map(|line| get(line_table, line, name).as_decimal()).sum() };
-    let (net, tax) = if schema().table(line_table).position("invoiceDiscountAllocation").is_some() {
-        (sum("netAmount"), sum("netTaxAmount"))
-    } else {
-        (sum("amountExcludingTax") - discount, sum("totalTaxAmount"))
-    };
+    let (net, tax) = (sum("netAmount"), sum("netTaxAmount"));
     let mut changed = header.clone();
+    set(table, &mut changed, "discountAmount", Cell::Decimal(discount));
     set(table, &mut changed, "totalAmountExcludingTax", Cell::Decimal(net));
     set(table, &mut changed, "totalTaxAmount", Cell::Decimal(tax));
     set(table, &mut changed, "totalAmountIncludingTax", Cell::Decimal(net + tax));
     if is(table, "Sales Header") {
-        let shipped = !lines.is_empty()
-            && lines.iter().all(|line| get(line_table, line, "shippedQuantity") >= get(line_table, line, "quantity"));
+        let of = |line: &Row, name: &str| get(line_table, line, name).as_decimal();
+        let is_shipped = |line: &Row| of(line, "shippedQuantity") >= of(line, "quantity");
+        let is_invoiced = |line: &Row| of(line, "invoicedQuantity") >= of(line, "shippedQuantity");
+        let shipped = lines.iter().any(|line| !of(line, "quantity").is_zero()) && lines.iter().all(is_shipped);
+        let invoiced = lines.iter().any(|line| !of(line, "invoicedQuantity").is_zero());
         set(table, &mut changed, "fullyShipped", Cell::Bool(shipped));
+        let invoiced = shipped && invoiced && lines.iter().all(is_invoiced);
+        set(table, &mut changed, "fullyInvoiced", Cell::Bool(invoiced));
     }
     if changed.cells == header.cells {
         return Ok(());
@@ -53,9 +114,6 @@ fn allocate(
     discount: Decimal,
     includes_tax: bool,
 ) -> Result<(), ApiError> {
-    if schema().table(table).position("invoiceDiscountAllocation").is_none() {
-        return Ok(());
-    }
     let whole = if includes_tax { "amountIncludingTax" } else { "amountExcludingTax" };
     let total: Decimal = lines.iter().map(|line| get(table, line, whole).as_decimal()).sum();
     let mut left = discount;

@@ -4,6 +4,13 @@ use crate::cell::Cell;
 use crate::schema::{TableId, schema};
 use crate::store::{Row, Store};
 
+/// Each country with what belongs to it.
+const ADDRESSES: [[&str; 4]; 3] = [
+    ["country", "postalCode", "city", "state"],
+    ["billToCountry", "billToPostCode", "billToCity", "billToState"],
+    ["shipToCountry", "shipToPostCode", "shipToCity", "shipToState"],
+];
+
 /// Clears post code, city and county when the country changes from one to another, unless they are given along, or the
 /// company requires a country in every address.
 pub(crate) fn clear_what_belonged_to_another_country(
@@ -14,16 +21,18 @@ pub(crate) fn clear_what_belonged_to_another_country(
     given: &[(usize, Cell)],
 ) {
     let definition = schema().table(table);
-    let Some(country) = definition.position("country") else { return };
-    let old = &before.cells[country];
-    if store.company.requires_country || old.is_blank() || *old == row.cells[country] {
-        return;
-    }
-    for name in ["postalCode", "city", "state"] {
-        if let Some(at) = definition.position(name)
-            && !given.iter().any(|(other, _)| *other == at)
-        {
-            row.cells[at] = Cell::blank(&definition.properties[at].kind);
+    for [country, rest @ ..] in ADDRESSES {
+        let Some(country) = definition.position(country) else { continue };
+        let old = &before.cells[country];
+        if store.company.requires_country || old.is_blank() || *old == row.cells[country] {
+            continue;
+        }
+        for name in rest {
+            if let Some(at) = definition.position(name)
+                && !given.iter().any(|(other, _)| *other == at)
+            {
+                row.cells[at] = Cell::blank(&definition.properties[at].kind);
+            }
         }
     }
 }

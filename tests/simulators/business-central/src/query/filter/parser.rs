@@ -6,6 +6,7 @@ use simulator_platform::{FilterToken as Token, TokenError, filter_tokens};
 
 use super::{Dialect, Filter, Operand, Operator, TextTest};
 use crate::cell::{self, Cell};
+use crate::documents;
 use crate::errors::ApiError;
 use crate::schema::{Kind, Route, Table, TableId, schema};
 
@@ -180,6 +181,7 @@ impl Parser<'_> {
             return self
                 .table
                 .position_on(self.route, name)
+                .filter(|_| !is_calculated(self.table, self.route, name))
                 .map(Operand::Property)
                 .ok_or_else(|| ApiError::unknown_property_in_query(name, entity));
         }
@@ -318,4 +320,8 @@ impl Parser<'_> {
             _ => Err(wrong()),
         }
     }
+}
+/// What a page works out for each record that it shows cannot be filtered by.
+fn is_calculated(table: &Table, route: Route, name: &str) -> bool {
+    route == Route::Companion && table.name == "Record Link" && documents::CALCULATED_OF_NOTES.contains(&name)
 }
