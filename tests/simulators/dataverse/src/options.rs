@@ -142,7 +142,8 @@ pub struct Behaviour {
     pub unit_groups_changeable: bool,
     /// Names of price lists are unique.
     pub price_list_names_unique: bool,
-    /// Submitted and invoiced orders take no changes but of state. The built-in integration writes to them.
+    /// Submitted, fulfilled and invoiced orders and their lines take no changes but of state. The built-in integration opens
+    /// them before it writes in one mode, and does not in the other.
     pub submitted_orders_read_only: bool,
     /// Active quotes take no changes but of state.
     pub active_quotes_read_only: bool,
@@ -168,7 +169,7 @@ impl Default for Behaviour {
             product_state_on_create: false,
             unit_groups_changeable: false,
             price_list_names_unique: true,
-            submitted_orders_read_only: false,
+            submitted_orders_read_only: true,
             active_quotes_read_only: true,
             duplicate_product_number_status: 412,
             money_decimals: 2,

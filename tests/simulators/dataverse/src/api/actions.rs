@@ -149,8 +149,12 @@ impl Action<'_> {
         self.set_state(session, at, id, state)?;
         if state == 3
             && let Some(column) = table.column("datefulfilled")
+            && session.store.get(at, id).is_some_and(|row| row.get(column).is_none())
         {
-            let today = crate::store::day(&Cell::Time(session.now).plain_text()).map(Cell::Day);
+            let today = match table.columns[column].kind {
+                Kind::DateTime => Some(Cell::Time(session.now)),
+                _ => crate::store::day(&Cell::Time(session.now).plain_text()).map(Cell::Day),
+            };
             session.consequence(|session| session.update(at, id, vec![(column, today)]))?;
         }
         Ok(ApiResponse::no_content())

@@ -53,7 +53,7 @@ pub fn before_update(
         ("invoice", 2) => Some(("0x80044404", "The invoice is paid and cannot be changed.")),
         ("invoice", 3) => Some(("0x80044404", "The invoice is canceled and cannot be changed.")),
         ("salesorder", 2) => Some(("0x80043b1d", "The order is canceled and cannot be changed.")),
-        ("salesorder", 1 | 4) if session.behaviour.submitted_orders_read_only => {
+        ("salesorder", 1 | 3 | 4) if session.behaviour.submitted_orders_read_only => {
             Some(("0x80043b1d", "The order is read-only."))
         }
         ("quote", 2 | 3) => Some(("0x80043b1e", "The quote is closed and cannot be changed.")),
@@ -63,11 +63,20 @@ pub fn before_update(
         ("opportunity", 1 | 2) => Some(("0x80043b1f", "The opportunity is closed and cannot be changed.")),
         _ => None,
     };
+    // What else is sent with a new state is written first, and refused.
+    let only_state = sent.iter().all(|(at, _)| *at == table.id || is_state(table, *at));
+    let is_order = table.name == "salesorder" && old != 2;
     if let Some((code, text)) = closed
-        && old == new
+        && (old == new || (is_order && !only_state))
         && !session.unrestricted
     {
         return Err(ApiError::refused(code, text));
+    }
+    if table.name == "salesorder" && old == 0 && new == 1 {
+        super::defaults(table, row, &[("submitdate", Cell::Time(session.now))]);
+    }
+    if table.name == "quote" && matches!(new, 2 | 3) && old != new {
+        super::defaults(table, row, &[("closedon", today(session))]);
     }
     if sent.iter().any(|(at, _)| table.columns[*at].name == "customerid") {
         customer(session, table, row);
@@ -81,6 +90,29 @@ pub fn before_update(
         }
     }
     Ok(())
+}
+
+/// `statecode` and `statuscode`.
+fn is_state(table: &Table, column: usize) -> bool {
+    matches!(table.columns[column].name.as_str(), "statecode" | "statuscode")
+}
+
+/// The day of the server's clock.
+fn today(session: &Session<'_>) -> Cell {
+    crate::store::day(&Cell::Time(session.now).plain_text()).map_or(Cell::Time(session.now), Cell::Day)
+}
+
+/// The number of a new line behind the last of its document.
+fn next_in_order(session: &Session<'_>, table: &Table, row: &Row) -> Option<i64> {
+    let parent = table.column(parent_column(table))?;
+    let at = session.store.schema.position(&table.name)?;
+    let document = row.get(parent)?.id()?;
+    let lines = session.store.rows(at).find(parent, &Cell::Guid(document));
+    let number = |id: Uuid| match get(table, session.store.get(at, id)?, "sequencenumber") {
+        Some(Cell::Int(number)) => Some(number),
+        _ => None,
+    };
+    Some(lines.into_iter().filter_map(number).max().unwrap_or(0) + 1)
 }
 
 /// A line belongs to a document that is open, and computes its amounts.
@@ -111,6 +143,9 @@ pub fn before_create_line(session: &Session<'_>, table: &Table, row: &mut Row) -
         let value = referenced(session, table, row, parent, column);
         set(table, row, column, value);
     }
+    if let Some(number) = next_in_order(session, table, row) {
+        defaults(table, row, &[("sequencenumber", Cell::Int(number))]);
+    }
     open_parent(session, table, row)?;
     amounts(session, table, row)
 }
@@ -130,11 +165,16 @@ pub fn before_delete_line(session: &Session<'_>, table: &Table, row: &Row) -> Ap
 fn open_parent(session: &Session<'_>, table: &Table, row: &Row) -> ApiResult<()> {
     let state = referenced(session, table, row, parent_column(table), "statecode");
     let closed = matches!(
-        (table.name.as_str(), state),
+        (table.name.as_str(), &state),
         ("invoicedetail", Some(Cell::Int(2 | 3)))
             | ("quotedetail", Some(Cell::Int(2 | 3)))
             | ("salesorderdetail", Some(Cell::Int(2)))
-    );
+    ) || (table.name == "salesorderdetail"
+        && session.behaviour.submitted_orders_read_only
+        && matches!(state, Some(Cell::Int(1 | 3 | 4))))
+        || (table.name == "quotedetail"
+            && session.behaviour.active_quotes_read_only
+            && matches!(state, Some(Cell::Int(1))));
     if closed && !session.unrestricted {
         return Err(ApiError::refused("0x80043b1d", "The document of this line is closed and cannot be changed."));
     }
@@ -148,10 +188,11 @@ fn amounts(session: &Session<'_>, table: &Table, row: &mut Row) -> ApiResult<()>
     if matches!(get(table, row, "ispriceoverridden"), Some(Cell::Bool(false)) | None)
         && matches!(get(table, row, "isproductoverridden"), Some(Cell::Bool(false)) | None)
     {
-        let price = list_price(session, table, row);
-        if get(table, row, "priceperunit").is_none()
-            && let Some(price) = price
-        {
+        // A price that nobody overrides is that of the price list; a product that is not on it keeps the price given.
+        let of_list = list_price(session, table, row);
+        let of_product = || referenced(session, table, row, "productid", "price").and_then(|cell| cell.number());
+        let given = get(table, row, "priceperunit").and_then(|cell| cell.number());
+        if let Some(price) = of_list.or(given).or_else(of_product) {
             set(table, row, "priceperunit", Some(Cell::Decimal(price)));
         }
     }
@@ -168,14 +209,13 @@ fn list_price(session: &Session<'_>, table: &Table, row: &Row) -> Option<Decimal
     let (product, unit) = (get(table, row, "productid")?, get(table, row, "uomid")?.id()?);
     let items = session.store.schema.position("productpricelevel")?;
     let item_table = session.table(items);
-    let found = session.store.rows(items).find(item_table.column("productid")?, &product).into_iter().find_map(|id| {
+    session.store.rows(items).find(item_table.column("productid")?, &product).into_iter().find_map(|id| {
         let item = session.store.get(items, id)?;
         let same = |name: &str, wanted: Uuid| get(&item_table, item, name).and_then(|cell| cell.id()) == Some(wanted);
         (same("pricelevelid", list) && same("uomid", unit))
             .then(|| get(&item_table, item, "amount").and_then(|cell| cell.number()))
             .flatten()
-    });
-    found.or_else(|| referenced(session, table, row, "productid", "price").and_then(|cell| cell.number()))
+    })
 }
 
 /// The column that points at the document.
@@ -245,7 +285,8 @@ pub fn total_of_parent(session: &mut Session<'_>, lines: &Table, line: &Row) -> 
 pub fn sum_up(table: &Table, row: &mut Row) {
     let number = |name: &str| get(table, row, name).and_then(|cell| cell.number()).unwrap_or_default();
     let lines = number("totallineitemamount");
-    let percent = lines * number("discountpercentage") / Decimal::ONE_HUNDRED;
+    let percent = (lines * number("discountpercentage") / Decimal::ONE_HUNDRED)
+        .round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
     let discount = number("discountamount") + percent;
     let less_freight = lines - discount;
     let total = less_freight + number("freightamount") + number("totaltax");
