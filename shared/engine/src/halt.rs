@@ -126,8 +126,8 @@ impl Engine {
             for cursor in &job.plan.cursors {
                 self.store().clear_cursors(company, cursor).await?;
             }
-            let Ok(Work { mapping, finds: Finds::Changes }) = job.work() else { continue };
-            if let Some(checkpoint) = Checkpoint::at_beginning_with(wins, mapping, Found::default()) {
+            let Ok(Work { finds: Finds::Changes(ways), .. }) = job.work() else { continue };
+            if let Some(checkpoint) = Checkpoint::at_beginning_with(wins, *ways, Found::default()) {
                 self.store().set_checkpoint(company, &job.plan.name, &checkpoint.text()?).await?;
                 jobs.push(job.plan.name.clone());
             }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use couplet_model::MappingName;
-use couplet_model::catalogue::{MappingDirection, NamedRows, OtherJob, RUN_JOB, UnknownMapping, nearest};
+use couplet_model::catalogue::{FoundIn, MappingDirection, NamedRows, OtherJob, RUN_JOB, UnknownMapping, nearest};
+use couplet_model::message::Direction;
 
 use crate::error::EngineError;
 use crate::installation::Installation;
@@ -43,8 +44,11 @@ pub(crate) struct Work {
 /// Where a job finds the records it enqueues.
 #[derive(Clone)]
 pub(crate) enum Finds {
-    /// In the change feeds of the mapping, and in the rows that name its records.
-    Changes,
+    /// In the change feeds of the mapping, and in the rows that name its records, in the directions of its job.
+    Changes(MappingDirection),
+    /// Among the changes of the mapping's own records in one direction: what is not coupled yet gets a partner, the others are
+    /// for the job of the mapping.
+    New(Direction),
     /// In rows of another table alone.
     Named(NamedRows),
 }
@@ -91,14 +95,16 @@ impl Jobs {
                 plan: JobPlan {
                     name: mapping.name.to_string(),
                     description: job.description.clone(),
-                    direction: Some(mapping.direction),
+                    direction: Some(job.direction),
                     function: RUN_JOB.to_owned(),
                     every_minutes: job.every_minutes,
                     inactivity_minutes: job.inactivity_minutes,
                     cursors: vec![mapping.name.clone()],
                     ready: installed.map(|_| ()).map_err(str::to_owned),
                 },
-                work: installed.ok().map(|mapping| Work { mapping: Arc::clone(mapping), finds: Finds::Changes }),
+                work: installed
+                    .ok()
+                    .map(|mapping| Work { mapping: Arc::clone(mapping), finds: Finds::Changes(job.direction) }),
             })
             .collect();
         let others = installation.catalogue().other_jobs();
@@ -146,16 +152,28 @@ fn other_job(job: &OtherJob, mappings: &Mappings) -> Option<Job> {
     let work = match &job.enqueues {
         None => Err("this job is not built yet".to_owned()),
         Some(enqueues) => match mappings.named(&enqueues.mapping) {
-            Ok(mapping) => Ok(Work { mapping: Arc::clone(mapping), finds: Finds::Named(enqueues.rows.clone()) }),
+            Ok(mapping) => {
+                let finds = match &enqueues.found {
+                    FoundIn::Rows(rows) => Finds::Named(rows.clone()),
+                    FoundIn::Changes(direction) => Finds::New(*direction),
+                };
+                Ok(Work { mapping: Arc::clone(mapping), finds })
+            }
             Err(reason) => Err(format!("the mapping {} cannot run: {reason}", enqueues.mapping)),
         },
     };
     // Rows without a cursor of their own are read from where the named records were last read.
-    let named = work.as_ref().ok().map(|work| work.mapping.name.clone());
+    let named = work.as_ref().ok().filter(|work| matches!(work.finds, Finds::Named(_)));
+    let named = named.map(|work| work.mapping.name.clone());
+    let direction = work.as_ref().ok().and_then(|work| match work.finds {
+        Finds::New(Direction::ToDataverse) => Some(MappingDirection::ToDataverse),
+        Finds::New(Direction::FromDataverse) => Some(MappingDirection::FromDataverse),
+        Finds::Changes(_) | Finds::Named(_) => None,
+    });
     let plan = JobPlan {
         name: job.name.clone(),
         description: job.description.clone(),
-        direction: None,
+        direction,
         function: job.function.clone(),
         every_minutes: Some(job.every_minutes?),
         inactivity_minutes: job.inactivity_minutes,

@@ -112,7 +112,9 @@ impl Engine {
                 missing: missing.to_owned(),
             })?;
             self.store().clear_cursors(self.company(), name).await?;
-            if let Some(checkpoint) = Checkpoint::at_beginning_with(Side::BusinessCentral, mapping, Found::default()) {
+            if let Some(checkpoint) =
+                Checkpoint::at_beginning_with(Side::BusinessCentral, mapping.direction, Found::default())
+            {
                 self.store().set_checkpoint(self.company(), name.as_str(), &checkpoint.text()?).await?;
             }
         }

@@ -38,6 +38,10 @@ pub struct Switches {
     pub extended_pricing: bool,
     /// How sales orders are integrated.
     pub sales_orders: SalesOrders,
+    /// Whether orders submitted in Sales become orders in Business Central by themselves, where orders are integrated.
+    pub auto_create_orders: bool,
+    /// Whether quotes activated in Sales are processed by themselves, where orders are integrated.
+    pub auto_process_quotes: bool,
     /// Whether the item availability job runs.
     pub item_availability: bool,
     /// Whether the sales setup of Business Central names a default price list.
@@ -52,6 +56,8 @@ impl Default for Switches {
             unit_groups: true,
             extended_pricing: true,
             sales_orders: SalesOrders::default(),
+            auto_create_orders: true,
+            auto_process_quotes: true,
             item_availability: true,
             default_price_list_code_is_set: false,
         }
@@ -102,8 +108,8 @@ impl When {
             Self::BidirectionalOrders => switches.sales_orders == SalesOrders::Bidirectional,
             Self::AnyOrders => switches.sales_orders != SalesOrders::Off,
             Self::ItemAvailability => switches.item_availability,
-            // Both need order and quote processing, which is not there yet.
-            Self::AutoCreateOrders | Self::AutoProcessQuotes => false,
+            Self::AutoCreateOrders => switches.auto_create_orders && Self::AnyOrders.holds(switches),
+            Self::AutoProcessQuotes => switches.auto_process_quotes && Self::AnyOrders.holds(switches),
         }
     }
 }

@@ -9,7 +9,7 @@ use couplet_dataverse::DataverseClient;
 use couplet_engine::{Disposition, Engine, EngineOptions, EngineParts, RunMode, RunReport, RunRequest};
 use couplet_local::dynamodb::EmbeddedDynamoDb;
 use couplet_model::job::{Run, Trigger};
-use couplet_model::switches::Ownership;
+use couplet_model::switches::{Ownership, SalesOrders};
 use couplet_model::table::Side;
 use couplet_model::{Catalogue, CompanyId, Coupling, MappingName, RecordId, RunId, Switches};
 use couplet_store::{Failure, Retention, Store};
@@ -56,6 +56,8 @@ pub struct WorldOptions {
     pub extended_pricing: bool,
     /// Whether items and resources have unit groups of their own, rather than one unit group for each unit of measure.
     pub unit_groups: bool,
+    /// How sales orders are integrated.
+    pub sales_orders: SalesOrders,
     /// ISO code of the organization's base currency.
     pub base_currency: String,
     /// Times and limits of the engine.
@@ -86,6 +88,7 @@ impl Default for WorldOptions {
             ownership: Ownership::Person,
             extended_pricing: true,
             unit_groups: false,
+            sales_orders: SalesOrders::Off,
             base_currency: "USD".to_owned(),
             engine: EngineOptions::default(),
             page_size: None,
@@ -164,6 +167,7 @@ impl World {
                 ownership: options.ownership,
                 extended_pricing: options.extended_pricing,
                 unit_groups: options.unit_groups,
+                sales_orders: options.sales_orders,
                 ..Switches::default()
             },
             catalogue: options

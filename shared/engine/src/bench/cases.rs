@@ -21,6 +21,8 @@ use crate::sync::transferring::{References, Transferred, transfer};
 const SOURCES: u128 = 1001;
 /// Number of the destination record of a list's first case.
 const DESTINATIONS: u128 = 2001;
+/// Numbers of the lines of a list's first case begin after this; each case has a hundred of them.
+const LINES: u128 = 50_000;
 
 /// One case: a source record, what is known besides, and what is to come of it.
 #[derive(Clone, Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Case {
     related: Vec<(&'static str, u128)>,
     agreed: Json,
     agreed_at_source: Json,
+    lines: Vec<Json>,
     expected: Json,
 }
 
@@ -47,6 +50,7 @@ pub(crate) fn case(name: &'static str) -> Case {
         related: Vec::new(),
         agreed: json!({}),
         agreed_at_source: json!({}),
+        lines: Vec::new(),
         expected: json!("nothing was expected"),
     }
 }
@@ -87,6 +91,12 @@ impl Case {
     /// What the source held when both sides agreed last.
     pub fn agreed_at_source(self, agreed_at_source: Json) -> Self {
         Self { agreed_at_source, ..self }
+    }
+
+    /// A line of the source, if the mapping's records are headers of documents.
+    pub fn line(mut self, line: Json) -> Self {
+        self.lines.push(line);
+        self
     }
 
     /// The destination record is the one with this number.
@@ -180,10 +190,11 @@ struct Given {
     is_resumed: bool,
     fields: Vec<TransferredField>,
     coupling: Coupling,
+    lines: Vec<Record>,
 }
 
 impl Given {
-    fn of(case: &Case, place: u128, source: &Table, destination: &Table) -> Self {
+    fn of(case: &Case, place: u128, source: &Table, destination: &Table, lines: Option<&Table>) -> Self {
         let (from, to) = (id(SOURCES + place), id(DESTINATIONS + place));
         let fields = values(destination, &case.transferred).into_iter().map(|(name, desired)| TransferredField {
             source: None,
@@ -211,13 +222,25 @@ impl Given {
             is_resumed: case.is_resumed,
             fields: fields.collect(),
             coupling,
+            lines: case
+                .lines
+                .iter()
+                .zip(1..)
+                .map(|(line, number)| record(lines.expect("a document"), id(LINES + 100 * place + number), line))
+                .collect(),
         }
     }
 
     fn transferring(&self) -> Transferring<'_> {
         let creating = self.destination.is_none() || self.is_resumed;
         let base = Some(&self.coupling.base).filter(|base| !creating && !base.is_empty());
-        Transferring { source: &self.source, destination: self.destination.as_ref(), creating, base }
+        Transferring {
+            source: &self.source,
+            destination: self.destination.as_ref(),
+            creating,
+            base,
+            lines: &self.lines,
+        }
     }
 }
 
@@ -248,7 +271,7 @@ impl Bench {
     /// Checks what the field rows of another mapping make of each source.
     pub async fn transfers_by(&self, mapping: &ActiveMapping, direction: Direction, cases: Vec<Case>) {
         let (source, destination) = (mapping.table(direction.source()), mapping.table(direction.destination()));
-        let given = (0..).zip(&cases).map(|(place, case)| Given::of(case, place, source, destination));
+        let given = (0..).zip(&cases).map(|(place, case)| Given::of(case, place, source, destination, None));
         let given: Vec<Given> = given.collect();
         let sources: Vec<&Record> = given.iter().map(|given| &given.source).collect();
         let references = References::read(&self.engine, mapping, direction, &sources).await.expect("references");
@@ -293,7 +316,9 @@ impl Bench {
 
     fn given(&self, direction: Direction, cases: &[Case]) -> Vec<Given> {
         let (source, destination) = (self.table(direction.source()), self.table(direction.destination()));
-        (0..).zip(cases).map(|(place, case)| Given::of(case, place, source, destination)).collect()
+        let lines = self.mapping.lines(direction).and_then(|lines| self.engine.mapping(&lines.mapping).ok());
+        let lines = lines.map(|lines| &**lines.table(direction.source()));
+        (0..).zip(cases).map(|(place, case)| Given::of(case, place, source, destination, lines)).collect()
     }
 
     async fn prepare(&self, direction: Direction, given: &[Given]) -> Box<dyn BatchRules> {

@@ -1,10 +1,11 @@
 //! Facts of the installation that hold for every record: the company's row, currencies, the default price list, option
-//! labels, countries. Each is read when it is first needed, and again when it has aged.
+//! labels, countries, the sales setup. Each is read when it is first needed, and again when it has aged.
 
 mod aging;
 mod countries;
 mod exchange_rates;
 mod options;
+mod sales_setup;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) use aging::{Aging, BELIEVED};
 pub(crate) use countries::Countries;
 pub(crate) use exchange_rates::{RATE_COLUMNS, Rates};
 pub(crate) use options::{ChoiceOption, Options};
+pub(crate) use sales_setup::{Kind, SalesSetup};
 
 /// Facts read so far.
 pub(crate) struct Facts {
@@ -29,6 +31,7 @@ pub(crate) struct Facts {
     pub default_price_list: Aging<Uuid>,
     pub options: Mutex<HashMap<String, (Timestamp, Options)>>,
     pub countries: Mutex<Option<(Timestamp, Arc<Countries>)>>,
+    pub sales_setup: Mutex<Option<(Timestamp, Arc<SalesSetup>)>>,
 }
 
 /// The company in Dataverse.
@@ -57,6 +60,7 @@ impl Facts {
             default_price_list: Aging::default(),
             options: Mutex::new(HashMap::new()),
             countries: Mutex::new(None),
+            sales_setup: Mutex::new(None),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use couplet_model::ActiveMapping;
+use couplet_model::catalogue::MappingDirection;
 use couplet_model::message::Direction;
 use couplet_model::system::PageToken;
 use couplet_model::table::Side;
@@ -77,9 +77,9 @@ impl Checkpoint {
         Self { mode, direction, feed, step: Step::Feed(None), found, wins: None }
     }
 
-    /// The beginning of a full synchronization in which a side wins; `None` for a mapping that travels no way.
-    pub fn at_beginning_with(wins: Side, mapping: &ActiveMapping, found: Found) -> Option<Self> {
-        let first = *directions(mapping, Some(wins)).first()?;
+    /// The beginning of a full synchronization in which a side wins, of a job that travels these ways.
+    pub fn at_beginning_with(wins: Side, ways: MappingDirection, found: Found) -> Option<Self> {
+        let first = *directions(ways, Some(wins)).first()?;
         Some(Self { wins: Some(wins), ..Self::at_beginning(RunMode::Full, first, found) })
     }
 
@@ -104,10 +104,10 @@ impl Checkpoint {
     }
 }
 
-/// The directions of a mapping in the order of a run: towards Dataverse first, unless Dataverse wins. So the winner's values
+/// The directions of a job in the order of a run: towards Dataverse first, unless Dataverse wins. So the winner's values
 /// are the first to be looked for.
-pub(crate) fn directions(mapping: &ActiveMapping, wins: Option<Side>) -> Vec<Direction> {
-    let mut directions: Vec<Direction> = mapping.directions().collect();
+pub(crate) fn directions(ways: MappingDirection, wins: Option<Side>) -> Vec<Direction> {
+    let mut directions: Vec<Direction> = ways.directions().collect();
     if wins == Some(Side::Dataverse) {
         directions.reverse();
     }

@@ -28,7 +28,8 @@ impl Engine {
         start: Start,
     ) -> Result<Reached, EngineError> {
         match &work.finds {
-            Finds::Changes => self.find_changes(invocation, &work.mapping, start).await,
+            Finds::Changes(ways) => self.find_changes(invocation, &work.mapping, *ways, start).await,
+            Finds::New(direction) => self.find_new(invocation, &work.mapping, *direction, start).await,
             Finds::Named(rows) => self.find_named(invocation, &work.mapping, rows, start).await,
         }
     }
@@ -52,13 +53,47 @@ impl Engine {
         })
     }
 
+    /// Reads the mapping's own records in one direction and gives partners to those that have none. The job's name is that
+    /// of the cursor, so that the mapping's own job reads on where it stood.
+    async fn find_new(
+        &self,
+        invocation: &Invocation<'_>,
+        mapping: &Arc<InstalledMapping>,
+        direction: Direction,
+        start: Start,
+    ) -> Result<Reached, EngineError> {
+        let Start { mode, checkpoint, mut found } = start;
+        let cursor = MappingName::from(invocation.job);
+        let checkpoint = match checkpoint {
+            Some(checkpoint) => checkpoint,
+            None => {
+                found.notes.extend(self.installation.column_notes(mapping).await?);
+                let checkpoint = Checkpoint::at_beginning(mode, direction, found);
+                if mode == RunMode::Full {
+                    invocation.keep_checkpoint(&checkpoint).await?;
+                    self.store().clear_cursors(self.company(), &cursor).await?;
+                }
+                checkpoint
+            }
+        };
+        let filter = self.installation.filter(mapping, direction.source()).await?;
+        let source = OwnRecords::new_ones(mapping, direction, &filter, cursor);
+        let (options, mut brought) = (SyncOptions { create: true, ..SyncOptions::default() }, Brought::default());
+        let finder = Finder::new(invocation, mapping, Box::new(source), options, checkpoint, &mut brought).await?;
+        Ok(match finder.find().await? {
+            (Reach::End, checkpoint) => Reached::End(checkpoint.found),
+            (Reach::TimeUp, checkpoint) => Reached::Checkpoint(checkpoint.found),
+        })
+    }
+
     async fn find_changes(
         &self,
         invocation: &Invocation<'_>,
         mapping: &Arc<InstalledMapping>,
+        ways: MappingDirection,
         Start { mode, checkpoint, mut found }: Start,
     ) -> Result<Reached, EngineError> {
-        let directions = directions(mapping, checkpoint.as_ref().and_then(|checkpoint| checkpoint.wins));
+        let directions = directions(ways, checkpoint.as_ref().and_then(|checkpoint| checkpoint.wins));
         let known = checkpoint.and_then(|checkpoint| {
             let index = directions.iter().position(|direction| *direction == checkpoint.direction)?;
             Some((index, checkpoint))
@@ -92,7 +127,7 @@ impl Engine {
                     let note = mapping.rules.refresh(&self.installation).await?;
                     checkpoint.found.notes.extend(note);
                 } else {
-                    let (source, options) = self.source(mapping, &checkpoint).await?;
+                    let (source, options) = self.source(mapping, ways, &checkpoint).await?;
                     let finder = Finder::new(invocation, mapping, source, options, checkpoint, &mut brought).await?;
                     match finder.find().await? {
                         (Reach::End, reached) => checkpoint = reached,
@@ -116,6 +151,7 @@ impl Engine {
     async fn source(
         &self,
         mapping: &Arc<InstalledMapping>,
+        ways: MappingDirection,
         checkpoint: &Checkpoint,
     ) -> Result<(Box<dyn ChangeSource>, SyncOptions), EngineError> {
         let direction = checkpoint.direction;
@@ -123,7 +159,7 @@ impl Engine {
         Ok(match rows {
             None => {
                 let filter = self.installation.filter(mapping, direction.source()).await?;
-                let options = sync_options(checkpoint.mode, checkpoint.wins, mapping.direction, direction);
+                let options = sync_options(checkpoint.mode, checkpoint.wins, ways, direction);
                 (Box::new(OwnRecords::new(mapping, direction, &filter)), options)
             }
             Some(rows) => {

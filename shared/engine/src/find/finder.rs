@@ -8,7 +8,7 @@ use couplet_model::outcome::IgnoreReason;
 use couplet_model::record::{Change, Snapshot};
 use couplet_model::seen::Remembering;
 use couplet_model::system::{ChangePage, ChangesQuery, Cursor, NextPage, PageToken, Position, Resume, earlier};
-use couplet_model::{Counters, Coupling, Filter, Outcome, Record, RecordId, RecordMessage};
+use couplet_model::{Counters, Coupling, CouplingState, Filter, Outcome, Record, RecordId, RecordMessage};
 use jiff::Timestamp;
 
 use super::checkpoint::{Checkpoint, Invocation, Step};
@@ -136,7 +136,8 @@ impl<'a> Finder<'a> {
         let read_at = engine.now();
         let due = self.source.at_its_end(cursor.as_ref(), &next, engine).await?;
         self.look_at(due, read_at).await?;
-        if self.source.is_own_feed() && matches!(next.position, Position::ModifiedOn(_)) {
+        let looks_for_gone = self.source.is_own_feed() && !self.source.wants_only_new();
+        if looks_for_gone && matches!(next.position, Position::ModifiedOn(_)) {
             self.look_for_gone(cursor.as_ref(), &next).await?;
         }
         self.invocation.keep_lease().await?;
@@ -272,6 +273,12 @@ impl<'a> Finder<'a> {
                         *left += 1;
                     }
                     judged.count(&outcome);
+                }
+                Admission::Process
+                    if self.source.wants_only_new()
+                        && own.is_some_and(|coupling| coupling.state == CouplingState::Coupled) =>
+                {
+                    judged.count(&Outcome::Unchanged);
                 }
                 // Read again when it is applied, and failed there if it still cannot be read.
                 Admission::Process if record.unreadable.is_some() => messages.push(self.message(record.id, None)),

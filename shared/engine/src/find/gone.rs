@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::evidence::are_many;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::OnDeletion;
+use crate::mappings::rules::{DELETED, OnDeletion};
 
 /// Couplings read from the store at a time.
 const PAGE: usize = 1000;
@@ -121,6 +121,28 @@ impl Engine {
         Ok(gone.into_iter().map(|gone| gone.id).collect())
     }
 
+    /// Those of some records that are coupled and not among those that are there, where the rules say at once what becomes of
+    /// their partners.
+    pub(super) async fn gone_of(
+        &self,
+        mapping: &InstalledMapping,
+        direction: Direction,
+        ids: &[RecordId],
+        there: &[Record],
+    ) -> Result<Vec<RecordId>, EngineError> {
+        if mapping.rules.on_deletion(direction) != OnDeletion::AsTheRulesDo {
+            return Ok(Vec::new());
+        }
+        let there: HashSet<RecordId> = there.iter().map(|record| record.id).collect();
+        let missing: Vec<RecordId> = ids.iter().copied().filter(|id| !there.contains(id)).collect();
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let side = direction.source();
+        let coupled = self.store().couplings_by_id(self.company(), &mapping.name, side, &missing).await?;
+        Ok(missing.into_iter().filter(|id| coupled.contains_key(id)).collect())
+    }
+
     /// The records of a mapping that are coupled and not skipped; of those only that held one of some values in a column, if
     /// that is given.
     async fn coupled(
@@ -137,8 +159,10 @@ impl Engine {
                 column.and_then(|column| coupling.base.get(side, column)).is_some_and(|value| values.contains(&value))
             }
         };
-        let is_concerned =
-            |coupling: &&Coupling| coupling.state == CouplingState::Coupled && !coupling.skipped && is_meant(coupling);
+        let is_concerned = |coupling: &&Coupling| {
+            let is_whole = coupling.state == CouplingState::Coupled && !coupling.related.contains_key(DELETED);
+            is_whole && !coupling.skipped && is_meant(coupling)
+        };
         let (mut coupled, mut after) = (Vec::new(), None);
         loop {
             let page = self.store().coupling_page(self.company(), &mapping.name, after, PAGE).await?;

@@ -138,7 +138,9 @@ impl ChangeSource for NamedRecords {
             }
             Names::Id => {
                 let ids: Vec<RecordId> = names.iter().filter_map(|name| name.as_guid().map(RecordId)).collect();
-                Ok(Named { records: system.fetch(table, &ids, columns).await?, ..Named::default() })
+                let records = system.fetch(table, &ids, columns).await?;
+                let gone = engine.gone_of(&self.mapping, self.rows.direction, &ids, &records).await?;
+                Ok(Named { records, is_everything: false, gone })
             }
         }
     }

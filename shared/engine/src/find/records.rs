@@ -17,6 +17,10 @@ use crate::mappings::installed::InstalledMapping;
 pub(crate) struct OwnRecords {
     mapping: Arc<InstalledMapping>,
     direction: Direction,
+    /// Whose cursor they are read from.
+    cursor: MappingName,
+    /// Whether only those that are not coupled are wanted.
+    only_new: bool,
     /// The part of the mapping's filter that the system may apply itself.
     filter: Filter,
 }
@@ -25,17 +29,27 @@ impl OwnRecords {
     /// The records of this mapping that meet a filter. Conditions that coupled records may leave are judged by
     /// the caller.
     pub fn new(mapping: &Arc<InstalledMapping>, direction: Direction, filter: &Filter) -> Self {
-        let readable =
-            filter.conditions.iter().filter(|condition| !mapping.rules.keeps_coupled(direction, &condition.column));
+        let may_be_left = |column: &str| mapping.rules.keeps_coupled(direction, column);
+        let readable = filter.conditions.iter().filter(|condition| !may_be_left(&condition.column));
         let filter = Filter::all(readable.cloned().collect());
-        Self { mapping: Arc::clone(mapping), direction, filter }
+        Self { mapping: Arc::clone(mapping), direction, cursor: mapping.name.clone(), only_new: false, filter }
+    }
+
+    /// Those of them that are not coupled yet, read from a cursor of another name. What leaves the filter is coupled.
+    pub fn new_ones(
+        mapping: &Arc<InstalledMapping>,
+        direction: Direction,
+        filter: &Filter,
+        cursor: MappingName,
+    ) -> Self {
+        Self { mapping: Arc::clone(mapping), direction, cursor, only_new: true, filter: filter.clone() }
     }
 }
 
 #[async_trait]
 impl ChangeSource for OwnRecords {
     fn cursor_name(&self) -> &MappingName {
-        &self.mapping.name
+        &self.cursor
     }
 
     fn query(&self) -> SourceQuery<'_> {
@@ -48,6 +62,10 @@ impl ChangeSource for OwnRecords {
 
     fn is_own_feed(&self) -> bool {
         true
+    }
+
+    fn wants_only_new(&self) -> bool {
+        self.only_new
     }
 
     async fn beginning(&self, _engine: &Engine) -> Result<Resume, EngineError> {

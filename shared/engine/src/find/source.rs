@@ -46,6 +46,11 @@ pub(crate) trait ChangeSource: Send + Sync {
     /// earlier runs left over belongs to it.
     fn is_own_feed(&self) -> bool;
 
+    /// Whether coupled records are left to another job.
+    fn wants_only_new(&self) -> bool {
+        false
+    }
+
     /// Where reading begins without a cursor.
     async fn beginning(&self, engine: &Engine) -> Result<Resume, EngineError>;
 

@@ -8,6 +8,7 @@ mod currencies;
 mod options;
 mod price_list;
 mod rates;
+mod sales_setup;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::rules::MappingRules;
 use super::{
     accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, order_notes,
     order_posts, owned_units, posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products,
-    sales_prices, salespeople, unit_groups, units_of_measure,
+    sales_prices, salespeople, submitted_order_lines, submitted_orders, unit_groups, units_of_measure,
 };
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
@@ -36,8 +36,8 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::UnitGroups => Ok(&unit_groups::UnitGroups),
         RulesId::Vendors => Ok(&accounts::VENDORS),
         RulesId::UnitsOfMeasure => Ok(&units_of_measure::UnitsOfMeasure),
-        RulesId::SalesOrderLines | RulesId::SalesOrdersBothWays | RulesId::SalesOrdersToDataverse => {
-            Err("its special rules are not built yet")
-        }
+        RulesId::SubmittedOrderLines => Ok(&submitted_order_lines::SubmittedOrderLines),
+        RulesId::SubmittedOrders => Ok(&submitted_orders::SubmittedOrders),
+        RulesId::SalesOrderLines | RulesId::SalesOrdersBothWays => Err("its special rules are not built yet"),
     }
 }

@@ -76,17 +76,38 @@ pub(crate) enum OnDeletion {
     AsTheMappingSays,
     /// Both the partner and the coupling stay, and nobody is told: the deletion says nothing about the partner.
     Stay,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rules of documents, which come next"))]
     /// The partner stays, and the two are coupled no more.
     Uncouple,
     /// The partner is deleted as well.
     DeletePartner,
+    /// The rules do in bulk what has to be done, in [`MappingRules::source_deleted`].
+    AsTheRulesDo,
 }
+
+/// A coupled record that was deleted at the source, and what becomes of the pair.
+pub(crate) struct SourceDeleted<'a> {
+    /// The pair.
+    pub coupling: &'a Coupling,
+    /// What becomes of it, or why that could not be brought about.
+    pub end: Result<AfterDeletion, SystemError>,
+}
+
+/// What becomes of a pair whose source was deleted, when the rules have done what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterDeletion {
+    /// The two are coupled no more; the partner was changed, or was not.
+    Uncoupled { is_change: bool },
+    /// The coupling stays, marked with [`DELETED`], so that it is not looked at again.
+    Kept,
+}
+
+/// Role, among the further rows of a pair, of its record that was deleted at the source while the coupling stays.
+pub(crate) const DELETED: &str = "deleted";
 
 impl OnDeletion {
     /// Whether something happens to the pair at once, by the rules alone.
     pub fn is_followed(self) -> bool {
-        matches!(self, Self::Uncouple | Self::DeletePartner)
+        matches!(self, Self::Uncouple | Self::DeletePartner | Self::AsTheRulesDo)
     }
 }
 
@@ -101,6 +122,8 @@ pub(crate) struct Transferring<'a> {
     pub creating: bool,
     /// What both sides held when they last agreed, if they are a pair.
     pub base: Option<&'a Base>,
+    /// The lines at the source, if it is the header of a document whose lines travel this way.
+    pub lines: &'a [Record],
 }
 
 /// A record that was written, or found equal, and may need more.
@@ -246,6 +269,22 @@ pub(crate) trait MappingRules: Send + Sync {
     /// What becomes of the partner when a coupled record was deleted at the source.
     fn on_deletion(&self, _direction: Direction) -> OnDeletion {
         OnDeletion::AsTheMappingSays
+    }
+
+    /// Does in bulk what becomes of the partners of coupled records that were deleted at the source, and notes of each what
+    /// becomes of the pair. It may be repeated. Only for [`OnDeletion::AsTheRulesDo`].
+    async fn source_deleted(
+        &self,
+        _context: Context<'_>,
+        _records: &mut [SourceDeleted<'_>],
+    ) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// The source column by which the records of a batch are put in order before they are created, if their order matters:
+    /// lines of a document that the destination numbers as they come.
+    fn ordered_by(&self, _direction: Direction) -> Option<&'static str> {
+        None
     }
 
     /// Whether a record whose partner was deleted at the destination is coupled no more, although the mapping's deletion rule

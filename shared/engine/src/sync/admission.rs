@@ -58,7 +58,7 @@ pub(crate) fn is_untouched(
     record: &Record,
     coupling: Option<&Coupling>,
 ) -> bool {
-    mapping.lines.is_none() && is_as_agreed(mapping, direction, options, record, coupling)
+    mapping.lines(direction).is_none() && is_as_agreed(mapping, direction, options, record, coupling)
 }
 
 /// Like [`is_untouched`] for the header of a document: its lines are what they were as well, by their digest.

@@ -18,7 +18,7 @@ use couplet_model::{Outcome, Record};
 use super::batch::{Batch, Stop};
 use super::deleting::AfterLeaving;
 use super::matching::new_pair;
-use super::stages::{Admitted, Decided, DecidedBatch, Pairing, Settled, Verdict};
+use super::stages::{Admitted, Decided, DecidedBatch, Lines, Pairing, Settled, Verdict};
 use super::transferring::{References, Transferred, transfer};
 use crate::mappings::rules::{BatchRules, NothingSpecial, Obstacle, Transferring};
 
@@ -163,6 +163,10 @@ fn transferring(record: &Admitted) -> Transferring<'_> {
         destination: record.destination.as_ref(),
         creating: record.pairing == Pairing::Creating,
         base: record.base(),
+        lines: match &record.lines {
+            Lines::Read(lines) => &lines.records,
+            Lines::None | Lines::Written(_) => &[],
+        },
     }
 }
 

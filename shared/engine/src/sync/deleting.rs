@@ -9,7 +9,7 @@ use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, RecordId, RecordMessage};
-use couplet_store::StoreError;
+use couplet_store::{Claim, StoreError};
 
 use super::batch::{Batch, Stop};
 use super::leaving_company::Kept;
@@ -17,7 +17,7 @@ use super::stages::{Admitted, Received, by_id};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::OnDeletion;
+use crate::mappings::rules::{AfterDeletion, DELETED, OnDeletion, SourceDeleted};
 
 /// What follows when a record has left the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,8 @@ impl Batch<'_> {
     /// whoever does it again finds the coupling and meets a partner that is gone already.
     pub(super) async fn end_deleted(&mut self, gone: Vec<Received>) -> Result<(), Stop> {
         let is_concerned = |record: &Received| {
-            let coupling = record.coupling.as_ref().filter(|coupling| !coupling.skipped);
+            let is_meant = |coupling: &&Coupling| !coupling.skipped && !coupling.related.contains_key(DELETED);
+            let coupling = record.coupling.as_ref().filter(is_meant);
             coupling.is_some_and(|coupling| coupling.state == CouplingState::Coupled)
         };
         let (concerned, others): (Vec<Received>, Vec<Received>) = gone.into_iter().partition(is_concerned);
@@ -78,12 +79,58 @@ impl Batch<'_> {
                 }
                 Ok(())
             }
+            OnDeletion::AsTheRulesDo => self.end_as_the_rules_do(concerned).await,
             OnDeletion::Uncouple => self.separate(concerned, &Outcome::Unchanged).await,
             OnDeletion::DeletePartner => {
                 let parted = self.delete_partners(concerned).await?;
                 self.separate(parted, &Outcome::Modified).await
             }
         }
+    }
+
+    /// Lets the rules do what becomes of the partners, then ends the couplings that are to end and marks the others.
+    async fn end_as_the_rules_do(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+        let side = self.direction.source();
+        let ends = {
+            let couplings = records.iter().filter_map(|record| record.coupling.as_ref());
+            let mut deleted: Vec<SourceDeleted<'_>> =
+                couplings.map(|coupling| SourceDeleted { coupling, end: Ok(AfterDeletion::Kept) }).collect();
+            self.mapping.rules.source_deleted(self.context(), &mut deleted).await?;
+            deleted.into_iter().map(|deleted| deleted.end).collect::<Vec<_>>()
+        };
+        self.pass(Failpoint::Parted)?;
+        let (mut parted, mut kept) = ([Vec::new(), Vec::new()], Vec::new());
+        for (record, end) in paired("deleted records", records, ends)? {
+            match end {
+                Ok(AfterDeletion::Uncoupled { is_change }) => parted[usize::from(is_change)].push(record),
+                Ok(AfterDeletion::Kept) => kept.push(record),
+                Err(error) => self.refuse_received(record, &error),
+            }
+        }
+        let [unchanged, changed] = parted;
+        self.separate(unchanged, &Outcome::Unchanged).await?;
+        self.separate(changed, &Outcome::Modified).await?;
+        let marked = kept.iter().filter_map(|record| {
+            let mut coupling = record.coupling.clone()?;
+            coupling.related.insert(DELETED.to_owned(), coupling.id(side).0);
+            Some(coupling)
+        });
+        let marked: Vec<Coupling> = marked.collect();
+        if marked.is_empty() {
+            return Ok(());
+        }
+        let engine = self.engine;
+        let results = engine.store().claim(engine.company(), &self.mapping.name, &marked).await?;
+        for (record, result) in paired("marks of deleted records", kept, results)? {
+            match result {
+                Claim::Claimed(coupling) => {
+                    let record = Received { coupling: Some(coupling), ..record };
+                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+                }
+                Claim::Stale => self.give_back(record.index, "another worker changed this pair meanwhile", None),
+            }
+        }
+        Ok(())
     }
 
     /// Follows the deletion rule of the mapping for partners that stay. Where the partner is gone as well, nobody needs to

@@ -6,6 +6,7 @@
 //! changed is known. Which lines are about to be deleted is noted in the header's coupling first: whoever comes after a
 //! crash finds their couplings, although neither side shows the lines any more.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -28,7 +29,7 @@ use crate::mappings::installed::InstalledMapping;
 impl<'a> Batch<'a> {
     fn document(&self) -> Result<Option<Document<'a>>, Stop> {
         let (engine, mapping) = (self.engine, self.mapping);
-        let Some(lines) = &mapping.lines else { return Ok(None) };
+        let Some(lines) = mapping.lines(self.direction) else { return Ok(None) };
         match engine.mapping(&lines.mapping) {
             Ok(mapping) => Ok(Some(Document { lines, mapping })),
             Err(reason) => {
@@ -59,7 +60,10 @@ impl<'a> Batch<'a> {
         let columns = document.mapping.source_columns(self.direction);
         let mut found = self.lines_of(document, side, &names, columns).await?;
         for (header, name) in named.iter_mut().zip(&names) {
-            let records = found.remove(&key_of(name)).unwrap_or_default();
+            let mut records = found.remove(&key_of(name)).unwrap_or_default();
+            if let Some(column) = document.mapping.rules.ordered_by(self.direction) {
+                records.sort_by(|one, other| in_order(one, other, column));
+            }
             header.lines = Lines::Read(ReadLines { digest: digest(&records, columns), records });
         }
         self.without_deleted(named).await
@@ -369,6 +373,12 @@ fn nameless(mapping: &InstalledMapping, side: Side) -> DataFailure {
         "the {} in {side} has no key by which its lines could name it; give it one",
         mapping.table(side).caption()
     ))
+}
+
+/// The order of two lines by a column with numbers; those without one come first, and of equals the one with the lower id.
+fn in_order(one: &Record, other: &Record, column: &str) -> Ordering {
+    let number = |line: &Record| line.get(column).as_decimal();
+    number(one).cmp(&number(other)).then(one.id.cmp(&other.id))
 }
 
 /// What all lines of a header hold in the columns that are read for them, in short and whatever their order.

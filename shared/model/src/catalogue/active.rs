@@ -78,8 +78,12 @@ impl ActiveMapping {
 
     /// The directions it travels, in the order of a run (R15).
     pub fn directions(&self) -> impl Iterator<Item = Direction> + use<> {
-        let direction = self.direction;
-        Direction::BOTH.into_iter().filter(move |way| direction.includes(*way))
+        self.direction.directions()
+    }
+
+    /// The lines that travel with its records in a direction.
+    pub fn lines(&self, direction: Direction) -> Option<&DocumentLines> {
+        self.lines.as_ref().filter(|lines| lines.direction.is_none_or(|way| way == direction))
     }
 
     /// The rows used in a direction, in order (R131).

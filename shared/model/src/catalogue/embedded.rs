@@ -48,4 +48,5 @@ pub const MAPPINGS: &[EmbeddedFile] = &[
     catalogue_file!("mappings/sales-order-status.json"),
     catalogue_file!("mappings/sales-shipment-status.json"),
     catalogue_file!("mappings/sales-invoice-status.json"),
+    catalogue_file!("mappings/soline-orderdetail-legacy.json"),
 ];

@@ -11,6 +11,7 @@ use super::error::CatalogueError;
 use super::lines::LinesFile;
 use super::named_rows::NamedRowsFile;
 use super::rules::RulesId;
+use crate::message::Direction;
 use crate::switches::When;
 
 /// A file with its name in messages.
@@ -290,6 +291,9 @@ pub struct JobFile {
     pub description: String,
     pub every_minutes: Option<u32>,
     pub inactivity_minutes: u32,
+    /// Which ways of the mapping it travels; all of them if it does not say.
+    #[serde(default)]
+    pub direction: Option<String>,
     #[serde(default, rename = "category")]
     pub _category: Option<String>,
     #[serde(rename = "max_attempts")]
@@ -393,5 +397,9 @@ pub struct EnqueuesFile {
     /// The mapping whose records are enqueued.
     pub mapping: String,
     /// The rows that name them.
-    pub rows: NamedRowsFile,
+    #[serde(default)]
+    pub rows: Option<NamedRowsFile>,
+    /// The direction of the mapping whose changes it finds.
+    #[serde(default)]
+    pub changes: Option<Direction>,
 }

@@ -8,6 +8,7 @@ use super::files::{self, EnqueuesFile, JobsFile, NamedFile};
 use super::mapping::Mapping;
 use super::named_rows::NamedRows;
 use crate::ids::MappingName;
+use crate::message::Direction;
 use crate::switches::{Switches, When};
 use crate::table::{Side, Table};
 
@@ -19,8 +20,17 @@ pub const RUN_JOB: &str = "run-job";
 pub struct Enqueues {
     /// The mapping whose records are enqueued.
     pub mapping: MappingName,
-    /// The rows that name them.
-    pub rows: NamedRows,
+    /// Where they are found.
+    pub found: FoundIn,
+}
+
+/// Where a job that belongs to no mapping finds the records it enqueues.
+#[derive(Clone, Debug)]
+pub enum FoundIn {
+    /// In rows that name them.
+    Rows(NamedRows),
+    /// Among the changes of the mapping's own records in a direction: those that are not coupled yet, which get a partner.
+    Changes(Direction),
 }
 
 /// A job that belongs to no mapping.
@@ -66,15 +76,27 @@ pub fn load(
         }
         let enqueues = match job.enqueues {
             None => None,
-            Some(EnqueuesFile { mapping, rows }) => {
+            Some(EnqueuesFile { mapping, rows, changes }) => {
                 let named = mappings.iter().find(|known| known.name.as_str() == mapping);
                 let checked = named.ok_or_else(|| format!("there is no mapping {mapping}")).and_then(|named| {
-                    let table = match rows.side() {
-                        Side::BusinessCentral => &named.business_central,
-                        Side::Dataverse => &named.dataverse,
+                    let found = match (rows, changes) {
+                        (Some(rows), None) => {
+                            let table = match rows.side() {
+                                Side::BusinessCentral => &named.business_central,
+                                Side::Dataverse => &named.dataverse,
+                            };
+                            FoundIn::Rows(rows.check(business_central, dataverse, table)?)
+                        }
+                        (None, Some(way)) => {
+                            let mut entries = mappings.iter().filter(|known| known.name == named.name);
+                            if let Some(other) = entries.find(|entry| !entry.direction.includes(way)) {
+                                return Err(format!("{} of {} does not travel {way}", other.name, other.file));
+                            }
+                            FoundIn::Changes(way)
+                        }
+                        _ => return Err("needs rows that name records, or changes in a direction".to_owned()),
                     };
-                    let rows = rows.check(business_central, dataverse, table)?;
-                    Ok(Enqueues { mapping: named.name.clone(), rows })
+                    Ok(Enqueues { mapping: named.name.clone(), found })
                 });
                 let in_job = |problem: String| {
                     CatalogueError::of_file(&file.name, format!("job {}: enqueues: {problem}", job.name))

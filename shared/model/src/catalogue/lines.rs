@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::named_rows::Names;
 use crate::ids::MappingName;
+use crate::message::Direction;
 use crate::table::{Side, Table};
 
 /// The lines of the records of a mapping, which are synchronized together with their header.
@@ -11,6 +12,8 @@ use crate::table::{Side, Table};
 pub struct DocumentLines {
     /// The mapping of the lines.
     pub mapping: MappingName,
+    /// The one direction in which lines travel; `None`: as their headers do.
+    pub direction: Option<Direction>,
     /// How a line of Business Central names its header.
     pub business_central: HeaderName,
     /// How a line of Dataverse names its header.
@@ -32,14 +35,16 @@ pub struct HeaderName {
 #[serde(deny_unknown_fields)]
 pub struct LinesFile {
     mapping: String,
+    #[serde(default)]
+    direction: Option<Direction>,
     business_central: HeaderName,
     dataverse: HeaderName,
 }
 
 impl From<LinesFile> for DocumentLines {
     fn from(file: LinesFile) -> Self {
-        let LinesFile { mapping, business_central, dataverse } = file;
-        Self { mapping: MappingName(mapping), business_central, dataverse }
+        let LinesFile { mapping, direction, business_central, dataverse } = file;
+        Self { mapping: MappingName(mapping), direction, business_central, dataverse }
     }
 }
 

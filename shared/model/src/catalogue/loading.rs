@@ -124,6 +124,23 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         }
         named_by.push(rows);
     }
+    let job = match raw.job {
+        None => None,
+        Some(job) => {
+            let ways = job.direction.map_or(Ok(direction), |text| self::direction(&text));
+            let ways = ways.map_err(|problem| wrong(None, format!("job: {problem}")))?;
+            if let Some(other) = ways.directions().find(|way| !direction.includes(*way)) {
+                return Err(wrong(None, format!("job: the mapping does not travel {other}")));
+            }
+            Some(JobDefaults {
+                description: job.description,
+                every_minutes: job.every_minutes,
+                inactivity_minutes: job.inactivity_minutes,
+                direction: ways,
+                when: job.when,
+            })
+        }
+    };
     let names = |names: Vec<String>| names.into_iter().map(MappingName).collect::<Vec<_>>();
     Ok(Mapping {
         file: file.name.clone(),
@@ -147,12 +164,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         templates: raw.templates,
         business_central_filter,
         dataverse_filter,
-        job: raw.job.map(|job| JobDefaults {
-            description: job.description,
-            every_minutes: job.every_minutes,
-            inactivity_minutes: job.inactivity_minutes,
-            when: job.when,
-        }),
+        job,
         named_by,
         lines: raw.lines.map(Into::into),
         fields,
@@ -214,7 +226,15 @@ fn check_lines(headers: &Mapping, lines: &DocumentLines, entry: &Mapping) -> Res
     if entry.name == headers.name || entry.lines.is_some() {
         return Err(format!("{} cannot have {} as lines: lines have no lines", headers.name, entry.name));
     }
-    if entry.direction != headers.direction {
+    if entry.when.zip(headers.when).is_some_and(|(own, other)| own != other) {
+        // Another entry of the name, which travels with other headers.
+        return Ok(());
+    }
+    let ways: Vec<Direction> = match lines.direction {
+        None => headers.direction.directions().collect(),
+        Some(way) => headers.direction.directions().filter(|other| *other == way).collect(),
+    };
+    if ways.is_empty() || !entry.direction.directions().eq(ways) {
         let problem = "do not travel as their headers do; give both the same direction";
         return Err(format!("the lines {} {problem}", entry.name));
     }

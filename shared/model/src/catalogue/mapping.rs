@@ -30,6 +30,11 @@ pub enum MappingDirection {
 }
 
 impl MappingDirection {
+    /// The directions it includes, in the order of a run (R15).
+    pub fn directions(self) -> impl Iterator<Item = Direction> + use<> {
+        Direction::BOTH.into_iter().filter(move |way| self.includes(*way))
+    }
+
     /// Whether it includes a direction.
     pub fn includes(self, direction: Direction) -> bool {
         match self {
@@ -183,6 +188,8 @@ pub struct JobDefaults {
     pub every_minutes: Option<u32>,
     /// Inactivity time in minutes; 0 = never.
     pub inactivity_minutes: u32,
+    /// Which ways of its mapping it travels.
+    pub direction: MappingDirection,
     /// When the job exists; `None` = always.
     pub when: Option<When>,
 }

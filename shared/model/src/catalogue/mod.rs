@@ -26,7 +26,7 @@ pub use active::{ActiveMapping, FilterContext};
 pub use defaults::Defaults;
 pub use error::CatalogueError;
 pub use forms::usual_form;
-pub use jobs::{Enqueues, OtherJob, RUN_JOB};
+pub use jobs::{Enqueues, FoundIn, OtherJob, RUN_JOB};
 pub use lines::{DocumentLines, HeaderName};
 pub use mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,

@@ -48,12 +48,14 @@ pub enum RulesId {
     SalesOrderLines,
     /// Sales orders that travel both ways.
     SalesOrdersBothWays,
-    /// Sales orders that travel to Dataverse only.
-    SalesOrdersToDataverse,
     /// Users as salespeople.
     Salespeople,
     /// Sales prices as lines of price lists.
     SalesPrices,
+    /// Lines of orders that were submitted in Sales.
+    SubmittedOrderLines,
+    /// Orders that were submitted in Sales, and what becomes of them in Business Central.
+    SubmittedOrders,
     /// Unit groups of items and resources.
     UnitGroups,
     /// Units of measure as unit groups of one unit.

@@ -20,8 +20,8 @@ fn person() -> Switches {
 #[test]
 fn all_entries_with_their_rows_load() {
     let catalogue = catalogue();
-    assert_eq!(catalogue.mappings().len(), 29);
-    assert_eq!(catalogue.mappings().iter().map(|mapping| mapping.fields.len()).sum::<usize>(), 237);
+    assert_eq!(catalogue.mappings().len(), 30);
+    assert_eq!(catalogue.mappings().iter().map(|mapping| mapping.fields.len()).sum::<usize>(), 259);
     assert_eq!(catalogue.other_jobs().len(), 9);
 }
 
@@ -441,7 +441,11 @@ fn documents_name_their_lines_and_by_which_columns_a_line_names_its_header() {
     let both_ways = Switches { sales_orders: SalesOrders::Bidirectional, ..person() };
     assert_eq!(lines("SALESORDER-ORDER", &both_ways), document("SOLINE-ORDERDETAIL", "salesorderid"));
     let one_way = Switches { sales_orders: SalesOrders::Legacy, ..person() };
-    assert_eq!(lines("SALESORDER-ORDER", &one_way), None, "these orders travel without a mapping of lines");
+    assert_eq!(lines("SALESORDER-ORDER", &one_way), document("SOLINE-ORDERDETAIL", "salesorderid"));
+    let orders = catalogue().active_mapping("SALESORDER-ORDER", &one_way).unwrap();
+    let ways = Direction::BOTH.map(|direction| orders.lines(direction).is_some());
+    assert_eq!(ways, [false, true], "the lines of these orders travel with them to Business Central only");
+    assert_eq!(orders.job.map(|job| job.direction), Some(MappingDirection::ToDataverse));
     assert_eq!(lines("ITEM-PRODUCT", &person()), None);
 }
 

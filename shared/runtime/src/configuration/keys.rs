@@ -96,6 +96,8 @@ pub const KEYS: &[Key] = &[
     optional("switches.unit_groups", "unit groups per item instead of one per unit of measure", "true"),
     optional("switches.extended_pricing", "newer price lists of Business Central", "true"),
     optional("switches.sales_orders", "sales orders: off, legacy or bidirectional", "\"off\""),
+    optional("switches.auto_create_orders", "whether orders submitted in Sales become orders by themselves", "true"),
+    optional("switches.auto_process_quotes", "whether quotes activated in Sales are processed by themselves", "true"),
     optional("switches.item_availability", "whether stock travels to Sales", "true"),
     optional("switches.default_price_list_code_is_set", "whether the sales setup names a default price list", "false"),
     optional("cloud.table", "name of the DynamoDB table", "\"couplet\""),

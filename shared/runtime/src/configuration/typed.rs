@@ -179,6 +179,12 @@ impl Settings {
                     .optional("switches.extended_pricing", flag)?
                     .unwrap_or(defaults.extended_pricing),
                 sales_orders: reader.optional("switches.sales_orders", sales_orders)?.unwrap_or(defaults.sales_orders),
+                auto_create_orders: reader
+                    .optional("switches.auto_create_orders", flag)?
+                    .unwrap_or(defaults.auto_create_orders),
+                auto_process_quotes: reader
+                    .optional("switches.auto_process_quotes", flag)?
+                    .unwrap_or(defaults.auto_process_quotes),
                 item_availability: reader
                     .optional("switches.item_availability", flag)?
                     .unwrap_or(defaults.item_availability),

@@ -233,7 +233,7 @@ async fn while_countries_cannot_be_read_the_batch_comes_again() {
     bench.business_central.put("Country/Region", 1, json!({"code": "DE", "displayName": "Germany"}));
     bench.business_central.fail(Call::Find, "Country/Region", SystemErrorKind::Timeout);
     let account = bench.record(Side::Dataverse, 1, &json!({"address1_country": "Germany"}));
-    let one = super::Transferring { source: &account, destination: None, creating: true, base: None };
+    let one = super::Transferring { source: &account, destination: None, creating: true, base: None, lines: &[] };
     let prepared = super::MappingRules::prepare(&super::CUSTOMERS, bench.context(FROM), &[one]).await;
     assert!(prepared.is_err(), "what passes comes again");
     bench.business_central.mend();

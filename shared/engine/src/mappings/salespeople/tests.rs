@@ -80,7 +80,7 @@ async fn without_the_codes_in_use_no_new_one_is_made_up() {
     let user = bench.record(FROM.source(), 1, &json!({"fullname": "New"}));
     let found = bench.mapping.rules.find_existing(bench.context(FROM), &[&user]).await;
     assert!(matches!(found, Err(EngineError::System(_))));
-    let new = super::Transferring { source: &user, destination: None, creating: true, base: None };
+    let new = super::Transferring { source: &user, destination: None, creating: true, base: None, lines: &[] };
     let prepared = bench.mapping.rules.prepare(bench.context(FROM), &[new]).await;
     assert!(matches!(prepared, Err(EngineError::System(_))));
 }

@@ -4,10 +4,14 @@ use couplet_model::catalogue::DeletionRule;
 use couplet_model::message::Direction;
 use couplet_model::switches::Ownership;
 use couplet_model::system::SystemErrorKind;
-use couplet_model::{Coupling, RecordId, Switches};
+use couplet_model::{Coupling, RecordId, Side, Switches, SystemError};
 use serde_json::json;
 
 use crate::bench::{Bench, COMPANY_ROW, id, pair, pair_with, with};
+use crate::error::EngineError;
+use crate::mappings::rules::{
+    AfterDeletion, BatchRules, Context, DELETED, MappingRules, NothingSpecial, OnDeletion, SourceDeleted, Transferring,
+};
 use crate::ports::Disposition;
 
 const TO: Direction = Direction::ToDataverse;
@@ -150,4 +154,46 @@ async fn r92_s265_a_user_whose_salesperson_was_deleted_is_coupled_no_more() {
     let outcomes = report.groups[0].outcomes;
     assert_eq!((outcomes.failed, outcomes.unchanged, bench.coupling(2).await.is_some()), (0, 1, false));
     assert!(!bench.dataverse.ids("systemuser").is_empty());
+}
+
+/// Rules that say themselves what becomes of each partner.
+struct Saying;
+
+#[async_trait::async_trait]
+impl MappingRules for Saying {
+    fn on_deletion(&self, _: Direction) -> OnDeletion {
+        OnDeletion::AsTheRulesDo
+    }
+
+    async fn source_deleted(&self, _: Context<'_>, records: &mut [SourceDeleted<'_>]) -> Result<(), EngineError> {
+        for record in records {
+            record.end = match record.coupling.key.as_deref() {
+                Some("C1") => Ok(AfterDeletion::Uncoupled { is_change: true }),
+                Some("C2") => Ok(AfterDeletion::Uncoupled { is_change: false }),
+                Some("C3") => Ok(AfterDeletion::Kept),
+                _ => Err(SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", "not now".to_owned())),
+            };
+        }
+        Ok(())
+    }
+
+    async fn prepare(&self, _: Context<'_>, _: &[Transferring<'_>]) -> Result<Box<dyn BatchRules>, EngineError> {
+        Ok(Box::new(NothingSpecial))
+    }
+}
+
+#[tokio::test]
+async fn rules_say_in_bulk_which_pairs_of_deleted_records_end_and_which_are_kept_with_a_mark() {
+    let bench = Bench::of("CUSTOMER").await.ruled_by(Saying);
+    bench.couple("CUSTOMER", (1..=4).map(|number| pair(number, 100 + number, &format!("C{number}")))).await;
+    let report = bench.sync(TO, &[1, 2, 3, 4]).await;
+    let outcomes = &report.groups[0].outcomes;
+    assert_eq!((outcomes.modified, outcomes.unchanged, outcomes.ignored, outcomes.failed), (1, 1, 1, 1), "{report:?}");
+    assert!(bench.coupling(1).await.is_none() && bench.coupling(2).await.is_none());
+    assert!(bench.coupling(3).await.is_some_and(|kept| kept.related.contains_key(DELETED)));
+    assert!(failure(&bench, TO).await.is_some_and(|message| message.contains("not now")), "it is tried again");
+    // What was kept is not asked about again.
+    let report = bench.sync(TO, &[3]).await;
+    assert_eq!(report.groups[0].outcomes.ignored, 1, "{report:?}");
+    assert!(bench.coupling(3).await.is_some());
 }

@@ -1,0 +1,86 @@
+//! SALESORDER-ORDER in one-way mode: orders submitted in Sales become orders of Business Central, once, and what becomes of
+//! these there is told to Sales (S46 to S89, decision 0050).
+
+mod deleted;
+mod states;
+mod taking_over;
+mod telling_sales;
+
+use async_trait::async_trait;
+use couplet_model::message::Direction;
+
+use self::states::TAKEN_OVER;
+use super::rules::{BatchRules, Context, MappingRules, OnDeletion, SourceDeleted, Transferring};
+use crate::error::EngineError;
+
+pub(crate) struct SubmittedOrders;
+
+#[async_trait]
+impl MappingRules for SubmittedOrders {
+    fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
+        match direction {
+            // The totals are kept with the pair, although Dataverse makes its own.
+            Direction::ToDataverse => &["fullyInvoiced", "totalAmountExcludingTax", "totalAmountIncludingTax"],
+            Direction::FromDataverse => &[
+                "name",
+                "ordernumber",
+                "customerid",
+                "statecode",
+                "statuscode",
+                TAKEN_OVER,
+                "quoteid",
+                "freightamount",
+                "discountamount",
+                "discountpercentage",
+                "totallineitemamount",
+                "totalamountlessfreight",
+            ],
+        }
+    }
+
+    fn destination_columns(&self, direction: Direction) -> &'static [&'static str] {
+        match direction {
+            Direction::ToDataverse => {
+                &["statecode", "statuscode", TAKEN_OVER, "discountpercentage", "totallineitemamount"]
+            }
+            Direction::FromDataverse => &["number"],
+        }
+    }
+
+    /// An order that an earlier attempt has begun to take over is finished, whatever state that attempt left it in. The feed
+    /// shows only those that nobody has begun with.
+    fn keeps_coupled(&self, direction: Direction, column: &str) -> bool {
+        direction == Direction::FromDataverse && ["statecode", TAKEN_OVER].contains(&column)
+    }
+
+    /// What becomes of an order whose order in Business Central is gone depends on whether that was invoiced.
+    fn on_deletion(&self, direction: Direction) -> OnDeletion {
+        match direction {
+            Direction::ToDataverse => OnDeletion::AsTheRulesDo,
+            Direction::FromDataverse => OnDeletion::Uncouple,
+        }
+    }
+
+    async fn source_deleted(&self, context: Context<'_>, records: &mut [SourceDeleted<'_>]) -> Result<(), EngineError> {
+        deleted::tell_sales(context, records).await
+    }
+
+    /// An order of Business Central goes on without the one it came from (C-160).
+    fn forgets_deleted_partners(&self) -> bool {
+        true
+    }
+
+    async fn prepare(
+        &self,
+        context: Context<'_>,
+        sources: &[Transferring<'_>],
+    ) -> Result<Box<dyn BatchRules>, EngineError> {
+        Ok(match context.direction {
+            Direction::ToDataverse => Box::new(telling_sales::Prepared::of(sources)),
+            Direction::FromDataverse => Box::new(taking_over::Prepared::of(context, sources).await?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
