@@ -78,11 +78,14 @@ pub(crate) enum Purpose {
 /// takes the number of its company, and only an item or resource the number of a line; what the company of a person, the
 /// customer of a document, the item of a line or another country hands down must not replace what the body gives, and a
 /// discount is one of the quantity and price that are there.
-const FIRST: [&str; 14] = [
+const FIRST: [&str; 17] = [
     "type",
     "lineType",
     "companyNumber",
     "customerNumber",
+    "assetType",
+    "assetNo",
+    "itemNo",
     "lineObjectNumber",
     "currencyCode",
     "billToCountry",

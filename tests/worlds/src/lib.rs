@@ -13,6 +13,7 @@ mod queue;
 mod reading;
 mod restoring;
 mod sales;
+mod selling;
 mod settings;
 mod systems;
 mod world;

@@ -10,6 +10,14 @@ impl World {
     /// # Panics
     /// If Dataverse refuses it.
     pub async fn sales_action(&self, name: &str, body: &Json) {
+        self.sales_answer(name, body).await;
+    }
+
+    /// Calls an unbound action of Dataverse and gives what it answers, null if nothing.
+    ///
+    /// # Panics
+    /// If Dataverse refuses it.
+    pub async fn sales_answer(&self, name: &str, body: &Json) -> Json {
         let (tenant, client, secret) = self.dataverse.credentials();
         let http = reqwest::Client::new();
         let form = [
@@ -25,7 +33,9 @@ impl World {
         let url = format!("{}/api/data/v9.2/{name}", self.dataverse.url());
         let answer = http.post(url).bearer_auth(token).json(body).send().await.expect("Dataverse answers");
         let status = answer.status();
-        assert!(status.is_success(), "{name} was refused: {status} {}", answer.text().await.unwrap_or_default());
+        let text = answer.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{name} was refused: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// Adds an option to a choice of accounts, as an administrator would.
