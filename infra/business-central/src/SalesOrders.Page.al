@@ -159,6 +159,11 @@ page 50115 "Couplet Sales Orders"
                     Caption = 'Total Amount Including Tax';
                     Editable = false;
                 }
+                field(documentStatus; Rec.Status)
+                {
+                    Caption = 'Document Status';
+                    Editable = false;
+                }
                 field(status; OrderStatus)
                 {
                     Caption = 'Status';

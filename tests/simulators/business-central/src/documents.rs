@@ -128,6 +128,7 @@ pub(crate) fn before_write(
             may_change_header(table, row, values, before)?;
         }
         headers::derive(store, table, row, values, before, writer == Writer::Api(Route::Companion))?;
+        release::keep_in_step(table, row, before);
         return if given(table, values, "discountAmount") { totals::check_discount(store, table, row) } else { Ok(()) };
     }
     if is(table, "Record Link") {

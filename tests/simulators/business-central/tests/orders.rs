@@ -204,6 +204,8 @@ async fn s86_an_order_invoiced_by_an_invoice_of_its_own_stays_and_says_so() {
     let state =
         |client: &Client| (order(client, id)["fullyShipped"].clone(), order(client, id)["fullyInvoiced"].clone());
     assert_eq!(state(&client), (json!(true), json!(false)));
+    let released = client.get(&client.companion("salesOrders?$filter=documentStatus eq 'Released'")).await;
+    assert_eq!((released.values().len(), &released.values()[0]["status"]), (1, &json!("Open")), "posting releases");
     let refused = client.delete(&client.companion(&format!("salesOrders({id})"))).await;
     assert!(refused.text.contains("Qty. Shipped Not Invoiced"), "{}", refused.text);
     client.simulator.invoice_shipments(id, dec("0.5")).unwrap();

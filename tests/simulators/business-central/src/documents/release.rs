@@ -37,6 +37,22 @@ fn state(table: TableId) -> Option<(&'static str, u8)> {
     }
 }
 
+/// What the state of an order is called by the standard API and by the table follow each other.
+pub(super) fn keep_in_step(table: TableId, row: &mut Row, before: Option<&Row>) {
+    if !is(table, "Sales Header") {
+        return;
+    }
+    // Draft, In Review, Open stand for Open, Pending Approval, Released.
+    const PAIRS: [(u8, u8); 3] = [(0, 0), (1, 2), (2, 1)];
+    let (shown, kept) = (get(table, row, "status").as_enum(), get(table, row, "documentStatus").as_enum());
+    let told = before.is_none_or(|before| get(table, before, "status").as_enum() != shown);
+    if told && let Some((_, kept)) = PAIRS.iter().find(|(of, _)| *of == shown) {
+        set(table, row, "documentStatus", Cell::Enum(*kept));
+    } else if let Some((shown, _)) = PAIRS.iter().find(|(_, of)| *of == kept) {
+        set(table, row, "status", Cell::Enum(*shown));
+    }
+}
+
 /// Whether a document is released.
 pub(super) fn is_released(table: TableId, row: &Row) -> bool {
     state(table).is_some_and(|(property, released)| get(table, row, property).as_enum() == released)
@@ -97,7 +113,11 @@ pub(super) fn release(store: &mut Store, table: TableId, id: Uuid) -> Result<(),
         let place = format!("Document Type='{kind}',Document No.='{number}',Line No.='{line}'");
         return Err(ApiError::must_have_a_value("Unit of Measure Code", "Sales Line", &place));
     }
-    records::touch(store, table, id, |row| set(table, row, property, Cell::Enum(released)))
+    records::touch(store, table, id, |row| {
+        let before = row.clone();
+        set(table, row, property, Cell::Enum(released));
+        keep_in_step(table, row, Some(&before));
+    })
 }
 
 /// Opens a document again. A company that archives keeps the order as it was.
@@ -110,5 +130,9 @@ pub(super) fn reopen(store: &mut Store, table: TableId, id: Uuid) -> Result<(), 
     if is(table, "Sales Header") && archives::are_kept(store) {
         archives::keep(store, table, id, false)?;
     }
-    records::touch(store, table, id, |row| set(table, row, property, Cell::Enum(0)))
+    records::touch(store, table, id, |row| {
+        let before = row.clone();
+        set(table, row, property, Cell::Enum(0));
+        keep_in_step(table, row, Some(&before));
+    })
 }
