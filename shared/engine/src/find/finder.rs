@@ -128,7 +128,7 @@ impl<'a> Finder<'a> {
         let silent = begins_at_cursor && !reached && self.source.is_own_feed();
         if let Some(cursor) = cursor.as_ref().filter(|cursor| silent && !cursor.seen.is_empty()) {
             // Silence is to mean that nothing changed.
-            engine.look_behind(self.mapping, direction.source(), self.invocation.job, cursor).await?;
+            engine.look_behind(self.mapping, direction, self.invocation.job, cursor).await?;
         }
         if let Position::ModifiedOn(position) = next.position {
             next.seen = remembering.since(earlier(position, look_back));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use couplet_model::filter::{Condition, Filter, Operator};
+use couplet_model::message::Direction;
 use couplet_model::system::{Cursor, Position};
 use couplet_model::table::Side;
 use couplet_model::{ActiveMapping, Coupling, CouplingState, RecordId, Value};
@@ -12,6 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::evidence::Evidence;
+use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::OnDeletion;
 
 /// Couplings that are looked at: those whose records changed last, because a restored system misses them first.
 const LOOKED_AT: usize = 200;
@@ -29,11 +32,12 @@ impl Engine {
     /// [`EngineError::Halted`] when the system seems to have been restored.
     pub(crate) async fn look_behind(
         &self,
-        mapping: &ActiveMapping,
-        side: Side,
+        mapping: &InstalledMapping,
+        direction: Direction,
         job: &str,
         cursor: &Cursor,
     ) -> Result<(), EngineError> {
+        let side = direction.source();
         let table = mapping.table(side);
         let (Position::ModifiedOn(position), Some(column)) = (&cursor.position, &table.modified_column) else {
             return Ok(());
@@ -54,7 +58,9 @@ impl Engine {
             system.fetch(table, &ids, &[]).await?.into_iter().map(|record| (record.id, record)).collect();
         let resumed_at = self.standing().await?.resumed_at;
         let mut evidence = Evidence::default();
-        for coupling in &newest {
+        // Documents that go when they are done with say nothing by being gone.
+        let may_go = mapping.rules.on_deletion(direction) == OnDeletion::AsTheRulesDo;
+        for coupling in newest.iter().filter(|coupling| !may_go || found.contains_key(&coupling.id(side))) {
             evidence.look_at(coupling, side, found.get(&coupling.id(side)), resumed_at);
         }
         match evidence.verdict(&table.name) {

@@ -19,6 +19,7 @@ pub(crate) use posted_ids::{document_shown, id_behind, shown_id, translate};
 pub(crate) use posting::invoice_shipments;
 pub(crate) use statistics::Statistic;
 
+use rust_decimal::RoundingStrategy;
 use uuid::Uuid;
 
 use crate::cell::Cell;
@@ -28,6 +29,8 @@ use crate::records::{self, Writer};
 use crate::schema::{Kind, Route, TableId, schema};
 use crate::store::{Row, Store};
 
+/// How `Round` rounds: to the nearest, and half away from zero.
+const HALF_UP: RoundingStrategy = RoundingStrategy::MidpointAwayFromZero;
 /// Header table and line table of each kind of document.
 const DOCUMENTS: &[(&str, &str)] = &[
     ("Sales Header", "Sales Line"),

@@ -267,3 +267,22 @@ async fn s84_s85_orders_that_are_gone_are_closed_or_given_back_in_bulk() {
     assert_eq!(bench.sync(TO, &[4]).await.groups.iter().map(|group| group.outcomes.failed).sum::<u64>(), 0);
     assert!(bench.coupling(4).await.is_some());
 }
+
+#[tokio::test]
+async fn s83_an_order_that_cannot_be_marked_is_submitted_all_the_same_and_marked_with_the_next_attempt() {
+    let bench = bench().await;
+    bench.dataverse.refuse_column("lastbackofficesubmit", SystemErrorKind::Refused);
+    bench.after_writing(FROM, vec![case("refused").source(order()).fails_by(SystemErrorKind::Refused)]).await;
+    let row = || bench.dataverse.row("salesorder", source_of(0).0.as_u128());
+    assert_eq!((&row()["statecode"], row()["lastbackofficesubmit"].is_null()), (&json!(1), true));
+    bench.dataverse.mend();
+    let again = case("again").source(order()).destination(json!({"number": "SO1"})).resumed();
+    bench.after_writing(FROM, vec![again.leaves(json!({}), json!({}))]).await;
+    assert_eq!((&row()["statecode"], row()["lastbackofficesubmit"].is_null()), (&json!(1), false));
+    // It was opened by an attempt that nobody knows the end of.
+    let opened = of(json!({"statecode": 0, "statuscode": 2}));
+    let opened = case("opened").source(opened).destination(json!({"number": "SO1"})).resumed();
+    let calls = bench.after_writing(FROM, vec![opened.leaves(json!({}), json!({}))]).await;
+    assert_eq!(calls, ["write salesorder 1", "write salesorder 1"], "marked and submitted");
+    assert_eq!(row()["statecode"], json!(1));
+}

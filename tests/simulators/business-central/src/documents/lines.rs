@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{get, given, set, totals};
+use super::{HALF_UP, get, given, set, totals};
 use crate::cell::{BLANK_DATE, Cell};
 use crate::errors::ApiError;
 use crate::schema::{TableId, schema};
@@ -204,7 +204,7 @@ fn in_currency(store: &Store, amount: Decimal, currency: &str) -> Decimal {
         }
         currency = get(rates, rate, "relationalCurrencyCode").as_text().to_owned();
     }
-    amount.round_dp(2)
+    amount.round_dp_with_strategy(2, HALF_UP)
 }
 
 /// What a request says, in the order in which it says it: the service validates values as they come.
@@ -313,7 +313,7 @@ fn price_without_tax(store: &Store, table: TableId, row: &Row) -> Decimal {
         return price;
     }
     let rate = get(table, row, "taxPercent").as_decimal() / Decimal::ONE_HUNDRED;
-    price.checked_div(Decimal::ONE + rate).unwrap_or_default().round_dp(UNIT_AMOUNT_DECIMALS)
+    price.checked_div(Decimal::ONE + rate).unwrap_or_default().round_dp_with_strategy(UNIT_AMOUNT_DECIMALS, HALF_UP)
 }
 
 /// A new line of an item that is always reserved takes what there is.
@@ -354,12 +354,15 @@ fn amounts(
     let by_amount = (given(table, values, "discountAmount") || given(table, values, "lineAmount"))
         && !given(table, values, "discountPercent");
     if by_amount && !is_early {
-        let percent =
-            if gross.is_zero() { Decimal::ZERO } else { (number(row, "discountAmount") / gross * hundred).round_dp(5) };
+        let percent = if gross.is_zero() {
+            Decimal::ZERO
+        } else {
+            (number(row, "discountAmount") / gross * hundred).round_dp_with_strategy(5, HALF_UP)
+        };
         set(table, row, "discountPercent", Cell::Decimal(percent));
     } else {
         // An amount of an earlier price was a discount of that price, and the new price starts anew.
-        let discount = (gross * number(row, "discountPercent") / hundred).round_dp(2);
+        let discount = (gross * number(row, "discountPercent") / hundred).round_dp_with_strategy(2, HALF_UP);
         set(table, row, "discountAmount", Cell::Decimal(discount));
     }
     if !totals::keeps_discount_on_lines(header.0) {
@@ -382,7 +385,7 @@ fn amounts(
 
 fn gross(table: TableId, row: &Row) -> Decimal {
     let number = |name: &str| get(table, row, name).as_decimal();
-    number("quantity").checked_mul(number("unitPrice")).unwrap_or_default().round_dp(2)
+    number("quantity").checked_mul(number("unitPrice")).unwrap_or_default().round_dp_with_strategy(2, HALF_UP)
 }
 
 /// The amounts of a line by its quantity, price and discount, without any share in an invoice discount.
@@ -408,9 +411,9 @@ pub(super) fn set_net(table: TableId, row: &mut Row, amount: Decimal, includes_t
 fn taxed(table: TableId, row: &Row, amount: Decimal, includes_tax: bool) -> (Decimal, Decimal) {
     let rate = get(table, row, "taxPercent").as_decimal() / Decimal::ONE_HUNDRED;
     if includes_tax {
-        let excluding = amount.checked_div(Decimal::ONE + rate).unwrap_or_default().round_dp(2);
+        let excluding = amount.checked_div(Decimal::ONE + rate).unwrap_or_default().round_dp_with_strategy(2, HALF_UP);
         (excluding, amount - excluding)
     } else {
-        (amount, (amount * rate).round_dp(2))
+        (amount, (amount * rate).round_dp_with_strategy(2, HALF_UP))
     }
 }

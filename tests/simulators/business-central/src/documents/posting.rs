@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{actions, archives, get, header, lines, lines_of, release, set, totals};
+use super::{HALF_UP, actions, archives, get, header, lines, lines_of, release, set, totals};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::records::{self, numbering};
@@ -163,7 +163,7 @@ fn invoice(
         let of = |name: &str| get(from, &part.line, name).as_decimal();
         // What has been invoiced before is taken from the whole, so that the parts add up to it.
         let upto = |whole: Decimal, quantity: Decimal| {
-            (whole * quantity).checked_div(of("quantity")).unwrap_or_default().round_dp(2)
+            (whole * quantity).checked_div(of("quantity")).unwrap_or_default().round_dp_with_strategy(2, HALF_UP)
         };
         let share = |whole: Decimal| {
             let before = of("invoicedQuantity");

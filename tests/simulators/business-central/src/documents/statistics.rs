@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{get, is_posted};
+use super::{HALF_UP, get, is_posted};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::records;
@@ -89,7 +89,7 @@ fn of_order_lines(store: &Store, customer: Uuid, counts: impl Fn(Decimal, Decima
             let of = |name: &str| get(lines, line, name).as_decimal();
             let part = counts(of("quantity"), of("shippedQuantity"), of("invoicedQuantity"));
             let share = part.checked_div(of("quantity")).unwrap_or_default();
-            (of("amountIncludingTax") * share).round_dp(2)
+            (of("amountIncludingTax") * share).round_dp_with_strategy(2, HALF_UP)
         })
         .sum()
 }

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{get, is, is_posted, lines, lines_of, set};
+use super::{HALF_UP, get, is, is_posted, lines, lines_of, set};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::records;
@@ -122,7 +122,7 @@ fn allocate(
         let part = match (position + 1 == lines.len(), total.is_zero()) {
             (_, true) => Decimal::ZERO,
             (true, false) => left,
-            (false, false) => (discount * amount / total).round_dp(2),
+            (false, false) => (discount * amount / total).round_dp_with_strategy(2, HALF_UP),
         };
         left -= part;
         let mut changed = line.clone();
