@@ -219,7 +219,10 @@ async fn a_thousand_lines_of_orders_stay_within_their_budget() {
     assert!(of_dataverse <= 12, "12 for 1,000 lines: {of_dataverse}");
     expect_requests(&world, "200 orders with 1,000 lines", 80);
     for job in [TAKES_OVER, ORDERS] {
-        world.run(job, RunMode::Modified).await;
+        // Lines are read for the first time by the second run.
+        for _ in 0..2 {
+            world.run(job, RunMode::Modified).await;
+        }
         count_anew(&world);
         world.run(job, RunMode::Modified).await;
         expect_requests(&world, &format!("nothing changed, {job}"), 3);
@@ -262,7 +265,9 @@ async fn s84_s85_s87_s88_what_becomes_of_orders_is_told_to_sales() {
     world.run(ORDERS, RunMode::Full).await;
     assert_eq!(standing(&world, orders[2]), (0, 2), "S84");
     let row = world.dataverse.row("salesorder", orders[2]).expect("there");
-    assert!(row["lastbackofficesubmit"].is_null() && world.coupling(ORDERS, deleted).await.is_none());
+    assert!(
+        row.get("lastbackofficesubmit").is_none_or(Json::is_null) && world.coupling(ORDERS, deleted).await.is_none()
+    );
     submit(&world, orders[2]);
     world.run(TAKES_OVER, RunMode::Modified).await;
     let again = order_of(&world, orders[2]).expect("taken over again");
