@@ -26,7 +26,7 @@ async fn s135_s137_c_150_a_released_order_is_told_of_once() {
     bench.couple(ORDERS, [pair(source_of(0).0.as_u128(), 71, "S-1")]).await;
     let reserved = Coupling::new(source_of(1).into(), id(72).into(), CouplingState::Reserved);
     bench.couple(ORDERS, [reserved]).await;
-    let released = |number: &str| json!({"number": number, "status": "Released", "documentType": "Order"});
+    let released = |number: &str| json!({"number": number, "documentStatus": "Released", "documentType": "Order"});
     let number = || json!({"text": "S-1"});
     let cases = vec![
         case("a coupled order")
@@ -70,7 +70,7 @@ async fn s140_the_activity_feed_of_orders_is_activated_when_there_is_something_t
     );
     bench.dataverse.put("msdyn_postconfig", 2, json!({"msdyn_entityname": "account", "statecode": 1, "statuscode": 2}));
     let order = |number: u128| {
-        let values = json!({"number": format!("S-{number}"), "status": "Released", "documentType": "Order"});
+        let values = json!({"number": format!("S-{number}"), "documentStatus": "Released", "documentType": "Order"});
         bench.business_central.put("Sales Header", number, values);
     };
     order(11);
@@ -99,7 +99,7 @@ async fn a_death_at_every_failpoint_leaves_one_post_and_a_second_release_none() 
     for fatal in Failpoint::ALL {
         let bench = bench("Sales Order Status").await;
         bench.couple(ORDERS, [pair(11, 71, "S-1")]).await;
-        let order = |status: &str| json!({"number": "S-1", "status": status, "documentType": "Order"});
+        let order = |status: &str| json!({"number": "S-1", "documentStatus": status, "documentType": "Order"});
         bench.business_central.put("Sales Header", 11, order("Released"));
         bench.sync_by(&bench.another_process(Some(fatal)), TO, &[11]).await;
         let next = bench.another_process(None);
