@@ -20,7 +20,7 @@ async fn document(client: &Client, set: &str, more: Value) -> String {
     client.post(set, body).await.new_id()
 }
 
-fn write_in(lookup: &str, document: &str, more: Value) -> Value {
+fn write_in(lookup: &str, document: &str, more: &Value) -> Value {
     let mut body = json!({
         lookup: document, "productdescription": "write-in", "isproductoverridden": true, "ispriceoverridden": true,
         "quantity": 2, "priceperunit": 10
@@ -30,7 +30,7 @@ fn write_in(lookup: &str, document: &str, more: Value) -> Value {
 }
 
 async fn add_line(client: &Client, order: &str, more: Value) -> String {
-    let body = write_in("salesorderid@odata.bind", &format!("/salesorders({order})"), more);
+    let body = write_in("salesorderid@odata.bind", &format!("/salesorders({order})"), &more);
     let answer = client.post("salesorderdetails", body).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     answer.new_id()
@@ -182,7 +182,7 @@ async fn a_price_that_nobody_overrides_is_that_of_the_price_list_and_lines_are_n
 async fn a_quote_is_revised_won_and_becomes_an_order_that_knows_it() {
     let client = Client::start(DataverseOptions::default()).await;
     let quote = document(&client, "quotes", json!({})).await;
-    let line = write_in("quoteid@odata.bind", &format!("/quotes({quote})"), json!({}));
+    let line = write_in("quoteid@odata.bind", &format!("/quotes({quote})"), &json!({}));
     let line = client.post("quotedetails", line).await.new_id();
     assert_eq!(set_state(&client, &format!("quotes({quote})"), 1, json!({})).await, 204);
     assert_eq!(states(&client, "quote", &quote), (1, 2));
