@@ -3,20 +3,26 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use business_central_simulator::{BusinessCentralOptions, BusinessCentralSimulator, TradeSize};
 use couplet_model::ids::CompanyId;
-use couplet_model::switches::{Ownership, Switches};
+use couplet_model::switches::{Ownership, SalesOrders, Switches};
 use couplet_runtime::Settings;
 use couplet_runtime::configuration::{
     BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection,
 };
 use dataverse_simulator::{DataverseOptions, DataverseSimulator};
+use serde_json::json;
 
 use crate::arguments::DemoOptions;
 
 /// Items in a thousand that are blocked, beside those that are not.
 const BLOCKED_IN_THOUSAND: u32 = 25;
+
+/// The resource that stands for what sellers only write into a line.
+const WRITTEN_IN: &str = "WRITE-IN";
+/// The account that freight is charged on.
+const FREIGHT_ACCOUNT: &str = "6910";
 
 /// Both systems of the demonstration.
 pub struct Company {
@@ -46,6 +52,7 @@ impl Company {
         let business_central = BusinessCentralSimulator::start(business_central)
             .await
             .context("the Business Central simulator does not start")?;
+        sellable(&business_central)?;
         let dataverse = DataverseOptions {
             demo: Some(dataverse_simulator::DemoSize::default()),
             company_id: business_central.company_id(),
@@ -68,7 +75,11 @@ impl Company {
             company: CompanyId(self.business_central.company_id()),
             data: PathBuf::new(),
             catalogue: None,
-            switches: Switches { ownership: Ownership::Person, ..Switches::default() },
+            switches: Switches {
+                ownership: Ownership::Person,
+                sales_orders: SalesOrders::Legacy,
+                ..Switches::default()
+            },
             business_central: BusinessCentralSection {
                 url: self.business_central.url(),
                 credentials: credentials(self.business_central.authority(), self.business_central.credentials()),
@@ -130,6 +141,16 @@ impl Company {
     }
 }
 
+/// Sets up what orders of Sales need: a resource for what sellers write in, and an account for freight.
+fn sellable(business_central: &BusinessCentralSimulator) -> anyhow::Result<()> {
+    let resource = json!({"number": WRITTEN_IN, "displayName": "Written in by Sales", "baseUnitOfMeasureCode": "PCS"});
+    let made = business_central.create_as_user("Resource", resource);
+    made.map_err(|error| anyhow!("the resource {WRITTEN_IN}: {error:?}"))?;
+    let setup = json!({"writeInProductType": "Resource", "writeInProductNumber": WRITTEN_IN,
+        "freightAccountNumber": FREIGHT_ACCOUNT, "archiveOrders": true});
+    business_central.set_up_sales(setup).map_err(|error| anyhow!("the sales setup: {error:?}"))
+}
+
 /// Requests served by both systems, tokens aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
@@ -140,6 +161,14 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// These and others.
+    pub fn and(self, others: Self) -> Self {
+        Self {
+            business_central: self.business_central + others.business_central,
+            dataverse: self.dataverse + others.dataverse,
+        }
+    }
+
     /// Requests since an earlier count.
     pub fn since(self, earlier: Self) -> Self {
         Self {

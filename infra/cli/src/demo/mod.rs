@@ -7,6 +7,8 @@ mod passes;
 mod people;
 mod report;
 mod row;
+mod sellers;
+mod warehouse;
 mod world;
 
 use std::collections::BTreeMap;
@@ -77,6 +79,11 @@ async fn work(company: &Company, application: &Application, source: &EventSource
     let first = passes::run(1, RunMode::Full, company, application, source, &progress).await?;
     people::work(company, &world::couplings(application).await?).context("the users' changes could not be made")?;
     let second = passes::run(2, RunMode::Modified, company, application, source, &progress).await?;
+    let second = if warehouse::work(company)? {
+        second.and(passes::run(2, RunMode::Modified, company, application, source, &progress).await?)
+    } else {
+        second
+    };
     let third = passes::run(3, RunMode::Modified, company, application, source, &progress).await?;
     progress.show("comparing both systems");
     let world = World::read(company, application).await?;

@@ -33,6 +33,16 @@ impl Pass {
     pub fn failed(&self) -> u64 {
         self.jobs.iter().map(|job| job.counters.failed).sum()
     }
+
+    /// The pass with what its jobs did when they ran once more.
+    pub fn and(mut self, again: Self) -> Self {
+        for (job, more) in self.jobs.iter_mut().zip(again.jobs) {
+            job.counters += more.counters;
+            job.requests = job.requests.and(more.requests);
+            job.elapsed += more.elapsed;
+        }
+        self
+    }
 }
 
 /// What one job did in one pass.

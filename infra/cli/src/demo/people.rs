@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::company::Company;
+use super::sellers::{self, Assortment};
 use super::world::{Couplings, Pair};
 
 /// One item in so many changes.
@@ -47,6 +48,7 @@ pub fn work(company: &Company, couplings: &Couplings) -> anyhow::Result<()> {
         let changes = json!({ "telephone1": format!("+1 555 020{number}"), "address1_city": "Springfield" });
         in_sales(company, "account", pair.dataverse, changes)?;
     }
+    sellers::work(company, &Assortment { customers: pairs("Customer"), items: items.as_slice() })?;
     for pair in pairs("Salesperson/Purchaser").iter().take(1) {
         in_sales(company, "systemuser", pair.dataverse, json!({ "mobilephone": "+1 555 0300" }))?;
     }
@@ -87,11 +89,11 @@ fn move_stock(company: &Company, pair: Pair, number: usize) -> anyhow::Result<()
         .map_err(|error| anyhow!("stock of item {item}: {error:?}"))
 }
 
-fn in_business_central(company: &Company, table: &str, pair: Pair, changes: Value) -> anyhow::Result<()> {
+pub fn in_business_central(company: &Company, table: &str, pair: Pair, changes: Value) -> anyhow::Result<()> {
     let answer = company.business_central.update_as_user(table, pair.business_central, changes);
     answer.map_err(|error| anyhow!("{table} {}: {error:?}", pair.business_central))
 }
 
-fn in_sales(company: &Company, table: &str, id: Uuid, changes: Value) -> anyhow::Result<()> {
+pub fn in_sales(company: &Company, table: &str, id: Uuid, changes: Value) -> anyhow::Result<()> {
     company.dataverse.update_as_user(table, id, changes).map_err(|error| anyhow!("{table} {id}: {error:?}"))
 }

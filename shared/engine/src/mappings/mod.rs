@@ -46,3 +46,4 @@ mod unit_owners;
 mod unit_prices;
 pub(crate) mod unit_switch;
 mod units_of_measure;
+mod write_in;

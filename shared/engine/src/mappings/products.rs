@@ -24,6 +24,7 @@ use super::rules::{
 };
 use super::unit_owners::Owner;
 use super::unit_prices::UnitPrices;
+use super::write_in::WriteIn;
 use crate::bulk::write_all;
 use crate::error::EngineError;
 
@@ -137,6 +138,7 @@ impl MappingRules for Products {
             return Ok(Box::new(NothingSpecial));
         }
         let installation = context.installation;
+        let write_in = WriteIn::of(installation, self.owner).await?;
         match context.direction {
             Direction::ToDataverse => {
                 let price_list = installation.default_price_list().await?;
@@ -154,6 +156,7 @@ impl MappingRules for Products {
                     price_list,
                     prices,
                     units: ProductUnits::read(installation, self.owner, sources).await?,
+                    write_in,
                 }))
             }
             Direction::FromDataverse => {
@@ -165,6 +168,7 @@ impl MappingRules for Products {
                     table: Arc::clone(&context.mapping.business_central),
                     units: sets_unit.then(|| NamedUnit::of(installation, self.owner)),
                     unit_codes: codes_of_units(context, self.owner, &new).await?,
+                    write_in,
                 }))
             }
         }
@@ -189,10 +193,15 @@ struct ToDataverse {
     price_list: Uuid,
     prices: Prices,
     units: ProductUnits,
+    write_in: WriteIn,
 }
 
 #[async_trait]
 impl BatchRules for ToDataverse {
+    fn admit(&self, record: Transferring<'_>) -> Result<(), Obstacle> {
+        self.write_in.leave_out(record.source.get("number"))
+    }
+
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let table = &self.product;
         self.units.set(self.owner, record, table, fields)?;
@@ -351,9 +360,14 @@ struct FromDataverse {
     /// How a product names the unit that a new record gets, where no field row gives it.
     units: Option<NamedUnit>,
     unit_codes: HashMap<Uuid, String>,
+    write_in: WriteIn,
 }
 
 impl BatchRules for FromDataverse {
+    fn admit(&self, record: Transferring<'_>) -> Result<(), Obstacle> {
+        self.write_in.leave_out(record.source.get("productnumber"))
+    }
+
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         if let Some(state) = record.source.known("statecode") {
             let active = state == &Value::Int(ACTIVE.0);

@@ -2,8 +2,9 @@
 
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
+use couplet_model::switches::SalesOrders;
 use couplet_model::system::SystemErrorKind;
-use couplet_model::{CouplingState, MappingName};
+use couplet_model::{CouplingState, MappingName, Switches};
 use serde_json::{Value as Json, json};
 
 use crate::bench::{
@@ -298,4 +299,28 @@ async fn a_line_or_a_publication_that_fails_fails_its_own_product() {
         old("this one needs no line").related("price", 52).agreed(written(10)).leaves(json!({}), json!({})),
     ];
     bench.after_writing(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s68_what_stands_for_products_that_are_written_in_is_no_product() {
+    for (mapping, kind) in [("ITEM-PRODUCT", "Item"), ("RESOURCE-PRODUCT", "Resource")] {
+        let switches = |sales_orders| Switches { sales_orders, unit_groups: false, ..Switches::default() };
+        let setup = json!({"writeInProductType": kind, "writeInProductNumber": "any"});
+        let bench = Bench::with(mapping, switches(SalesOrders::Legacy)).await;
+        bench.business_central.put("Sales & Receivables Setup", 1, setup.clone());
+        let numbered = |number: &str| json!({"number": number, "displayName": "Whatever", "blocked": false});
+        bench.business_central.put(kind, 11, numbered("ANY"));
+        bench.dataverse.put("product", 12, json!({"productnumber": "ANY", "name": "Whatever", "statecode": 0}));
+        for direction in Direction::BOTH {
+            let number = if direction == TO { 11 } else { 12 };
+            let synced = bench.sync(direction, &[number]).await;
+            assert_eq!(synced.groups[0].outcomes.ignored, 1, "{mapping} {direction}: {synced:?}");
+        }
+        let without = Bench::with(mapping, switches(SalesOrders::Off)).await;
+        without.business_central.put("Sales & Receivables Setup", 1, setup);
+        without.business_central.put(kind, 11, numbered("ANY"));
+        let synced = without.sync(TO, &[11]).await;
+        assert_eq!(synced.groups[0].outcomes.ignored, 0, "{mapping}: {synced:?}");
+        assert!(!without.business_central.take_calls().contains(&"find Sales & Receivables Setup".to_owned()));
+    }
 }
