@@ -303,14 +303,14 @@ async fn a_line_or_a_publication_that_fails_fails_its_own_product() {
 
 #[tokio::test]
 async fn s68_what_stands_for_products_that_are_written_in_is_no_product() {
-    for (mapping, kind) in [("ITEM-PRODUCT", "Item"), ("RESOURCE-PRODUCT", "Resource")] {
+    for (mapping, kind, product) in [("ITEM-PRODUCT", "Item", 1), ("RESOURCE-PRODUCT", "Resource", 3)] {
         let switches = |sales_orders| Switches { sales_orders, unit_groups: false, ..Switches::default() };
         let setup = json!({"writeInProductType": kind, "writeInProductNumber": "any"});
         let bench = Bench::with(mapping, switches(SalesOrders::Legacy)).await;
         bench.business_central.put("Sales & Receivables Setup", 1, setup.clone());
         let numbered = |number: &str| json!({"number": number, "displayName": "Whatever", "blocked": false});
         bench.business_central.put(kind, 11, numbered("ANY"));
-        bench.dataverse.put("product", 12, json!({"productnumber": "ANY", "name": "Whatever", "statecode": 0}));
+        bench.dataverse.put("product", 12, json!({"productnumber": "ANY", "producttypecode": product, "statecode": 0}));
         for direction in Direction::BOTH {
             let number = if direction == TO { 11 } else { 12 };
             let synced = bench.sync(direction, &[number]).await;
