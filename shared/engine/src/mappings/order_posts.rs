@@ -12,7 +12,7 @@ use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{Dependency, Need};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, MappingName, Record, RecordId, Table, Value};
+use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, Table, Value};
 
 use super::order_notes::{ORDER, ORDERS};
 use super::rules::{BatchRules, Context, MappingRules, Obstacle, OnDeletion, Transferring, is_usable, set_on_create};
@@ -22,6 +22,9 @@ use crate::error::EngineError;
 const AUTO_POST: i64 = 1;
 /// Type "Status" of a post.
 const STATUS: i64 = 7;
+
+/// The column by which a posted document names what its order is called in Sales.
+const REFERENCE: &str = "customerPurchaseOrderReference";
 
 /// What is told of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ impl MappingRules for OrderPosts {
     fn source_columns(&self, _: Direction) -> &'static [&'static str] {
         match self.event {
             Event::Released => &[],
-            Event::Shipped | Event::Invoiced => &["orderNumber"],
+            Event::Shipped | Event::Invoiced => &["orderNumber", REFERENCE],
         }
     }
 
@@ -77,7 +80,11 @@ impl MappingRules for OrderPosts {
         let new: Vec<&Record> = sources.iter().filter(|record| record.creating).map(|record| record.source).collect();
         let orders = match self.event {
             Event::Released => Orders::ById(orders_by_id(context, &new).await?),
-            Event::Shipped | Event::Invoiced => Orders::ByNumber(orders_by_number(context, &new).await?),
+            Event::Shipped | Event::Invoiced => {
+                let coupled = orders_by_number(context, &new).await?;
+                let closed = closed_orders(context, &new, &coupled).await?;
+                Orders::ByNumber { coupled, closed }
+            }
         };
         let prepared = Prepared {
             event: self.event,
@@ -85,7 +92,7 @@ impl MappingRules for OrderPosts {
             product: context.installation.options().product_name.clone(),
             orders,
         };
-        if new.iter().any(|record| prepared.orders.of(record).is_some_and(is_usable)) {
+        if new.iter().any(|record| matches!(prepared.orders.of(record), Some(OrderInSales::There(_)))) {
             post_configuration::activate(context.installation).await;
         }
         Ok(Box::new(prepared))
@@ -107,24 +114,79 @@ async fn orders_by_number(context: Context<'_>, new: &[&Record]) -> Result<HashM
     Ok(found.into_iter().map(|(number, coupling)| (folded(&number), coupling)).collect())
 }
 
+/// The orders of Dataverse that posted documents name as their reference, where the order in Business Central is not coupled any
+/// more: it went with its last invoice, which may be sooner than somebody looks at its shipments and invoices.
+async fn closed_orders(
+    context: Context<'_>,
+    new: &[&Record],
+    coupled: &HashMap<String, Coupling>,
+) -> Result<HashMap<String, RecordId>, EngineError> {
+    let references: HashSet<&str> = new
+        .iter()
+        .filter(|record| number_of_order(record).is_some_and(|number| !coupled.contains_key(&folded(number))))
+        .filter_map(|record| reference_of(record))
+        .collect();
+    let installation = context.installation;
+    let company = installation.company_row().await?.map(|row| row.id.0);
+    if references.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let filter = Filter::all(vec![
+        Condition::one_of("ordernumber", references.into_iter().map(Value::text).collect()),
+        Condition::equal("bcbi_companyid", company.map_or(Value::Null, Value::Guid)),
+    ]);
+    let found = installation.find_rows(ORDER, &filter, &["ordernumber"]).await?;
+    let numbered = |order: &Record| Some((folded(order.get("ordernumber").as_text()?), order.id));
+    Ok(found.iter().filter_map(numbered).collect())
+}
+
 /// The number of the order that a posted document came from.
 fn number_of_order(record: &Record) -> Option<&str> {
     record.get("orderNumber").as_text().filter(|number| !number.is_empty())
 }
 
-/// Couplings of the orders that the records of a batch are about.
+/// The number that its order has in Sales, if it came from there.
+fn reference_of(record: &Record) -> Option<&str> {
+    record.get(REFERENCE).as_text().filter(|number| !number.is_empty())
+}
+
+/// The order in Sales that something is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OrderInSales {
+    /// It is there.
+    There(RecordId),
+    /// Its pair is being made just now.
+    BeingMade(RecordId),
+}
+
+impl From<&Coupling> for OrderInSales {
+    fn from(coupling: &Coupling) -> Self {
+        let order = RecordId::from(coupling.dataverse_id);
+        if is_usable(coupling) { Self::There(order) } else { Self::BeingMade(order) }
+    }
+}
+
+/// The orders that the records of a batch are about.
 enum Orders {
     /// By the ids of the orders.
     ById(HashMap<RecordId, Coupling>),
     /// By the folded numbers of the orders.
-    ByNumber(HashMap<String, Coupling>),
+    ByNumber {
+        /// Those that are coupled.
+        coupled: HashMap<String, Coupling>,
+        /// Those that are coupled no more, by the folded numbers that they have in Sales.
+        closed: HashMap<String, RecordId>,
+    },
 }
 
 impl Orders {
-    fn of(&self, record: &Record) -> Option<&Coupling> {
+    fn of(&self, record: &Record) -> Option<OrderInSales> {
         match self {
-            Self::ById(orders) => orders.get(&record.id),
-            Self::ByNumber(orders) => orders.get(&folded(number_of_order(record)?)),
+            Self::ById(orders) => orders.get(&record.id).map(OrderInSales::from),
+            Self::ByNumber { coupled, closed } => match coupled.get(&folded(number_of_order(record)?)) {
+                Some(coupling) => Some(OrderInSales::from(coupling)),
+                None => closed.get(&folded(reference_of(record)?)).copied().map(OrderInSales::There),
+            },
         }
     }
 }
@@ -143,24 +205,23 @@ impl BatchRules for Prepared {
         if !record.creating {
             return Ok(());
         }
-        let Some(order) = self.orders.of(record.source) else {
-            return Err(Obstacle::Ignore(format!("its order is not coupled by {ORDERS}")));
-        };
-        if !is_usable(order) {
-            // It is being created just now.
-            let id = order.dataverse_id.to_string();
-            let dependency = Dependency { mapping: ORDERS.into(), side: Side::Dataverse, key: id.clone() };
-            return Err(Obstacle::Wait(Need { dependency, field: "Order".to_owned(), value: id }));
+        match self.orders.of(record.source) {
+            Some(OrderInSales::There(_)) => Ok(()),
+            Some(OrderInSales::BeingMade(order)) => {
+                let id = order.to_string();
+                let dependency = Dependency { mapping: ORDERS.into(), side: Side::Dataverse, key: id.clone() };
+                Err(Obstacle::Wait(Need { dependency, field: "Order".to_owned(), value: id }))
+            }
+            None => Err(Obstacle::Ignore(format!("its order is not coupled by {ORDERS}"))),
         }
-        Ok(())
     }
 
     fn adjust(&self, record: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         fields.clear();
         let order = self.orders.of(record.source).filter(|_| record.creating);
         // Posts cannot be changed.
-        let Some(order) = order else { return Ok(()) };
-        let regarding = Value::Reference { table: Arc::from(ORDER), id: order.dataverse_id.0 };
+        let Some(OrderInSales::There(order)) = order else { return Ok(()) };
+        let regarding = Value::Reference { table: Arc::from(ORDER), id: order.0 };
         let text = Value::text(self.event.text(record.source, &self.product));
         for (column, value) in [
             ("text", text),

@@ -27,10 +27,14 @@ impl WriteIn {
         Ok(Self { owner, number: number.map(|(_, number)| folded(number)) })
     }
 
+    /// Whether a number is that of it.
+    pub fn is(&self, number: &str) -> bool {
+        self.number.as_deref() == Some(folded(number).as_str())
+    }
+
     /// Keeps the record with that number where it is.
     pub fn leave_out(&self, number: &Value) -> Result<(), Obstacle> {
-        let is_it = number.as_text().is_some_and(|number| self.number.as_deref() == Some(folded(number).as_str()));
-        if !is_it {
+        if !number.as_text().is_some_and(|number| self.is(number)) {
             return Ok(());
         }
         let what = self.owner.what();

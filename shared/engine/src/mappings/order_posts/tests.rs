@@ -7,7 +7,7 @@ use couplet_model::{Coupling, CouplingState, Switches};
 use serde_json::{Value as Json, json};
 
 use super::ORDERS;
-use crate::bench::{Bench, Call, case, id, pair, source_of};
+use crate::bench::{Bench, COMPANY_ROW, Call, case, id, pair, source_of};
 use crate::failpoints::Failpoint;
 
 const TO: Direction = Direction::ToDataverse;
@@ -49,10 +49,25 @@ async fn s135_c_151_shipments_and_invoices_are_told_to_the_order_they_came_from(
     ] {
         let bench = bench(job).await;
         bench.couple(ORDERS, [pair(11, 71, "S-1")]).await;
-        let posted = |order: Json| json!({"number": "P-1", "orderNumber": order});
+        let in_sales = |number: &str, company: Option<u128>| json!({"ordernumber": number, "bcbi_companyid": company.and_then(|row| u64::try_from(row).ok())});
+        bench.dataverse.put("salesorder", 72, in_sales("ORD-2", Some(COMPANY_ROW)));
+        bench.dataverse.put("salesorder", 73, in_sales("ORD-3", None));
+        let posted =
+            |order: Json| json!({"number": "P-1", "orderNumber": order, "customerPurchaseOrderReference": null});
+        let referring = |order: &str, reference: &str| json!({"number": "P-1", "orderNumber": order, "customerPurchaseOrderReference": reference});
         let cases = vec![
             case("of a coupled order").source(posted(json!("s-1"))).gives(json!({})).and_at_first(post(text, 71)),
             case("of another one").source(posted(json!("S-2"))).ignores("its order is not coupled"),
+            case("of one that went with its last invoice")
+                .source(referring("S-3", "ord-2"))
+                .gives(json!({}))
+                .and_at_first(post(text, 72)),
+            case("of one that another company has")
+                .source(referring("S-4", "ORD-3"))
+                .ignores("its order is not coupled"),
+            case("of none, with a word of the customer")
+                .source(referring("", "ORD-2"))
+                .ignores("its order is not coupled"),
             case("of none").source(posted(json!(null))).ignores("its order is not coupled"),
             case("of a blank one").source(posted(json!(""))).ignores("its order is not coupled"),
         ];

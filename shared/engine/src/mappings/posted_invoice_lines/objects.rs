@@ -5,24 +5,29 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use couplet_model::comparing::folded;
 use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, MappingName, Record, RecordId, Value};
+use couplet_model::{Condition, Filter, Record, RecordId, Value};
 use uuid::Uuid;
 
 use crate::error::EngineError;
 use crate::installation::Installation;
 use crate::mappings::rules::{Obstacle, is_usable};
-
-/// The mappings of items and resources, by the type of a line.
-const MAPPINGS: [(&str, &str); 2] = [("Item", "ITEM-PRODUCT"), ("Resource", "RESOURCE-PRODUCT")];
+use crate::mappings::unit_owners::Owner;
+use crate::mappings::write_in::WriteIn;
 
 /// The products of items and resources.
-pub(crate) struct Objects(HashMap<(&'static str, String), Uuid>);
+pub(crate) struct Objects {
+    /// By the type of a line and the folded number on it.
+    products: HashMap<(&'static str, String), Uuid>,
+    /// What stands for products that were written in, of each type.
+    write_ins: Vec<(Owner, WriteIn)>,
+}
 
 impl Objects {
     /// The products of the items and resources on some lines.
     pub async fn of(installation: &Installation, lines: &[&Record]) -> Result<Self, EngineError> {
-        let mut products = HashMap::new();
-        for (kind, mapping) in MAPPINGS {
+        let (mut products, mut write_ins) = (HashMap::new(), Vec::new());
+        for owner in Owner::ALL {
+            let kind = owner.source_type();
             let numbers: BTreeSet<String> = lines
                 .iter()
                 .filter(|line| line.get("type") == &Value::text(kind))
@@ -32,28 +37,32 @@ impl Objects {
                 continue;
             }
             let numbers: Vec<String> = numbers.into_iter().collect();
-            let name = MappingName::from(mapping);
-            let found = installation.store().couplings_by_key(installation.company(), &name, &numbers).await?;
+            write_ins.push((owner, WriteIn::of(installation, owner).await?));
+            let found =
+                installation.store().couplings_by_key(installation.company(), &owner.products(), &numbers).await?;
             let usable = found.into_iter().filter(|(_, coupling)| is_usable(coupling));
             let row = |(number, coupling): (String, couplet_model::Coupling)| {
                 ((kind, folded(&number)), RecordId::from(coupling.dataverse_id).0)
             };
             products.extend(usable.map(row));
         }
-        Ok(Self(products))
+        Ok(Self { products, write_ins })
     }
 
-    /// The product of a line; `None` for what is no product in Dataverse, such as a comment or an account.
+    /// The product of a line; `None` for what is no product in Dataverse, such as a comment, an account, or what stands for
+    /// products that were written in (S174).
     pub fn product(&self, line: &Record) -> Result<Option<Uuid>, Obstacle> {
-        let kind = MAPPINGS.into_iter().find(|(kind, _)| line.get("type") == &Value::text(*kind));
-        let (Some((kind, mapping)), Some(number)) = (kind, line.get("lineObjectNumber").as_text()) else {
+        let owner = Owner::ALL.into_iter().find(|owner| line.get("type") == &Value::text(owner.source_type()));
+        let (Some(owner), Some(number)) = (owner, line.get("lineObjectNumber").as_text()) else {
             return Ok(None);
         };
-        match self.0.get(&(kind, folded(number))) {
+        let kind = owner.source_type();
+        match self.products.get(&(kind, folded(number))) {
             Some(product) => Ok(Some(*product)),
+            None if self.write_ins.iter().any(|(of, write_in)| *of == owner && write_in.is(number)) => Ok(None),
             None => {
-                let dependency =
-                    Dependency { mapping: mapping.into(), side: Side::BusinessCentral, key: number.to_owned() };
+                let mapping = owner.products();
+                let dependency = Dependency { mapping, side: Side::BusinessCentral, key: number.to_owned() };
                 Err(Obstacle::Wait(Need { dependency, field: format!("{kind} No."), value: number.to_owned() }))
             }
         }
@@ -83,7 +92,7 @@ pub(super) struct Units {
 impl Units {
     /// The units of the products of some items and resources.
     pub async fn of(installation: &Installation, objects: &Objects) -> Result<Self, EngineError> {
-        let products: HashSet<RecordId> = objects.0.values().map(|id| RecordId(*id)).collect();
+        let products: HashSet<RecordId> = objects.products.values().map(|id| RecordId(*id)).collect();
         let products: Vec<RecordId> = products.into_iter().collect();
         let mut units = Self { products: HashMap::new(), by_name: None };
         if products.is_empty() {

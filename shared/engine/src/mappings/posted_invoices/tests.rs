@@ -3,7 +3,7 @@
 use couplet_model::ids::derived_id;
 use couplet_model::message::Direction;
 use couplet_model::record::Snapshot;
-use couplet_model::switches::Ownership;
+use couplet_model::switches::{Ownership, SalesOrders};
 use couplet_model::system::SystemErrorKind;
 use couplet_model::{Coupling, RecordId, RetryClass, Side, Switches, Value};
 use jiff::SignedDuration;
@@ -22,7 +22,11 @@ const DOLLAR: u128 = 32;
 const LINES: u128 = 20;
 
 async fn bench(ownership: Ownership) -> Bench {
-    let bench = Bench::with("POSTEDSALESINV-INV", Switches { ownership, ..Switches::default() }).await;
+    bench_with(Switches { ownership, ..Switches::default() }).await
+}
+
+async fn bench_with(switches: Switches) -> Bench {
+    let bench = Bench::with("POSTEDSALESINV-INV", switches).await;
     let product = &bench.installation().options().product_name;
     let name = bench.installation().catalogue().defaults().price_list_names(product, "EUR")[0].clone();
     bench.dataverse.put("pricelevel", LIST, json!({"name": name, "transactioncurrencyid": EURO}));
@@ -208,6 +212,25 @@ async fn c_175_s172_s174_an_invoice_begins_only_with_all_its_products() {
             .source(invoice("I5"))
             .destination(json!({"statecode": 0, "statuscode": 4}))
             .gives(company()),
+    ];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s174_what_stands_for_products_that_were_written_in_keeps_no_invoice() {
+    let bench =
+        bench_with(Switches { ownership: Ownership::Person, sales_orders: SalesOrders::Legacy, ..Switches::default() })
+            .await;
+    let setup = json!({"writeInProductType": "Resource", "writeInProductNumber": "ANY"});
+    bench.business_central.put("Sales & Receivables Setup", 1, setup);
+    for (place, kind) in [(0, "Resource"), (1, "Item")] {
+        let document = id(source_of(place).0.as_u128());
+        let line = json!({"documentId": document, "type": kind, "lineObjectNumber": "any"});
+        bench.business_central.put("Sales Invoice Line", 500 + place, line);
+    }
+    let cases = vec![
+        case("the resource").source(invoice("I1")).gives(company()).and_at_first(at_first("I1", LIST)),
+        case("an item of that number").source(invoice("I2")).waits_for("ITEM-PRODUCT", "any"),
     ];
     bench.adjusts(TO, cases).await;
 }
