@@ -38,6 +38,8 @@ mod products;
 pub(crate) mod registry;
 mod sales_documents;
 mod sales_prices;
+mod sales_quote_lines;
+mod sales_quotes;
 mod salespeople;
 mod submitted_order_lines;
 mod submitted_orders;
