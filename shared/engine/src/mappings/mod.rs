@@ -36,6 +36,7 @@ mod primary_contacts;
 mod product_units;
 mod products;
 pub(crate) mod registry;
+mod released_quotes;
 mod sales_documents;
 mod sales_prices;
 mod sales_quote_lines;

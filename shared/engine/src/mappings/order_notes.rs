@@ -13,27 +13,15 @@ use couplet_model::plain_text::plain;
 use couplet_model::table::Side;
 use couplet_model::{Coupling, Record, Table, Value};
 
-use self::owners::{Owner, Owners};
+pub(super) use self::owners::{ORDER, ORDERS};
+use self::owners::{Owner, Owners, owner_column};
 use super::rules::{
     BatchRules, Context, MappingRules, Obstacle, OnDeletion, SourceDeleted, Transferring, is_usable, put_same,
     set_on_create,
 };
 use crate::error::EngineError;
 
-/// The mapping of the orders.
-pub(super) const ORDERS: &str = "SALESORDER-ORDER";
-/// The table of the orders in Dataverse.
-pub(super) const ORDER: &str = "salesorder";
-
 pub(crate) struct OrderNotes;
-
-/// The column by which a note of a side names what it is on.
-fn owner_column(side: Side) -> &'static str {
-    match side {
-        Side::BusinessCentral => "documentId",
-        Side::Dataverse => "objectid",
-    }
-}
 
 #[async_trait]
 impl MappingRules for OrderNotes {

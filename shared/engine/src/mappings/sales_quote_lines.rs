@@ -6,15 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::system::Action;
 use couplet_model::table::Side;
 use couplet_model::{Record, RecordId, SystemError, Table, Value};
 use uuid::Uuid;
 
+use super::released_quotes::{STATUS, act, is_released};
 use super::rules::{BatchRules, Context, MappingRules, Obstacle, OnDeletion, Transferring, set_on_create};
 use super::sales_documents::{Document, Objects, Texts, line_discount, numbered, texts_of};
-use super::sales_quotes::{RELEASED, STATUS};
-use crate::bulk::act_all;
 use crate::error::EngineError;
 
 /// The column by which the lines of a quote are put in order.
@@ -60,16 +58,11 @@ impl MappingRules for SalesQuoteLines {
             Ok(there) => there,
             Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
         };
-        let released = there.iter().filter(|quote| quote.get(STATUS) == &Value::text(RELEASED));
-        let reopen = |quote: &Record| Action {
-            record: quote.id,
-            name: "reopen".to_owned(),
-            parameters: couplet_model::record::Values::new(),
-        };
-        let actions: Vec<Action> = released.map(reopen).collect();
-        let results = act_all(system, quotes, &actions).await;
-        let closed = |(action, result): (&Action, Result<(), SystemError>)| Some((action.record, result.err()?));
-        let closed: HashMap<RecordId, SystemError> = actions.iter().zip(results).filter_map(closed).collect();
+        let released: Vec<RecordId> = there.iter().filter(|quote| is_released(quote)).map(|quote| quote.id).collect();
+        let results = act(installation, quotes, "reopen", &released).await;
+        // One result per quote.
+        let refused = released.into_iter().zip(results).filter_map(|(quote, result)| Some((quote, result.err()?)));
+        let closed: HashMap<RecordId, SystemError> = refused.collect();
         documents.iter().map(|quote| closed.get(quote).cloned().map_or(Ok(()), Err)).collect()
     }
 

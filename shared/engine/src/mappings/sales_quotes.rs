@@ -13,13 +13,14 @@ use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote};
 use couplet_model::record::Values;
-use couplet_model::system::{Action, Write};
+use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, Record, RecordId, SystemError, Table, Value};
 use rust_decimal::Decimal;
 
 use self::following::Orders;
 use self::stage::Stage;
+use super::released_quotes::{STATUS, act, is_released};
 use super::rules::{
     AfterWrite, BatchRules, BeforeWrite, Context, MappingRules, Obstacle, OnDeletion, Transferring, WrittenBeside, set,
 };
@@ -28,14 +29,10 @@ use super::sales_documents::{
     numbered, order_discount,
 };
 use super::sales_quote_lines::{in_order, texts};
-use crate::bulk::{act_all, write_all};
+use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::SalesSetup;
-use crate::installation::Installation;
 
-/// The column that says whether a quote of Business Central is released, and what it holds then.
-pub(super) const STATUS: &str = "documentStatus";
-pub(super) const RELEASED: &str = "Released";
 /// What is charged for freight.
 const FREIGHT: &str = "freightamount";
 
@@ -244,10 +241,8 @@ impl BatchRules for Prepared {
 
     /// Released quotes take no change.
     async fn before_write(&self, context: Context<'_>, records: &mut [BeforeWrite<'_>]) {
-        let is_closed = |record: &BeforeWrite<'_>| {
-            record.values.is_some()
-                && record.destination.is_some_and(|there| there.get(STATUS) == &Value::text(RELEASED))
-        };
+        let is_closed =
+            |record: &BeforeWrite<'_>| record.values.is_some() && record.destination.is_some_and(is_released);
         let mut closed: Vec<&mut BeforeWrite<'_>> = records.iter_mut().filter(|record| is_closed(record)).collect();
         let ids: Vec<RecordId> = closed.iter().filter_map(|record| record.destination).map(|there| there.id).collect();
         let results = act(context.installation, &self.table, "reopen", &ids).await;
@@ -317,18 +312,6 @@ impl Prepared {
             record.beside = result.map(|_| WrittenBeside::default());
         }
     }
-}
-
-/// Performs an action on quotes of Business Central, one result per quote.
-async fn act(
-    installation: &Installation,
-    table: &Table,
-    name: &str,
-    quotes: &[RecordId],
-) -> Vec<Result<(), SystemError>> {
-    let action = |record: &RecordId| Action { record: *record, name: name.to_owned(), parameters: Values::new() };
-    let actions: Vec<Action> = quotes.iter().map(action).collect();
-    act_all(installation.system(Side::BusinessCentral), table, &actions).await
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, MappingName, RecordId};
 
-use super::owner_column;
-use super::owners::{Kind, found};
+use super::owners::{Kind, found, owner_column};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::mappings::rules::{AfterDeletion, Context, SourceDeleted, is_usable};

@@ -6,14 +6,25 @@ use couplet_model::switches::When;
 use couplet_model::table::Side;
 use couplet_model::{Coupling, MappingName, Record, RecordId, Value};
 
-use super::{ORDER, ORDERS, owner_column};
 use crate::error::EngineError;
 use crate::installation::Installation;
 use crate::mappings::rules::{Context, Transferring, is_usable};
 
+/// The mapping of the orders.
+pub(in crate::mappings) const ORDERS: &str = "SALESORDER-ORDER";
+/// The table of the orders in Dataverse.
+pub(in crate::mappings) const ORDER: &str = "salesorder";
 /// The states of a quote that is on its way to Business Central.
 const ACTIVE: i64 = 1;
 const WON: i64 = 2;
+
+/// The column by which a note of a side names what it is on.
+pub(super) fn owner_column(side: Side) -> &'static str {
+    match side {
+        Side::BusinessCentral => "documentId",
+        Side::Dataverse => "objectid",
+    }
+}
 
 /// A kind of document that has notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

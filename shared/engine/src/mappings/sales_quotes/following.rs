@@ -10,11 +10,11 @@ use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, SystemError, Table, Value};
 
-use super::{RELEASED, STATUS, act};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
 use crate::mappings::order_notes::ORDERS;
+use crate::mappings::released_quotes::{STATUS, act, is_released};
 use crate::mappings::rules::{AfterWrite, Context, Obstacle, WrittenBeside, is_usable};
 
 /// The column of an order in Business Central that names its quote.
@@ -110,10 +110,8 @@ impl Orders {
                 return;
             }
         };
-        let there: HashMap<RecordId, (Value, bool)> = there
-            .into_iter()
-            .map(|quote| (quote.id, (quote.get("number").clone(), quote.get(STATUS) == &Value::text(RELEASED))))
-            .collect();
+        let there: HashMap<RecordId, (Value, bool)> =
+            there.into_iter().map(|quote| (quote.id, (quote.get("number").clone(), is_released(&quote)))).collect();
         let (mut released, mut tied) = (Vec::new(), Vec::new());
         for (order, record) in won {
             match (order, there.get(&record.destination)) {

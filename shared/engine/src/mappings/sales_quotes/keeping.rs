@@ -7,9 +7,9 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, SystemError, Value};
 use uuid::Uuid;
 
-use super::{RELEASED, STATUS, act};
 use crate::bulk::write_all;
 use crate::error::EngineError;
+use crate::mappings::released_quotes::{STATUS, act, is_released};
 use crate::mappings::rules::Context;
 use crate::mappings::sales_documents::Document;
 
@@ -38,8 +38,7 @@ async fn kept(context: Context<'_>, quotes: &[RecordId]) -> Result<HashMap<Recor
     let lines = lines_of(context, &there).await?;
     let with_lines: HashSet<RecordId> = lines.iter().filter_map(quote_of).collect();
     let archived: Vec<RecordId> = there.iter().map(|quote| quote.id).filter(|id| with_lines.contains(id)).collect();
-    let is_released = |quote: &&Record| quote.get(STATUS) == &Value::text(RELEASED);
-    let released: Vec<RecordId> = there.iter().filter(is_released).map(|quote| quote.id).collect();
+    let released: Vec<RecordId> = there.iter().filter(|quote| is_released(quote)).map(|quote| quote.id).collect();
     for (action, quotes) in [("archive", archived), ("reopen", released)] {
         let quotes: Vec<RecordId> = quotes.into_iter().filter(|quote| !refused.contains_key(quote)).collect();
         // One result per quote.
