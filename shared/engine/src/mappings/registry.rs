@@ -6,8 +6,8 @@ use super::rules::MappingRules;
 use super::{
     accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, order_notes,
     order_posts, owned_units, posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products,
-    sales_order_archives, sales_order_lines, sales_orders_both_ways, sales_prices, salespeople, submitted_order_lines,
-    submitted_orders, unit_groups, units_of_measure,
+    sales_order_archives, sales_order_lines, sales_orders_both_ways, sales_prices, sales_quote_lines, sales_quotes,
+    salespeople, submitted_order_lines, submitted_orders, unit_groups, units_of_measure,
 };
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
@@ -34,6 +34,8 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::PriceLists => Ok(&price_lists::PriceLists),
         RulesId::ResourceUnits => Ok(&owned_units::RESOURCE_UNITS),
         RulesId::Resources => Ok(&products::RESOURCES),
+        RulesId::SalesQuoteLines => Ok(&sales_quote_lines::SalesQuoteLines),
+        RulesId::SalesQuotes => Ok(&sales_quotes::SalesQuotes),
         RulesId::SalesPrices => Ok(&sales_prices::SALES_PRICES),
         RulesId::Salespeople => Ok(&salespeople::Salespeople),
         RulesId::UnitGroups => Ok(&unit_groups::UnitGroups),

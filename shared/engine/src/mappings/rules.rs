@@ -369,6 +369,22 @@ pub(crate) trait MappingRules: Send + Sync {
         None
     }
 
+    /// The records of the source system whose place uncoupled ones take although those are still there, such as earlier
+    /// revisions of a quote; for each source those that may be meant, the likeliest first.
+    async fn takes_over_from(
+        &self,
+        _context: Context<'_>,
+        sources: &[&Record],
+    ) -> Result<Vec<Vec<RecordId>>, EngineError> {
+        Ok(sources.iter().map(|_| Vec::new()).collect())
+    }
+
+    /// Keeps at the destination what the partners of some records hold, before they become those of other records or are
+    /// deleted: one result per pair, in order. It may be repeated.
+    async fn keep_versions(&self, _context: Context<'_>, pairs: &[&Coupling]) -> Vec<Result<(), SystemError>> {
+        pairs.iter().map(|_| Ok(())).collect()
+    }
+
     /// Finds destination records that uncoupled source records belong to; one answer per source.
     async fn find_existing(&self, _context: Context<'_>, sources: &[&Record]) -> Result<Vec<Match>, EngineError> {
         Ok(sources.iter().map(|_| Ok(None)).collect())

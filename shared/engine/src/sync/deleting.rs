@@ -35,6 +35,7 @@ impl Batch<'_> {
         if leaving.is_empty() {
             return Ok(());
         }
+        let leaving = self.keep_versions(leaving).await?;
         let after: HashMap<usize, AfterLeaving> =
             leaving.iter().map(|(record, after)| (record.index, *after)).collect();
         let records =
@@ -54,6 +55,25 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets the rules keep what partners hold before they are deleted. Gives the records of which that was done.
+    async fn keep_versions(
+        &mut self,
+        leaving: Vec<(Admitted, AfterLeaving)>,
+    ) -> Result<Vec<(Admitted, AfterLeaving)>, Stop> {
+        let (coupled, others): (Vec<_>, Vec<_>) =
+            leaving.into_iter().partition(|(record, _)| record.coupling.is_some());
+        let pairs: Vec<&Coupling> = coupled.iter().filter_map(|(record, _)| record.coupling.as_ref()).collect();
+        let results = self.mapping.rules.keep_versions(self.context(), &pairs).await;
+        let mut kept = others;
+        for ((record, after), result) in paired("versions to be kept", coupled, results)? {
+            match result {
+                Ok(()) => kept.push((record, after)),
+                Err(error) => self.refuse_received(record.into_received(), &error),
+            }
+        }
+        Ok(kept)
     }
 
     /// Ends records that are not at the source any more. A partner is deleted before the coupling is removed, so that

@@ -13,10 +13,60 @@ use super::batch::{Batch, Stop};
 use super::stages::{Admitted, Pairing, by_id};
 use crate::bulk::paired;
 
+/// What happened to the record that had a coupling before.
+const MADE_AGAIN: &str = "was made again";
+
 impl Batch<'_> {
+    /// Gives uncoupled sources the coupling of the record whose place they take.
+    pub(super) async fn move_to_sources(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let read = self.move_by_key(read).await?;
+        self.take_places(read).await
+    }
+
+    /// Gives uncoupled sources the coupling of an earlier record that is still there, as the rules say. What the partner holds
+    /// is kept first.
+    async fn take_places(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let (engine, mapping, side) = (self.engine, self.mapping, self.direction.source());
+        let uncoupled: Vec<&Record> =
+            read.iter().filter(|record| record.coupling.is_none()).map(|record| &record.source).collect();
+        if uncoupled.is_empty() {
+            return Ok(read);
+        }
+        let ids: Vec<RecordId> = uncoupled.iter().map(|source| source.id).collect();
+        let earlier = mapping.rules.takes_over_from(self.context(), &uncoupled).await?;
+        let earlier: HashMap<RecordId, Vec<RecordId>> = paired("earlier records", ids, earlier)?.into_iter().collect();
+        let wanted: Vec<RecordId> = earlier.values().flatten().copied().collect();
+        if wanted.is_empty() {
+            return Ok(read);
+        }
+        let mut owners = engine.store().couplings_by_id(engine.company(), &mapping.name, side, &wanted).await?;
+        owners.retain(|_, coupling| coupling.state == CouplingState::Coupled && !coupling.skipped);
+        let (mut taken, mut taking) = (Vec::with_capacity(read.len()), Vec::new());
+        for record in read {
+            let candidates = earlier.get(&record.source.id).into_iter().flatten();
+            match candidates.filter(|_| record.coupling.is_none()).find_map(|id| owners.remove(id)) {
+                Some(old) => taking.push((record, old)),
+                None => taken.push(record),
+            }
+        }
+        let pairs: Vec<&Coupling> = taking.iter().map(|(_, old)| old).collect();
+        let kept = mapping.rules.keep_versions(self.context(), &pairs).await;
+        for ((record, old), kept) in paired("versions to be kept", taking, kept)? {
+            match kept {
+                Ok(()) => {
+                    let (id, why) = (record.source.id, "was replaced");
+                    taken.extend(self.move_coupling(record, &old, side, id, why).await?);
+                }
+                Err(error) => self.refuse_received(record.into_received(), &error),
+            }
+        }
+        taken.sort_unstable_by_key(|record| record.index);
+        Ok(taken)
+    }
+
     /// Gives uncoupled sources the coupling of the record they were made again for: the one with their key whose record on
     /// this side is gone.
-    pub(super) async fn move_to_sources(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+    async fn move_by_key(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
         let (direction, mapping, engine) = (self.direction, self.mapping, self.engine);
         let side = direction.source();
         let claimed = |record: &Admitted| match record.coupling {
@@ -41,7 +91,7 @@ impl Batch<'_> {
             match owner.filter(|coupling| !there.contains(&coupling.id(side))) {
                 Some(old) => {
                     let id = record.source.id;
-                    moved.extend(self.move_coupling(record, &old, side, id).await?);
+                    moved.extend(self.move_coupling(record, &old, side, id, MADE_AGAIN).await?);
                 }
                 None => moved.push(record),
             }
@@ -71,7 +121,7 @@ impl Batch<'_> {
                 records.push(record);
                 continue;
             };
-            if let Some(record) = self.move_coupling(record, &old, side, id).await? {
+            if let Some(record) = self.move_coupling(record, &old, side, id, MADE_AGAIN).await? {
                 moved.push(id);
                 records.push(record);
             }
@@ -91,6 +141,7 @@ impl Batch<'_> {
         old: &Coupling,
         side: Side,
         id: RecordId,
+        why: &'static str,
     ) -> Result<Option<Admitted>, Stop> {
         let (engine, mapping) = (self.engine, self.mapping);
         let new = moved(old, side, id);
@@ -101,7 +152,7 @@ impl Batch<'_> {
         };
         let label = stored.key.clone().unwrap_or_else(|| record.source.id.to_string());
         let note = format!(
-            "{label}: its {} was made again in {side}, and its coupling moved to the new one.",
+            "{label}: its {} {why} in {side}, and its coupling moved to the new one.",
             mapping.table(side).caption()
         );
         record.coupling = Some(stored);
@@ -109,7 +160,7 @@ impl Batch<'_> {
         record.pairing = Pairing::Adopted;
         tracing::info!(
             record = %record.source.id,
-            "its partner in {side} was made again, and its coupling moved to the new one"
+            "its partner in {side} {why}, and its coupling moved to the new one"
         );
         engine.store().add_remark(engine.company(), &self.job, self.run, &note).await?;
         Ok(Some(record))

@@ -44,6 +44,8 @@ pub const MAPPINGS: &[EmbeddedFile] = &[
     catalogue_file!("mappings/salesorder-order-legacy.json"),
     catalogue_file!("mappings/salesorder-order-bidirectional.json"),
     catalogue_file!("mappings/soline-orderdetail.json"),
+    catalogue_file!("mappings/auto-process-sales-quotes.json"),
+    catalogue_file!("mappings/sales-quote-lines.json"),
     catalogue_file!("mappings/sales-order-notes.json"),
     catalogue_file!("mappings/sales-order-status.json"),
     catalogue_file!("mappings/sales-shipment-status.json"),

@@ -52,6 +52,10 @@ pub enum RulesId {
     SalesOrderLines,
     /// Sales orders that travel both ways.
     SalesOrdersBothWays,
+    /// Lines of sales quotes.
+    SalesQuoteLines,
+    /// Sales quotes.
+    SalesQuotes,
     /// Users as salespeople.
     Salespeople,
     /// Sales prices as lines of price lists.

@@ -56,7 +56,7 @@ async fn s142_s143_s146_a_note_gets_its_order_and_plain_text() {
             .gives(text)
             .and_at_first(json!({"objectid": {"salesorder": ORDER_THERE as u64}})),
         case("of another order")
-            .source(json!({"documentId": 99}))
+            .source(json!({"documentId": 99, "documentType": "Order"}))
             .ignores("its order is not coupled by SALESORDER-ORDER"),
     ];
     bench.adjusts(TO, cases).await;
@@ -182,4 +182,42 @@ async fn a_death_at_every_failpoint_leaves_one_note() {
             assert_eq!(notes, expected, "{fatal:?} {direction}");
         }
     }
+}
+
+#[tokio::test]
+async fn c_170_s162_notes_of_quotes_travel_and_wait_for_their_quote() {
+    let bench = bench().await;
+    let quotes = "Auto Process Sales Quotes";
+    bench.couple(quotes, [pair(81, 82, "SQ-1")]).await;
+    bench.business_central.put("Sales Header (Quote)", 81, json!({"number": "SQ-1"}));
+    bench.dataverse.put("quote", 82, json!({"statecode": 1}));
+    bench.dataverse.put("quote", 83, json!({"statecode": 1}));
+    bench.dataverse.put("quote", 84, json!({"statecode": 0}));
+    let of = |quote: u64| json!({"objectid": {"quote": quote}, "notetext": "Call"});
+    let text = || json!({"text": "Call"});
+    let cases = vec![
+        case("of a coupled quote")
+            .source(of(82))
+            .transferred(text())
+            .gives(text())
+            .and_at_first(json!({"documentId": 81})),
+        case("of an active one").source(of(83)).waits_for(quotes, id(83)),
+        case("of a draft").source(of(84)).ignores("its quote is not coupled by Auto Process Sales Quotes"),
+    ];
+    bench.adjusts(FROM, cases).await;
+    let here = json!({"documentId": 81, "documentType": "Quote", "text": "Call"});
+    let there = json!({"objectid": {"quote": 82}});
+    let cases = vec![case("written in Business Central").source(here).gives(json!({})).and_at_first(there)];
+    bench.adjusts(TO, cases).await;
+}
+
+#[tokio::test]
+async fn s149_notes_stay_when_their_whole_order_is_deleted_in_sales() {
+    let bench = bench().await;
+    bench.dataverse.put("annotation", 51, annotation("Call"));
+    bench.sync(FROM, &[51]).await;
+    bench.dataverse.delete("annotation", 51);
+    bench.dataverse.delete("salesorder", ORDER_THERE);
+    bench.sync(FROM, &[51]).await;
+    assert_eq!(bench.business_central.ids("Record Link").len(), 1);
 }

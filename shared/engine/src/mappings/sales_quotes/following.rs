@@ -1,0 +1,188 @@
+//! Won quotes, and the orders that Sales makes of them: the order in Business Central bears the number of its quote (S163 to
+//! S169).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use couplet_model::outcome::{DataFailure, Dependency, Need};
+use couplet_model::record::Values;
+use couplet_model::system::Write;
+use couplet_model::table::Side;
+use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, SystemError, Table, Value};
+
+use crate::bulk::write_all;
+use crate::error::EngineError;
+use crate::installation::Installation;
+use crate::mappings::order_notes::ORDERS;
+use crate::mappings::released_quotes::{STATUS, act, is_released};
+use crate::mappings::rules::{AfterWrite, Context, Obstacle, WrittenBeside, is_usable};
+
+/// The column of an order in Business Central that names its quote.
+const QUOTE_NUMBER: &str = "quoteNumber";
+/// Role, among the further rows of a quote's pair, of the order for which it was archived.
+const ORDERED: &str = "order";
+
+/// What became of a won quote in Sales.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Order {
+    /// An order that is not in Business Central yet.
+    ToCome,
+    /// An order that is being made in Business Central just now.
+    BeingMade(RecordId),
+    /// An order of Business Central; what quote it names, if it is still there.
+    Made { order: RecordId, quote: Option<Value> },
+}
+
+/// The orders that came from won quotes, by the quotes.
+pub(super) struct Orders(HashMap<RecordId, Order>);
+
+impl Orders {
+    /// The orders of won quotes: one read of each system, however many there are.
+    pub async fn of(installation: &Installation, won: &[RecordId]) -> Result<Self, EngineError> {
+        let mut orders = HashMap::new();
+        if won.is_empty() {
+            return Ok(Self(orders));
+        }
+        let ids = won.iter().map(|quote| Value::Guid(quote.0)).collect();
+        let filter = Filter::all(vec![Condition::one_of("quoteid", ids)]);
+        let found = installation.find_rows("salesorder", &filter, &["quoteid"]).await?;
+        let ids: Vec<RecordId> = found.iter().map(|order| order.id).collect();
+        let (store, name) = (installation.store(), MappingName::from(ORDERS));
+        let couplings = store.couplings_by_id(installation.company(), &name, Side::Dataverse, &ids).await?;
+        let quotes = quotes_named(installation, couplings.values()).await?;
+        for row in found {
+            let Some(quote) = row.get("quoteid").as_guid().map(RecordId) else { continue };
+            let order = match couplings.get(&row.id) {
+                None => Order::ToCome,
+                Some(coupling) if !is_usable(coupling) => Order::BeingMade(row.id),
+                Some(coupling) => {
+                    let order: RecordId = coupling.system_id.into();
+                    Order::Made { order, quote: quotes.get(&order).cloned() }
+                }
+            };
+            // Of several orders the one that is in Business Central counts.
+            if orders.get(&quote).is_none_or(|known| *known == Order::ToCome) {
+                orders.insert(quote, order);
+            }
+        }
+        Ok(Self(orders))
+    }
+
+    /// Whether a won quote may travel: there must be an order of it in Sales (S165).
+    pub fn admit(&self, quote: RecordId, name: &str) -> Result<(), Obstacle> {
+        match self.0.get(&quote) {
+            None => {
+                let message = format!(
+                    "the quote {name} was won, and no order in Sales refers to it (E27): create the order from the quote"
+                );
+                Err(DataFailure::new(message).into())
+            }
+            Some(Order::BeingMade(order)) => {
+                let key = order.to_string();
+                let dependency = Dependency { mapping: ORDERS.into(), side: Side::Dataverse, key: key.clone() };
+                Err(Obstacle::Wait(Need { dependency, field: "Order".to_owned(), value: key }))
+            }
+            Some(Order::ToCome | Order::Made { .. }) => Ok(()),
+        }
+    }
+
+    /// Ties orders in Business Central to their quotes, which are archived (S167). A quote whose order is still to come is
+    /// released (S168); it travels again when the order does.
+    pub async fn follow(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
+        let mut won: Vec<(&Order, &mut AfterWrite<'_>)> = records
+            .iter_mut()
+            .filter(|record| record.beside.is_ok())
+            .filter_map(|record| Some((self.0.get(&record.source.id)?, record)))
+            .filter(|(order, _)| !matches!(order, Order::Made { quote: None, .. }))
+            .collect();
+        if won.is_empty() {
+            return;
+        }
+        let (installation, table) = (context.installation, &context.mapping.business_central);
+        let ids: Vec<RecordId> = won.iter().map(|(_, record)| record.destination).collect();
+        let columns = ["number", STATUS].map(str::to_owned);
+        let there = match installation.system(Side::BusinessCentral).fetch(table, &ids, &columns).await {
+            Ok(there) => there,
+            Err(error) => {
+                for (_, record) in &mut won {
+                    record.beside = Err(error.clone());
+                }
+                return;
+            }
+        };
+        let there: HashMap<RecordId, (Value, bool)> =
+            there.into_iter().map(|quote| (quote.id, (quote.get("number").clone(), is_released(&quote)))).collect();
+        let (mut released, mut tied) = (Vec::new(), Vec::new());
+        for (order, record) in won {
+            match (order, there.get(&record.destination)) {
+                (Order::ToCome, Some((_, false))) => released.push(record),
+                (Order::Made { order, quote: Some(quote) }, Some((number, _)))
+                    if !record.coupling.related.contains_key(ORDERED) =>
+                {
+                    let number = Some(number.clone()).filter(|number| number != quote);
+                    tied.push(Tied { order: *order, number, record });
+                }
+                _ => {}
+            }
+        }
+        let ids: Vec<RecordId> = released.iter().map(|record| record.destination).collect();
+        note(&mut released, act(installation, table, "release", &ids).await);
+        tie(installation, table, tied).await;
+    }
+}
+
+/// The quotes that orders of Business Central name, by the orders that are there.
+async fn quotes_named(
+    installation: &Installation,
+    couplings: impl Iterator<Item = &Coupling>,
+) -> Result<HashMap<RecordId, Value>, EngineError> {
+    let ids: Vec<RecordId> =
+        couplings.filter(|coupling| is_usable(coupling)).map(|coupling| coupling.system_id.into()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let table = installation.table(Side::BusinessCentral, "Sales Header")?;
+    let there = installation.system(Side::BusinessCentral).fetch(&table, &ids, &[QUOTE_NUMBER.to_owned()]).await?;
+    Ok(there.into_iter().map(|order| (order.id, order.get(QUOTE_NUMBER).clone())).collect())
+}
+
+/// A won quote whose order is in Business Central.
+struct Tied<'r, 'a> {
+    order: RecordId,
+    /// The number of the quote, if the order does not bear it yet.
+    number: Option<Value>,
+    record: &'r mut AfterWrite<'a>,
+}
+
+/// Archives quotes, and has their orders bear their numbers. With the pair is kept that it was done.
+async fn tie(installation: &Installation, table: &Table, mut tied: Vec<Tied<'_, '_>>) {
+    let ids: Vec<RecordId> = tied.iter().map(|tied| tied.record.destination).collect();
+    let archived = act(installation, table, "archive", &ids).await;
+    // One result per quote.
+    for (tied, result) in tied.iter_mut().zip(archived) {
+        tied.record.beside =
+            result.map(|()| WrittenBeside { is_change: true, ..WrittenBeside::related(ORDERED, tied.order.0) });
+    }
+    let (mut records, mut writes) = (Vec::new(), Vec::new());
+    for Tied { order, number, record } in tied {
+        if let (Some(number), Ok(_)) = (number, &record.beside) {
+            let values: Values = [(Arc::from(QUOTE_NUMBER), number)].into();
+            writes.push(Write::update(order, None, values));
+            records.push(record);
+        }
+    }
+    let Some(orders) = installation.catalogue().business_central_table("Sales Header") else { return };
+    let results = write_all(installation.system(Side::BusinessCentral), orders, &writes).await;
+    note(&mut records, results.into_iter().map(|result| result.map(|_| ())).collect());
+}
+
+/// Notes of records how an effect beside them ended, one result per record.
+fn note(records: &mut [&mut AfterWrite<'_>], results: Vec<Result<(), SystemError>>) {
+    for (record, result) in records.iter_mut().zip(results) {
+        match (result, &mut record.beside) {
+            (Ok(()), Ok(beside)) => beside.is_change = true,
+            (Err(error), beside) => *beside = Err(error),
+            (Ok(()), Err(_)) => {}
+        }
+    }
+}

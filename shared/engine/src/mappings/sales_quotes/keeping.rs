@@ -1,0 +1,96 @@
+//! Quotes of Business Central that are made anew or given up: what they hold is archived, and their lines leave them (S157).
+
+use std::collections::{HashMap, HashSet};
+
+use couplet_model::system::{SystemErrorKind, Write, WriteAction};
+use couplet_model::table::Side;
+use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, SystemError, Value};
+use uuid::Uuid;
+
+use crate::bulk::write_all;
+use crate::error::EngineError;
+use crate::mappings::released_quotes::{STATUS, act, is_released};
+use crate::mappings::rules::Context;
+use crate::mappings::sales_documents::Document;
+
+/// The mapping of the lines.
+const LINES: &str = "Sales Quote Lines";
+
+/// Archives the quotes of pairs, opens them and deletes their lines; one result per pair. Whoever repeats it finds no lines any
+/// more, and archives nothing a second time.
+pub(super) async fn keep(context: Context<'_>, pairs: &[&Coupling]) -> Vec<Result<(), SystemError>> {
+    let quotes: Vec<RecordId> = pairs.iter().map(|pair| pair.system_id.into()).collect();
+    match kept(context, &quotes).await {
+        Ok(refused) => quotes.iter().map(|quote| refused.get(quote).cloned().map_or(Ok(()), Err)).collect(),
+        Err(error) => quotes.iter().map(|_| Err(error.clone())).collect(),
+    }
+}
+
+/// The quotes of which something was refused.
+async fn kept(context: Context<'_>, quotes: &[RecordId]) -> Result<HashMap<RecordId, SystemError>, SystemError> {
+    let mut refused = HashMap::new();
+    if quotes.is_empty() {
+        return Ok(refused);
+    }
+    let (installation, table) = (context.installation, &context.mapping.business_central);
+    let system = installation.system(Side::BusinessCentral);
+    let there = system.fetch(table, quotes, &[STATUS.to_owned()]).await?;
+    let lines = lines_of(context, &there).await?;
+    let with_lines: HashSet<RecordId> = lines.iter().filter_map(quote_of).collect();
+    let archived: Vec<RecordId> = there.iter().map(|quote| quote.id).filter(|id| with_lines.contains(id)).collect();
+    let released: Vec<RecordId> = there.iter().filter(|quote| is_released(quote)).map(|quote| quote.id).collect();
+    for (action, quotes) in [("archive", archived), ("reopen", released)] {
+        let quotes: Vec<RecordId> = quotes.into_iter().filter(|quote| !refused.contains_key(quote)).collect();
+        // One result per quote.
+        for (quote, result) in quotes.iter().zip(act(installation, table, action, &quotes).await) {
+            refused.extend(result.err().map(|error| (*quote, error)));
+        }
+    }
+    let leaving: Vec<&Record> =
+        lines.iter().filter(|line| quote_of(line).is_some_and(|quote| !refused.contains_key(&quote))).collect();
+    forget(context, &leaving).await?;
+    let deletions: Vec<Write> = leaving
+        .iter()
+        .map(|line| Write { action: WriteAction::Delete { id: line.id }, values: couplet_model::record::Values::new() })
+        .collect();
+    if let Some(table) = installation.catalogue().business_central_table(Document::Quote.line_table()) {
+        // `write_all` gives one result per write. Comments go with the lines that they are below.
+        for (line, result) in leaving.iter().zip(write_all(system, table, &deletions).await) {
+            if let (Some(quote), Err(error)) = (quote_of(line), result)
+                && error.kind != SystemErrorKind::NotFound
+            {
+                refused.insert(quote, error);
+            }
+        }
+    }
+    Ok(refused)
+}
+
+async fn lines_of(context: Context<'_>, quotes: &[Record]) -> Result<Vec<Record>, SystemError> {
+    let installation = context.installation;
+    let table = installation.catalogue().business_central_table(Document::Quote.line_table());
+    let (Some(table), false) = (table, quotes.is_empty()) else { return Ok(Vec::new()) };
+    let ids = quotes.iter().map(|quote| Value::Guid(quote.id.0)).collect();
+    let filter = Filter::all(vec![Condition::one_of("documentId", ids)]);
+    installation.system(Side::BusinessCentral).find(table, &filter, &["documentId".to_owned()]).await
+}
+
+fn quote_of(line: &Record) -> Option<RecordId> {
+    line.get("documentId").as_guid().map(|id: Uuid| RecordId(id))
+}
+
+/// Removes the pairs of lines that are about to be deleted: the lines of Sales that they came from belong to what was revised.
+async fn forget(context: Context<'_>, lines: &[&Record]) -> Result<(), SystemError> {
+    let installation = context.installation;
+    let (store, company, name) = (installation.store(), installation.company(), MappingName::from(LINES));
+    let ids: Vec<RecordId> = lines.iter().map(|line| line.id).collect();
+    let technical = |error: EngineError| {
+        let message = couplet_model::Said::safe(error.for_log());
+        SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message)
+    };
+    let pairs = store.couplings_by_id(company, &name, Side::BusinessCentral, &ids).await;
+    for pair in pairs.map_err(|error| technical(error.into()))?.into_values() {
+        store.remove_coupling(company, &name, &pair).await.map_err(|error| technical(error.into()))?;
+    }
+    Ok(())
+}
