@@ -27,9 +27,7 @@ struct Feed {
 impl BusinessCentralClient {
     pub(crate) async fn read_changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         let columns = query.columns.iter().map(String::as_str).chain(query.filter.columns());
-        // The feed is read by the time of change, which not every page of API v2.0 shows.
-        let needed: Vec<&str> = columns.chain(query.table.modified_column.as_deref()).collect();
-        let route = Route::choose(query.table, &needed, self.companion)?;
+        let route = Route::to_read(query.table, columns, self.companion)?;
         let reader = EntityReader::new(self, query.table, route, query.columns)?;
         let (url, begun) = match from {
             Resume::Everything => (self.first_page(query, &reader, None)?, Begun::Now(None)),

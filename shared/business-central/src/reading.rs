@@ -22,8 +22,7 @@ impl BusinessCentralClient {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let needed: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let route = Route::choose(table, &needed, self.companion)?;
+        let route = Route::to_read(table, columns.iter().map(String::as_str), self.companion)?;
         let reader = EntityReader::new(self, table, route, columns)?;
         reading::by_ids(&reader, ids, |ids| id_filters(table, ids)).await
     }
@@ -41,8 +40,8 @@ impl BusinessCentralClient {
         let extra: Vec<String> =
             doubtful.iter().map(|condition| condition.column.clone()).filter(|name| !columns.contains(name)).collect();
         let columns = [columns, extra.as_slice()].concat();
-        let needed: Vec<&str> = columns.iter().map(String::as_str).chain(filter.columns()).collect();
-        let route = Route::choose(table, &needed, self.companion)?;
+        let needed = columns.iter().map(String::as_str).chain(filter.columns());
+        let route = Route::to_read(table, needed, self.companion)?;
         let reader = EntityReader::new(self, table, route, &columns)?;
         let mut records = reading::by_filters(&reader, find_filters(table, filter)?).await?;
         records.retain(|record| doubtful.iter().all(|condition| meets(record, condition)));

@@ -58,6 +58,20 @@ impl Route {
         Ok(Self::Companion)
     }
 
+    /// The API to read these columns from. Records are read with their time of change where the table has one, which not every
+    /// page of API v2.0 shows.
+    ///
+    /// # Errors
+    /// As [`Route::choose`].
+    pub fn to_read<'a>(
+        table: &'a Table,
+        columns: impl Iterator<Item = &'a str>,
+        companion: bool,
+    ) -> Result<Self, SystemError> {
+        let needed: Vec<&str> = columns.chain(table.modified_column.as_deref()).collect();
+        Self::choose(table, &needed, companion)
+    }
+
     /// The API that creates records of the table under an id of the caller's.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::ids::RecordId;
-use crate::table::Table;
+use crate::table::{FieldType, Table};
 use crate::value::{Value, ValueError};
 
 /// Concurrency token of a record; only the client that read it knows what is inside.
@@ -92,15 +92,15 @@ pub struct Snapshot {
     /// When it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<Timestamp>,
-    /// Column values in their JSON form. A blank column is null; one that is not here is unknown, also where the message
-    /// is of the time when blank ones were left out.
+    /// Column values in their JSON form; a lookup that can point to several tables is an object of the table and the id. A blank
+    /// column is null; one that is not here is unknown, also where the message is of the time when blank ones were left out.
     pub values: Map<String, Json>,
 }
 
 impl Snapshot {
     /// Packs a record for the way.
     pub fn pack(record: &Record, read_at: Timestamp) -> Self {
-        let values = record.values.iter().map(|(name, value)| (name.to_string(), value.to_json())).collect();
+        let values = record.values.iter().map(|(name, value)| (name.to_string(), packed(value))).collect();
         Self { read_at, version: record.version.clone(), modified: record.modified, values }
     }
 
@@ -114,10 +114,27 @@ impl Snapshot {
             let Some(column) = table.column(name) else {
                 return Err(ValueError { expected: format!("column of {}", table.name), found: name.clone() });
             };
-            values.insert(Arc::from(name.as_str()), Value::from_json(&column.field, json)?);
+            values.insert(Arc::from(name.as_str()), unpacked(&column.field, json)?);
         }
         Ok(Record { id, version: self.version.clone(), modified: self.modified, values, unreadable: None })
     }
+}
+
+/// A value for the way: what a lookup points to is told with its table, which the column does not say.
+fn packed(value: &Value) -> Json {
+    match value {
+        Value::Reference { table, .. } => Json::Object(Map::from_iter([(table.to_string(), value.to_json())])),
+        other => other.to_json(),
+    }
+}
+
+fn unpacked(field: &FieldType, json: &Json) -> Result<Value, ValueError> {
+    let target = json.as_object().filter(|_| matches!(field, FieldType::Lookup { .. }));
+    let Some((table, id)) = target.and_then(|target| target.iter().next()) else {
+        return Value::from_json(field, json);
+    };
+    let value = Value::from_json(field, id)?;
+    Ok(value.as_guid().map_or(Value::Null, |id| Value::Reference { table: Arc::from(table.as_str()), id }))
 }
 
 #[cfg(test)]
@@ -125,7 +142,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::table::{Access, Column, FieldType, Side};
+    use crate::table::{Access, Column, Side};
     use serde_json::json;
     use uuid::Uuid;
 
@@ -178,6 +195,26 @@ mod tests {
         let snapshot: Snapshot = serde_json::from_value(old).unwrap();
         let record = snapshot.unpack(&table(), RecordId(Uuid::from_u128(1))).unwrap();
         assert_eq!((record.known("name"), record.known("fax")), (Some(&Value::text("A")), None));
+    }
+
+    #[test]
+    fn what_a_lookup_points_to_keeps_its_table_on_the_way() {
+        let id = RecordId(Uuid::from_u128(1));
+        let mut table = table();
+        let targets = ["account", "contact"].map(str::to_owned).to_vec();
+        let mut customer = Column::clone(&table.columns["name"]);
+        (customer.name, customer.field) = ("customerid".to_owned(), FieldType::Lookup { targets });
+        table.columns.insert("customerid".to_owned(), Arc::new(customer));
+        let contact = Value::Reference { table: "contact".into(), id: Uuid::from_u128(2) };
+        for value in [contact, Value::Guid(Uuid::from_u128(3)), Value::Null] {
+            let values = [(Arc::from("customerid"), value.clone())].into();
+            let record = Record { id, version: None, modified: None, values, unreadable: None };
+            let packed = Snapshot::pack(&record, Timestamp::UNIX_EPOCH);
+            let travelled: Snapshot = serde_json::from_str(&serde_json::to_string(&packed).unwrap()).unwrap();
+            let unpacked = travelled.unpack(&table, id).unwrap();
+            // Equality of values does not ask for the table.
+            assert_eq!(format!("{:?}", unpacked.get("customerid")), format!("{value:?}"));
+        }
     }
 
     #[test]
