@@ -95,6 +95,7 @@ impl Installation {
         let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
         let application = Application::new(settings, cloud.services())?;
         application.engine.confirm_owner().await?;
+        application.engine.confirm_orders().await?;
         for run in cloud.recover(settings, &application.engine.jobs()).await? {
             output::note(&interrupted(&run));
         }

@@ -38,6 +38,9 @@ pub enum EngineError {
     /// The store belongs to another company or organization than the settings lead to.
     #[error("{0}")]
     SomebodyElses(String),
+    /// The settings integrate sales orders another way than before, which would leave some of them behind.
+    #[error("{0}")]
+    OrdersLeftBehind(Said),
     /// A system was found restored or exchanged, and nobody has chosen yet how to go on.
     #[error("{0}")]
     Halted(String),
@@ -65,6 +68,7 @@ impl EngineError {
             | Self::SetUp(_)
             | Self::Values(_)
             | Self::SomebodyElses(_)
+            | Self::OrdersLeftBehind(_)
             | Self::Halted(_) => RetryClass::Configuration,
             Self::System(error) => error.retry_class(),
             Self::Store(error) => error.retry_class(),
@@ -77,6 +81,7 @@ impl EngineError {
         match self {
             Self::System(error) => error.for_log(),
             Self::Store(error) => error.for_log(),
+            Self::OrdersLeftBehind(said) => said.for_log().to_owned(),
             Self::Values(_) => "values of the set-up do not allow the work; couplet jobs shows which".to_owned(),
             // Of our own words: names of mappings, jobs and settings, and what is to be done.
             Self::NotThereYet { .. }

@@ -24,6 +24,7 @@ mod ports;
 mod replaying;
 mod retry;
 mod run;
+mod switching_orders;
 mod switching_units;
 mod sync;
 mod trust;

@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     pub runs: KnownRuns,
     /// Set when this process has seen that the store belongs to whom the settings lead to.
     pub owner_is_confirmed: AtomicBool,
+    /// Set when this process has seen that no order is left behind by how the settings integrate orders.
+    pub orders_are_confirmed: AtomicBool,
 }
 
 /// Records of a table by the id their partner would have.

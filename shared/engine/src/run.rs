@@ -93,6 +93,10 @@ impl Engine {
         if let Err(error @ EngineError::SomebodyElses(_)) = self.confirm_owner().await {
             return Err(error);
         }
+        // Nor are orders left behind.
+        if let Err(error @ EngineError::OrdersLeftBehind(_)) = self.confirm_orders().await {
+            return Err(error);
+        }
         self.standing_to_work().await?;
         let run = RunId::fresh();
         let now = self.now();
@@ -192,6 +196,7 @@ impl Engine {
         let span = info_span!("find", run = %invocation.holder.run, invocation = invocation.holder.invocation);
         let found = async {
             self.confirm_owner().await?;
+            self.confirm_orders().await?;
             self.find(invocation, work, start).await
         };
         let found = in_the_name_of(invocation.holder.run, found).instrument(span).await;

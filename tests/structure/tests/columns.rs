@@ -11,8 +11,18 @@ const ROOM: &str = "shared/engine/src/mappings/";
 /// Files of that room without rules of their own.
 const NO_RULES: [&str; 4] = ["mod", "rules", "registry", "installed"];
 /// Words of the rules that are no columns: roles of further rows, what people call a record, and actions with what they take.
-const OTHER_WORDS: [&str; 8] =
-    ["unit", "item", "resource", "closeAsWon", "closeAsLost", "subject", "actualrevenue", "actualend"];
+const OTHER_WORDS: [&str; 10] = [
+    "unit",
+    "item",
+    "resource",
+    "closeAsWon",
+    "closeAsLost",
+    "release",
+    "reopen",
+    "subject",
+    "actualrevenue",
+    "actualend",
+];
 
 /// The columns of every table of the catalogue, by table.
 fn tables() -> BTreeMap<String, BTreeSet<String>> {

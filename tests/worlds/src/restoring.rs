@@ -54,6 +54,12 @@ impl World {
         self.engine = self.another_engine(options);
     }
 
+    /// Goes on with settings that integrate sales orders in another way.
+    pub fn integrate_orders(&mut self, sales_orders: couplet_model::switches::SalesOrders, options: EngineOptions) {
+        self.parts.switches.sales_orders = sales_orders;
+        self.engine = self.another_engine(options);
+    }
+
     /// Goes on with another store, as after a backup was restored.
     pub fn go_on_with(&mut self, store: Store, options: EngineOptions) {
         self.parts.store = store;

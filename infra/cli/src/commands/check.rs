@@ -79,9 +79,11 @@ async fn user(systems: &Systems) -> Result<String, String> {
     Ok(format!("user {} of organization {}", who.user_id, who.organization_id))
 }
 
-/// Whether what is stored on this machine belongs to the company and the organization of the settings.
+/// Whether what is stored on this machine belongs to the company and the organization of the settings, and no order is left
+/// behind by them.
 async fn owner(config: Option<&Path>) -> Result<String, String> {
     let application = installation::look(config).await.map_err(|error| format!("{error:#}"))?;
+    application.engine.look_at_orders().await.map_err(|error| error.to_string())?;
     match application.engine.look_at_owner().await.map_err(|error| error.to_string())? {
         true => Ok("theirs".to_owned()),
         false => Ok("nobody's yet; the first run makes it theirs".to_owned()),

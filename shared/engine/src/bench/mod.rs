@@ -17,6 +17,7 @@ use couplet_embedded_cloud::EmbeddedDynamoDb;
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::job::{Run, Trigger};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
+use couplet_model::switches::SalesOrders;
 use couplet_model::table::Side;
 use couplet_model::task::TaskMessage;
 use couplet_model::{
@@ -155,6 +156,23 @@ impl Bench {
         .expect("an engine");
         another.mappings = Arc::clone(&engine.mappings);
         another
+    }
+
+    /// The same bench under settings that integrate sales orders in another way, as a new process finds them.
+    pub fn integrate_orders(&mut self, sales_orders: SalesOrders) {
+        let engine = &self.engine;
+        self.engine = Engine::new(EngineParts {
+            company: COMPANY,
+            catalogue: Arc::new(engine.catalogue().clone()),
+            switches: Switches { sales_orders, ..self.installation().switches().clone() },
+            business_central: self.business_central.clone(),
+            dataverse: self.dataverse.clone(),
+            store: engine.store().clone(),
+            queue: Arc::clone(&engine.queue),
+            tasks: Arc::clone(&engine.tasks),
+            options: engine.options().clone(),
+        })
+        .expect("an engine");
     }
 
     /// The system of a side.

@@ -210,7 +210,7 @@ impl BatchRules for Prepared {
         addresses::translate(self.direction, &self.countries, record, fields)
     }
 
-    fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
+    fn travel_together(&self) -> &'static [(&'static str, &'static [&'static str])] {
         addresses::travel_together(self.direction)
     }
 

@@ -13,11 +13,11 @@ const CODE: &str = "country";
 /// Column of the country in an address of Dataverse.
 const TEXT: &str = "address1_country";
 /// What Business Central clears when only the country changes (and the rest of the address with it, to be safe).
-const ADDRESS: (&str, &[&str]) = (CODE, &["addressLine1", "addressLine2", "postalCode", "city", "state"]);
+const ADDRESS: [(&str, &[&str]); 1] = [(CODE, &["addressLine1", "addressLine2", "postalCode", "city", "state"])];
 
 /// What is written together with the country in a direction.
-pub(crate) fn travel_together(direction: Direction) -> Option<(&'static str, &'static [&'static str])> {
-    (direction == Direction::FromDataverse).then_some(ADDRESS)
+pub(crate) fn travel_together(direction: Direction) -> &'static [(&'static str, &'static [&'static str])] {
+    if direction == Direction::FromDataverse { &ADDRESS } else { &[] }
 }
 
 /// Gives the country the form that the destination of a direction keeps, or leaves it behind.

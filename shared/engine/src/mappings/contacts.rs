@@ -290,7 +290,7 @@ impl BatchRules for Prepared {
         notes
     }
 
-    fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
+    fn travel_together(&self) -> &'static [(&'static str, &'static [&'static str])] {
         addresses::travel_together(self.direction)
     }
 

@@ -3,7 +3,7 @@
 
 mod balancing;
 mod invoices;
-mod missing_prices;
+pub(crate) mod missing_prices;
 mod objects;
 
 use std::sync::Arc;
@@ -16,8 +16,7 @@ use couplet_model::{Coupling, Record, Table, Value};
 
 use self::balancing::Balancing;
 use self::invoices::Invoices;
-pub(crate) use self::objects::Objects;
-use self::objects::Units;
+pub(crate) use self::objects::{Objects, Units};
 use super::rules::{
     AfterWrite, BatchRules, Context, MappingRules, Obstacle, Transferring, WrittenBeside, set, set_on_create,
 };
@@ -128,7 +127,8 @@ impl BatchRules for Prepared {
         for record in records.iter_mut() {
             record.beside = Ok(WrittenBeside::default());
         }
-        missing_prices::write(context, &self.invoices, records).await;
+        let list_of = |line: &Record| self.invoices.of_line(line)?.price_list;
+        missing_prices::write(context, &list_of, records).await;
         self.balancing.balance(context, &self.invoices, records).await;
     }
 }

@@ -20,7 +20,7 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, Table, Value};
 use uuid::Uuid;
 
-use self::currency_lists::PriceLists;
+pub(crate) use self::currency_lists::PriceLists;
 use self::orders::{CUSTOMERS, Orders};
 use self::payment::Standing;
 use super::posted_invoice_lines::Objects;

@@ -6,12 +6,15 @@ use super::rules::MappingRules;
 use super::{
     accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, order_notes,
     order_posts, owned_units, posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products,
-    sales_prices, salespeople, submitted_order_lines, submitted_orders, unit_groups, units_of_measure,
+    sales_order_archives, sales_order_lines, sales_orders_both_ways, sales_prices, salespeople, submitted_order_lines,
+    submitted_orders, unit_groups, units_of_measure,
 };
 
 /// The rules of that id, or why they cannot run yet, in words that follow "cannot run: ".
 pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'static str> {
     match id {
+        RulesId::ArchivedOrderLines => Ok(&sales_order_archives::ArchivedOrderLines),
+        RulesId::ArchivedOrders => Ok(&sales_order_archives::ArchivedOrders),
         RulesId::Contacts => Ok(&contacts::Contacts),
         RulesId::Currencies => Ok(&currencies::Currencies),
         RulesId::CustomerPriceGroups => Ok(&customer_price_groups::CustomerPriceGroups),
@@ -38,6 +41,7 @@ pub(crate) fn rules_of(id: RulesId) -> Result<&'static dyn MappingRules, &'stati
         RulesId::UnitsOfMeasure => Ok(&units_of_measure::UnitsOfMeasure),
         RulesId::SubmittedOrderLines => Ok(&submitted_order_lines::SubmittedOrderLines),
         RulesId::SubmittedOrders => Ok(&submitted_orders::SubmittedOrders),
-        RulesId::SalesOrderLines | RulesId::SalesOrdersBothWays => Err("its special rules are not built yet"),
+        RulesId::SalesOrderLines => Ok(&sales_order_lines::SalesOrderLines),
+        RulesId::SalesOrdersBothWays => Ok(&sales_orders_both_ways::SalesOrdersBothWays),
     }
 }

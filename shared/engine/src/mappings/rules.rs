@@ -126,6 +126,16 @@ pub(crate) struct Transferring<'a> {
     pub lines: &'a [Record],
 }
 
+/// Role, among the further rows of a pair, of its document on a side that was opened for a change of ours and is to be closed
+/// again. It is stored before the document is opened, so that whoever comes after a crash knows it from one that a person works
+/// on.
+pub(crate) fn opened(side: Side) -> &'static str {
+    match side {
+        Side::BusinessCentral => "opened in Business Central",
+        Side::Dataverse => "opened in Dataverse",
+    }
+}
+
 /// A record that was written, or found equal, and may need more.
 pub(crate) struct AfterWrite<'a> {
     pub source: &'a Record,
@@ -146,6 +156,11 @@ impl AfterWrite<'_> {
     /// What the destination column holds now, if it was transferred.
     pub fn desired(&self, column: &str) -> Option<&Value> {
         self.fields.iter().rev().find(|field| field.destination.name == column).map(|field| &field.desired)
+    }
+
+    /// Whether its document was opened for a change, now or by an earlier attempt, or is new.
+    pub fn is_opened(&self, direction: Direction) -> bool {
+        self.created || self.coupling.related.contains_key(opened(direction.destination()))
     }
 
     /// Whether a destination column differs from what it was when both sides last agreed.
@@ -366,6 +381,11 @@ pub(crate) trait MappingRules: Send + Sync {
         sources: &[Transferring<'_>],
     ) -> Result<Box<dyn BatchRules>, EngineError>;
 
+    /// Whether a document has to be opened at the destination before it or its lines are written, and closed afterwards.
+    fn opens_documents(&self) -> bool {
+        false
+    }
+
     /// Makes documents at the destination ready for changes of their lines, such as by reopening them; one result per document,
     /// in order. Asked of the rules of lines in bulk, once, about the documents of which lines are about to be created, changed
     /// or deleted. It may be repeated.
@@ -424,9 +444,9 @@ pub(crate) trait BatchRules: Send + Sync {
     }
 
     /// Destination columns that are written together with another one, because the destination changes them when that
-    /// one alone is written: the one, and the others.
-    fn travel_together(&self) -> Option<(&'static str, &'static [&'static str])> {
-        None
+    /// one alone is written: each such one, and the others.
+    fn travel_together(&self) -> &'static [(&'static str, &'static [&'static str])] {
+        &[]
     }
 
     /// Does in bulk what must come before the writes, such as reopening a document, and notes of each record whether it may

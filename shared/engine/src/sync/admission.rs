@@ -6,6 +6,7 @@ use couplet_model::{Coupling, CouplingState, Filter, Outcome, Record};
 use uuid::Uuid;
 
 use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::opened;
 
 /// What a record's first look says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,7 @@ fn is_as_agreed(
     let is_settled = coupling.state == CouplingState::Coupled
         && !coupling.failed(direction)
         && !coupling.awaits(direction)
+        && !coupling.related.contains_key(opened(direction.destination()))
         && coupling.acting.is_none();
     if !mapping.rules.record_tells_all(direction, record, coupling) || options.compares() || !is_settled {
         return false;

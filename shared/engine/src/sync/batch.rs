@@ -244,9 +244,10 @@ impl Batch<'_> {
     }
 }
 
-/// How long a message stays away if all jobs stand still. It is no attempt: a person may take days to choose how they go on.
+/// How long a message stays away if all jobs stand still. It is no attempt: a person may take days to choose how they go on,
+/// or to set a setting back.
 pub(super) fn halted_pause(error: &EngineError) -> Option<Duration> {
-    matches!(error, EngineError::Halted(_)).then_some(HALTED_PAUSE)
+    matches!(error, EngineError::Halted(_) | EngineError::OrdersLeftBehind(_)).then_some(HALTED_PAUSE)
 }
 
 /// How long a message stays away after a failure of this class, delivered so often. `None` leaves it to the queue.

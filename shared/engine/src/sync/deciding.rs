@@ -204,9 +204,12 @@ fn bring_into_form(fields: &mut [TransferredField], table: &Table, facts: &Table
 }
 
 /// Adds what the destination holds in the columns that travel together with one that is written.
-fn complete(values: &mut Values, destination: &Record, together: Option<(&'static str, &'static [&'static str])>) {
-    let Some((first, others)) = together.filter(|(first, _)| values.contains_key(*first)) else { return };
-    for name in others.iter().filter(|name| **name != first) {
+fn complete(values: &mut Values, destination: &Record, together: &[(&'static str, &'static [&'static str])]) {
+    let written: Vec<_> = together.iter().filter(|(first, _)| values.contains_key(*first)).collect();
+    for (first, name) in written.into_iter().flat_map(|(first, others)| others.iter().map(move |name| (first, name))) {
+        if name == first {
+            continue;
+        }
         if let Some(value) = destination.known(name) {
             values.entry(Arc::from(*name)).or_insert_with(|| value.clone());
         }

@@ -20,7 +20,7 @@ use couplet_model::{Condition, Filter, Outcome, Record, RecordId, RecordMessage,
 use uuid::Uuid;
 
 use super::batch::{Batch, Delivered, End, Stop};
-use super::header_lines::{Document, Findings, Header, LEAVING, LinesOfHeaders, key_of};
+use super::header_lines::{Document, Findings, Header, LEAVING, LinesDocument, LinesOfHeaders, key_of};
 use super::stages::{Admitted, Decided, Ended, Lines, ReadLines, WrittenLines};
 use crate::error::EngineError;
 use crate::failpoints::Failpoint;
@@ -131,14 +131,16 @@ impl<'a> Batch<'a> {
         let columns = document.mapping.destination_columns(self.direction);
         let there = self.lines_of(document, side, &names, columns).await?;
         self.find_leaving(document, &mut headers, &there).await?;
-        let headers = self.note_leaving(headers).await?;
+        let mut headers = self.note_leaving(headers).await?;
         self.pass(Failpoint::LinesNoted)?;
         let there = there.into_values().flatten().map(|line| (line.id, line)).collect();
         let (mut lines, sources, owners) = self.batch_of_lines(document, &headers, there);
         let has_work = !sources.is_empty() || headers.iter().any(|header| !header.leaving.is_empty());
         let mut findings: HashMap<usize, Findings> = HashMap::new();
         if has_work {
-            let ended = match lines.line_steps(sources).await {
+            let ended = lines.line_steps(sources).await;
+            self.take_over_marks(&mut lines, &mut headers);
+            let ended = match ended {
                 Ok(ended) => ended,
                 Err(Stop::Died) => return Err(Stop::Died),
                 Err(Stop::Failed(error)) => {
@@ -167,6 +169,18 @@ impl<'a> Batch<'a> {
         }
         self.pass(Failpoint::LinesEnded)?;
         Ok(self.end_headers(headers, findings))
+    }
+
+    /// Takes over what was noted on the pairs of headers while their lines were written.
+    fn take_over_marks(&mut self, lines: &mut Batch<'_>, headers: &mut [Header]) {
+        let Some(lines) = &mut lines.lines else { return };
+        for header in headers {
+            let noted = lines.documents.remove(&header.decided.index).map(|document| document.coupling);
+            if let Some(noted) = noted.filter(|noted| noted.revision != header.decided.coupling.revision) {
+                self.delivered[header.decided.index].claim = Some(noted.clone());
+                header.decided.coupling = noted;
+            }
+        }
     }
 
     /// Headers with what their lines at the destination name them by.
@@ -243,14 +257,20 @@ impl<'a> Batch<'a> {
             let index = header.decided.index;
             header.leaving.iter().map(move |pair| (index, pair.clone())).collect::<Vec<_>>()
         };
+        let of_lines = |header: &Header| {
+            let (decided, name) = (&header.decided, header.name.clone());
+            let document = LinesDocument { name, coupling: decided.coupling.clone(), is_new: decided.is_new_on(side) };
+            (decided.index, document)
+        };
         let column = &document.lines.header_name(side).column;
         let lines = document.mapping.table(side).column(column).map(|column| LinesOfHeaders {
             headers: self.mapping.name.clone(),
+            opens_documents: self.mapping.rules.opens_documents(),
             names: document.lines.clone(),
             references,
             column: column.clone(),
             named,
-            documents: headers.iter().map(|header| (header.decided.index, header.name.clone())).collect(),
+            documents: headers.iter().map(of_lines).collect(),
             there,
             leaving: headers.iter().flat_map(of).collect(),
             deleted: Vec::new(),

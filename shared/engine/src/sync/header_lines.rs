@@ -33,6 +33,16 @@ pub(super) struct Header {
     pub leaving: Vec<Coupling>,
 }
 
+/// A header as its lines see it.
+pub(super) struct LinesDocument {
+    /// What names it.
+    pub name: Value,
+    /// Its pair as this worker holds it.
+    pub coupling: Coupling,
+    /// Whether it was created just now, and so is open.
+    pub is_new: bool,
+}
+
 /// How the lines of one header have ended.
 #[derive(Default)]
 pub(super) struct Findings {
@@ -60,6 +70,8 @@ impl Findings {
 pub(super) struct LinesOfHeaders {
     /// The mapping of the headers.
     pub headers: MappingName,
+    /// Whether a header has to be opened before its lines are written.
+    pub opens_documents: bool,
     /// By which columns a line names its header.
     pub names: DocumentLines,
     /// What the headers are referred to by, each with what that becomes at the destination. Their couplings may not be
@@ -69,8 +81,8 @@ pub(super) struct LinesOfHeaders {
     pub column: Arc<Column>,
     /// What that column holds, by the line's place in the batch.
     pub named: Vec<Value>,
-    /// The same by the place of a header among the headers' batch.
-    pub documents: HashMap<usize, Value>,
+    /// The headers by their places among the headers' batch.
+    pub documents: HashMap<usize, LinesDocument>,
     /// The lines of the headers at the destination.
     pub there: HashMap<RecordId, Record>,
     /// Pairs of lines that are gone at the source, each with the place of its header among the headers' batch.

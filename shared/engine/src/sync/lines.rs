@@ -1,15 +1,14 @@
 //! How the lines of documents go through the steps, as one batch of their mapping.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction, Written};
-use couplet_model::{Counters, Coupling, Outcome, Record, RecordId, SystemError, Value};
+use couplet_model::{Counters, Coupling, Outcome, Record, RecordId, SystemError};
 use couplet_store::{Commit, CommitResult, FailureChange};
-use uuid::Uuid;
 
 use super::batch::{Batch, End, Stop, Stored};
-use super::stages::{Admitted, Decided, DecidedBatch, Done, Ended};
+use super::stages::{Admitted, DecidedBatch, Done, Ended};
 use crate::failpoints::Failpoint;
 
 impl Batch<'_> {
@@ -78,52 +77,6 @@ impl Batch<'_> {
         }
         self.pass(Failpoint::Stored)?;
         Ok(ended)
-    }
-
-    /// Makes the documents ready of which lines are about to be created, changed or deleted. Gives the lines that may be
-    /// written; what keeps a document closed is told of each of its lines.
-    pub(super) async fn open_documents(&mut self, decided: Vec<Decided>) -> Vec<Decided> {
-        let Some(lines) = &self.lines else { return decided };
-        let of_line = |line: &Decided| {
-            lines.named.get(line.index).and_then(Value::as_guid).filter(|_| line.verdict.values().is_some())
-        };
-        let of_leaving = |header: &usize| lines.documents.get(header).and_then(Value::as_guid);
-        let mut documents: BTreeSet<Uuid> = decided.iter().filter_map(of_line).collect();
-        documents.extend(lines.leaving.iter().filter_map(|(header, _)| of_leaving(header)));
-        if documents.is_empty() {
-            return decided;
-        }
-        let documents: Vec<RecordId> = documents.into_iter().map(RecordId).collect();
-        let results = self.mapping.rules.open_documents(self.context(), &documents).await;
-        // Rules give one result per document.
-        let refused =
-            documents.into_iter().zip(results).filter_map(|(document, result)| Some((document.0, result.err()?)));
-        let refused: HashMap<Uuid, SystemError> = refused.collect();
-        if refused.is_empty() {
-            return decided;
-        }
-        let why = decided.iter().map(|line| of_line(line).and_then(|document| refused.get(&document).cloned()));
-        let why: Vec<Option<SystemError>> = why.collect();
-        let kept_in = |header: &usize| of_leaving(header).and_then(|document| refused.get(&document).cloned());
-        let kept: Vec<(usize, Option<SystemError>)> =
-            lines.leaving.iter().map(|(header, _)| (*header, kept_in(header))).collect();
-        if let Some(lines) = &mut self.lines {
-            let leaving = std::mem::take(&mut lines.leaving);
-            for ((header, pair), (_, error)) in leaving.into_iter().zip(kept) {
-                match error {
-                    Some(error) => lines.deleted.push((header, pair, Err(error))),
-                    None => lines.leaving.push((header, pair)),
-                }
-            }
-        }
-        let mut open = Vec::with_capacity(decided.len());
-        for (line, error) in decided.into_iter().zip(why) {
-            match error {
-                Some(error) => self.refuse(line, &error, "; its document could not be opened for the change"),
-                None => open.push(line),
-            }
-        }
-        open
     }
 
     /// Writes to the destination, together with the deletions of lines that are gone at the source; one result per write.

@@ -24,6 +24,7 @@ mod making_room;
 mod matching;
 mod merging;
 mod moving;
+mod opening_documents;
 mod options;
 mod parting;
 mod queue;

@@ -99,6 +99,7 @@ impl Engine {
     /// How the installation stands, if this batch may work at all.
     async fn standing_of_batch(&self) -> Result<Standing, EngineError> {
         self.confirm_owner().await?;
+        self.confirm_orders().await?;
         self.standing_to_work().await
     }
 }

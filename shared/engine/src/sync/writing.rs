@@ -14,7 +14,7 @@ use super::parting::{Parting, may_lie_in_a_field};
 use super::stages::{Decided, DecidedBatch, Done, Verdict, is_known_to_have_failed};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, WrittenBeside};
+use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, WrittenBeside, opened};
 
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
@@ -25,6 +25,7 @@ impl Batch<'_> {
         let records = self.claim(records).await?;
         self.pass(Failpoint::Claimed)?;
         let records = self.prepare_writes(records, rules.as_ref()).await;
+        let records = self.open_documents(records).await?;
         let records = self.write_records(records).await?;
         self.pass(Failpoint::Written)?;
         let records = self.take_over_ids(records).await?;
@@ -117,6 +118,10 @@ impl Batch<'_> {
             Verdict::Unchanged { .. } => return coupling,
         };
         coupling.expect_write(PendingWrite::new(self.direction, creates, &record.source, &record.fields, values));
+        if !creates && self.mapping.rules.opens_documents() {
+            let side = self.direction.destination();
+            coupling.related.insert(opened(side).to_owned(), coupling.id(side).0);
+        }
         coupling
     }
 
@@ -163,7 +168,7 @@ impl Batch<'_> {
                 Err(error) => self.refuse(record, &error, ""),
             }
         }
-        self.open_documents(open).await
+        open
     }
 
     async fn write_records(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
@@ -250,9 +255,12 @@ impl Batch<'_> {
         let beside: Vec<Result<WrittenBeside, SystemError>> = records.into_iter().map(|record| record.beside).collect();
         let mut done = Vec::with_capacity(written.len());
         // One slot per record was handed out above, so that none can be missing.
-        for (record, beside) in written.into_iter().zip(beside) {
+        for (mut record, beside) in written.into_iter().zip(beside) {
             match beside {
-                Ok(beside) => done.push(Done { decided: record, beside }),
+                Ok(beside) => {
+                    record.coupling.related.remove(opened(side));
+                    done.push(Done { decided: record, beside });
+                }
                 Err(error) => self.refuse(record, &error, ""),
             }
         }

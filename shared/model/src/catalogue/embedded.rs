@@ -49,4 +49,6 @@ pub const MAPPINGS: &[EmbeddedFile] = &[
     catalogue_file!("mappings/sales-shipment-status.json"),
     catalogue_file!("mappings/sales-invoice-status.json"),
     catalogue_file!("mappings/soline-orderdetail-legacy.json"),
+    catalogue_file!("mappings/archived-sales-orders.json"),
+    catalogue_file!("mappings/archived-sales-order-lines.json"),
 ];

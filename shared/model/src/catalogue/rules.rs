@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RulesId {
+    /// Lines of archived sales orders.
+    ArchivedOrderLines,
+    /// Archived sales orders.
+    ArchivedOrders,
     /// Person contacts of companies.
     Contacts,
     /// Transaction currencies with their exchange rates.

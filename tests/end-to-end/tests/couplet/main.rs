@@ -1,6 +1,8 @@
 //! Couplet end to end: the engine, the clients and the store between two simulated systems.
 
+mod archived_orders;
 mod availability;
+mod both_ways;
 mod budgets;
 mod contacts;
 mod crashes;

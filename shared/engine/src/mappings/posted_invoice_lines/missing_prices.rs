@@ -7,11 +7,10 @@ use couplet_model::ids::derived_id;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, RecordId, SystemError, Value};
+use couplet_model::{Condition, Filter, Record, RecordId, SystemError, Value};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::invoices::Invoices;
 use crate::bulk::write_all;
 use crate::mappings::rules::{AfterWrite, Context};
 
@@ -21,12 +20,16 @@ const PRICING: [(&str, i64); 2] = [("pricingmethodcode", 1), ("quantitysellingco
 /// What a price is for: its list, product and unit.
 type Key = (Uuid, Uuid, Uuid);
 
-/// Creates the prices that new lines bring, and fails the lines of those that are refused.
-pub(super) async fn write(context: Context<'_>, invoices: &Invoices, records: &mut [AfterWrite<'_>]) {
+/// Creates the prices that new lines bring to the price lists of their documents, and fails the lines of those that are refused.
+pub(crate) async fn write(
+    context: Context<'_>,
+    list_of: &(dyn Fn(&Record) -> Option<Uuid> + Sync),
+    records: &mut [AfterWrite<'_>],
+) {
     let mut wanted: BTreeMap<Key, Decimal> = BTreeMap::new();
     for record in records.iter().filter(|record| record.created) {
         let price = record.desired("priceperunit").and_then(Value::as_decimal).unwrap_or_default();
-        if let Some(key) = key_of(invoices, record).filter(|_| price > Decimal::ZERO) {
+        if let Some(key) = key_of(list_of, record).filter(|_| price > Decimal::ZERO) {
             wanted.entry(key).or_insert(price);
         }
     }
@@ -38,17 +41,17 @@ pub(super) async fn write(context: Context<'_>, invoices: &Invoices, records: &m
         Err(error) => wanted.into_keys().map(|key| (key, error.clone())).collect(),
     };
     for record in records.iter_mut().filter(|record| record.created) {
-        if let Some((key, error)) = key_of(invoices, record).and_then(|key| failed.get_key_value(&key)) {
+        if let Some((key, error)) = key_of(list_of, record).and_then(|key| failed.get_key_value(&key)) {
             let message = format!("its price could not be added to price list {}: {}", key.0, error.message);
             record.beside = Err(SystemError { message, ..error.clone() });
         }
     }
 }
 
-/// What the price of a line is for; nothing where its invoice has no list, or for a write-in.
-fn key_of(invoices: &Invoices, record: &AfterWrite<'_>) -> Option<Key> {
+/// What the price of a line is for; nothing where its document has no list, or for a write-in.
+fn key_of(list_of: &(dyn Fn(&Record) -> Option<Uuid> + Sync), record: &AfterWrite<'_>) -> Option<Key> {
     let id = |column: &str| record.desired(column).and_then(Value::as_guid);
-    Some((invoices.of_line(record.source)?.price_list?, id("productid")?, id("uomid")?))
+    Some((list_of(record.source)?, id("productid")?, id("uomid")?))
 }
 
 /// Creates those that are not there; gives those that were refused.

@@ -73,7 +73,7 @@ impl Objects {
 }
 
 /// The units of products: the default one, and with unit groups those of the group by name.
-pub(super) struct Units {
+pub(crate) struct Units {
     /// Default unit and unit group of each product.
     products: HashMap<Uuid, (Option<Uuid>, Option<Uuid>)>,
     /// With unit groups, the units of a group by their folded names.

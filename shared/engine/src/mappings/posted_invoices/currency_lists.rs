@@ -23,7 +23,7 @@ const CURRENCIES: &str = "CURRENCY";
 const CURRENCY_CODE: &str = "Currency Code";
 
 /// Price lists by the folded codes of their currencies, or why there is none.
-pub(super) struct PriceLists(BTreeMap<String, Result<Uuid, DataFailure>>);
+pub(crate) struct PriceLists(BTreeMap<String, Result<Uuid, DataFailure>>);
 
 impl PriceLists {
     /// The lists for these currencies; those that are missing are made. A currency that is not coupled has none, and one whose

@@ -73,6 +73,30 @@ impl Addresses {
         }
         notes
     }
+
+    /// Brings the countries of a document that is there already into the form of a code; one that Business Central does not know
+    /// stays as it is there, with a note.
+    pub fn translate(&self, document: &Record, fields: &mut Vec<TransferredField>) -> Vec<FieldNote> {
+        let mut notes = Vec::new();
+        for (here, there) in ADDRESSES {
+            let (column, name) = (format!("{here}_country"), format!("{there}Country"));
+            let Some(text) = document.get(&column).as_text() else { continue };
+            let Some(place) = fields.iter().position(|field| field.destination.name == name) else { continue };
+            match self.0.code(text) {
+                Some(code) => fields[place].desired = Value::text(code),
+                None => {
+                    let field = fields.remove(place);
+                    let caption = field.destination.caption.clone();
+                    let message = format!(
+                        "{caption} \"{text}\" is neither code nor ISO code nor name of a country/region in Business Central: the country \
+                         there is left as it is, everything else travels; write one of them, or add the country/region in Business Central"
+                    );
+                    notes.push(FieldNote::left(caption, Some(&column), message));
+                }
+            }
+        }
+        notes
+    }
 }
 
 fn unknown_country(field: &TransferredField, column: &str, text: &str) -> FieldNote {

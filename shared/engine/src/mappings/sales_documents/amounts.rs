@@ -17,3 +17,8 @@ pub(crate) fn order_discount(document: &Record) -> Option<Decimal> {
     }
     Some((number("totallineitemamount") - number("totalamountlessfreight")).normalize())
 }
+
+/// The freight of a document; nothing where it is not above zero (S77).
+pub(crate) fn freight_of(document: &Record) -> Decimal {
+    document.get("freightamount").as_decimal().unwrap_or_default().max(Decimal::ZERO)
+}

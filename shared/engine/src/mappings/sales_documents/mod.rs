@@ -12,7 +12,7 @@ mod rows_beside;
 mod texts;
 
 pub(crate) use addresses::Addresses;
-pub(crate) use amounts::{line_discount, order_discount};
+pub(crate) use amounts::{freight_of, line_discount, order_discount};
 pub(crate) use customers::Customers;
 pub(crate) use days::{as_days, as_moments, noon_of};
 pub(crate) use numbering::{NumberedLine, numbered};

@@ -244,7 +244,9 @@ fn engine(bench: &Bench, sent: &Arc<Sent>, failpoints: Failpoints) -> Engine {
     })
     .expect("an engine");
     let rules = |id| match id {
-        RulesId::PriceLists | RulesId::PriceListLines => Ok(&Plain as &dyn MappingRules),
+        RulesId::PriceLists | RulesId::PriceListLines | RulesId::SalesOrderLines | RulesId::SalesOrdersBothWays => {
+            Ok(&Plain as &dyn MappingRules)
+        }
         other => rules_of(other).or(Ok(&Plain)),
     };
     let mappings = Mappings::install_with(engine.catalogue(), &Switches::default(), rules).expect("mappings");

@@ -1,0 +1,109 @@
+//! Opening documents of which lines are about to be created, changed or deleted. That a document is opened is noted in its
+//! pair first, so that whoever comes after a crash closes it, and closes none that a person has opened.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use couplet_model::system::SystemErrorKind;
+use couplet_model::{Coupling, RecordId, SystemError, Value};
+use couplet_store::Claim;
+
+use super::batch::{Batch, Stop};
+use super::stages::Decided;
+use crate::bulk::paired;
+use crate::mappings::rules::opened;
+
+impl Batch<'_> {
+    /// Makes the documents of lines ready. Gives the lines that may be written; what keeps a document closed is told of each of
+    /// its lines.
+    pub(super) async fn open_documents(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
+        let Some(lines) = self.lines.as_ref().filter(|lines| lines.opens_documents) else { return Ok(decided) };
+        let by_name: HashMap<RecordId, usize> = lines
+            .documents
+            .iter()
+            .filter(|(_, document)| !document.is_new)
+            .filter_map(|(header, document)| Some((RecordId(document.name.as_guid()?), *header)))
+            .collect();
+        let of_line = |line: &Decided| {
+            let name = lines.named.get(line.index).and_then(Value::as_guid)?;
+            line.verdict.values().is_some().then_some(by_name.get(&RecordId(name)).copied()?)
+        };
+        let of_lines: Vec<Option<usize>> = decided.iter().map(of_line).collect();
+        let leaving = lines.leaving.iter().map(|(header, _)| *header);
+        let of_documents: BTreeSet<usize> = of_lines.iter().flatten().copied().chain(leaving).collect();
+        let mut concerned: BTreeMap<usize, RecordId> = by_name
+            .into_iter()
+            .filter(|(_, header)| of_documents.contains(header))
+            .map(|(id, header)| (header, id))
+            .collect();
+        if concerned.is_empty() {
+            return Ok(decided);
+        }
+        let mut refused = self.note_opening(concerned.keys().copied().collect()).await?;
+        concerned.retain(|header, _| !refused.contains_key(header));
+        let documents: Vec<RecordId> = concerned.values().copied().collect();
+        let results = self.mapping.rules.open_documents(self.context(), &documents).await;
+        let answered = paired("documents that were opened", concerned.into_keys().collect(), results)?;
+        refused.extend(answered.into_iter().filter_map(|(header, result)| Some((header, result.err()?))));
+        Ok(self.without_refused(decided, &of_lines, &refused))
+    }
+
+    /// Notes in the pairs of headers that they are about to be opened; gives those that another worker changed meanwhile.
+    async fn note_opening(&mut self, headers: Vec<usize>) -> Result<HashMap<usize, SystemError>, Stop> {
+        let (engine, side) = (self.engine, self.direction.destination());
+        let mut refused = HashMap::new();
+        let Some(lines) = self.lines.as_mut() else { return Ok(refused) };
+        let role = opened(side);
+        let unmarked = headers.into_iter().filter_map(|header| {
+            let mut coupling = lines.documents.get(&header)?.coupling.clone();
+            coupling.related.insert(role.to_owned(), coupling.id(side).0).is_none().then_some((header, coupling))
+        });
+        let (headers, couplings): (Vec<usize>, Vec<Coupling>) = unmarked.unzip();
+        if couplings.is_empty() {
+            return Ok(refused);
+        }
+        let results = engine.store().claim(engine.company(), &lines.headers, &couplings).await?;
+        for (header, result) in paired("notes on documents", headers, results)? {
+            match result {
+                Claim::Claimed(coupling) => {
+                    if let Some(document) = lines.documents.get_mut(&header) {
+                        document.coupling = coupling;
+                    }
+                }
+                Claim::Stale => {
+                    let why = "another worker changed the pair of its document meanwhile";
+                    refused.insert(header, SystemError::new(side, SystemErrorKind::VersionConflict, "", why));
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Takes out the lines of documents that could not be opened.
+    fn without_refused(
+        &mut self,
+        decided: Vec<Decided>,
+        of_lines: &[Option<usize>],
+        refused: &HashMap<usize, SystemError>,
+    ) -> Vec<Decided> {
+        if refused.is_empty() {
+            return decided;
+        }
+        if let Some(lines) = &mut self.lines {
+            for (header, pair) in std::mem::take(&mut lines.leaving) {
+                match refused.get(&header) {
+                    Some(error) => lines.deleted.push((header, pair, Err(error.clone()))),
+                    None => lines.leaving.push((header, pair)),
+                }
+            }
+        }
+        let mut open = Vec::with_capacity(decided.len());
+        // One header, or none, was found of each line.
+        for (line, header) in decided.into_iter().zip(of_lines) {
+            match header.and_then(|header| refused.get(&header)) {
+                Some(error) => self.refuse(line, error, "; its document could not be opened for the change"),
+                None => open.push(line),
+            }
+        }
+        open
+    }
+}
