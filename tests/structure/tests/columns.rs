@@ -11,12 +11,13 @@ const ROOM: &str = "shared/engine/src/mappings/";
 /// Files of that room without rules of their own.
 const NO_RULES: [&str; 4] = ["mod", "rules", "registry", "installed"];
 /// Words of the rules that are no columns: roles of further rows, what people call a record, and actions with what they take.
-const OTHER_WORDS: [&str; 10] = [
+const OTHER_WORDS: [&str; 11] = [
     "unit",
     "item",
     "resource",
     "order",
     "reopen",
+    "release",
     "closeAsWon",
     "closeAsLost",
     "subject",
