@@ -1,9 +1,10 @@
 //! Records that were deleted and made again under their key: their coupling moves to the new one.
 //!
 //! The key is what people know a record by; that its id is another one says only that it was entered anew. A coupling moves
-//! only when its former record is gone and the new one belongs to nobody.
+//! only when its former record is gone and the new one belongs to nobody, or when the rules say that the new one takes its place.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use couplet_model::coupling::{Base, SideState};
 use couplet_model::table::Side;
@@ -15,6 +16,9 @@ use crate::bulk::paired;
 
 /// What happened to the record that had a coupling before.
 const MADE_AGAIN: &str = "was made again";
+/// Why a record comes again that is to take the place of one that came with it, and after how long.
+const HELD: &str = "the record whose place it takes is being synchronized with it";
+const HELD_PAUSE: Duration = Duration::from_secs(2);
 
 impl Batch<'_> {
     /// Gives uncoupled sources the coupling of the record whose place they take.
@@ -42,9 +46,12 @@ impl Batch<'_> {
         let mut owners = engine.store().couplings_by_id(engine.company(), &mapping.name, side, &wanted).await?;
         owners.retain(|_, coupling| coupling.state == CouplingState::Coupled && !coupling.skipped);
         let (mut taken, mut taking) = (Vec::with_capacity(read.len()), Vec::new());
+        // A coupling is not taken from a record of the same batch, which holds it.
+        let held: HashSet<RecordId> = self.delivered.iter().map(|delivered| delivered.message.record).collect();
         for record in read {
             let candidates = earlier.get(&record.source.id).into_iter().flatten();
             match candidates.filter(|_| record.coupling.is_none()).find_map(|id| owners.remove(id)) {
+                Some(old) if held.contains(&old.id(side)) => self.postpone(record.index, HELD, HELD_PAUSE),
                 Some(old) => taking.push((record, old)),
                 None => taken.push(record),
             }
