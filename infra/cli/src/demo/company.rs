@@ -20,7 +20,7 @@ use crate::arguments::DemoOptions;
 const BLOCKED_IN_THOUSAND: u32 = 25;
 
 /// The resource that stands for what sellers only write into a line.
-const WRITTEN_IN: &str = "WRITE-IN";
+pub const WRITTEN_IN: &str = "WRITE-IN";
 /// The account that freight is charged on.
 const FREIGHT_ACCOUNT: &str = "6910";
 

@@ -21,11 +21,12 @@ pub type Couplings = BTreeMap<String, Vec<Pair>>;
 const BESIDES: [&str; 4] = ["transactioncurrency", "productpricelevel", "pricelevel", "uom"];
 
 /// Columns the comparison looks at beside those that mappings name.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 55] = [
     "_defaultuomid_value",
     "_defaultuomscheduleid_value",
     "_pricelevelid_value",
     "_productid_value",
+    "_salesorderid_value",
     "_transactioncurrencyid_value",
     "_uomid_value",
     "_uomscheduleid_value",
@@ -34,21 +35,48 @@ const COLUMNS: [&str; 27] = [
     "blocked",
     "code",
     "companyNumber",
+    "customerPurchaseOrderReference",
+    "description",
+    "discountAmount",
+    "documentId",
+    "freightamount",
     "id",
     "isocurrencycode",
     "itemNo",
+    "lastbackofficesubmit",
+    "lineObjectNumber",
     "localCurrencyCode",
+    "manualdiscountamount",
     "minimumQuantity",
     "name",
+    "notetext",
     "number",
+    "orderNumber",
+    "ordernumber",
+    "priceperunit",
+    "productnumber",
     "producttypecode",
     "quantity",
+    "quotenumber",
+    "requestdeliveryby",
+    "requestedDeliveryDate",
     "resourceNo",
+    "shipToAddressLine1",
+    "shipToCity",
+    "shipto_city",
+    "shipto_line1",
     "sourceNo",
     "sourceType",
     "statecode",
     "statuscode",
+    "subject",
+    "text",
+    "totalAmountExcludingTax",
+    "totalamountlessfreight",
     "unitPrice",
+    "volumediscountamount",
+    "workDescription",
+    "yourReference",
 ];
 
 /// Tables of units that belong to an item or a resource, and the column with the owner's number.
@@ -213,6 +241,11 @@ impl World {
     /// A row of Dataverse.
     pub fn dataverse_row(&self, table: &str, id: Uuid) -> Option<&Row> {
         self.dataverse.get(table)?.get(&id)
+    }
+
+    /// All records of a table of Business Central.
+    pub fn business_central_rows(&self, table: &str) -> impl Iterator<Item = (&Uuid, &Row)> {
+        self.business_central.get(table).into_iter().flatten()
     }
 
     /// All rows of a table of Dataverse.

@@ -1,6 +1,7 @@
 //! Whether coupled records agree, judged by somebody who knows the mappings as documents and nothing of how Couplet
 //! transfers or decides: the rows of both systems as they are stored, compared as a person would.
 
+mod documents;
 mod fields;
 mod prices;
 mod products;
@@ -26,6 +27,7 @@ pub fn compare(world: &World, mappings: &[&ActiveMapping]) -> Vec<String> {
         }
     }
     products::one_price_each(world, &mut mismatches);
+    documents::nothing_lost(world, &mut mismatches);
     mismatches
 }
 
@@ -38,10 +40,18 @@ fn compare_pair(
 ) {
     let record = world.business_central_row(&mapping.business_central.name, pair.business_central);
     let row = world.dataverse_row(&mapping.dataverse.name, pair.dataverse);
+    if record.is_none() && documents::went_with_its_order(world, mapping, row) {
+        return;
+    }
     let (Some(record), Some(row)) = (record, row) else {
         mismatches.push(format!("{} {}: one of the coupled records is gone", mapping.name, pair.business_central));
         return;
     };
+    if let Some(problems) = documents::compare(world, mapping, record, row) {
+        let label = label(mapping, record);
+        mismatches.extend(problems.into_iter().map(|problem| format!("{} {label}: {problem}", mapping.name)));
+        return;
+    }
     let mut problems = Vec::new();
     let is_group = mapping.dataverse.name == "uomschedule";
     let has_owner = is_group && record.get("sourceNo").is_some();
@@ -89,8 +99,12 @@ fn nobody_forgotten(world: &World, mapping: &ActiveMapping, pairs: &[Pair], mism
     };
     let may_have_one =
         |record: &Row| !is_stray(record) && (!prices::are_lines(mapping) || prices::has_a_place(world, record));
-    let forgotten =
-        rows.iter().filter(|(id, record)| !coupled.contains(id) && !is_blocked(record) && may_have_one(record));
+    let forgotten = rows.iter().filter(|(id, record)| {
+        !coupled.contains(id)
+            && !is_blocked(record)
+            && may_have_one(record)
+            && !documents::needs_no_partner(world, mapping, record)
+    });
     mismatches
         .extend(forgotten.map(|(_, record)| format!("{} {}: has no partner", mapping.name, label(mapping, record))));
 }
