@@ -66,7 +66,7 @@ def timers_can_be_switched_off(world):
     world.deploy(Schedules="DISABLED")
     scheduler = world.stack.client("scheduler")
     listed = scheduler.list_schedules(GroupName="couplet", MaxResults=100)["Schedules"]
-    equal(len(listed), 27, "timers")
+    equal(len(listed), 29, "timers")
     equal({schedule["State"] for schedule in listed}, {"DISABLED"}, "their states")
     wait_until("what had started is done", lambda: world.nobody_runs() and world.is_quiet(), 90)
 
