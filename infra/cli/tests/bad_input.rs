@@ -101,14 +101,6 @@ fn an_unknown_name_gets_the_nearest_one() {
 }
 
 #[test]
-fn a_job_that_cannot_run_yet_says_what_is_missing() {
-    let switches = "[switches]\nsales_orders = \"bidirectional\"\n";
-    let workplace = Workplace::with_settings("http://127.0.0.1:1", switches);
-    let line = workplace.couplet(&["run", "salesorder-order"]).failed_with_one_line();
-    assert!(line.contains("SALESORDER-ORDER cannot run yet: "), "{line}");
-}
-
-#[test]
 fn a_system_that_cannot_be_reached_is_named_and_nothing_is_written() {
     let workplace = Workplace::with_settings("http://127.0.0.1:1", "");
     let line = workplace.couplet(&["run", "CUSTOMER"]).failed_with_one_line();
