@@ -16,7 +16,7 @@ const ORDERS: &str = "Sales Header";
 /// When Business Central refuses something.
 pub fn work(company: &Company) -> anyhow::Result<bool> {
     let mut orders: Vec<(String, Uuid)> =
-        company.business_central.rows(ORDERS).iter().filter_map(|row| came_from_sales(row)).collect();
+        company.business_central.rows(ORDERS).iter().filter_map(came_from_sales).collect();
     orders.sort();
     let count = orders.len();
     for (place, (number, order)) in orders.iter().enumerate() {
