@@ -164,7 +164,7 @@ check("a Business Central record is created, changed with its version, read by k
 check("a bound action of Business Central is called as its metadata declares it", async () => {
   const here = standard.service.companies(company);
   const customer = await here.customers().create({ displayName: "Acted upon" });
-  const item = await here.items().create({ displayName: "Acted upon", unitPrice: 5 });
+  const item = await here.items().create({ displayName: "Acted upon", baseUnitOfMeasureCode: "PCS", unitPrice: 5 });
   const order = await here.salesOrders().create({ customerId: customer.data.id, salesOrderLines: [{ lineType: "Item", itemId: item.data.id, quantity: 2 }] });
   const acted = await here.salesOrders(order.data.id).shipAndInvoice();
   assert.equal(acted.status, 204);
