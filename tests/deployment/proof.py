@@ -10,6 +10,7 @@ from pathlib import Path
 
 import deploying
 import operating
+import orders
 import outage
 import queues
 import synchronizing
@@ -46,6 +47,8 @@ def prove(checks, world):
     if caught:
         checks.step("an alarm tells of the dead letters", outage.its_alarm, world, caught)
         checks.step("a replay brings everything home exactly once", outage.its_replay, world, caught)
+    checks.step("an order and a quote become work in Business Central, and are told of", orders.orders_travel_one_way, world)
+    checks.step("an order travels both ways until it is over", orders.orders_travel_both_ways, world)
     checks.step("running functions go on with a rotated secret", operating.a_rotated_secret, world)
     checks.step("a batch of a thousand records stays within its memory", synchronizing.a_full_batch, world)
     checks.step("f34 the largest page of the widest table fits into a timer's memory", synchronizing.a_full_page, world)

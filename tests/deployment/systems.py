@@ -70,6 +70,14 @@ class BusinessCentral(System):
         """Changes a record as a person in the application."""
         self._admin("PATCH", f"tables/{table}/{record}", values)
 
+    def create(self, table, values):
+        """Creates a record as a person in the application."""
+        return self._admin("POST", f"tables/{table}", values)["id"]
+
+    def act(self, table, record, action):
+        """Does something with a document as a person in the application: `release`, `reopen`, `ship`, `invoice`."""
+        return self._admin("POST", f"tables/{table}/{record}/actions/{action}")
+
     def move_stock(self, item_number, quantity):
         """Posts an item ledger entry; the item itself does not change."""
         self._admin("POST", "ledger-entries", {"itemNumber": item_number, "quantity": quantity})
@@ -121,6 +129,11 @@ class Dataverse(System):
         """Changes a row in the name of a person."""
         headers = {**self._headers(), "MSCRMCallerID": self._person, "If-Match": "*"}
         request("PATCH", f"{self.url}/api/data/v9.2/{entity_set}({record})", values, headers)
+
+    def create(self, entity_set, key, values):
+        """Creates a row in the name of a person; gives its id."""
+        headers = {**self._headers(), "MSCRMCallerID": self._person, "Prefer": "return=representation"}
+        return request("POST", f"{self.url}/api/data/v9.2/{entity_set}", values, headers)[key]
 
     def _headers(self):
         if self._token is None:
