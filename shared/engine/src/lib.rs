@@ -8,6 +8,7 @@ mod belonging;
 mod bench;
 mod bulk;
 mod claims;
+mod couple;
 mod engine;
 mod error;
 mod evidence;
@@ -30,6 +31,7 @@ mod sync;
 mod trust;
 mod waiting;
 
+pub use couple::{Named, RequestReport, RequestStatus};
 pub use engine::{Engine, EngineParts};
 pub use error::EngineError;
 pub use failpoints::{Failpoint, Failpoints};

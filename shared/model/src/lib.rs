@@ -18,6 +18,7 @@ pub mod own_writes;
 pub mod pending;
 pub mod plain_text;
 pub mod record;
+pub mod request;
 pub mod retry_schedule;
 pub mod said;
 pub mod seen;

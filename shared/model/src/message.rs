@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CompanyId, MappingName, RecordId, ReplayId, RunId};
 use crate::record::Snapshot;
+use crate::request::Wish;
 use crate::table::Side;
 
 /// Which way one record travels.
@@ -190,13 +191,16 @@ pub struct RecordMessage {
     /// The replay that brought it back from the dead letters; absent while it travels by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayId>,
+    /// What a person asks for of the record; absent when it is only to be synchronized.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wish>,
 }
 
 impl RecordMessage {
     /// The message as anybody might have sent it: to read a record again and to synchronize it as any other.
     #[must_use]
     pub fn as_ordinary(self) -> Self {
-        Self { options: SyncOptions::default(), snapshot: None, ..self }
+        Self { options: SyncOptions::default(), snapshot: None, wish: None, ..self }
     }
 }
 

@@ -131,6 +131,8 @@ pub enum Outcome {
     Ignored(IgnoreReason),
     /// Marked as skipped by a person.
     Skipped,
+    /// Its coupling was ended by a person; both records stay.
+    Uncoupled,
     /// Changed on both sides.
     Conflict(Vec<FieldConflict>),
     /// A person must mend the record.
@@ -150,6 +152,7 @@ impl Outcome {
             Self::Unchanged => "unchanged",
             Self::Ignored(_) => "ignored",
             Self::Skipped => "skipped",
+            Self::Uncoupled => "uncoupled",
             Self::Conflict(_) => "conflict",
             Self::Failed(_) => "failed",
             Self::Waiting(_) => "waiting",
@@ -172,6 +175,9 @@ pub struct Counters {
     pub ignored: u64,
     /// Marked as skipped by a person.
     pub skipped: u64,
+    /// Uncoupled by a person.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uncoupled: u64,
     /// Failed, in conflict, or waiting longer than it should.
     pub failed: u64,
     /// Waiting for another record.
@@ -189,6 +195,7 @@ impl Counters {
             Outcome::Unchanged => &mut self.unchanged,
             Outcome::Ignored(_) => &mut self.ignored,
             Outcome::Skipped => &mut self.skipped,
+            Outcome::Uncoupled => &mut self.uncoupled,
             Outcome::Conflict(_) | Outcome::Failed(_) | Outcome::WaitingInVain(_) => &mut self.failed,
             Outcome::Waiting(_) => &mut self.waiting,
         } += 1;
@@ -196,13 +203,19 @@ impl Counters {
 
     /// All records counted.
     pub fn total(&self) -> u64 {
-        self.inserted + self.modified + self.unchanged + self.ignored + self.skipped + self.failed + self.waiting
+        let written = self.inserted + self.modified + self.uncoupled;
+        written + self.unchanged + self.ignored + self.skipped + self.failed + self.waiting
     }
 
     /// Whether the run did nothing that keeps a job awake (R240, with waiting records counted as work).
     pub fn is_idle(&self) -> bool {
         self.inserted + self.modified + self.failed + self.waiting == 0
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl AddAssign for Counters {
@@ -212,6 +225,7 @@ impl AddAssign for Counters {
         self.unchanged += other.unchanged;
         self.ignored += other.ignored;
         self.skipped += other.skipped;
+        self.uncoupled += other.uncoupled;
         self.failed += other.failed;
         self.waiting += other.waiting;
         self.noted += other.noted;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CompanyId, RunId};
+use crate::request::Request;
 
 /// Version of the task format.
 pub const TASK_FORMAT: u8 = 1;
@@ -26,6 +27,34 @@ pub enum Task {
     /// A run that was not finished when its invocation had to end goes on where it stopped.
     #[serde(rename = "continue_run")]
     ContinueRun(Continuation),
+    /// What a person asks for of records of a mapping.
+    Ask(Request),
+}
+
+impl Task {
+    /// The job whose run it works for.
+    pub fn job(&self) -> &str {
+        match self {
+            Self::ContinueRun(next) => &next.job,
+            Self::Ask(request) => request.mapping.as_str(),
+        }
+    }
+
+    /// The run it works for.
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::ContinueRun(next) => next.run,
+            Self::Ask(request) => request.run,
+        }
+    }
+
+    /// Which invocation of the run it is, where these are counted.
+    pub fn invocation(&self) -> Option<u32> {
+        match self {
+            Self::ContinueRun(next) => Some(next.invocation),
+            Self::Ask(_) => None,
+        }
+    }
 }
 
 /// The next invocation of a run.
@@ -50,7 +79,7 @@ mod tests {
     fn a_task_reads_like_a_sentence() {
         let text = r#"{"v":1,"company":"5c1d8f2e-3b6a-4e0f-9a7c-1d2e3f4a5b6c","task":{"continue_run":{"job":"ITEM-PRODUCT","run":"0198c0de-0000-7000-8000-000000000001","leg":2}}}"#;
         let message: TaskMessage = serde_json::from_str(text).expect("a task");
-        let Task::ContinueRun(next) = &message.task;
+        let Task::ContinueRun(next) = &message.task else { panic!("a run that goes on") };
         assert_eq!((next.job.as_str(), next.invocation), ("ITEM-PRODUCT", 2));
         assert_eq!(serde_json::to_string(&message).expect("JSON"), text);
         assert!(serde_json::from_str::<TaskMessage>(&text.replace("continue_run", "stop_run")).is_err());

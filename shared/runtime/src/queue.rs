@@ -206,6 +206,7 @@ mod tests {
             options: SyncOptions::default(),
             snapshot: Some(Snapshot { read_at: Timestamp::UNIX_EPOCH, version: None, modified: None, values }),
             replay: None,
+            wish: None,
         }
     }
 

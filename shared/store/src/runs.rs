@@ -36,13 +36,14 @@ impl Progress {
 }
 
 /// The counters by attribute, per direction.
-fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 8] {
+fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 9] {
     [
         ("inserted", counters.inserted),
         ("modified", counters.modified),
         ("unchanged", counters.unchanged),
         ("ignored", counters.ignored),
         ("skipped", counters.skipped),
+        ("uncoupled", counters.uncoupled),
         ("failed", counters.failed),
         ("waiting", counters.waiting),
         ("noted", counters.noted),
@@ -58,6 +59,7 @@ fn counters_of(item: &Item, direction: &str) -> Result<Counters, StoreError> {
         unchanged: count("unchanged")?,
         ignored: count("ignored")?,
         skipped: count("skipped")?,
+        uncoupled: count("uncoupled")?,
         failed: count("failed")?,
         waiting: count("waiting")?,
         noted: count("noted")?,

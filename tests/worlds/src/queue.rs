@@ -92,9 +92,16 @@ impl HandTasks {
     /// Takes the next run that goes on, if there is one.
     #[must_use]
     pub fn next(&self) -> Option<Continuation> {
-        let task = self.0.lock().expect("no test panics while it holds the queue").pop_front()?;
-        let Task::ContinueRun(next) = task.task;
-        Some(next)
+        match self.next_task()? {
+            Task::ContinueRun(next) => Some(next),
+            Task::Ask(request) => panic!("what a person asked for comes first: {request:?}"),
+        }
+    }
+
+    /// Takes the next task, if there is one.
+    #[must_use]
+    pub fn next_task(&self) -> Option<Task> {
+        self.0.lock().expect("no test panics while it holds the queue").pop_front().map(|task| task.task)
     }
 }
 

@@ -17,9 +17,10 @@ use couplet_embedded_cloud::EmbeddedDynamoDb;
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::job::{Run, Trigger};
 use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
+use couplet_model::request::{Chosen, Request, Want};
 use couplet_model::switches::SalesOrders;
 use couplet_model::table::Side;
-use couplet_model::task::TaskMessage;
+use couplet_model::task::{Task, TaskMessage};
 use couplet_model::{
     Catalogue, Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, ProcessId, Record,
     RecordId, RecordMessage, RunId, Switches, SystemId, Table,
@@ -36,7 +37,7 @@ use crate::failpoints::{Failpoint, Failpoints};
 use crate::installation::{EngineOptions, Installation};
 use crate::mappings::installed::{InstalledMapping, Mappings};
 use crate::mappings::rules::{Context, MappingRules};
-use crate::ports::{BatchReport, Delivery, QueueError, RecordsQueue, TasksQueue};
+use crate::ports::{BatchReport, Delivery, Disposition, QueueError, RecordsQueue, TasksQueue};
 
 pub(crate) use cases::{Case, case, destination_of, source_of};
 pub(crate) use system::{Call, FakeSystem, Results};
@@ -205,7 +206,7 @@ impl Bench {
 
     /// The records that were sent to the queue: direction, record, and whether it is to be created if it is not coupled.
     pub fn sent(&self) -> Vec<(Direction, RecordId, bool)> {
-        let sent = self.queue.0.lock();
+        let sent = self.queue.records.lock();
         sent.iter().map(|message| (message.direction, message.record, message.options.create)).collect()
     }
 
@@ -271,6 +272,7 @@ impl Bench {
             options: SyncOptions { create: true, ..SyncOptions::default() },
             snapshot: None,
             replay: None,
+            wish: None,
         }
     }
 
@@ -284,6 +286,36 @@ impl Bench {
         let run = self.run().await;
         let messages = numbers.iter().map(|number| self.message(run, direction, *number));
         engine.sync_batch(messages.map(|message| Delivery { message, receive_count: 1 }).collect()).await
+    }
+
+    /// The request that is in the tasks queue, which leaves it.
+    pub fn take_request(&self) -> Option<Request> {
+        match self.queue.tasks.lock().pop()? {
+            Task::Ask(request) => Some(request),
+            Task::ContinueRun(next) => panic!("no request: {next:?}"),
+        }
+    }
+
+    /// The messages that are in the records queue, which leave it.
+    pub fn take_messages(&self) -> Vec<RecordMessage> {
+        std::mem::take(&mut *self.queue.records.lock())
+    }
+
+    /// Asks for something as a person does, and carries it out; gives the run.
+    pub async fn carry_out(&self, want: Want, of: Chosen) -> Run {
+        let run = self.engine.ask(&self.mapping.name, want, of).await.expect("a request");
+        let request = self.take_request().expect("a task");
+        self.engine.work_request(&request, None).await.expect("a store");
+        let deliveries = self.take_messages().into_iter().map(|message| Delivery { message, receive_count: 1 });
+        let report = self.engine.sync_batch(deliveries.collect()).await;
+        assert!(report.dispositions.iter().all(|end| *end == Disposition::Done), "{:?}", report.dispositions);
+        self.stored(run).await
+    }
+
+    /// A run as it is stored.
+    pub async fn stored(&self, run: RunId) -> Run {
+        let stored = self.engine.store().run(COMPANY, self.mapping.name.as_str(), run).await;
+        stored.expect("a store").expect("a run")
     }
 
     /// Synchronizes records as a full synchronization does: the source wins.
@@ -332,19 +364,23 @@ async fn empty_store(clock: Clock) -> Store {
 
 /// Both queues; what is sent arrives nowhere. Records are noted.
 #[derive(Default)]
-struct Queue(Mutex<Vec<RecordMessage>>);
+struct Queue {
+    records: Mutex<Vec<RecordMessage>>,
+    tasks: Mutex<Vec<Task>>,
+}
 
 #[async_trait]
 impl RecordsQueue for Queue {
     async fn send(&self, messages: Vec<RecordMessage>) -> Result<(), QueueError> {
-        self.0.lock().extend(messages);
+        self.records.lock().extend(messages);
         Ok(())
     }
 }
 
 #[async_trait]
 impl TasksQueue for Queue {
-    async fn send(&self, _task: TaskMessage) -> Result<(), QueueError> {
+    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+        self.tasks.lock().push(task.task);
         Ok(())
     }
 }

@@ -337,6 +337,7 @@ impl<'a> Finder<'a> {
             options: self.options,
             snapshot,
             replay: None,
+            wish: None,
         }
     }
 

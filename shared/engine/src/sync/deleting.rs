@@ -206,7 +206,8 @@ impl Batch<'_> {
         if !self.mapping.directions().any(|travelled| travelled == direction) {
             return Ok(());
         }
-        let message = RecordMessage { direction, record, snapshot: None, ..self.delivered[index].message.clone() };
+        let message =
+            RecordMessage { direction, record, snapshot: None, wish: None, ..self.delivered[index].message.clone() };
         let (engine, none) = (self.engine, couplet_model::Counters::default());
         engine.store().add_to_run(engine.company(), &message.job, message.run, counts, none, none).await?;
         engine.queue.send(vec![message]).await?;

@@ -131,9 +131,12 @@ impl Batch<'_> {
     pub(super) fn is_behind(outcome: &Outcome) -> bool {
         match outcome {
             Outcome::Failed(_) | Outcome::Conflict(_) | Outcome::Waiting(_) | Outcome::WaitingInVain(_) => true,
-            Outcome::Inserted | Outcome::Modified | Outcome::Unchanged | Outcome::Ignored(_) | Outcome::Skipped => {
-                false
-            }
+            Outcome::Inserted
+            | Outcome::Modified
+            | Outcome::Unchanged
+            | Outcome::Ignored(_)
+            | Outcome::Skipped
+            | Outcome::Uncoupled => false,
         }
     }
 }

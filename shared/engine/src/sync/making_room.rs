@@ -175,6 +175,7 @@ impl Batch<'_> {
                 options: SyncOptions::default(),
                 snapshot: None,
                 replay: None,
+                wish: None,
             })
             .collect();
         if messages.is_empty() {

@@ -4,6 +4,7 @@
 //! Couplings can be lost, with a data folder or by restoring an older table. The records they paired are still there, and
 //! would be created a second time.
 
+use couplet_model::outcome::DataFailure;
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, DataverseId, Outcome, Record, RecordId, SystemId};
 
@@ -15,6 +16,7 @@ use crate::mappings::rules::Match;
 impl Batch<'_> {
     /// Couples uncoupled records with the destination record they belong to, if there is one (R50).
     pub(super) async fn match_existing(&mut self, admitted: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
+        let admitted = self.settle_coupled_elsewhere(admitted);
         let (coupled, uncoupled): (Vec<Admitted>, Vec<Admitted>) =
             admitted.into_iter().partition(|record| record.coupling.is_some());
         if uncoupled.is_empty() {
@@ -25,7 +27,11 @@ impl Batch<'_> {
             Some(lines) => lines.partners(self.context(), &ids),
             None => self.engine.partners_by_id(self.mapping, self.direction, &ids).await?,
         };
-        let by_id = paired("partners by id", uncoupled, by_id)?;
+        let mut by_id = paired("partners by id", uncoupled, by_id)?;
+        for (record, partner) in &mut by_id {
+            // Whom a person chose counts more than whom an id or a key tells of.
+            *partner = self.wanted_partner(record.index).or(*partner);
+        }
         let unknown: Vec<&Record> =
             by_id.iter().filter(|(_, partner)| partner.is_none()).map(|(record, _)| &record.source).collect();
         let matches = match unknown.is_empty() {
@@ -54,6 +60,15 @@ impl Batch<'_> {
                     continue;
                 }
                 Ok(None) => {}
+                Ok(Some(id)) if taken.contains_key(&id) && self.wanted_partner(record.index).is_some() => {
+                    let message = format!(
+                        "the {} {id} is coupled with another record already (R101): uncouple that pair first, then couple \
+                         this one",
+                        self.destination_table().caption()
+                    );
+                    self.settle(record.settle(Outcome::Failed(DataFailure::new(message))));
+                    continue;
+                }
                 // A destination record that belongs to somebody else is no match; the new one will say that it clashes.
                 Ok(Some(id)) if taken.contains_key(&id) => {}
                 Ok(Some(id)) => {

@@ -32,6 +32,7 @@ mod reading_destinations;
 mod reading_sources;
 mod releasing;
 mod stages;
+mod wishes;
 mod writing;
 
 #[cfg(test)]

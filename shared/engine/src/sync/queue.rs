@@ -120,6 +120,7 @@ fn one_per_record(deliveries: Vec<(usize, Delivery)>) -> Vec<Delivered> {
         record.deliveries.push(index);
         record.receive_count = record.receive_count.max(receive_count);
         record.message.options = record.message.options.or(message.options);
+        record.message.wish = record.message.wish.or(message.wish);
         // Which of two snapshots is newer is known for sure only by reading again.
         record.message.snapshot = None;
     }
@@ -165,6 +166,7 @@ impl Batch<'_> {
 
     async fn steps(&mut self) -> Result<(), Stop> {
         let received = self.receive().await?;
+        let received = self.grant_wishes(received).await?;
         let read = self.read_sources(received).await?;
         let read = self.follow_merged_sources(read).await?;
         let read = self.move_to_sources(read).await?;

@@ -4,6 +4,7 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ask::AskEvent;
 use super::run_job::RunJobEvent;
 use super::switch_units::SwitchUnitsEvent;
 
@@ -14,6 +15,8 @@ pub enum Asked {
     Run(RunJobEvent),
     /// To switch the units.
     SwitchUnits(SwitchUnitsEvent),
+    /// Something with chosen records.
+    Ask(AskEvent),
 }
 
 /// The event of a person who switches the units.
@@ -23,15 +26,23 @@ struct SwitchUnits {
     switch_units: SwitchUnitsEvent,
 }
 
+/// The event of a person who asks for something with chosen records.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    ask: AskEvent,
+}
+
 impl<'de> Deserialize<'de> for Asked {
     /// By the one field that tells them apart, so that a misspelt field is named.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let event = Value::deserialize(deserializer)?;
-        let read = match event.get("switch_units") {
-            Some(_) => {
-                serde_json::from_value(event).map(|SwitchUnits { switch_units }| Self::SwitchUnits(switch_units))
-            }
-            None => serde_json::from_value(event).map(Self::Run),
+        let read = if event.get("switch_units").is_some() {
+            serde_json::from_value(event).map(|SwitchUnits { switch_units }| Self::SwitchUnits(switch_units))
+        } else if event.get("ask").is_some() {
+            serde_json::from_value(event).map(|Ask { ask }| Self::Ask(ask))
+        } else {
+            serde_json::from_value(event).map(Self::Run)
         };
         read.map_err(D::Error::custom)
     }
@@ -42,6 +53,7 @@ impl Serialize for Asked {
         match self {
             Self::Run(event) => event.serialize(serializer),
             Self::SwitchUnits(event) => SwitchUnits { switch_units: *event }.serialize(serializer),
+            Self::Ask(event) => Ask { ask: event.clone() }.serialize(serializer),
         }
     }
 }
@@ -59,7 +71,12 @@ mod tests {
         let switch = asked(text).expect("a switch");
         assert_eq!(switch, Asked::SwitchUnits(SwitchUnitsEvent { dry_run: true }));
         assert_eq!(serde_json::to_string(&switch).expect("JSON"), text);
+        let text = r#"{"ask":{"mapping":"CUSTOMER","want":"uncouple","of":"coupled"}}"#;
+        let uncouple = asked(text).expect("a request");
+        assert!(matches!(&uncouple, Asked::Ask(event) if event.mapping.as_str() == "CUSTOMER"));
+        assert_eq!(serde_json::to_string(&uncouple).expect("JSON"), text);
         for (misspelt, named) in [
+            (r#"{"ask":{"mapping":"CUSTOMER","want":"skip","of":"coupled","who":"me"}}"#, "who"),
             (r#"{"job":"CUSTOMER","modus":"full"}"#, "modus"),
             (r#"{"switch_units":{"dry":true}}"#, "dry"),
             (r#"{"switch_units":{"dry_run":true},"job":"CUSTOMER"}"#, "job"),

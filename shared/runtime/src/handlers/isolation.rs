@@ -68,6 +68,7 @@ mod tests {
             options: SyncOptions::default(),
             snapshot: None,
             replay: None,
+            wish: None,
         };
         (0..count).map(|number| Delivery { message: message(number), receive_count: 1 }).collect()
     }

@@ -1,5 +1,6 @@
 //! What the functions do, the same on AWS and on the embedded cloud.
 
+mod ask;
 mod asked;
 mod isolation;
 mod reading;
@@ -10,6 +11,7 @@ mod run_task;
 mod switch_units;
 mod sync_record;
 
+pub use ask::{AskAnswer, AskEvent, ask};
 pub use asked::Asked;
 pub use run_job::{RunJobAnswer, RunJobEvent, RunMode, RunOutcome, run_job};
 pub use run_job_of::run_job_of;

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use couplet_engine::{RunReport, RunStatus};
+use couplet_engine::{RequestStatus, RunReport, RunStatus};
 use couplet_model::Said;
+use couplet_model::request::Request;
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
 use jiff::Timestamp;
 use tracing::Instrument;
@@ -82,7 +83,32 @@ fn parse(body: &str, application: &Application) -> Result<Task, Said> {
 
 /// Does one task.
 async fn work(application: &Application, task: &Task, deadline: Option<Instant>) -> Result<(), NotDone> {
-    let Task::ContinueRun(next) = task;
+    match task {
+        Task::ContinueRun(next) => go_on(application, next, deadline).await,
+        Task::Ask(request) => carry_out(application, request, deadline).await,
+    }
+}
+
+/// Puts the records of a person's request into the queue.
+async fn carry_out(application: &Application, request: &Request, deadline: Option<Instant>) -> Result<(), NotDone> {
+    let span = tracing::info_span!("carry_out", mapping = %request.mapping, run = %request.run);
+    async {
+        let report = application.engine.work_request(request, application.until(deadline)).await;
+        let report = report.map_err(|error| {
+            tracing::warn!(error = error.for_log(), "the request could not be carried out");
+            let pause = (error.retry_class() == couplet_model::RetryClass::Configuration).then_some(SET_UP_PAUSE);
+            NotDone::Failed((&error).into(), pause)
+        })?;
+        let goes_on = report.status == RequestStatus::GoesOn;
+        tracing::info!(enqueued = report.enqueued, goes_on, "records of the request are in the queue");
+        Ok(())
+    }
+    .instrument(span)
+    .await
+}
+
+/// Goes on with a run.
+async fn go_on(application: &Application, next: &Continuation, deadline: Option<Instant>) -> Result<(), NotDone> {
     let span = tracing::info_span!("continue_run", job = next.job, invocation = next.invocation);
     async {
         // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.

@@ -1,7 +1,7 @@
 //! What becomes of a dead letter: a decision over values.
 
 use couplet_model::ids::ReplayId;
-use couplet_model::task::Task;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -51,10 +51,7 @@ impl Criteria {
             Content::Unreadable(_) => return Some(ReplayOutcome::Unreadable),
             Content::Record(record) => (record.mapping.as_str(), record.replay == Some(self.replay)),
             // A task travels as it was and so bears no mark; but what we sent back was sent after we began.
-            Content::Task(message) => {
-                let Task::ContinueRun(next) = &message.task;
-                (next.job.as_str(), dead_letter.sent.is_some_and(|sent| sent >= self.began))
-            }
+            Content::Task(message) => (message.task.job(), dead_letter.sent.is_some_and(|sent| sent >= self.began)),
         };
         if self.mapping.as_ref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(mapping)) {
             return Some(ReplayOutcome::OtherMapping);

@@ -2,7 +2,7 @@
 
 use couplet_model::ids::{MappingName, RecordId, ReplayId, RunId};
 use couplet_model::message::Direction;
-use couplet_model::task::Task;
+
 use couplet_store::DeadLetter;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -108,10 +108,9 @@ impl ReportedDeadLetter {
                 reported.brought_back_by = message.replay;
             }
             Content::Task(message) => {
-                let Task::ContinueRun(next) = &message.task;
-                reported.job = Some(next.job.clone());
-                reported.run = Some(next.run);
-                reported.invocation = Some(next.invocation);
+                reported.job = Some(message.task.job().to_owned());
+                reported.run = Some(message.task.run());
+                reported.invocation = message.task.invocation();
             }
         }
         reported

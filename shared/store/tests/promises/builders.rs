@@ -156,5 +156,6 @@ pub fn message(mapping: &MappingName, record: RecordId, run: RunId) -> RecordMes
         options: SyncOptions::default(),
         snapshot: None,
         replay: None,
+        wish: None,
     }
 }

@@ -105,6 +105,7 @@ impl Bench {
             options: SyncOptions::default(),
             snapshot: None,
             replay: None,
+            wish: None,
         };
         let body = serde_json::to_string(&message).expect("JSON");
         self.send(&self.services().queue_url, &body).await;

@@ -39,6 +39,7 @@ async fn records_of_pairs_that_another_worker_holds_wait_and_are_never_given_up(
             options: SyncOptions::default(),
             snapshot: None,
             replay: None,
+            wish: None,
         };
         let body = serde_json::to_string(&message).expect("JSON");
         let services = cloud.services();

@@ -27,6 +27,7 @@ fn forged(world: &World, job: &str, run: RunId, record: Uuid) -> RecordMessage {
         options: SyncOptions { create: true, precedence: Precedence::SourceRestoring, ..SyncOptions::default() },
         snapshot: Some(serde_json::from_value(values).expect("a snapshot")),
         replay: None,
+        wish: None,
     }
 }
 

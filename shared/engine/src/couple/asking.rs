@@ -1,0 +1,321 @@
+//! From a request to the messages of its records. The task carries how far it has come, so that whoever takes it up after a
+//! crash goes on with the page that was under way; a record that comes twice is one.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use couplet_model::job::{Run, Trigger};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
+use couplet_model::request::{Chosen, MOST_NAMED, Request, Want, Wish};
+use couplet_model::table::Side;
+use couplet_model::task::{TASK_FORMAT, Task, TaskMessage};
+use couplet_model::{Counters, Coupling, MappingName, RecordId, RecordMessage, RunId};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::mappings::installed::InstalledMapping;
+
+/// Records that are put into the queue before it is noted how far the request has come.
+const PAGE: usize = 1_000;
+
+/// How a request went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestReport {
+    /// Whether all of its records are in the queue.
+    pub status: RequestStatus,
+    /// Messages put into the queue this time.
+    pub enqueued: u64,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestStatus {
+    /// All of its records are in the queue.
+    Done,
+    /// The time was up; a task for the rest is in the queue.
+    GoesOn,
+}
+
+/// One page of the records of a request.
+struct Page {
+    messages: Vec<RecordMessage>,
+    next: Option<String>,
+}
+
+impl Engine {
+    /// Takes down what a person asks for, as a task and the run that will carry it out; gives the run.
+    ///
+    /// # Errors
+    /// [`EngineError::SetUp`] when it cannot be carried out: the mapping has no job, does not travel that way, or too many
+    /// records are named. Else when the store or the queue fails: then nothing is carried out.
+    pub async fn ask(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
+        let installed = self.mapping_of_a_job(mapping)?;
+        confirm(installed, want, &of)?;
+        self.confirm_owner().await?;
+        self.confirm_orders().await?;
+        self.standing_to_work().await?;
+        let run = Run {
+            id: RunId::fresh(),
+            job: installed.name.to_string(),
+            trigger: Trigger::Manual,
+            started: self.now(),
+            found: None,
+            finished: None,
+            enqueued: 0,
+            processed: 0,
+            counters: Counters::default(),
+            to_dataverse: Counters::default(),
+            from_dataverse: Counters::default(),
+            message: Some(said(want, &of)),
+        };
+        let request = Request { run: run.id, mapping: installed.name.clone(), want, of, after: None };
+        self.store().start_run(self.company(), &run).await?;
+        if let Err(error) = self.send_request(request).await {
+            let why = format!("what was asked for did not reach the queue: {error}; ask again");
+            self.store().fail_run(self.company(), &run.job, run.id, self.now(), why).await?;
+            return Err(error);
+        }
+        Ok(run.id)
+    }
+
+    /// Puts the records of a request into the queue, up to a time; what is left then goes on as another task.
+    ///
+    /// # Errors
+    /// When the mapping is not there any more, or the store or the queue fails: the task comes again.
+    pub async fn work_request(&self, request: &Request, until: Option<Instant>) -> Result<RequestReport, EngineError> {
+        let mapping = self.mapping_of_a_job(&request.mapping)?;
+        let (company, job) = (self.company(), request.mapping.as_str());
+        let (mut after, mut enqueued) = (request.after.clone(), 0);
+        loop {
+            let page = self.page_of(mapping, request, after.as_deref()).await?;
+            let count = page.messages.len() as u64;
+            // First the records: should the count be lost, the page comes again, and the run does not wait for more than comes.
+            self.queue.send(page.messages).await?;
+            let none = Counters::default();
+            self.store().add_to_run(company, job, request.run, count, none, none).await?;
+            enqueued += count;
+            let Some(next) = page.next else { break };
+            if until.is_some_and(|until| Instant::now() >= until) {
+                self.send_request(Request { after: Some(next), ..request.clone() }).await?;
+                return Ok(RequestReport { status: RequestStatus::GoesOn, enqueued });
+            }
+            after = Some(next);
+        }
+        self.store().run_found(company, job, request.run, self.now(), None).await?;
+        Ok(RequestReport { status: RequestStatus::Done, enqueued })
+    }
+
+    async fn send_request(&self, request: Request) -> Result<(), EngineError> {
+        let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::Ask(request) };
+        Ok(self.tasks.send(task).await?)
+    }
+
+    /// The mapping of that name, if it has a job of its own: the records of others travel with those of another mapping.
+    fn mapping_of_a_job(&self, name: &MappingName) -> Result<&InstalledMapping, EngineError> {
+        let mapping = self
+            .mapping(name)
+            .map_err(|missing| EngineError::NotThereYet { mapping: name.to_string(), missing: missing.to_owned() })?;
+        let has_job = self.jobs.named(name.as_str()).is_ok_and(|job| job.work().is_ok());
+        if !has_job {
+            return Err(EngineError::SetUp(format!(
+                "the records of {name} travel with those of another mapping: choose the records there"
+            )));
+        }
+        Ok(mapping)
+    }
+
+    /// The messages of one page of a request.
+    async fn page_of(
+        &self,
+        mapping: &InstalledMapping,
+        request: &Request,
+        after: Option<&str>,
+    ) -> Result<Page, EngineError> {
+        match &request.of {
+            Chosen::Records(records) => {
+                Ok(Page { messages: self.messages_of(mapping, request, records).await?, next: None })
+            }
+            Chosen::Pairs(pairs) => {
+                let Want::Couple { direction } = request.want else {
+                    let records: Vec<(Side, RecordId)> =
+                        pairs.iter().map(|(record, _)| (Side::BusinessCentral, RecordId::from(*record))).collect();
+                    return Ok(Page { messages: self.messages_of(mapping, request, &records).await?, next: None });
+                };
+                let messages = pairs.iter().map(|(record, row)| {
+                    let (source, destination) = match direction {
+                        Direction::ToDataverse => (RecordId::from(*record), RecordId::from(*row)),
+                        Direction::FromDataverse => (RecordId::from(*row), RecordId::from(*record)),
+                    };
+                    let options = SyncOptions { create: true, precedence: Precedence::Source, waited_since: None };
+                    self.asked(mapping, request, direction, source, options, Some(Wish::Couple(destination)))
+                });
+                Ok(Page { messages: messages.collect(), next: None })
+            }
+            Chosen::Coupled | Chosen::Skipped => {
+                let skipped_only = request.of == Chosen::Skipped;
+                let after = after.map(str::to_owned);
+                let page = self.store().coupling_page(self.company(), &mapping.name, after, PAGE).await?;
+                let meant = page.couplings.iter().filter(|coupling| coupling.skipped || !skipped_only);
+                let messages = meant.flat_map(|coupling| self.messages_of_pair(mapping, request, coupling)).collect();
+                Ok(Page { messages, next: page.next })
+            }
+            Chosen::Failed => {
+                let mut messages = Vec::new();
+                for direction in mapping.directions() {
+                    let failures = self.store().failures(self.company(), &mapping.name, direction).await?;
+                    let message = |record, options| self.asked(mapping, request, direction, record, options, None);
+                    messages.extend(failures.into_iter().map(|failure| message(failure.record, failure.options)));
+                }
+                Ok(Page { messages, next: None })
+            }
+        }
+    }
+
+    /// The messages of records that were named by their ids on either side.
+    async fn messages_of(
+        &self,
+        mapping: &InstalledMapping,
+        request: &Request,
+        records: &[(Side, RecordId)],
+    ) -> Result<Vec<RecordMessage>, EngineError> {
+        let mut couplings: HashMap<(Side, RecordId), Coupling> = HashMap::new();
+        for side in [Side::BusinessCentral, Side::Dataverse] {
+            let ids: Vec<RecordId> = records.iter().filter(|(of, _)| *of == side).map(|(_, id)| *id).collect();
+            let found = self.store().couplings_by_id(self.company(), &mapping.name, side, &ids).await?;
+            couplings.extend(found.into_iter().map(|(id, coupling)| ((side, id), coupling)));
+        }
+        let mut messages = Vec::new();
+        for (side, id) in records {
+            match couplings.get(&(*side, *id)) {
+                Some(coupling) => messages.extend(self.messages_of_pair(mapping, request, coupling)),
+                // It is no pair: it travels from where it is, or not at all.
+                None => {
+                    let ways = mapping.directions().filter(|direction| direction.source() == *side);
+                    messages.extend(ways.filter_map(|direction| self.message_of(mapping, request, direction, *id)));
+                }
+            }
+        }
+        Ok(messages)
+    }
+
+    /// The messages of a pair.
+    fn messages_of_pair(
+        &self,
+        mapping: &InstalledMapping,
+        request: &Request,
+        coupling: &Coupling,
+    ) -> Vec<RecordMessage> {
+        let mut ways: Vec<Direction> = mapping.directions().collect();
+        // A pair ends, and is marked, but once. One that is being created belongs to the direction that creates it.
+        if matches!(request.want, Want::Uncouple | Want::Skip) {
+            let reserved_by = coupling.reserved_by();
+            ways.retain(|direction| reserved_by.is_none_or(|by| by == *direction));
+            ways.truncate(1);
+        }
+        ways.into_iter()
+            .filter_map(|direction| self.message_of(mapping, request, direction, coupling.id(direction.source())))
+            .collect()
+    }
+
+    /// The message of a record in one direction, unless nothing is wanted there.
+    fn message_of(
+        &self,
+        mapping: &InstalledMapping,
+        request: &Request,
+        direction: Direction,
+        record: RecordId,
+    ) -> Option<RecordMessage> {
+        let usual = SyncOptions::default();
+        let (options, wish) = match request.want {
+            Want::Synchronize { direction: Some(wanted), .. } if wanted != direction => return None,
+            Want::Synchronize { direction: wanted, create } => {
+                let is_second = direction == Direction::FromDataverse && wanted.is_none();
+                let has_both = mapping.directions().count() > 1;
+                // The queue knows no order: what travels both ways is left to the first direction.
+                let precedence = if is_second && has_both { Precedence::Destination } else { Precedence::Source };
+                (SyncOptions { create, precedence, waited_since: None }, None)
+            }
+            Want::Couple { .. } => return None,
+            Want::Uncouple => (usual, Some(Wish::Uncouple)),
+            Want::Skip => (usual, Some(Wish::Skip)),
+            Want::Unskip => (usual, Some(Wish::Unskip)),
+            Want::Retry => (usual, None),
+        };
+        Some(self.asked(mapping, request, direction, record, options, wish))
+    }
+
+    fn asked(
+        &self,
+        mapping: &InstalledMapping,
+        request: &Request,
+        direction: Direction,
+        record: RecordId,
+        options: SyncOptions,
+        wish: Option<Wish>,
+    ) -> RecordMessage {
+        RecordMessage {
+            v: MESSAGE_FORMAT,
+            company: self.company(),
+            mapping: mapping.name.clone(),
+            direction,
+            record,
+            job: mapping.name.to_string(),
+            run: request.run,
+            options,
+            snapshot: None,
+            replay: None,
+            wish,
+        }
+    }
+}
+
+/// Whether a request can be carried out by the mapping.
+fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), EngineError> {
+    let refused = |why: String| Err(EngineError::SetUp(why));
+    let named = match of {
+        Chosen::Records(records) => records.len(),
+        Chosen::Pairs(pairs) => pairs.len(),
+        Chosen::Coupled | Chosen::Skipped | Chosen::Failed => 0,
+    };
+    if named > MOST_NAMED {
+        return refused(format!("{named} records are named at once; name at most {MOST_NAMED}"));
+    }
+    let wanted = match want {
+        Want::Synchronize { direction, .. } => direction,
+        Want::Couple { direction } => Some(direction),
+        Want::Uncouple | Want::Skip | Want::Unskip | Want::Retry => None,
+    };
+    if let Some(direction) = wanted.filter(|wanted| !mapping.directions().any(|way| way == *wanted)) {
+        return refused(format!("{} does not travel {direction} (EE3)", mapping.name));
+    }
+    match (want, of) {
+        (Want::Couple { .. }, Chosen::Pairs(_)) => Ok(()),
+        (Want::Couple { .. }, _) => refused("name the two records that are to be coupled".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// What was asked for, as the run tells it.
+fn said(want: Want, of: &Chosen) -> String {
+    let whom = match of {
+        Chosen::Records(records) if records.len() == 1 => "one chosen record".to_owned(),
+        Chosen::Records(records) => format!("{} chosen records", records.len()),
+        Chosen::Pairs(pairs) if pairs.len() == 1 => "one chosen pair".to_owned(),
+        Chosen::Pairs(pairs) => format!("{} chosen pairs", pairs.len()),
+        Chosen::Coupled => "all coupled records".to_owned(),
+        Chosen::Skipped => "all skipped records".to_owned(),
+        Chosen::Failed => "all failed records".to_owned(),
+    };
+    match want {
+        Want::Synchronize { direction: Some(direction), .. } => format!("A person synchronized {whom} {direction}."),
+        Want::Synchronize { direction: None, .. } => format!("A person synchronized {whom}."),
+        Want::Couple { direction } => format!("A person coupled {whom} and synchronized {direction}."),
+        Want::Uncouple => format!("A person uncoupled {whom}."),
+        Want::Skip => format!("A person skipped {whom}."),
+        Want::Unskip => format!("A person brought back {whom}."),
+        Want::Retry => format!("A person tried {whom} again."),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Records as people name them: by their id, by their number or code, or by their name.
+
+use couplet_model::table::{FieldType, Side, Table};
+use couplet_model::{Condition, Filter, MappingName, RecordId, Value};
+use uuid::Uuid;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Columns that hold what people call a record, beside the one that the table names, in the order in which they are asked.
+const NAMES: [&str; 4] = ["displayName", "fullname", "name", "code"];
+
+/// A record that somebody named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The record.
+    pub id: RecordId,
+    /// What it is called.
+    pub label: String,
+}
+
+impl Engine {
+    /// The records of one side of a mapping that a text names: the one with this id, or all with this number, code or name. A
+    /// number is stronger than a name: where one record has the text as its number, those that are called so are not meant.
+    ///
+    /// # Errors
+    /// When there is no such mapping here, or the system cannot be read.
+    pub async fn named(&self, mapping: &MappingName, side: Side, text: &str) -> Result<Vec<Named>, EngineError> {
+        let installed = self.mapping(mapping).map_err(|missing| EngineError::NotThereYet {
+            mapping: mapping.to_string(),
+            missing: missing.to_owned(),
+        })?;
+        let (table, system) = (installed.table(side), self.system(side));
+        let columns = label_columns(table);
+        let wanted: Vec<String> = table.label_column.iter().cloned().collect();
+        let shown = |record: &couplet_model::Record| Named { id: record.id, label: record.label(table) };
+        if let Ok(id) = text.parse::<Uuid>() {
+            let found = system.fetch(table, &[RecordId(id)], &wanted).await?;
+            return Ok(found.iter().map(shown).collect());
+        }
+        for column in columns {
+            let filter = Filter::all(vec![Condition::one_of(column, vec![Value::text(text)])]);
+            let found = system.find(table, &filter, &wanted).await?;
+            if !found.is_empty() {
+                return Ok(found.iter().map(shown).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// The columns of a table by which people name its records, the strongest first.
+fn label_columns(table: &Table) -> Vec<&str> {
+    let is_text = |name: &str| {
+        let column = table.column(name);
+        column.is_some_and(|column| matches!(column.field, FieldType::Text { .. } | FieldType::Code { .. }))
+    };
+    let mut columns: Vec<&str> = table.label_column.as_deref().into_iter().collect();
+    columns.extend(NAMES.iter().copied().filter(|name| table.label_column.as_deref() != Some(name)));
+    columns.retain(|name| is_text(name));
+    columns
+}

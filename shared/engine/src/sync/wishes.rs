@@ -1,0 +1,133 @@
+//! What a person asks for of records, beside their synchronization or instead of it: to end a coupling, to leave a record alone,
+//! to take it up again. A record that comes twice finds done what was asked for.
+
+use std::collections::HashMap;
+
+use couplet_model::outcome::{DataFailure, IgnoreReason};
+use couplet_model::request::Wish;
+use couplet_model::table::Side;
+use couplet_model::{Coupling, Outcome, RecordId};
+
+use super::batch::{Batch, Stop};
+use super::leaving_company::Kept;
+use super::stages::{Admitted, Received, by_id};
+use crate::failpoints::Failpoint;
+
+impl Batch<'_> {
+    /// Carries out what is asked for of records; gives those that are to be synchronized.
+    pub(super) async fn grant_wishes(&mut self, received: Vec<Received>) -> Result<Vec<Received>, Stop> {
+        if self.delivered.iter().all(|delivered| delivered.message.wish.is_none()) {
+            return Ok(received);
+        }
+        let (mut synchronized, mut leaving) = (Vec::new(), Vec::new());
+        for mut record in received {
+            let wish = self.delivered[record.index].message.wish;
+            match (wish, record.coupling.is_some()) {
+                (None | Some(Wish::Couple(_)), _) => synchronized.push(record),
+                (Some(Wish::Uncouple), true) => leaving.push(record),
+                (Some(Wish::Skip), true) => {
+                    if self.mark_skipped(&mut record, true).await? {
+                        self.settle(record.settle(Outcome::Skipped));
+                    }
+                }
+                (Some(Wish::Unskip), true) => {
+                    if self.mark_skipped(&mut record, false).await? {
+                        synchronized.push(record);
+                    }
+                }
+                (Some(Wish::Uncouple | Wish::Skip | Wish::Unskip), false) => {
+                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::NotCoupled)));
+                }
+            }
+        }
+        self.uncouple_as_asked(leaving).await?;
+        Ok(synchronized)
+    }
+
+    /// Marks a pair as skipped, or takes the mark away. `false`: another worker changed it, and the record comes again.
+    async fn mark_skipped(&mut self, record: &mut Received, skipped: bool) -> Result<bool, Stop> {
+        let Some(coupling) = record.coupling.as_ref().filter(|coupling| coupling.skipped != skipped) else {
+            return Ok(true);
+        };
+        let engine = self.engine;
+        let marked = Coupling { skipped, ..coupling.clone() };
+        let stored = engine.store().replace_coupling(engine.company(), &self.mapping.name, coupling, marked).await?;
+        if stored.is_none() {
+            self.give_back(record.index, "another worker changed this pair meanwhile", None);
+            return Ok(false);
+        }
+        record.coupling = stored;
+        Ok(true)
+    }
+
+    /// Ends couplings: first the rows of Dataverse are taken off the company, then the pairs are removed, so that whoever does
+    /// it again finds the pairs of which that is not known to be done.
+    async fn uncouple_as_asked(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let table = self.mapping.table(Side::Dataverse);
+        let couplings = records.iter().filter_map(|record| record.coupling.as_ref());
+        let rows: Vec<RecordId> = couplings.map(|coupling| coupling.id(Side::Dataverse)).collect();
+        let mut kept = HashMap::new();
+        if let Some(column) = &table.company_column {
+            let columns = [column.clone()];
+            let found = by_id(self.engine.system(Side::Dataverse).fetch(table, &rows, &columns).await?);
+            kept = self.leave_company(found.values()).await?;
+        }
+        self.pass(Failpoint::Parted)?;
+        for mut record in records {
+            let Some(coupling) = record.coupling.clone() else { continue };
+            match kept.remove(&coupling.id(Side::Dataverse)) {
+                Some(Kept::Refused) => {
+                    let failure = DataFailure::new(format!(
+                        "the {} {} could not be taken off the company, so the two stay coupled: open it in Sales if it is \
+                         locked, or give the integration user the right to change it, and uncouple again",
+                        table.caption(),
+                        coupling.dataverse_id
+                    ));
+                    self.settle(record.settle(Outcome::Failed(failure)));
+                }
+                Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
+                None => {
+                    if self.remove_coupling(record.index, &coupling).await? {
+                        record.coupling = None;
+                        self.settle(record.settle(Outcome::Uncoupled));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The record that a person wants an uncoupled record to be coupled with.
+    pub(super) fn wanted_partner(&self, index: usize) -> Option<RecordId> {
+        match self.delivered[index].message.wish {
+            Some(Wish::Couple(partner)) => Some(partner),
+            _ => None,
+        }
+    }
+
+    /// Ends records that a person wants to couple with another record than the one they are coupled with.
+    pub(super) fn settle_coupled_elsewhere(&mut self, admitted: Vec<Admitted>) -> Vec<Admitted> {
+        let destination = self.direction.destination();
+        let mut left = Vec::with_capacity(admitted.len());
+        for record in admitted {
+            let partner = record.coupling.as_ref().map(|coupling| coupling.id(destination));
+            match (self.wanted_partner(record.index), partner) {
+                (Some(wanted), Some(partner)) if wanted != partner => {
+                    let message = format!(
+                        "it is coupled with the {} {partner} already (R99): uncouple it first, then couple it again",
+                        self.destination_table().caption()
+                    );
+                    self.settle(record.settle(Outcome::Failed(DataFailure::new(message))));
+                }
+                _ => left.push(record),
+            }
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What a person asks for: of chosen records of a mapping, by a task; and of one record, by its message.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DataverseId, MappingName, RecordId, RunId, SystemId};
+use crate::message::Direction;
+use crate::table::Side;
+
+/// Records that may be named one by one in a request, so that it fits into a message of the queue.
+pub const MOST_NAMED: usize = 2_000;
+
+/// What a person asks for of one record, beside its synchronization or instead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Couple it with this record of the destination, and synchronize the pair.
+    Couple(RecordId),
+    /// End its coupling; both records stay.
+    Uncouple,
+    /// Leave it alone from now on.
+    Skip,
+    /// Leave it alone no longer, and synchronize it.
+    Unskip,
+}
+
+/// What a person asks for of records of one mapping. It is carried out by a run of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The run that carries it out.
+    pub run: RunId,
+    /// The mapping.
+    pub mapping: MappingName,
+    /// What is to be done.
+    pub want: Want,
+    /// With which records.
+    pub of: Chosen,
+    /// Where the records begin that have not been put into the queue; `None`: with the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// What is to be done with each record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Want {
+    /// Synchronize it, and let the source win (R12, R218).
+    Synchronize {
+        /// Which way; `None`: every way the mapping has, Business Central first, so that its values win (R219).
+        direction: Option<Direction>,
+        /// Whether a record that is not coupled gets a partner (R220).
+        create: bool,
+    },
+    /// Couple it with the other record of its pair, and synchronize the two this way (R221).
+    Couple {
+        /// Which way: the source wins.
+        direction: Direction,
+    },
+    /// End its coupling; both records stay (R206).
+    Uncouple,
+    /// Leave it alone from now on.
+    Skip,
+    /// Leave it alone no longer, and synchronize it (R113).
+    Unskip,
+    /// Try again what failed, now.
+    Retry,
+}
+
+/// Which records of a mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// These, each by its id on one side; at most [`MOST_NAMED`].
+    Records(Vec<(Side, RecordId)>),
+    /// The two records of each of these pairs; at most [`MOST_NAMED`].
+    Pairs(Vec<(SystemId, DataverseId)>),
+    /// Every record that is coupled.
+    Coupled,
+    /// Every record that is skipped.
+    Skipped,
+    /// Every record whose last synchronization failed.
+    Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_as_it_is_read() {
+        let id = "00000000-0000-0000-0000-000000000001";
+        for (want, of, text) in [
+            (Want::Uncouple, Chosen::Coupled, r#""want":"uncouple","of":"coupled""#.to_owned()),
+            (
+                Want::Synchronize { direction: Some(Direction::FromDataverse), create: true },
+                Chosen::Records(vec![(Side::Dataverse, id.parse().expect("an id"))]),
+                format!(
+                    r#""want":{{"synchronize":{{"direction":"from_dataverse","create":true}}}},"of":{{"records":[["dataverse","{id}"]]}}"#
+                ),
+            ),
+            (
+                Want::Couple { direction: Direction::ToDataverse },
+                Chosen::Pairs(vec![(id.parse().expect("an id"), id.parse().expect("an id"))]),
+                format!(r#""want":{{"couple":{{"direction":"to_dataverse"}}}},"of":{{"pairs":[["{id}","{id}"]]}}"#),
+            ),
+        ] {
+            let run: RunId = "0198c0de-0000-7000-8000-000000000001".parse().expect("an id");
+            let request = Request { run, mapping: "CUSTOMER".into(), want, of, after: None };
+            let text = format!(r#"{{"run":"{run}","mapping":"CUSTOMER",{text}}}"#);
+            assert_eq!(serde_json::to_string(&request).expect("JSON"), text);
+            assert_eq!(serde_json::from_str::<Request>(&text).expect("a request"), request);
+        }
+    }
+}
