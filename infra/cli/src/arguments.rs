@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use couplet_model::ids::{RecordId, RunId};
+use couplet_model::message::Direction;
 use couplet_model::table::Side;
 use couplet_runtime::replay::QueueName;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, sync, couple, uncouple, skip, unskip, retry, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -85,6 +86,46 @@ pub enum Command {
     },
     /// Run all jobs by their timers until Ctrl-C or SIGTERM.
     Serve,
+    /// Synchronize chosen records now; their values win.
+    ///
+    /// A record may be named by its id, by its number or code, or by its name. Without --direction a pair travels both ways, as
+    /// far as its mapping does, and the values of Business Central win.
+    ///
+    ///     couplet sync CUSTOMER --bc 10000 --bc 20000
+    ///     couplet sync CUSTOMER --dataverse "Adatum Corporation" --direction from-dataverse
+    #[command(verbatim_doc_comment)]
+    Sync(SyncRecordsOptions),
+    /// Couple two chosen records, and synchronize them.
+    ///
+    /// Neither of them may be coupled already. The values of one side win; choose it with --wins.
+    ///
+    ///     couplet couple CUSTOMER --bc 10000 --dataverse "Adatum Corporation"
+    #[command(verbatim_doc_comment)]
+    Couple(CoupleOptions),
+    /// End the coupling of chosen records, or of all of a mapping; both records of a pair stay.
+    ///
+    /// Rows of Dataverse that belong to the company by their coupling belong to none afterwards.
+    ///
+    ///     couplet uncouple CUSTOMER --bc 10000
+    ///     couplet uncouple VENDOR --all --dry-run
+    #[command(verbatim_doc_comment)]
+    Uncouple(ChosenOptions),
+    /// Leave chosen coupled records alone, or all of a mapping, until they are brought back with unskip.
+    ///
+    ///     couplet skip ITEM-PRODUCT --bc 1896-S
+    #[command(verbatim_doc_comment)]
+    Skip(ChosenOptions),
+    /// Bring back chosen records that were skipped, or all of a mapping, and synchronize what changed meanwhile.
+    ///
+    ///     couplet unskip ITEM-PRODUCT --all
+    #[command(verbatim_doc_comment)]
+    Unskip(ChosenOptions),
+    /// Try again now what failed: of one mapping, or of all.
+    ///
+    ///     couplet retry CUSTOMER
+    ///     couplet retry --all
+    #[command(verbatim_doc_comment)]
+    Retry(RetryOptions),
     /// List the couplings of a mapping.
     Couplings {
         /// Name of the mapping, such as CUSTOMER.
@@ -136,6 +177,107 @@ pub enum Command {
     Replay(ReplayOptions),
     /// Show the log lines of a deployed stack's functions.
     Logs(LogsOptions),
+}
+
+/// Records of a mapping, and how the command goes on with them.
+#[derive(Clone, Debug, Args)]
+pub struct NamedOptions {
+    /// Name of the mapping, such as CUSTOMER.
+    pub mapping: String,
+    /// A record of Business Central: its number, code, name or id; may be given several times.
+    #[arg(long = "bc", value_name = "RECORD")]
+    pub business_central: Vec<String>,
+    /// A row of Dataverse: its number, name or id; may be given several times.
+    #[arg(long, value_name = "ROW")]
+    pub dataverse: Vec<String>,
+    #[command(flatten)]
+    pub how: HowOptions,
+}
+
+/// How a command that changes records goes on.
+#[derive(Clone, Debug, Args)]
+pub struct HowOptions {
+    /// Only show which records are meant, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many seconds to wait for a deployed stack; afterwards it goes on alone.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub wait: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which records are synchronized, and how.
+#[derive(Clone, Debug, Args)]
+pub struct SyncRecordsOptions {
+    #[command(flatten)]
+    pub named: NamedOptions,
+    /// Which way; every way the mapping has if left out.
+    #[arg(long, value_enum)]
+    pub direction: Option<Way>,
+    /// Give a record that is not coupled a partner.
+    #[arg(long)]
+    pub create: bool,
+}
+
+/// Which records are coupled.
+#[derive(Clone, Debug, Args)]
+pub struct CoupleOptions {
+    /// Name of the mapping, such as CUSTOMER.
+    pub mapping: String,
+    /// The record of Business Central: its number, code, name or id.
+    #[arg(long = "bc", value_name = "RECORD")]
+    pub business_central: String,
+    /// The row of Dataverse: its number, name or id.
+    #[arg(long, value_name = "ROW")]
+    pub dataverse: String,
+    /// The side whose values win; Business Central, if the mapping travels from there, if left out.
+    #[arg(long, value_enum)]
+    pub wins: Option<Winner>,
+    #[command(flatten)]
+    pub how: HowOptions,
+}
+
+/// Chosen records of a mapping, or all.
+#[derive(Clone, Debug, Args)]
+pub struct ChosenOptions {
+    #[command(flatten)]
+    pub named: NamedOptions,
+    /// All of them that the command concerns.
+    #[arg(long, conflicts_with_all = ["business_central", "dataverse"])]
+    pub all: bool,
+}
+
+/// Whose failures are tried again.
+#[derive(Clone, Debug, Args)]
+pub struct RetryOptions {
+    /// Name of the mapping, such as CUSTOMER.
+    #[arg(required_unless_present = "all")]
+    pub mapping: Option<String>,
+    /// Those of every mapping.
+    #[arg(long, conflicts_with = "mapping")]
+    pub all: bool,
+    #[command(flatten)]
+    pub how: HowOptions,
+}
+
+/// Which way records travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// From Business Central to Dataverse.
+    ToDataverse,
+    /// From Dataverse to Business Central.
+    FromDataverse,
+}
+
+impl From<Way> for Direction {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::ToDataverse => Self::ToDataverse,
+            Way::FromDataverse => Self::FromDataverse,
+        }
+    }
 }
 
 /// How units are switched.

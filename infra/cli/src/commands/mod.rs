@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod asking;
 mod check;
 mod couplings;
 mod errors;
@@ -13,6 +14,7 @@ mod serve;
 mod switch_units;
 mod waiting;
 
+pub use asking::{couple, retry, skip, sync, uncouple, unskip};
 pub use check::check;
 pub use couplings::couplings;
 pub use errors::errors;

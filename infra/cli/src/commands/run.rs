@@ -153,24 +153,24 @@ fn is_on_hold(job: &str) -> String {
     format!("{job} is on hold; somebody put it there")
 }
 
-fn goes_on(progress: &Progress, job: &str, how: &str, waited: Duration) -> ExitCode {
+pub(super) fn goes_on(progress: &Progress, job: &str, how: &str, waited: Duration) -> ExitCode {
     progress.end();
     let seconds = waited.as_secs();
     output::note(&format!("the run of {job} {how} after {seconds} s and goes on; see it with couplet jobs"));
     ExitCode::FAILURE
 }
 
-fn left(progress: &Progress, job: &str) -> ExitCode {
+pub(super) fn left(progress: &Progress, job: &str) -> ExitCode {
     progress.end();
     output::note(&format!("the run of {job} goes on in the stack; see it with couplet jobs"));
     ExitCode::from(INTERRUPTED)
 }
 
-fn exit_code(run: &Run) -> ExitCode {
+pub(super) fn exit_code(run: &Run) -> ExitCode {
     if run.state() == RunState::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn show(run: &Run, notes: &[String], took: Duration, as_json: bool) -> std::io::Result<()> {
+pub(super) fn show(run: &Run, notes: &[String], took: Duration, as_json: bool) -> std::io::Result<()> {
     let seconds = took.as_secs_f64();
     if as_json {
         output::json(&json!({ "run": run, "notes": notes, "seconds": round(seconds) }))
@@ -213,6 +213,9 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
     lines.extend(notes.iter().cloned());
     // What the run itself noted is among the notes, unless it ended elsewhere.
     lines.extend(run.message.iter().filter(|message| notes.join(" ") != **message).cloned());
+    if run.counters.uncoupled > 0 {
+        lines.push(format!("{} pairs were uncoupled", run.counters.uncoupled));
+    }
     if run.counters.failed > 0 {
         lines.push(format!("see what failed with: couplet errors {:?}", run.job));
     } else if run.counters.noted > 0 {

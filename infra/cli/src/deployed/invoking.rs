@@ -12,7 +12,7 @@ use aws_sdk_lambda::{Client, config};
 use couplet_engine::Engine;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
-use couplet_runtime::handlers::{Asked, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent};
+use couplet_runtime::handlers::{AskAnswer, AskEvent, Asked, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,6 +63,15 @@ impl Stack {
     /// When the function cannot be called, or a system or the store fails.
     pub async fn switch_units(&self, event: SwitchUnitsEvent) -> anyhow::Result<SwitchUnitsAnswer> {
         self.call("run-job", "switch-units", &Asked::SwitchUnits(event)).await
+    }
+
+    /// Has the function of jobs take down what a person asks for.
+    ///
+    /// # Errors
+    /// When the function cannot be called, or it cannot be carried out.
+    pub async fn ask(&self, event: AskEvent) -> anyhow::Result<AskAnswer> {
+        let mapping = event.mapping.to_string();
+        self.call("run-job", &mapping, &Asked::Ask(event)).await
     }
 
     /// Calls a function about something, and waits until it answers.

@@ -22,9 +22,10 @@ pub struct Named {
 impl Engine {
     /// The records of one side of a mapping that a text names: the one with this id, or all with this number, code or name. A
     /// number is stronger than a name: where one record has the text as its number, those that are called so are not meant.
+    /// Neither system is asked for an id, or for the number of a coupled record of Business Central.
     ///
     /// # Errors
-    /// When there is no such mapping here, or the system cannot be read.
+    /// When there is no such mapping here, or the store or the system cannot be read.
     pub async fn named(&self, mapping: &MappingName, side: Side, text: &str) -> Result<Vec<Named>, EngineError> {
         let installed = self.mapping(mapping).map_err(|missing| EngineError::NotThereYet {
             mapping: mapping.to_string(),
@@ -35,8 +36,14 @@ impl Engine {
         let wanted: Vec<String> = table.label_column.iter().cloned().collect();
         let shown = |record: &couplet_model::Record| Named { id: record.id, label: record.label(table) };
         if let Ok(id) = text.parse::<Uuid>() {
-            let found = system.fetch(table, &[RecordId(id)], &wanted).await?;
-            return Ok(found.iter().map(shown).collect());
+            return Ok(vec![Named { id: RecordId(id), label: text.to_owned() }]);
+        }
+        if side == Side::BusinessCentral {
+            let key = text.to_owned();
+            let coupled = self.store().couplings_by_key(self.company(), mapping, std::slice::from_ref(&key)).await?;
+            if let Some(coupling) = coupled.get(&key) {
+                return Ok(vec![Named { id: coupling.id(side), label: coupling.key.clone().unwrap_or(key) }]);
+            }
         }
         for column in columns {
             let filter = Filter::all(vec![Condition::one_of(column, vec![Value::text(text)])]);

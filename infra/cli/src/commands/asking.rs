@@ -1,0 +1,305 @@
+//! What a person does with chosen records: `couplet sync`, `couple`, `uncouple`, `skip`, `unskip` and `retry`. Each names its
+//! records, has them put into the queue by a task, and waits until the run that carries it out has ended.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use couplet_engine::Engine;
+use couplet_model::ids::{MappingName, RecordId, RunId};
+use couplet_model::job::Run;
+use couplet_model::message::Direction;
+use couplet_model::request::{Chosen, Want};
+use couplet_model::table::Side;
+use couplet_runtime::handlers::{self, AskEvent};
+use serde_json::{Value, json};
+
+use super::run::{exit_code, goes_on, left, show};
+use crate::arguments::{
+    ChosenOptions, CoupleOptions, HowOptions, NamedOptions, RetryOptions, SyncRecordsOptions, Winner,
+};
+use crate::deployed::{Stack, Waited, end_of_run, within};
+use crate::installation::{self, Installation};
+use crate::interrupt;
+use crate::output;
+use crate::place::Place;
+use crate::progress::Progress;
+use crate::tables::{table, text};
+
+/// Couplings that are counted at once to tell how many are meant.
+const PAGE: usize = 1_000;
+
+/// Synchronizes chosen records.
+pub async fn sync(place: &Place, options: &SyncRecordsOptions) -> anyhow::Result<ExitCode> {
+    let direction = options.direction.map(Direction::from);
+    let want = Want::Synchronize { direction, create: options.create };
+    let named = &options.named;
+    let records = Whom::Records(&named.business_central, &named.dataverse);
+    one(place, &Asking { mapping: &named.mapping, want, whom: records, how: &named.how }).await
+}
+
+/// Couples two chosen records.
+pub async fn couple(place: &Place, options: &CoupleOptions) -> anyhow::Result<ExitCode> {
+    let whom = Whom::Pair(&options.business_central, &options.dataverse, options.wins);
+    // Which way they travel first depends on the mapping, and is filled in once that is known.
+    let want = Want::Couple { direction: Direction::ToDataverse };
+    one(place, &Asking { mapping: &options.mapping, want, whom, how: &options.how }).await
+}
+
+/// Ends couplings.
+pub async fn uncouple(place: &Place, options: &ChosenOptions) -> anyhow::Result<ExitCode> {
+    chosen(place, options, Want::Uncouple, Chosen::Coupled).await
+}
+
+/// Leaves records alone.
+pub async fn skip(place: &Place, options: &ChosenOptions) -> anyhow::Result<ExitCode> {
+    chosen(place, options, Want::Skip, Chosen::Coupled).await
+}
+
+/// Brings records back.
+pub async fn unskip(place: &Place, options: &ChosenOptions) -> anyhow::Result<ExitCode> {
+    chosen(place, options, Want::Unskip, Chosen::Skipped).await
+}
+
+async fn chosen(place: &Place, options: &ChosenOptions, want: Want, all: Chosen) -> anyhow::Result<ExitCode> {
+    let NamedOptions { mapping, business_central, dataverse, how } = &options.named;
+    let whom = if options.all { Whom::All(all) } else { Whom::Records(business_central, dataverse) };
+    one(place, &Asking { mapping, want, whom, how }).await
+}
+
+/// Tries again what failed.
+pub async fn retry(place: &Place, options: &RetryOptions) -> anyhow::Result<ExitCode> {
+    let whom = || Whom::All(Chosen::Failed);
+    if let Some(mapping) = &options.mapping {
+        return one(place, &Asking { mapping, want: Want::Retry, whom: whom(), how: &options.how }).await;
+    }
+    let looking = place.look().await?;
+    let engine = &looking.engine;
+    let jobs: Vec<String> = engine.jobs().into_iter().filter(|job| job.ready.is_ok()).map(|job| job.name).collect();
+    let mut failed = Vec::new();
+    for mapping in engine.mappings() {
+        if jobs.iter().any(|job| job == mapping.name.as_str()) && failures(engine, &mapping.name).await? > 0 {
+            failed.push(mapping.name.to_string());
+        }
+    }
+    drop(looking);
+    if failed.is_empty() {
+        output::result("no record has failed")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut worst = ExitCode::SUCCESS;
+    for mapping in &failed {
+        let code = one(place, &Asking { mapping, want: Want::Retry, whom: whom(), how: &options.how }).await?;
+        if code != ExitCode::SUCCESS {
+            worst = code;
+        }
+    }
+    Ok(worst)
+}
+
+/// What was asked for on the command line.
+struct Asking<'a> {
+    mapping: &'a str,
+    want: Want,
+    whom: Whom<'a>,
+    how: &'a HowOptions,
+}
+
+/// Which records, as they were named.
+enum Whom<'a> {
+    Records(&'a [String], &'a [String]),
+    Pair(&'a str, &'a str, Option<Winner>),
+    All(Chosen),
+}
+
+/// A record as it was found.
+struct Meant {
+    side: Side,
+    id: RecordId,
+    label: String,
+    partner: Option<RecordId>,
+}
+
+async fn one(place: &Place, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+    match place {
+        Place::Here(config) => here(config.as_deref(), asking).await,
+        Place::Deployed(stack) => deployed(&Stack::reach(stack).await?, asking).await,
+    }
+}
+
+async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+    if asking.how.dry_run {
+        let application = installation::look(config).await?;
+        let (event, meant) = resolve(&application.engine, asking).await?;
+        return would(&application.engine, &event, &meant, asking.how.json).await;
+    }
+    let settings = installation::settings(config)?;
+    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
+    let installation = Installation::open(&settings).await?;
+    let engine = &installation.application.engine;
+    let (event, _) = resolve(engine, asking).await?;
+    let mapping = event.mapping.clone();
+    let run = handlers::ask(&installation.application, event).await?.run;
+    progress.show(&format!("{mapping}: synchronizing"));
+    let finished = installation.finish(&stop, &progress).await;
+    progress.end();
+    installation.storage_is_sound()?;
+    let stored = stored(engine, &mapping, run).await?;
+    show(&stored, &notes(engine, asking, &stored), begin.elapsed(), asking.how.json)?;
+    finished?;
+    Ok(exit_code(&stored))
+}
+
+async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+    let application = stack.application().await?;
+    let engine = &application.engine;
+    let (event, meant) = resolve(engine, asking).await?;
+    if asking.how.dry_run {
+        return would(engine, &event, &meant, asking.how.json).await;
+    }
+    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
+    let wait = Duration::from_secs(asking.how.wait);
+    let mapping = event.mapping.clone();
+    let run = stack.ask(event).await?.run;
+    progress.show(&format!("{mapping}: synchronizing"));
+    let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
+    let stored = match within(end_of_run(engine, mapping.as_str(), run, tell), begin + wait, &stop).await {
+        Waited::Done(run) => run.inspect_err(|_| progress.end())?,
+        Waited::TimeUp => return Ok(goes_on(&progress, mapping.as_str(), "is not finished", wait)),
+        Waited::Left => return Ok(left(&progress, mapping.as_str())),
+    };
+    progress.end();
+    show(&stored, &notes(engine, asking, &stored), begin.elapsed(), asking.how.json)?;
+    Ok(exit_code(&stored))
+}
+
+async fn stored(engine: &Engine, mapping: &MappingName, run: RunId) -> anyhow::Result<Run> {
+    let stored = engine.store().run(engine.company(), mapping.as_str(), run).await?;
+    stored.with_context(|| format!("the run {run} of {mapping} is not in the store"))
+}
+
+/// What the operator should know beside the numbers of the run.
+fn notes(engine: &Engine, asking: &Asking<'_>, run: &Run) -> Vec<String> {
+    let mapping = engine.mappings().into_iter().find(|mapping| mapping.name.as_str() == run.job);
+    let creates_by_itself = mapping.is_some_and(|mapping| !mapping.only_coupled);
+    match asking.want {
+        Want::Uncouple if run.counters.uncoupled > 0 && creates_by_itself => {
+            vec![format!("runs of {} couple records by themselves: what changes there may be coupled again", run.job)]
+        }
+        Want::Synchronize { create: false, .. } if run.counters.ignored > 0 => {
+            vec![
+                "records that are not coupled, or outside the filter, are left alone; --create gives them a partner"
+                    .to_owned(),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The event that asks for it, and the records that are named.
+async fn resolve(engine: &Engine, asking: &Asking<'_>) -> anyhow::Result<(AskEvent, Vec<Meant>)> {
+    let mapping = installation::mapping(engine, asking.mapping)?;
+    let event = |want, of| AskEvent { mapping: mapping.clone(), want, of };
+    match &asking.whom {
+        Whom::All(all) => Ok((event(asking.want, all.clone()), Vec::new())),
+        Whom::Records([], []) => {
+            bail!(
+                "name the records with --bc and --dataverse, such as --bc 10000; couplet couplings {mapping:?} lists them"
+            )
+        }
+        Whom::Records(records, rows) => {
+            let mut meant = Vec::new();
+            for (side, names) in [(Side::BusinessCentral, records), (Side::Dataverse, rows)] {
+                for name in *names {
+                    meant.push(found(engine, &mapping, side, name).await?);
+                }
+            }
+            let records = meant.iter().map(|record| (record.side, record.id)).collect();
+            Ok((event(asking.want, Chosen::Records(records)), meant))
+        }
+        Whom::Pair(record, row, wins) => {
+            let record = found(engine, &mapping, Side::BusinessCentral, record).await?;
+            let row = found(engine, &mapping, Side::Dataverse, row).await?;
+            let active = engine.mappings().into_iter().find(|active| active.name == mapping);
+            let first = active.and_then(|active| active.directions().next()).unwrap_or(Direction::ToDataverse);
+            let direction = match wins {
+                Some(Winner::BusinessCentral) => Direction::ToDataverse,
+                Some(Winner::Dataverse) => Direction::FromDataverse,
+                None => first,
+            };
+            let pair = Chosen::Pairs(vec![(record.id.into(), row.id.into())]);
+            Ok((event(Want::Couple { direction }, pair), vec![record, row]))
+        }
+    }
+}
+
+/// The one record that a name means.
+async fn found(engine: &Engine, mapping: &MappingName, side: Side, name: &str) -> anyhow::Result<Meant> {
+    let named = engine.named(mapping, side, name).await?;
+    let record = match named.as_slice() {
+        [] => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
+        [one] => one,
+        several => {
+            let list: Vec<String> = several.iter().take(10).map(|one| format!("{} ({})", one.label, one.id)).collect();
+            bail!(
+                "{} records of {mapping} in {side} are called {name:?}; name one by its id: {}",
+                several.len(),
+                list.join(", ")
+            )
+        }
+    };
+    let pairs = engine.store().couplings_by_id(engine.company(), mapping, side, &[record.id]).await?;
+    let partner = pairs.get(&record.id).map(|pair| pair.id(side.other()));
+    Ok(Meant { side, id: record.id, label: record.label.clone(), partner })
+}
+
+async fn failures(engine: &Engine, mapping: &MappingName) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for direction in Direction::BOTH {
+        count += engine.store().failures(engine.company(), mapping, direction).await?.len();
+    }
+    Ok(count)
+}
+
+/// How many pairs of a mapping there are, or how many of them are skipped.
+async fn pairs(engine: &Engine, mapping: &MappingName, skipped_only: bool) -> anyhow::Result<usize> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = engine.store().coupling_page(engine.company(), mapping, after, PAGE).await?;
+        count += page.couplings.iter().filter(|pair| pair.skipped || !skipped_only).count();
+        after = page.next;
+        if after.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// Shows which records are meant.
+async fn would(engine: &Engine, event: &AskEvent, meant: &[Meant], as_json: bool) -> anyhow::Result<ExitCode> {
+    let AskEvent { mapping, want, of } = event;
+    let count = match of {
+        Chosen::Records(_) | Chosen::Pairs(_) => meant.len(),
+        Chosen::Coupled => pairs(engine, mapping, false).await?,
+        Chosen::Skipped => pairs(engine, mapping, true).await?,
+        Chosen::Failed => failures(engine, mapping).await?,
+    };
+    if as_json {
+        let records: Vec<Value> = meant
+            .iter()
+            .map(|record| json!({ "side": record.side, "record": record.id, "label": record.label, "coupled_with": record.partner }))
+            .collect();
+        output::json(&json!({ "mapping": mapping, "want": want, "meant": count, "records": records }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !meant.is_empty() {
+        let mut shown = table(&["side", "record", "id", "coupled with"]);
+        for record in meant {
+            let partner = record.partner.map_or_else(|| "–".to_owned(), |partner| partner.to_string());
+            shown.add_row(vec![text(record.side), text(&record.label), text(record.id), text(partner)]);
+        }
+        output::result(&shown.to_string())?;
+    }
+    output::result(&format!("{count} records of {mapping} are meant; nothing was changed"))?;
+    Ok(ExitCode::SUCCESS)
+}
