@@ -29,6 +29,10 @@ use crate::tables::{table, text};
 
 /// Couplings that are counted at once to tell how many are meant.
 const PAGE: usize = 1_000;
+/// Failures that are told one by one.
+const REASONS: u64 = 10;
+/// Errors of a mapping among which those of the run are looked for.
+const LAST_ERRORS: usize = 100;
 
 /// Synchronizes chosen records.
 pub async fn sync(place: &Place, options: &SyncRecordsOptions) -> anyhow::Result<ExitCode> {
@@ -146,7 +150,7 @@ async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<Exit
     progress.end();
     installation.storage_is_sound()?;
     let stored = stored(engine, &mapping, run).await?;
-    show(&stored, &notes(engine, asking, &stored), begin.elapsed(), asking.how.json)?;
+    show(&stored, &notes(engine, asking, &stored).await?, begin.elapsed(), asking.how.json)?;
     finished?;
     Ok(exit_code(&stored))
 }
@@ -170,7 +174,7 @@ async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<ExitCode
         Waited::Left => return Ok(left(&progress, mapping.as_str())),
     };
     progress.end();
-    show(&stored, &notes(engine, asking, &stored), begin.elapsed(), asking.how.json)?;
+    show(&stored, &notes(engine, asking, &stored).await?, begin.elapsed(), asking.how.json)?;
     Ok(exit_code(&stored))
 }
 
@@ -179,22 +183,26 @@ async fn stored(engine: &Engine, mapping: &MappingName, run: RunId) -> anyhow::R
     stored.with_context(|| format!("the run {run} of {mapping} is not in the store"))
 }
 
-/// What the operator should know beside the numbers of the run.
-fn notes(engine: &Engine, asking: &Asking<'_>, run: &Run) -> Vec<String> {
+/// What the operator should know beside the numbers of the run: why records failed, if they are few, and what follows.
+async fn notes(engine: &Engine, asking: &Asking<'_>, run: &Run) -> anyhow::Result<Vec<String>> {
     let mapping = engine.mappings().into_iter().find(|mapping| mapping.name.as_str() == run.job);
-    let creates_by_itself = mapping.is_some_and(|mapping| !mapping.only_coupled);
-    match asking.want {
-        Want::Uncouple if run.counters.uncoupled > 0 && creates_by_itself => {
-            vec![format!("runs of {} couple records by themselves: what changes there may be coupled again", run.job)]
-        }
-        Want::Synchronize { create: false, .. } if run.counters.ignored > 0 => {
-            vec![
-                "records that are not coupled, or outside the filter, are left alone; --create gives them a partner"
-                    .to_owned(),
-            ]
-        }
-        _ => Vec::new(),
+    let Some(mapping) = mapping else { return Ok(Vec::new()) };
+    let mut notes = Vec::new();
+    if (1..=REASONS).contains(&run.counters.failed) {
+        let errors = engine.store().errors(engine.company(), &mapping.name, LAST_ERRORS).await?;
+        let of_run = errors.into_iter().filter(|error| error.run == run.id);
+        notes.extend(of_run.map(|error| format!("{} failed: {}", error.label, error.message)));
     }
+    match asking.want {
+        Want::Uncouple if run.counters.uncoupled > 0 && !mapping.only_coupled => notes
+            .push(format!("runs of {} couple records by themselves: what changes there may be coupled again", run.job)),
+        Want::Synchronize { create: false, .. } if run.counters.ignored > 0 => notes.push(
+            "records that are not coupled, or outside the filter, are left alone; --create gives them a partner"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    Ok(notes)
 }
 
 /// The event that asks for it, and the records that are named.
@@ -205,7 +213,7 @@ async fn resolve(engine: &Engine, asking: &Asking<'_>) -> anyhow::Result<(AskEve
         Whom::All(all) => Ok((event(asking.want, all.clone()), Vec::new())),
         Whom::Records([], []) => {
             bail!(
-                "name the records with --bc and --dataverse, such as --bc 10000; couplet couplings {mapping:?} lists them"
+                "name the records with --bc and --dataverse, such as --bc 10000; couplet couplings \"{mapping}\" lists them"
             )
         }
         Whom::Records(records, rows) => {

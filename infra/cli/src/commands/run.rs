@@ -184,8 +184,11 @@ fn round(seconds: f64) -> f64 {
 }
 
 fn render(run: &Run, notes: &[String], seconds: f64) -> String {
-    let mut shown =
-        table(&["direction", "inserted", "modified", "unchanged", "ignored", "skipped", "failed", "waiting", "noted"]);
+    let mut headings =
+        vec!["direction", "inserted", "modified", "unchanged", "ignored", "skipped", "failed", "waiting", "noted"];
+    let uncouples = run.counters.uncoupled > 0;
+    headings.extend(uncouples.then_some("uncoupled"));
+    let mut shown = table(&headings);
     for (direction, counters) in [("to Dataverse", run.to_dataverse), ("from Dataverse", run.from_dataverse)] {
         if counters.total() == 0 {
             continue;
@@ -204,6 +207,7 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
             ]
             .map(number),
         );
+        row.extend(uncouples.then(|| number(counters.uncoupled)));
         shown.add_row(row);
     }
     let mut lines = vec![format!("{}: {} records looked at in {seconds:.1} s", run.job, run.counters.total())];
@@ -213,9 +217,6 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
     lines.extend(notes.iter().cloned());
     // What the run itself noted is among the notes, unless it ended elsewhere.
     lines.extend(run.message.iter().filter(|message| notes.join(" ") != **message).cloned());
-    if run.counters.uncoupled > 0 {
-        lines.push(format!("{} pairs were uncoupled", run.counters.uncoupled));
-    }
     if run.counters.failed > 0 {
         lines.push(format!("see what failed with: couplet errors {:?}", run.job));
     } else if run.counters.noted > 0 {

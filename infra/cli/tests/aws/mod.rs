@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_sqs::types::QueueAttributeName;
 use axum::Router;
@@ -334,6 +335,12 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
     let application = aws.application.lock().expect("a lock").clone().expect("the stack is deployed");
     let event = match serde_json::from_slice(body).expect("an event of the function") {
         Asked::Run(event) => event,
+        Asked::Ask(event) => {
+            assert_eq!(function, "run-job");
+            let taken_down = handlers::ask(&application, event).await;
+            tokio::spawn(apply(application));
+            return function_answer(taken_down);
+        }
         Asked::SwitchUnits(event) => {
             assert_eq!(function, "run-job");
             // The time is up after each step.
@@ -364,29 +371,45 @@ fn function_answer(answer: Result<impl Serialize, EngineError>) -> Response {
     }
 }
 
-/// What `sync-record` and its event source do, until the queue is empty.
+/// What `run-task`, `sync-record` and their event sources do, until both queues are empty.
 async fn apply(application: Application) {
+    let (tasks, records) = (application.cloud.tasks_queue_url.clone(), application.cloud.queue_url.clone());
     for _ in 0..LOOKS {
-        let cloud = &application.cloud;
-        let request = cloud.sqs.receive_message().queue_url(&cloud.queue_url).max_number_of_messages(10);
-        let answer = request.send().await.expect("the queue answers");
-        if answer.messages().is_empty() {
+        let event = receive(&application, &tasks).await;
+        if !event.records.is_empty() {
+            let response = handlers::run_task(&application, event.clone(), None).await;
+            assert!(response.batch_item_failures.is_empty(), "every task is done");
+            delete(&application, &tasks, &event).await;
+        }
+        let event = receive(&application, &records).await;
+        if event.records.is_empty() {
             return;
         }
-        let mut event = aws_lambda_events::event::sqs::SqsEvent::default();
-        for message in answer.messages() {
-            let mut incoming = aws_lambda_events::event::sqs::SqsMessage::default();
-            incoming.message_id = message.message_id.clone();
-            incoming.receipt_handle = message.receipt_handle.clone();
-            incoming.body = message.body.clone();
-            event.records.push(incoming);
-        }
-        let response = handlers::sync_record(&application, event).await;
+        let response = handlers::sync_record(&application, event.clone()).await;
         assert!(response.batch_item_failures.is_empty(), "every record is applied");
-        for message in answer.messages() {
-            let receipt = message.receipt_handle().expect("a receipt");
-            let request = cloud.sqs.delete_message().queue_url(&cloud.queue_url).receipt_handle(receipt);
-            request.send().await.expect("deleted");
-        }
+        delete(&application, &records, &event).await;
+    }
+}
+
+/// Up to ten messages of a queue.
+async fn receive(application: &Application, queue: &str) -> SqsEvent {
+    let request = application.cloud.sqs.receive_message().queue_url(queue).max_number_of_messages(10);
+    let answer = request.send().await.expect("the queue answers");
+    let mut event = SqsEvent::default();
+    for message in answer.messages() {
+        let mut incoming = SqsMessage::default();
+        incoming.message_id = message.message_id.clone();
+        incoming.receipt_handle = message.receipt_handle.clone();
+        incoming.body = message.body.clone();
+        event.records.push(incoming);
+    }
+    event
+}
+
+async fn delete(application: &Application, queue: &str, event: &SqsEvent) {
+    for message in &event.records {
+        let receipt = message.receipt_handle.as_deref().expect("a receipt");
+        let request = application.cloud.sqs.delete_message().queue_url(queue).receipt_handle(receipt);
+        request.send().await.expect("deleted");
     }
 }

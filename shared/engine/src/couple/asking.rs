@@ -54,6 +54,9 @@ impl Engine {
         self.confirm_owner().await?;
         self.confirm_orders().await?;
         self.standing_to_work().await?;
+        if let Chosen::Pairs(pairs) = &of {
+            self.confirm_pairs(installed, pairs).await?;
+        }
         let run = Run {
             id: RunId::fresh(),
             job: installed.name.to_string(),
@@ -103,6 +106,40 @@ impl Engine {
         }
         self.store().run_found(company, job, request.run, self.now(), None).await?;
         Ok(RequestReport { status: RequestStatus::Done, enqueued })
+    }
+
+    /// Whether the two records of each pair are there, and coupled with nobody else. Whoever couples one of them at the same
+    /// moment is met again when the pair is made.
+    async fn confirm_pairs(
+        &self,
+        mapping: &InstalledMapping,
+        pairs: &[(SystemId, DataverseId)],
+    ) -> Result<(), EngineError> {
+        for side in [Side::BusinessCentral, Side::Dataverse] {
+            let (table, caption) = (mapping.table(side), mapping.table(side).caption());
+            let ids_of = |pair: &(SystemId, DataverseId)| match side {
+                Side::BusinessCentral => (RecordId::from(pair.0), RecordId::from(pair.1)),
+                Side::Dataverse => (RecordId::from(pair.1), RecordId::from(pair.0)),
+            };
+            let ids: Vec<RecordId> = pairs.iter().map(|pair| ids_of(pair).0).collect();
+            let there = self.system(side).fetch(table, &ids, &[]).await?;
+            let couplings = self.store().couplings_by_id(self.company(), &mapping.name, side, &ids).await?;
+            for pair in pairs {
+                let (here, other) = ids_of(pair);
+                if !there.iter().any(|record| record.id == here) {
+                    return Err(EngineError::SetUp(format!("there is no {caption} {here} in {side}")));
+                }
+                let partner = couplings.get(&here).map(|coupling| coupling.id(side.other()));
+                if let Some(partner) = partner.filter(|partner| *partner != other) {
+                    return Err(EngineError::SetUp(format!(
+                        "the {caption} {here} in {side} is coupled with the {} {partner} already (R99, R101): uncouple that pair \
+                         first",
+                        mapping.table(side.other()).caption()
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn send_request(&self, request: Request) -> Result<(), EngineError> {

@@ -33,6 +33,8 @@ async fn messages(bench: &Bench, want: Want, of: Chosen) -> Vec<(Direction, Reco
 #[tokio::test]
 async fn each_want_sends_its_records_the_ways_it_has() {
     let bench = Bench::of("CUSTOMER").await;
+    bench.business_central.put("Customer", 3, json!({"number": "C3", "displayName": "Adatum", "blocked": " "}));
+    bench.dataverse.put("account", 13, json!({"name": "Adatum"}));
     bench.couple("CUSTOMER", [pair(1, 11, "C1"), Coupling { skipped: true, ..pair(2, 12, "C2") }]).await;
     let (source, other, usual) = (Precedence::Source, Precedence::Destination, Precedence::Changed);
     let chosen = |side, number| Chosen::Records(vec![(side, id(number))]);

@@ -118,10 +118,20 @@ async fn r99_r101_two_chosen_records_are_coupled_and_the_chosen_side_wins() {
     // Neither of the two can be coupled with another one.
     bench.business_central.put("Customer", 3, json!({"number": "C3", "displayName": "Contoso", "blocked": " "}));
     bench.dataverse.put("account", 4, json!({"name": "Contoso", "customertypecode": 3, "statecode": 0}));
-    for (record, row, failed) in [(1, 4, 1), (3, 2, 3)] {
-        let run = bench.carry_out(Want::Couple { direction: TO }, of(record, row)).await;
-        assert_eq!(run.counters.failed, 1, "{record} {row}");
-        let message = bench.failure(TO, failed).await;
+    for (record, row) in [(1, 4), (3, 2)] {
+        let refused = bench.engine.ask(&bench.mapping.name, Want::Couple { direction: TO }, of(record, row)).await;
+        let message = refused.expect_err("refused").to_string();
+        assert!(message.contains("already") && message.contains("uncouple"), "{message}");
+    }
+    let missing = bench.engine.ask(&bench.mapping.name, Want::Couple { direction: TO }, of(3, 9)).await;
+    assert!(missing.expect_err("refused").to_string().contains("there is no account"));
+    // Somebody may couple one of them between the request and its message.
+    for (record, row) in [(1, 4), (3, 2)] {
+        let mut message = bench.message(bench.run().await, TO, record);
+        message.wish = Some(Wish::Couple(id(row)));
+        let report = bench.engine.sync_batch(vec![Delivery { message, receive_count: 1 }]).await;
+        assert_eq!(report.groups[0].outcomes.failed, 1, "{record} {row}");
+        let message = bench.failure(TO, record).await;
         assert!(message.contains("already") && message.contains("uncouple"), "{message}");
     }
     assert!(bench.coupling(3).await.is_none());

@@ -1,0 +1,169 @@
+//! What a person does with chosen records: on this machine, process after process, and at a deployed stack.
+
+mod aws;
+mod command;
+
+use aws::{Aws, STACK};
+use business_central_simulator::{BusinessCentralSimulator, DemoSize};
+use command::{Ended, Workplace};
+use couplet_worlds::Systems;
+use dataverse_simulator::DataverseSimulator;
+use serde_json::{Map, Value, json};
+
+/// Both systems, with the customers of one of them coupled with the accounts of the other, and a way to call the command.
+struct World {
+    business_central: BusinessCentralSimulator,
+    dataverse: DataverseSimulator,
+    workplace: Workplace,
+    aws: Option<Aws>,
+}
+
+impl World {
+    async fn coupled(deployed: bool) -> Self {
+        let size = DemoSize { items: 3, customers: 4, ..DemoSize::default() };
+        let Systems { business_central, dataverse } = Systems::start(size).await;
+        let aws = if deployed { Some(Aws::start(&business_central, &dataverse).await) } else { None };
+        let workplace = if deployed { Workplace::empty() } else { Workplace::at(&business_central, &dataverse) };
+        let world = Self { business_central, dataverse, workplace, aws };
+        for job in ["SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "CUSTOMER"] {
+            world.couplet(&["run", job, "--full", "--json"]).object();
+        }
+        world
+    }
+
+    fn couplet(&self, arguments: &[&str]) -> Ended {
+        let Some(aws) = &self.aws else { return self.workplace.couplet(arguments) };
+        let mut all = vec!["--profile", "aws", "--stack", STACK];
+        all.extend(arguments);
+        self.workplace.couplet_with(&all, &aws.variables())
+    }
+
+    /// Calls the command and gives the counters of its run.
+    fn counters(&self, arguments: &[&str]) -> Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        self.couplet(&all).object()["run"]["counters"].clone()
+    }
+
+    fn pairs(&self) -> Vec<Value> {
+        let listed = self.couplet(&["couplings", "CUSTOMER", "--json"]).object();
+        listed["couplings"].as_array().expect("couplings").clone()
+    }
+
+    fn pair(&self, number: &str) -> Option<Value> {
+        self.pairs().into_iter().find(|pair| pair["key"] == json!(number))
+    }
+
+    fn partner(&self, number: &str) -> String {
+        let pair = self.pair(number).expect("a pair");
+        pair["dataverse"].as_str().expect("an id").to_owned()
+    }
+
+    fn account(&self, id: &str) -> Map<String, Value> {
+        self.dataverse.row("account", id.parse().expect("an id")).expect("an account")
+    }
+
+    /// Renames a customer as a person in Business Central.
+    fn rename(&self, number: &str, name: &str) {
+        let rows = self.business_central.rows("Customer");
+        let row = rows.iter().find(|row| row["number"] == json!(number)).expect("a customer");
+        let id = row["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        self.business_central.update_as_user("Customer", id, json!({ "displayName": name })).expect("taken");
+    }
+
+    /// Renames an account as a person in Sales.
+    fn rename_account(&self, id: &str, name: &str) {
+        let id = id.parse().expect("an id");
+        self.dataverse.update_as_user("account", id, json!({ "name": name })).expect("taken");
+    }
+
+    /// Has Dataverse refuse accounts that hold a text, or take all again.
+    fn refuse(&self, text: Option<&str>) {
+        let faults = match text {
+            Some(text) => json!({ "poison": { "table": "account", "text": text } }),
+            None => json!({ "clear_poison": true }),
+        };
+        self.dataverse.set_faults(&faults.to_string()).expect("faults");
+    }
+}
+
+async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
+    let world = World::coupled(deployed).await;
+    let row = world.partner("C00010");
+    world.rename("C00010", "Adatum");
+    // A look changes nothing.
+    let look = world.couplet(&["sync", "customer", "--bc", "C00010", "--dry-run", "--json"]).object();
+    assert_eq!((&look["meant"], &look["records"][0]["coupled_with"]), (&json!(1), &json!(row)), "{look}");
+    assert_ne!(world.account(&row)["name"], json!("Adatum"));
+    assert_eq!(world.counters(&["sync", "customer", "--bc", "C00010"])["modified"], json!(1));
+    assert_eq!(world.account(&row)["name"], json!("Adatum"));
+    // Skipped, it stays as it is, also in a full synchronization; brought back, it catches up.
+    assert_eq!(world.counters(&["skip", "CUSTOMER", "--dataverse", "Adatum"])["skipped"], json!(1));
+    world.rename("C00010", "Fabrikam");
+    world.couplet(&["run", "CUSTOMER", "--full", "--json"]).object();
+    assert_eq!(world.pair("C00010").expect("a pair")["skipped"], json!(true));
+    assert_eq!(world.account(&row)["name"], json!("Adatum"));
+    assert_eq!(world.counters(&["unskip", "CUSTOMER", "--all"])["modified"], json!(1));
+    assert_eq!(world.account(&row)["name"], json!("Fabrikam"));
+    // Uncoupled, both stay; coupled again, the side that was chosen wins.
+    assert_eq!(world.counters(&["uncouple", "CUSTOMER", "--bc", "C00010"])["uncoupled"], json!(1));
+    assert_eq!(world.pair("C00010"), None);
+    world.rename_account(&row, "Fabrikam Ltd");
+    let arguments = ["couple", "CUSTOMER", "--bc", "C00010", "--dataverse", "Fabrikam Ltd", "--wins", "dataverse"];
+    assert_eq!(world.counters(&arguments)["modified"], json!(1));
+    let customers = world.business_central.rows("Customer");
+    assert!(customers.iter().any(|row| row["displayName"] == json!("Fabrikam Ltd")), "{customers:?}");
+    assert_eq!(world.partner("C00010"), row);
+    let other = world.partner("C00020");
+    let refused = world.couplet(&["couple", "CUSTOMER", "--bc", "C00010", "--dataverse", &other]);
+    let line = refused.failed_with_one_line();
+    assert!(line.contains("already (R99, R101): uncouple that pair first"), "{line}");
+    // What fails is told with the command's own result, and tried again once it can travel.
+    world.refuse(Some("Unacceptable"));
+    world.rename("C00030", "Unacceptable");
+    let failed = world.couplet(&["sync", "CUSTOMER", "--bc", "C00030"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.results.contains("Unacceptable failed: "), "{failed:?}");
+    world.refuse(None);
+    let again = world.counters(&["retry", "--all"]);
+    assert_eq!(again["failed"], json!(0), "{again}");
+    assert!(again["modified"].as_u64() >= Some(1), "{again}");
+    assert_eq!(world.account(&world.partner("C00030"))["name"], json!("Unacceptable"));
+    let all = world.pairs().len();
+    assert_eq!(world.counters(&["uncouple", "CUSTOMER", "--all"])["uncoupled"], json!(all));
+    assert!(world.pairs().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r206_r113_r101_a_person_has_the_say_over_chosen_records_on_this_machine() {
+    a_person_has_the_say_over_chosen_records(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r206_r113_r101_a_person_has_the_say_over_chosen_records_of_a_stack() {
+    a_person_has_the_say_over_chosen_records(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_meant_are_named_with_the_remedy() {
+    let world = World::coupled(false).await;
+    for (arguments, said) in [
+        (&["skip", "CUSTOMER", "--bc", "NOBODY"][..], "no record of CUSTOMER in Business Central has the number"),
+        (&["uncouple", "CUSTOMER"], "name the records with --bc and --dataverse"),
+        (&["sync", "CUSTOMERS", "--bc", "C00010"], "did you mean CUSTOMER?"),
+        (
+            &["sync", "CURRENCY", "--bc", "EUR", "--direction", "from-dataverse"],
+            "CURRENCY does not travel from Dataverse",
+        ),
+    ] {
+        let line = world.couplet(arguments).failed_with_one_line();
+        assert!(line.contains(said), "{line}");
+    }
+    let twins = [world.partner("C00010"), world.partner("C00020")];
+    for id in &twins {
+        world.rename_account(id, "Twins");
+    }
+    let line = world.couplet(&["skip", "CUSTOMER", "--dataverse", "Twins"]).failed_with_one_line();
+    assert!(line.contains("2 records of CUSTOMER in Dataverse are called \"Twins\"; name one by its id"), "{line}");
+    assert!(twins.iter().all(|id| line.contains(id)), "{line}");
+}
