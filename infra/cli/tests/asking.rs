@@ -123,7 +123,7 @@ async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
     world.rename("C00030", "Unacceptable");
     let failed = world.couplet(&["sync", "CUSTOMER", "--bc", "C00030"]);
     assert_eq!(failed.code, 1, "{failed:?}");
-    assert!(failed.results.contains("Unacceptable failed: "), "{failed:?}");
+    assert!(failed.results.contains("C00030 failed: writing the account failed"), "{failed:?}");
     world.refuse(None);
     let again = world.counters(&["retry", "--all"]);
     assert_eq!(again["failed"], json!(0), "{again}");

@@ -12,7 +12,7 @@ use couplet_model::job::Run;
 use couplet_model::message::Direction;
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
-use couplet_runtime::handlers::{self, AskEvent};
+use couplet_runtime::handlers::{self, AskEvent, FindEvent};
 use serde_json::{Value, json};
 
 use super::run::{exit_code, goes_on, left, show};
@@ -135,14 +135,14 @@ async fn one(place: &Place, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
 async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
     if asking.how.dry_run {
         let application = installation::look(config).await?;
-        let (event, meant) = resolve(&application.engine, asking).await?;
+        let (event, meant) = resolve(&application.engine, None, asking).await?;
         return would(&application.engine, &event, &meant, asking.how.json).await;
     }
     let settings = installation::settings(config)?;
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
     let installation = Installation::open(&settings).await?;
     let engine = &installation.application.engine;
-    let (event, _) = resolve(engine, asking).await?;
+    let (event, _) = resolve(engine, None, asking).await?;
     let mapping = event.mapping.clone();
     let run = handlers::ask(&installation.application, event).await?.run;
     progress.show(&format!("{mapping}: synchronizing"));
@@ -158,7 +158,7 @@ async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<Exit
 async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
     let application = stack.application().await?;
     let engine = &application.engine;
-    let (event, meant) = resolve(engine, asking).await?;
+    let (event, meant) = resolve(engine, Some(stack), asking).await?;
     if asking.how.dry_run {
         return would(engine, &event, &meant, asking.how.json).await;
     }
@@ -205,8 +205,13 @@ async fn notes(engine: &Engine, asking: &Asking<'_>, run: &Run) -> anyhow::Resul
     Ok(notes)
 }
 
-/// The event that asks for it, and the records that are named.
-async fn resolve(engine: &Engine, asking: &Asking<'_>) -> anyhow::Result<(AskEvent, Vec<Meant>)> {
+/// The event that asks for it, and the records that are named. A stack is asked which records a name means, because only its
+/// functions may enter the systems.
+async fn resolve(
+    engine: &Engine,
+    stack: Option<&Stack>,
+    asking: &Asking<'_>,
+) -> anyhow::Result<(AskEvent, Vec<Meant>)> {
     let mapping = installation::mapping(engine, asking.mapping)?;
     let event = |want, of| AskEvent { mapping: mapping.clone(), want, of };
     match &asking.whom {
@@ -220,15 +225,15 @@ async fn resolve(engine: &Engine, asking: &Asking<'_>) -> anyhow::Result<(AskEve
             let mut meant = Vec::new();
             for (side, names) in [(Side::BusinessCentral, records), (Side::Dataverse, rows)] {
                 for name in *names {
-                    meant.push(found(engine, &mapping, side, name).await?);
+                    meant.push(found(engine, stack, &mapping, side, name).await?);
                 }
             }
             let records = meant.iter().map(|record| (record.side, record.id)).collect();
             Ok((event(asking.want, Chosen::Records(records)), meant))
         }
         Whom::Pair(record, row, wins) => {
-            let record = found(engine, &mapping, Side::BusinessCentral, record).await?;
-            let row = found(engine, &mapping, Side::Dataverse, row).await?;
+            let record = found(engine, stack, &mapping, Side::BusinessCentral, record).await?;
+            let row = found(engine, stack, &mapping, Side::Dataverse, row).await?;
             let active = engine.mappings().into_iter().find(|active| active.name == mapping);
             let first = active.and_then(|active| active.directions().next()).unwrap_or(Direction::ToDataverse);
             let direction = match wins {
@@ -243,8 +248,20 @@ async fn resolve(engine: &Engine, asking: &Asking<'_>) -> anyhow::Result<(AskEve
 }
 
 /// The one record that a name means.
-async fn found(engine: &Engine, mapping: &MappingName, side: Side, name: &str) -> anyhow::Result<Meant> {
-    let named = engine.named(mapping, side, name).await?;
+async fn found(
+    engine: &Engine,
+    stack: Option<&Stack>,
+    mapping: &MappingName,
+    side: Side,
+    name: &str,
+) -> anyhow::Result<Meant> {
+    let named = match stack {
+        None => engine.named(mapping, side, name).await?,
+        Some(stack) => {
+            let event = FindEvent { mapping: mapping.clone(), side, names: vec![name.to_owned()] };
+            stack.find(event).await?.found.into_iter().next().unwrap_or_default()
+        }
+    };
     let record = match named.as_slice() {
         [] => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
         [one] => one,

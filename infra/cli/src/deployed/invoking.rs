@@ -12,7 +12,9 @@ use aws_sdk_lambda::{Client, config};
 use couplet_engine::Engine;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
-use couplet_runtime::handlers::{AskAnswer, AskEvent, Asked, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent};
+use couplet_runtime::handlers::{
+    AskAnswer, AskEvent, Asked, FindAnswer, FindEvent, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,6 +74,15 @@ impl Stack {
     pub async fn ask(&self, event: AskEvent) -> anyhow::Result<AskAnswer> {
         let mapping = event.mapping.to_string();
         self.call("run-job", &mapping, &Asked::Ask(event)).await
+    }
+
+    /// Has the function of jobs find the records that names mean: it has the secrets of both systems.
+    ///
+    /// # Errors
+    /// When the function cannot be called, or a system cannot be read.
+    pub async fn find(&self, event: FindEvent) -> anyhow::Result<FindAnswer> {
+        let mapping = event.mapping.to_string();
+        self.call("run-job", &mapping, &Asked::Find(event)).await
     }
 
     /// Calls a function about something, and waits until it answers.

@@ -341,6 +341,7 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
             tokio::spawn(apply(application));
             return function_answer(taken_down);
         }
+        Asked::Find(event) => return function_answer(handlers::find(&application, &event).await),
         Asked::SwitchUnits(event) => {
             assert_eq!(function, "run-job");
             // The time is up after each step.

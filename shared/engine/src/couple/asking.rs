@@ -9,7 +9,7 @@ use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions}
 use couplet_model::request::{Chosen, MOST_NAMED, Request, Want, Wish};
 use couplet_model::table::Side;
 use couplet_model::task::{TASK_FORMAT, Task, TaskMessage};
-use couplet_model::{Counters, Coupling, MappingName, RecordId, RecordMessage, RunId};
+use couplet_model::{Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId};
 
 use crate::engine::Engine;
 use crate::error::EngineError;

@@ -2,6 +2,7 @@
 
 use couplet_model::table::{FieldType, Side, Table};
 use couplet_model::{Condition, Filter, MappingName, RecordId, Value};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -11,7 +12,7 @@ use crate::error::EngineError;
 const NAMES: [&str; 4] = ["displayName", "fullname", "name", "code"];
 
 /// A record that somebody named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     /// The record.
     pub id: RecordId,

@@ -1,9 +1,10 @@
-//! A person asks for something with chosen records of a mapping.
+//! A person asks for something with chosen records of a mapping, or which records a name means.
 
-use couplet_engine::EngineError;
+use couplet_engine::{EngineError, Named};
 use couplet_model::MappingName;
 use couplet_model::ids::RunId;
 use couplet_model::request::{Chosen, Want};
+use couplet_model::table::Side;
 use serde::{Deserialize, Serialize};
 
 use crate::wiring::Application;
@@ -36,4 +37,35 @@ pub async fn ask(application: &Application, event: AskEvent) -> Result<AskAnswer
     let run = application.engine.ask(&mapping, want, of).await?;
     tracing::info!(company = %application.engine.company(), %mapping, %run, ?want, "a person asked for something");
     Ok(AskAnswer { run })
+}
+
+/// The event of a person who names records: only the functions have the secrets of both systems.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindEvent {
+    /// The mapping.
+    pub mapping: MappingName,
+    /// The side on which the records are.
+    pub side: Side,
+    /// Their ids, numbers, codes or names.
+    pub names: Vec<String>,
+}
+
+/// The answer: the records that each name means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindAnswer {
+    /// The records of each name, in the order of the names.
+    pub found: Vec<Vec<Named>>,
+}
+
+/// Finds records by what people call them.
+///
+/// # Errors
+/// When there is no such mapping here, or the store or the system cannot be read.
+pub async fn find(application: &Application, event: &FindEvent) -> Result<FindAnswer, EngineError> {
+    let mut found = Vec::with_capacity(event.names.len());
+    for name in &event.names {
+        found.push(application.engine.named(&event.mapping, event.side, name).await?);
+    }
+    Ok(FindAnswer { found })
 }

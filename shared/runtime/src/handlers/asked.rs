@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ask::AskEvent;
+use super::ask::{AskEvent, FindEvent};
 use super::run_job::RunJobEvent;
 use super::switch_units::SwitchUnitsEvent;
 
@@ -17,6 +17,8 @@ pub enum Asked {
     SwitchUnits(SwitchUnitsEvent),
     /// Something with chosen records.
     Ask(AskEvent),
+    /// Which records names mean.
+    Find(FindEvent),
 }
 
 /// The event of a person who switches the units.
@@ -33,6 +35,13 @@ struct Ask {
     ask: AskEvent,
 }
 
+/// The event of a person who names records.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Find {
+    find: FindEvent,
+}
+
 impl<'de> Deserialize<'de> for Asked {
     /// By the one field that tells them apart, so that a misspelt field is named.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -41,6 +50,8 @@ impl<'de> Deserialize<'de> for Asked {
             serde_json::from_value(event).map(|SwitchUnits { switch_units }| Self::SwitchUnits(switch_units))
         } else if event.get("ask").is_some() {
             serde_json::from_value(event).map(|Ask { ask }| Self::Ask(ask))
+        } else if event.get("find").is_some() {
+            serde_json::from_value(event).map(|Find { find }| Self::Find(find))
         } else {
             serde_json::from_value(event).map(Self::Run)
         };
@@ -54,6 +65,7 @@ impl Serialize for Asked {
             Self::Run(event) => event.serialize(serializer),
             Self::SwitchUnits(event) => SwitchUnits { switch_units: *event }.serialize(serializer),
             Self::Ask(event) => Ask { ask: event.clone() }.serialize(serializer),
+            Self::Find(event) => Find { find: event.clone() }.serialize(serializer),
         }
     }
 }
@@ -75,6 +87,8 @@ mod tests {
         let uncouple = asked(text).expect("a request");
         assert!(matches!(&uncouple, Asked::Ask(event) if event.mapping.as_str() == "CUSTOMER"));
         assert_eq!(serde_json::to_string(&uncouple).expect("JSON"), text);
+        let text = r#"{"find":{"mapping":"CUSTOMER","side":"dataverse","names":["Adatum"]}}"#;
+        assert!(matches!(asked(text).expect("names"), Asked::Find(event) if event.names == ["Adatum"]));
         for (misspelt, named) in [
             (r#"{"ask":{"mapping":"CUSTOMER","want":"skip","of":"coupled","who":"me"}}"#, "who"),
             (r#"{"job":"CUSTOMER","modus":"full"}"#, "modus"),

@@ -11,7 +11,7 @@ mod run_task;
 mod switch_units;
 mod sync_record;
 
-pub use ask::{AskAnswer, AskEvent, ask};
+pub use ask::{AskAnswer, AskEvent, FindAnswer, FindEvent, ask, find};
 pub use asked::Asked;
 pub use run_job::{RunJobAnswer, RunJobEvent, RunMode, RunOutcome, run_job};
 pub use run_job_of::run_job_of;
