@@ -129,12 +129,18 @@ impl Engine {
                 if !there.iter().any(|record| record.id == here) {
                     return Err(EngineError::SetUp(format!("there is no {caption} {here} in {side}")));
                 }
-                let partner = couplings.get(&here).map(|coupling| coupling.id(side.other()));
-                if let Some(partner) = partner.filter(|partner| *partner != other) {
+                let Some(coupling) = couplings.get(&here).filter(|coupling| coupling.id(side.other()) != other) else {
+                    continue;
+                };
+                let (partner, elsewhere) = (coupling.id(side.other()), mapping.table(side.other()));
+                let lives = self.system(side.other()).fetch(elsewhere, &[partner], &[]).await?;
+                if lives.is_empty() {
+                    self.store().remove_coupling(self.company(), &mapping.name, coupling).await?;
+                } else {
                     return Err(EngineError::SetUp(format!(
                         "the {caption} {here} in {side} is coupled with the {} {partner} already (R99, R101): uncouple that pair \
                          first",
-                        mapping.table(side.other()).caption()
+                        elsewhere.caption()
                     )));
                 }
             }

@@ -125,6 +125,13 @@ async fn r99_r101_two_chosen_records_are_coupled_and_the_chosen_side_wins() {
     }
     let missing = bench.engine.ask(&bench.mapping.name, Want::Couple { direction: TO }, of(3, 9)).await;
     assert!(missing.expect_err("refused").to_string().contains("there is no account"));
+    // R101: a row whose customer is gone is free.
+    bench.business_central.put("Customer", 5, json!({"number": "C5", "displayName": "Litware", "blocked": " "}));
+    bench.dataverse.put("account", 6, json!({"name": "Litware", "customertypecode": 3, "statecode": 0}));
+    bench.couple("CUSTOMER", [crate::bench::pair(7, 6, "C7")]).await;
+    let run = bench.carry_out(Want::Couple { direction: TO }, of(5, 6)).await;
+    assert_eq!((run.counters.failed, bench.coupling(7).await), (0, None), "{run:?}");
+    assert_eq!(bench.coupling(5).await.expect("a pair").dataverse_id, DataverseId::from(id(6)));
     // Somebody may couple one of them between the request and its message.
     for (record, row) in [(1, 4), (3, 2)] {
         let mut message = bench.message(bench.run().await, TO, record);
