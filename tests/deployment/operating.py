@@ -55,6 +55,31 @@ def the_operator_runs_a_job_and_finds_what_failed(world):
     world.expect_names([*good, bad], "Asked for")
 
 
+def the_operator_acts_on_chosen_records(world):
+    """What is asked for with chosen records goes through the tasks queue and a run of its own, by number and by name."""
+    item = world.items_by_number()[55]
+    number, product = item["number"], world.product_of(item)
+
+    def done(command, *arguments):
+        counters = world.couplet.ask(command, "ITEM-PRODUCT", *arguments)["run"]["counters"]
+        return {name: count for name, count in counters.items() if count}
+
+    world.rename([item], "Chosen")
+    equal(done("sync", "--bc", number, "--direction", "to-dataverse"), {"modified": 1}, "what was synchronized")
+    world.expect_names([item], "Chosen")
+    equal(done("skip", "--dataverse", f"Chosen {number}"), {"skipped": 1}, "what was skipped")
+    world.rename([item], "Meanwhile")
+    world.couplet.ask("run", "ITEM-PRODUCT")
+    world.expect_names([item], "Chosen")
+    equal(done("unskip", "--bc", number), {"modified": 1, "unchanged": 1}, "what was brought back")
+    world.expect_names([item], "Meanwhile")
+    equal(done("uncouple", "--bc", number), {"uncoupled": 1}, "what was uncoupled")
+    expect(item["id"] not in dict(world.stack.couplings()["ITEM-PRODUCT"]), "the item is still coupled")
+    done("couple", "--bc", number, "--dataverse", product["productid"])
+    equal(world.product_of(item)["productid"], product["productid"], "the product the item is coupled to again")
+    wait_until("both systems agree", world.agrees, 30)
+
+
 def a_rotated_secret(world):
     """Functions that run go on when their secret is rotated, and say so."""
     world.stack.run_job("CUSTOMER")

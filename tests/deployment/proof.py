@@ -41,6 +41,7 @@ def prove(checks, world):
     checks.step(
         "the operator runs a job and finds what failed", operating.the_operator_runs_a_job_and_finds_what_failed, world
     )
+    checks.step("the operator acts on chosen records", operating.the_operator_acts_on_chosen_records, world)
     checks.step("of two overlapping runs one works and one leaves", synchronizing.two_runs_of_one_job, world)
     checks.step("a poison message does not take its batch along", outage.a_poison_message, world)
     caught = checks.step("an outage loses nothing", outage.an_outage, world)
