@@ -20,6 +20,8 @@ pub enum Failpoint {
     Stored,
     /// Partners of records that are gone or left are deleted, their couplings are not removed.
     Parted,
+    /// The couplings of the lines of documents are removed, those of the documents are not, or have not moved.
+    LinesParted,
     /// The header is written; which of its lines are to be deleted is noted with it.
     LinesNoted,
     /// Couplings of lines are reserved or claimed, no line is written.
@@ -40,6 +42,9 @@ impl Failpoint {
 
     /// Those that batches pass whose partners are deleted.
     pub const OF_DELETIONS: [Self; 1] = [Self::Parted];
+
+    /// Those that batches pass in which the pairs of documents end that have lines.
+    pub const OF_ENDING_DOCUMENTS: [Self; 1] = [Self::LinesParted];
 
     /// Those that batches with actions pass as well, in order.
     pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];

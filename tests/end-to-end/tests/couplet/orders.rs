@@ -422,5 +422,33 @@ async fn many_orders_that_are_posted_at_once_are_no_sign_of_a_restored_system() 
         world.run(ORDERS, RunMode::Modified).await;
     }
     assert!(orders.iter().all(|order| standing(&world, *order) == (4, 100_003)));
-    assert_eq!(world.couplings(ORDERS).await, 0);
+    assert_eq!((world.couplings(ORDERS).await, world.couplings(LINES).await), (0, 0), "S123");
+}
+
+#[tokio::test]
+async fn s123_no_coupling_is_left_of_an_order_that_goes_wherever_a_worker_dies() {
+    for fatal in [Failpoint::Parted, Failpoint::LinesParted] {
+        let world = prepared().await;
+        let item = product(&world, "Item", &items(&world)[0]).await;
+        let mut orders = Vec::new();
+        for _ in 0..3 {
+            orders.push(submitted(&world, &json!({}), &[sells(&item, "2", "100"), sells(&item, "1", "7")]).await);
+        }
+        world.run(TAKES_OVER, RunMode::Modified).await;
+        assert_eq!(world.couplings(LINES).await, 6);
+        let own = |order: Uuid| id(&order_of(&world, order).expect("taken over"), "id");
+        let erp = &world.business_central;
+        let [invoiced, given_back] = [own(orders[0]), own(orders[1])];
+        erp.run_action_as_user("Sales Header", invoiced, "release").expect("released");
+        erp.run_action_as_user("Sales Header", invoiced, "shipAndInvoice").expect("posted");
+        erp.delete_as_user("Sales Header", given_back).expect("deleted");
+        die_and_deliver_twice(&world, ORDERS, RunMode::Full, fatal).await;
+        assert_eq!((world.couplings(ORDERS).await, world.couplings(LINES).await), (1, 2), "{fatal:?}");
+        let standings = [standing(&world, orders[0]), standing(&world, orders[1])];
+        assert_eq!(standings, [(4, 100_003), (0, 2)], "{fatal:?}");
+        // The third one is deleted in Sales, and goes on alone.
+        world.dataverse.delete_as_user("salesorder", orders[2]).expect("deleted");
+        world.run(ORDERS, RunMode::Full).await;
+        assert_eq!((world.couplings(ORDERS).await, world.couplings(LINES).await), (0, 0), "{fatal:?}");
+    }
 }

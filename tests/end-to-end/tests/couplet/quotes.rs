@@ -10,6 +10,7 @@ use crate::invoicing::{count_anew, die_and_deliver_twice, expect_requests, items
 use crate::observing::{id, number, text};
 
 const QUOTES: &str = "Auto Process Sales Quotes";
+const LINES: &str = "Sales Quote Lines";
 
 /// A world where orders travel one way, with everything that quotes and orders refer to.
 pub async fn prepared() -> World {
@@ -71,6 +72,13 @@ fn activate(world: &World, quote: Uuid) {
 }
 
 /// The quote of Business Central with the number of one of Sales, and its lines in order.
+/// A quote is lost.
+async fn close(world: &World, quote: Uuid) {
+    let close =
+        json!({"@odata.type": "Microsoft.Dynamics.CRM.quoteclose", "quoteid@odata.bind": format!("/quotes({quote})")});
+    world.sales_action("CloseQuote", &json!({"QuoteClose": close, "Status": 5})).await;
+}
+
 fn quote_of(world: &World, quote: Uuid) -> (Map<String, Json>, Vec<Map<String, Json>>) {
     let row = world.dataverse.row("quote", quote).expect("there");
     let mut quotes = world.business_central.rows("Sales Header (Quote)");
@@ -159,12 +167,37 @@ async fn s156_s157_a_revised_quote_is_archived_and_replaced_and_a_lost_one_leave
     assert_eq!((&after["id"], &after["number"]), (&before["id"], &before["number"]));
     // Codes are in capitals.
     assert_eq!(text(&after, "externalDocumentNumber"), "MORE BICYCLES");
-    let close = json!({"@odata.type": "Microsoft.Dynamics.CRM.quoteclose", "quoteid@odata.bind": format!("/quotes({revision})")});
-    world.sales_action("CloseQuote", &json!({"QuoteClose": close, "Status": 5})).await;
+    let lines = world.dataverse.rows("quotedetail");
+    let of_revision = lines.iter().filter(|line| id(line, "_quoteid_value") == revision).count();
+    assert_eq!(world.couplings(LINES).await, of_revision as u64, "the revision's lines alone");
+    close(&world, revision).await;
     let run = world.run(QUOTES, RunMode::Modified).await;
     assert_eq!(run.counters.failed, 0, "{:?}", world.failures(QUOTES).await);
     assert!(world.business_central.rows("Sales Header (Quote)").is_empty());
     assert!(world.business_central.rows("Sales Line (Quote)").is_empty());
+    assert_eq!((world.couplings(QUOTES).await, world.couplings(LINES).await), (0, 0));
+}
+
+#[tokio::test]
+async fn no_coupling_of_a_line_is_left_of_a_revised_or_lost_quote_wherever_a_worker_dies() {
+    for fatal in [Failpoint::Parted, Failpoint::LinesParted] {
+        let world = prepared().await;
+        let quote = activated(&world).await;
+        world.run(QUOTES, RunMode::Modified).await;
+        if fatal == Failpoint::LinesParted {
+            world.sales_action("ReviseQuote", &json!({"QuoteId": quote})).await;
+            let rows = world.dataverse.rows("quote");
+            let revision = rows.iter().map(|row| id(row, "quoteid")).find(|id| *id != quote).expect("a revision");
+            activate(&world, revision);
+            die_and_deliver_twice(&world, QUOTES, RunMode::Modified, fatal).await;
+            expect_whole(&world, revision);
+            assert_eq!(world.couplings(QUOTES).await, 1);
+        } else {
+            close(&world, quote).await;
+            die_and_deliver_twice(&world, QUOTES, RunMode::Modified, fatal).await;
+            assert_eq!((world.couplings(QUOTES).await, world.couplings(LINES).await), (0, 0));
+        }
+    }
 }
 
 #[tokio::test]
