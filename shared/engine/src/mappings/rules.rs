@@ -286,6 +286,12 @@ pub(crate) trait MappingRules: Send + Sync {
         OnDeletion::AsTheMappingSays
     }
 
+    /// Whether records of a direction's source leave it in ordinary work, as orders do when they are posted: then their absence
+    /// says nothing of a restored system, and a row that names one which is gone tells that it went.
+    fn leave_in_ordinary_work(&self, _direction: Direction) -> bool {
+        false
+    }
+
     /// Does in bulk what becomes of the partners of coupled records that were deleted at the source, and notes of each what
     /// becomes of the pair. It may be repeated. Only for [`OnDeletion::AsTheRulesDo`].
     async fn source_deleted(
