@@ -185,6 +185,8 @@ pub struct DvTable {
     pub primary_name: Option<String>,
     pub display_column: Option<String>,
     pub company_column: Option<String>,
+    /// `false` for a table of the service that takes no upsert.
+    pub takes_upsert: Option<bool>,
     #[serde(rename = "reset_company_on_uncouple")]
     pub _reset_company_on_uncouple: bool,
     #[serde(default, rename = "note")]

@@ -36,6 +36,7 @@ fn table(side: Side) -> Table {
         modified_column: None,
         label_column: None,
         company_column: None,
+        takes_upsert: true,
         columns: COLUMNS.iter().map(|name| ((*name).to_owned(), column(name))).collect(),
     }
 }
