@@ -137,8 +137,7 @@ impl Batch<'_> {
             moving.push(Moving { to: id, record, old });
         }
         let moved = self.move_couplings(moving, side, MADE_AGAIN).await?;
-        let ids: Vec<RecordId> =
-            moved.iter().filter_map(|record| Some(record.coupling.as_ref()?.id(side))).collect();
+        let ids: Vec<RecordId> = moved.iter().filter_map(|record| Some(record.coupling.as_ref()?.id(side))).collect();
         records.extend(moved);
         records.sort_unstable_by_key(|record| record.index);
         if ids.is_empty() {

@@ -273,12 +273,7 @@ impl World {
 }
 
 /// An engine on a bench with the rules of the made-up documents, in a process of its own.
-fn engine(
-    bench: &Bench,
-    sent: &Arc<Sent>,
-    headers: &'static dyn MappingRules,
-    failpoints: Failpoints,
-) -> Engine {
+fn engine(bench: &Bench, sent: &Arc<Sent>, headers: &'static dyn MappingRules, failpoints: Failpoints) -> Engine {
     let of_bench = &bench.engine;
     let options =
         EngineOptions { failpoints, process: ProcessId::fresh(), is_alone: true, ..of_bench.options().clone() };
