@@ -30,7 +30,8 @@ impl Batch<'_> {
         Ok(removed)
     }
 
-    /// Removes the couplings of the lines of documents whose own pairs are about to end, or to move to another record. Gives
+    /// Removes the couplings of the lines of documents whose own pairs are about to end, or to move away from lines that
+    /// are gone. Gives
     /// those that have no coupled line any more; the others come again.
     pub(super) async fn end_lines(&mut self, pairs: Vec<(usize, Coupling)>) -> Result<Vec<(usize, Coupling)>, Stop> {
         let (engine, mapping) = (self.engine, self.mapping);

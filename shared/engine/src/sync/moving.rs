@@ -73,6 +73,8 @@ impl Batch<'_> {
                 Err(error) => self.refuse_received(record.into_received(), &error),
             }
         }
+        // What was kept is without lines at the destination.
+        let moving = self.without_lines(moving).await?;
         taken.extend(self.move_couplings(moving, side, "was replaced").await?);
         taken.sort_unstable_by_key(|record| record.index);
         Ok(taken)
@@ -107,6 +109,7 @@ impl Batch<'_> {
                 None => moved.push(record),
             }
         }
+        // The lines of the former record are at the destination still, and leave it as lines that are gone do.
         moved.extend(self.move_couplings(moving, side, MADE_AGAIN).await?);
         moved.sort_unstable_by_key(|record| record.index);
         Ok(moved)
@@ -136,6 +139,8 @@ impl Batch<'_> {
             };
             moving.push(Moving { to: id, record, old });
         }
+        // The lines of the former partner are gone with it.
+        let moving = self.without_lines(moving).await?;
         let moved = self.move_couplings(moving, side, MADE_AGAIN).await?;
         let ids: Vec<RecordId> = moved.iter().filter_map(|record| Some(record.coupling.as_ref()?.id(side))).collect();
         records.extend(moved);
@@ -147,18 +152,23 @@ impl Batch<'_> {
         Ok((records, by_id(engine.system(side).fetch(mapping.table(side), &ids, columns).await?)))
     }
 
-    /// Moves couplings to other records of a side; gives the records of which that was done, the others come again. The lines of
-    /// a document do not move with it: those of the record it moves to are others.
+    /// Those of some moves whose documents have no coupled lines any more: the couplings of lines end whose records on the
+    /// destination's side are gone. The others come again.
+    async fn without_lines(&mut self, moving: Vec<Moving>) -> Result<Vec<Moving>, Stop> {
+        let pairs = moving.iter().map(|moving| (moving.record.index, moving.old.clone())).collect();
+        let free: HashSet<usize> = self.end_lines(pairs).await?.into_iter().map(|(index, _)| index).collect();
+        Ok(moving.into_iter().filter(|moving| free.contains(&moving.record.index)).collect())
+    }
+
+    /// Moves couplings to other records of a side; gives the records of which that was done, the others come again.
     async fn move_couplings(
         &mut self,
         moving: Vec<Moving>,
         side: Side,
         why: &'static str,
     ) -> Result<Vec<Admitted>, Stop> {
-        let pairs = moving.iter().map(|moving| (moving.record.index, moving.old.clone())).collect();
-        let free: HashSet<usize> = self.end_lines(pairs).await?.into_iter().map(|(index, _)| index).collect();
         let mut moved = Vec::with_capacity(moving.len());
-        for Moving { record, old, to } in moving.into_iter().filter(|moving| free.contains(&moving.record.index)) {
+        for Moving { record, old, to } in moving {
             moved.extend(self.move_coupling(record, &old, side, to, why).await?);
         }
         Ok(moved)

@@ -87,8 +87,8 @@ async fn s123_no_pair_of_a_line_is_left_wherever_a_worker_dies() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_made_again_under_its_key_has_the_pairs_of_its_own_lines_only() {
-    for fatal in [None, Some(Failpoint::LinesParted)] {
+async fn a_document_that_is_made_again_under_its_key_has_its_own_lines_and_their_pairs_only() {
+    for fatal in [None, Some(Failpoint::LinesNoted), Some(Failpoint::LinesStored)] {
         let world = World::coupled().await;
         world.delete_order(1);
         world.put_order(5);
@@ -103,6 +103,7 @@ async fn a_document_that_is_made_again_under_its_key_has_the_pairs_of_its_own_li
             world.sync(TO, &[id(5)]).await;
             let order = world.bench.coupling(5).await.expect("a pair");
             assert_eq!(order.id(Side::Dataverse), made("MADE-UP ORDER", TO, 1), "{fatal:?}");
+            assert_eq!(world.lines_of_dataverse().len(), 4, "{fatal:?}: two of each order");
             assert_eq!(world.coupled_lines().await, [21, 22, 51, 52].map(id), "{fatal:?}");
         }
     }
