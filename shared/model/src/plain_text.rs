@@ -2,6 +2,8 @@
 
 /// Elements whose end is the end of a line.
 const LINES: [&str; 9] = ["p", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"];
+/// How editors write a blank that does not break.
+const BLANKS: [&str; 4] = ["&nbsp;", "&#160;", "&#xA0;", "&#xa0;"];
 
 /// The text without its tags. Paragraphs and what else stands on lines of its own end with a line feed, the whole is trimmed,
 /// and then named and numbered characters are put in their places. What is no tag, such as `a < b`, stays.
@@ -59,9 +61,10 @@ fn tag(text: &str) -> Option<(&str, bool, usize)> {
     None
 }
 
-/// With named and numbered characters in their places. A blank that does not break is a blank.
+/// With named and numbered characters in their places. An editor's blank that does not break is a blank.
 fn decoded(text: &str) -> String {
-    html_escape::decode_html_entities(text).replace('\u{a0}', " ")
+    let text = BLANKS.iter().fold(text.to_owned(), |text, blank| text.replace(blank, " "));
+    html_escape::decode_html_entities(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -88,7 +91,9 @@ mod tests {
             ("Tom &amp; Jerry, AT&T; &lt;b&gt;", "Tom & Jerry, AT&T; <b>"),
             ("K&ouml;ln&nbsp;f&#252;r&#x20AC;", "Köln für€"),
             ("&amp;lt;", "&lt;"),
-            ("&#0;&#xD800;&toolonganame;", "\0&#xD800;&toolonganame;"),
+            ("&#0;&#xD800;&toolonganame;", "&#0;&#xD800;&toolonganame;"),
+            ("a&#160;b&#xA0;c&#xa0;d&amp;nbsp;\u{a0}", "a b c d&nbsp;"),
+            ("&Scaron;koda &le; 5 &#128512;", "Škoda ≤ 5 😀"),
             ("", ""),
         ] {
             assert_eq!(plain(formatted), expected, "{formatted}");

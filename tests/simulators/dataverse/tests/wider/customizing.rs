@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::family;
 
 #[tokio::test]
 async fn customizers_add_tables_columns_keys_and_lookups() {

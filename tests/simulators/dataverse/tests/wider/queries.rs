@@ -5,21 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::client::Client;
-
-/// One account with two contacts.
-async fn family(client: &Client) -> String {
-    let account = client.post("accounts", json!({"name": "Parent", "creditlimit": 10})).await.new_id();
-    for name in ["First", "Second"] {
-        client
-            .post(
-                "contacts",
-                json!({"lastname": name, "parentcustomerid_account@odata.bind": format!("/accounts({account})")}),
-            )
-            .await
-            .new_id();
-    }
-    account
-}
+use crate::family;
 
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()

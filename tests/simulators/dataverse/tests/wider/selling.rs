@@ -4,6 +4,7 @@ use dataverse_simulator::{DataverseOptions, DemoSize};
 use serde_json::json;
 
 use crate::client::Client;
+use crate::family;
 
 #[tokio::test]
 async fn a_quote_lives_through_activation_revision_winning_and_becomes_a_fulfilled_order() {

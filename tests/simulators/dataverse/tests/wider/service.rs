@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::family;
 
 #[tokio::test]
 async fn limits_hold_back_whoever_sends_too_much() {
