@@ -26,6 +26,7 @@ const DOCUMENTS: usize = 24;
 const RUNS: usize = 4;
 
 /// The work whose workers die.
+#[derive(Clone, Copy)]
 struct Work<'a> {
     job: &'a str,
     mode: RunMode,
