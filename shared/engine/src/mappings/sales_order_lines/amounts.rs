@@ -74,14 +74,10 @@ pub(crate) fn line_amounts(line: &Record, includes_tax: bool, form: PriceForm) -
         true => Decimal::ONE + number("taxPercent") / Decimal::ONE_HUNDRED,
         false => Decimal::ONE,
     };
-    let mut price = form.price(number("unitPrice") / factor, quantity);
+    let price = form.price(number("unitPrice") / factor, quantity);
     let whole = form.rounded((number("unitPrice") * quantity - number("discountAmount")) / factor);
     // Taxes are rounded line by line, so that what is charged may be a cent above this.
     let line = if quantity.is_sign_negative() { whole } else { whole.max(charged) };
-    // A price that comes out even leaves no room for that cent.
-    if quantity > Decimal::ZERO && form.rounded(price * quantity) < line {
-        price = form.price(line / quantity, quantity);
-    }
     LineAmounts {
         price,
         discount: (form.rounded(price * quantity) - line).max(Decimal::ZERO).normalize(),
@@ -166,11 +162,6 @@ mod tests {
             let discount = form.rounded(quantity * price * Decimal::new(numbers.below(100), 2));
             let tax = Decimal::from([0, 7, 19, 25][usize::try_from(numbers.below(4)).expect("small")]);
             let includes_tax = numbers.below(2) == 1;
-            // Sometimes a price of Dataverse with its tax, which comes out even without it.
-            let (price, discount) = match includes_tax && numbers.below(3) == 0 {
-                true => (price.round_dp(2) * (Decimal::ONE + tax / Decimal::ONE_HUNDRED), Decimal::ZERO),
-                false => (price, discount),
-            };
             let line = line(quantity, price, discount, tax, includes_tax);
             let amounts = line_amounts(&line, includes_tax, form);
             let what =
