@@ -37,6 +37,23 @@ pub enum Failpoint {
 }
 
 impl Failpoint {
+    /// All there are, in order.
+    pub const EVERY: [Self; 13] = [
+        Self::Claimed,
+        Self::Written,
+        Self::AfterWrite,
+        Self::ActionIntended,
+        Self::Acted,
+        Self::Stored,
+        Self::Parted,
+        Self::LinesNoted,
+        Self::LinesClaimed,
+        Self::LinesWritten,
+        Self::LinesFollowedUp,
+        Self::LinesStored,
+        Self::LinesEnded,
+    ];
+
     /// Those that every batch passes, in order.
     pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::AfterWrite, Self::Stored];
 
@@ -90,5 +107,33 @@ impl Failpoints {
 impl fmt::Debug for Failpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Failpoints(asked)" } else { "Failpoints(none)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failpoint_is_in_the_list_of_all() {
+        for (at, failpoint) in Failpoint::EVERY.into_iter().enumerate() {
+            // A new one does not compile here until it has its place, and then the list is too short.
+            let place = match failpoint {
+                Failpoint::Claimed => 0,
+                Failpoint::Written => 1,
+                Failpoint::AfterWrite => 2,
+                Failpoint::ActionIntended => 3,
+                Failpoint::Acted => 4,
+                Failpoint::Stored => 5,
+                Failpoint::Parted => 6,
+                Failpoint::LinesNoted => 7,
+                Failpoint::LinesClaimed => 8,
+                Failpoint::LinesWritten => 9,
+                Failpoint::LinesFollowedUp => 10,
+                Failpoint::LinesStored => 11,
+                Failpoint::LinesEnded => 12,
+            };
+            assert_eq!(at, place, "{failpoint:?}");
+        }
     }
 }

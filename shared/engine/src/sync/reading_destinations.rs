@@ -105,11 +105,22 @@ impl Batch<'_> {
                     record.pairing = Pairing::Creating;
                     paired.push(record);
                 }
+                // That a line was deleted there is a change of its document, which the other direction carries here. Without its
+                // coupling the line would pass for a new one, and be made again.
+                DeletionRule::RemoveCoupling if self.lines.is_some() && self.comes_back() => {
+                    self.settle(record.settle(Outcome::Unchanged));
+                }
                 DeletionRule::RemoveCoupling => uncoupled.push(record),
             }
         }
         self.uncouple(uncoupled).await?;
         Ok(paired)
+    }
+
+    /// Whether records of the mapping travel the other way as well.
+    fn comes_back(&self) -> bool {
+        let back = self.direction.reverse();
+        self.mapping.directions().any(|direction| direction == back)
     }
 
     /// Fails a record whose partner was deleted.

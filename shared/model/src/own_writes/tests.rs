@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::*;
-use crate::decision::{ConflictRule, Decision, Situation, TransferredField, Travel, decide};
+use crate::decision::{ConflictRule, Creation, Decision, Situation, TransferredField, Travel, decide};
 use crate::ids::{DataverseId, RecordId, SystemId};
 use crate::table::{Access, FieldType};
 
@@ -95,7 +95,7 @@ fn decided(coupling: &Coupling, direction: Direction, source: &Record, destinati
         direction,
         source,
         destination: Some(destination),
-        creating: false,
+        creation: Creation::Over,
         base: &agreement.known,
         force: false,
         rule: ConflictRule::None,

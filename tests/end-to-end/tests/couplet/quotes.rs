@@ -1,15 +1,15 @@
 //! Quotes that sellers activate, revise, win and lose in Sales, the whole way; once, whatever dies.
 
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{Failpoint, RunMode};
+use couplet_engine::RunMode;
 use couplet_model::switches::SalesOrders;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use crate::invoicing::{count_anew, die_and_deliver_twice, expect_requests, items, options, with};
+use crate::invoicing::{count_anew, expect_requests, items, options, with};
 use crate::observing::{id, number, text};
 
-const QUOTES: &str = "Auto Process Sales Quotes";
+pub const QUOTES: &str = "Auto Process Sales Quotes";
 const LINES: &str = "Sales Quote Lines";
 
 /// A world where orders travel one way, with everything that quotes and orders refer to.
@@ -67,11 +67,10 @@ async fn activated(world: &World) -> Uuid {
     quote
 }
 
-fn activate(world: &World, quote: Uuid) {
+pub fn activate(world: &World, quote: Uuid) {
     world.dataverse.update_as_user("quote", quote, json!({"statecode": 1, "statuscode": 2})).expect("activated");
 }
 
-/// The quote of Business Central with the number of one of Sales, and its lines in order.
 /// A quote is lost.
 async fn close(world: &World, quote: Uuid) {
     let close =
@@ -79,7 +78,8 @@ async fn close(world: &World, quote: Uuid) {
     world.sales_action("CloseQuote", &json!({"QuoteClose": close, "Status": 5})).await;
 }
 
-fn quote_of(world: &World, quote: Uuid) -> (Map<String, Json>, Vec<Map<String, Json>>) {
+/// The quote of Business Central with the number of one of Sales, and its lines in order.
+pub fn quote_of(world: &World, quote: Uuid) -> (Map<String, Json>, Vec<Map<String, Json>>) {
     let row = world.dataverse.row("quote", quote).expect("there");
     let mut quotes = world.business_central.rows("Sales Header (Quote)");
     quotes.retain(|own| own["yourReference"] == row["quotenumber"]);
@@ -232,16 +232,5 @@ async fn c_171_c_172_a_won_quote_is_tied_to_the_order_that_sales_makes_of_it() {
         let quote = quote_of(&world, id(&row, "_quoteid_value")).0;
         let order = order_of(&world, id(&row, "salesorderid"));
         assert_eq!(order["quoteNumber"], quote["number"], "C-171, C-172");
-    }
-}
-
-#[tokio::test]
-async fn quotes_survive_a_death_at_every_failpoint_and_double_delivery() {
-    for fatal in Failpoint::ALL {
-        let world = prepared().await;
-        let quote = activated(&world).await;
-        die_and_deliver_twice(&world, QUOTES, RunMode::Modified, fatal).await;
-        expect_whole(&world, quote);
-        assert_eq!(world.couplings(QUOTES).await, 1, "{fatal:?}");
     }
 }
