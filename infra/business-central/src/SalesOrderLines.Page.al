@@ -74,6 +74,8 @@ page 50116 "Couplet Sales Order Lines"
                 field(attachedToLineNumber; Rec."Attached to Line No.")
                 {
                     Caption = 'Attached To Line Number';
+                    // The table lets nobody edit it, which the page would take over.
+                    Editable = true;
                 }
                 field(taxPercent; Rec."VAT %")
                 {

@@ -50,6 +50,8 @@ page 50115 "Couplet Sales Orders"
                 field(quoteNumber; Rec."Quote No.")
                 {
                     Caption = 'Quote Number';
+                    // The table lets nobody edit it, which the page would take over.
+                    Editable = true;
                 }
                 field(opportunityNumber; Rec."Opportunity No.")
                 {

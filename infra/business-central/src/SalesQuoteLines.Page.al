@@ -69,6 +69,8 @@ page 50135 "Couplet Sales Quote Lines"
                 field(attachedToLineNumber; Rec."Attached to Line No.")
                 {
                     Caption = 'Attached To Line Number';
+                    // The table lets nobody edit it, which the page would take over.
+                    Editable = true;
                 }
                 field(taxPercent; Rec."VAT %")
                 {

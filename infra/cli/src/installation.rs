@@ -231,7 +231,7 @@ pub async fn enter(settings: &Settings, systems: &Systems) -> anyhow::Result<()>
 /// The job of that name, whatever its case.
 ///
 /// # Errors
-/// When there is none, with the nearest name; or when it cannot run yet.
+/// When there is none, with the nearest name; or when it cannot run.
 pub fn job(engine: &Engine, name: &str) -> anyhow::Result<JobPlan> {
     let plans = engine.jobs();
     let is_asked_for = |other: &str| other.eq_ignore_ascii_case(name);
@@ -246,7 +246,7 @@ pub fn job(engine: &Engine, name: &str) -> anyhow::Result<JobPlan> {
         match plans.iter().find(|plan| plan.name.eq_ignore_ascii_case(name)) {
             Some(plan) => match &plan.ready {
                 Ok(()) => return Ok(plan.clone()),
-                Err(missing) => bail!("{} cannot run yet: {missing}", plan.name),
+                Err(missing) => bail!("{} cannot run: {missing}", plan.name),
             },
             None => bail!("there is no job {name}; did you mean {near}?"),
         }

@@ -30,7 +30,7 @@ pub struct Timer {
     pub every: Duration,
 }
 
-/// The timers of these jobs: each after all it depends on, those left out that run on demand only or cannot run yet.
+/// The timers of these jobs: each after all it depends on, those left out that run on demand only or cannot run.
 pub fn timers(plans: &[JobPlan]) -> Vec<Timer> {
     let ready = plans.iter().filter(|plan| plan.ready.is_ok());
     let timed = ready.filter_map(|plan| Some((plan, plan.every_minutes?)));

@@ -299,6 +299,7 @@ pub(crate) mod tests {
             modified_column: Some("lastModifiedDateTime".into()),
             label_column: Some("number".into()),
             company_column: None,
+            takes_upsert: true,
             columns: columns.collect(),
         }
     }

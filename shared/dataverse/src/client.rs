@@ -249,6 +249,7 @@ pub(crate) mod tests {
             modified_column: Some("modifiedon".into()),
             label_column: Some("name".into()),
             company_column: None,
+            takes_upsert: true,
             columns: columns.collect(),
         }
     }

@@ -3,6 +3,7 @@
 use couplet_model::ids::RecordId;
 use couplet_model::record::Version;
 use couplet_model::system::{SystemError, WriteAction, Written};
+use couplet_model::table::Table;
 use couplet_odata::Repeat;
 use serde_json::{Map, Value as Json};
 
@@ -11,6 +12,8 @@ use serde_json::{Map, Value as Json};
 pub(crate) enum Way {
     /// Create under a given id, or update what is there.
     Upsert,
+    /// Create under a given id, which may be taken: then an earlier attempt has made it.
+    CreateOnce,
     /// Create under an id that the service chooses.
     Create,
     /// Update, whatever the version.
@@ -22,8 +25,9 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub fn of(action: &WriteAction) -> Self {
+    pub fn of(action: &WriteAction, table: &Table) -> Self {
         match action {
+            WriteAction::Create { id: Some(_) } if !table.takes_upsert => Self::CreateOnce,
             WriteAction::Create { id: Some(_) } => Self::Upsert,
             WriteAction::Create { id: None } => Self::Create,
             WriteAction::Update { expected: None, .. } => Self::Update,
@@ -38,7 +42,8 @@ impl Way {
             Self::Upsert => Some("UpsertMultiple"),
             Self::Create => Some("CreateMultiple"),
             Self::Update => Some("UpdateMultiple"),
-            Self::Guarded | Self::Delete => None,
+            // A bulk fails as a whole for one record that is there already.
+            Self::CreateOnce | Self::Guarded | Self::Delete => None,
         }
     }
 
@@ -84,6 +89,7 @@ pub(crate) fn speaks_of_a_property(error: &SystemError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::tests::table;
 
     #[test]
     fn each_write_has_one_way() {
@@ -95,7 +101,12 @@ mod tests {
             (WriteAction::Update { id, expected: Some(Version("v".into())) }, Way::Guarded, Repeat::Idempotent),
             (WriteAction::Delete { id }, Way::Delete, Repeat::Idempotent),
         ] {
-            assert_eq!((Way::of(&action), Way::of(&action).repeat()), (way, repeat));
+            let found = Way::of(&action, &table());
+            assert_eq!((found, found.repeat()), (way, repeat));
         }
+        let only_created = Table { takes_upsert: false, ..table() };
+        let way = Way::of(&WriteAction::Create { id: Some(id) }, &only_created);
+        assert_eq!((way, way.repeat(), way.message()), (Way::CreateOnce, Repeat::Idempotent, None));
+        assert_eq!(Way::of(&WriteAction::Create { id: None }, &only_created), Way::Create);
     }
 }

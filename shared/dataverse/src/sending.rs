@@ -21,6 +21,8 @@ use crate::prepared::{Prepared, Way, speaks_of_a_property, written};
 const DEADLOCK_REPEATS: u32 = 2;
 /// Code of a table that has no optimistic concurrency.
 const NO_VERSIONS: &str = "0x80060883";
+/// Code of an id that a row of the table has already.
+const TAKEN_ID: &str = "0x80040237";
 
 /// The writes of one table.
 pub(crate) struct RowWriter<'a> {
@@ -182,6 +184,9 @@ impl RowWriter<'_> {
             // Gone is what was asked for; an earlier attempt may have done it.
             return trace(item, None, None);
         }
+        if item.way == Way::CreateOnce && error.code.eq_ignore_ascii_case(TAKEN_ID) {
+            return trace(item, None, None);
+        }
         self.note_unversioned(&error);
         Err(error)
     }
@@ -199,7 +204,7 @@ impl RowWriter<'_> {
             SystemErrorKind::Transient => is_deadlock(error) || item.way != Way::Create,
             SystemErrorKind::Outage => item.way != Way::Create,
             // Two upserts of one id at once: the loser meets the winner's row.
-            SystemErrorKind::Duplicate => item.way == Way::Upsert && error.code.eq_ignore_ascii_case("0x80040237"),
+            SystemErrorKind::Duplicate => item.way == Way::Upsert && error.code.eq_ignore_ascii_case(TAKEN_ID),
             _ => error.code.eq_ignore_ascii_case(NO_VERSIONS) && self.client.learned().is_unversioned(&self.table.name),
         }
     }
@@ -209,6 +214,7 @@ impl RowWriter<'_> {
         let body = || Json::Object(item.body.clone());
         match item.way {
             Way::Create => Operation::new(Method::POST, base).json(body()),
+            Way::CreateOnce => Operation::new(Method::POST, base).json(Json::Object(with_id(self.table, item))),
             Way::Upsert => Operation::new(Method::PATCH, row()).json(body()),
             Way::Update => Operation::new(Method::PATCH, row()).header("If-Match", "*").json(body()),
             Way::Guarded => {
@@ -225,11 +231,14 @@ impl RowWriter<'_> {
 fn target(table: &Table, item: &Prepared<'_>) -> Json {
     let mut target = Map::with_capacity(item.body.len() + 2);
     target.insert("@odata.type".into(), json!(format!("Microsoft.Dynamics.CRM.{}", table.name)));
-    if let Some(id) = item.id {
-        target.insert(table.id_column.clone(), json!(id.to_string()));
-    }
-    target.extend(item.body.iter().map(|(name, value)| (name.clone(), value.clone())));
+    target.extend(with_id(table, item));
     Json::Object(target)
+}
+
+/// The body of an item and the id it is created under.
+fn with_id(table: &Table, item: &Prepared<'_>) -> Map<String, Json> {
+    let id = item.id.map(|id| (table.id_column.clone(), json!(id.to_string())));
+    id.into_iter().chain(item.body.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
 }
 
 fn trace(item: &Prepared<'_>, answered: Option<RecordId>, etag: Option<String>) -> Outcome {

@@ -71,7 +71,7 @@ impl DataverseClient {
             match body(table, &write.values, &self.learned()) {
                 Ok(body) => prepared.push(Prepared {
                     place,
-                    way: Way::of(&write.action),
+                    way: Way::of(&write.action, table),
                     id: id_of(&write.action),
                     expected,
                     body,

@@ -242,3 +242,30 @@ async fn guarded_updates_can_be_cut_into_smaller_batches() {
     assert_eq!(failures(&client.write(&accounts, &updates).await), []);
     assert_eq!(world.requests(), 4);
 }
+
+#[tokio::test]
+async fn records_of_a_table_that_takes_no_upsert_are_made_once_however_often_that_is_asked_for() {
+    for takes_upserts in [false, true] {
+        let behaviour = Behaviour { posts_take_upserts: takes_upserts, ..Behaviour::default() };
+        let world = world_with(DataverseOptions { demo: None, behaviour, ..DataverseOptions::default() }).await;
+        let posts = world.table("post");
+        let account = world.add_accounts(1)[0];
+        let regarding = Value::Reference { table: "account".into(), id: account.0 };
+        let create = |number: u128| {
+            let text = Value::text(format!("Post {number}"));
+            Write::create(Some(id(number)), values(&[("text", text), ("regardingobjectid", regarding.clone())]))
+        };
+        // One alone is a request of its own, several are a batch, of which one is there already.
+        for numbers in [vec![1], vec![1], vec![1, 2, 3], vec![1, 2, 3]] {
+            let creates: Vec<Write> = numbers.iter().map(|number| create(*number)).collect();
+            world.requests();
+            let outcomes = world.write(&posts, &creates).await;
+            assert_eq!((failures(&outcomes), world.requests()), (vec![], 1), "{numbers:?}");
+            for (outcome, number) in outcomes.iter().zip(&numbers) {
+                assert_eq!(outcome.as_ref().unwrap().id, id(*number));
+            }
+        }
+        assert_eq!(world.simulator.count("post"), 3);
+        assert_eq!(world.simulator.row("post", id(2).0).unwrap()["text"], "Post 2");
+    }
+}

@@ -75,7 +75,7 @@ impl Engine {
         self.jobs.iter().map(|job| job.plan.clone()).collect()
     }
 
-    /// The mappings of this installation, those included that cannot run yet.
+    /// The mappings of this installation, those included that cannot run.
     pub fn mappings(&self) -> Vec<&ActiveMapping> {
         let all = self.mappings.iter().map(|mapping| match mapping {
             Ok(mapping) => &***mapping,

@@ -9,9 +9,9 @@ use crate::ports::QueueError;
 /// A failure of a whole run or batch, in one line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The mapping loads, but its special rules are not built yet.
-    #[error("{mapping} cannot run yet: {missing}")]
-    NotThereYet {
+    /// The mapping or job is there, but not what it needs.
+    #[error("{mapping} cannot run: {missing}")]
+    CannotRun {
         /// The mapping or job.
         mapping: String,
         /// What is missing.
@@ -63,7 +63,7 @@ impl EngineError {
     /// What to do with it.
     pub fn retry_class(&self) -> RetryClass {
         match self {
-            Self::NotThereYet { .. }
+            Self::CannotRun { .. }
             | Self::UnknownMapping(_)
             | Self::SetUp(_)
             | Self::Values(_)
@@ -84,7 +84,7 @@ impl EngineError {
             Self::OrdersLeftBehind(said) => said.for_log().to_owned(),
             Self::Values(_) => "values of the set-up do not allow the work; couplet jobs shows which".to_owned(),
             // Of our own words: names of mappings, jobs and settings, and what is to be done.
-            Self::NotThereYet { .. }
+            Self::CannotRun { .. }
             | Self::UnknownMapping(_)
             | Self::SetUp(_)
             | Self::SomebodyElses(_)

@@ -20,6 +20,8 @@ pub enum Failpoint {
     Stored,
     /// Partners of records that are gone or left are deleted, their couplings are not removed.
     Parted,
+    /// The couplings of the lines of documents are removed, those of the documents are not, or have not moved.
+    LinesParted,
     /// The header is written; which of its lines are to be deleted is noted with it.
     LinesNoted,
     /// Couplings of lines are reserved or claimed, no line is written.
@@ -35,11 +37,31 @@ pub enum Failpoint {
 }
 
 impl Failpoint {
+    /// All there are, in order.
+    pub const EVERY: [Self; 13] = [
+        Self::Claimed,
+        Self::Written,
+        Self::AfterWrite,
+        Self::ActionIntended,
+        Self::Acted,
+        Self::Stored,
+        Self::Parted,
+        Self::LinesNoted,
+        Self::LinesClaimed,
+        Self::LinesWritten,
+        Self::LinesFollowedUp,
+        Self::LinesStored,
+        Self::LinesEnded,
+    ];
+
     /// Those that every batch passes, in order.
     pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::AfterWrite, Self::Stored];
 
     /// Those that batches pass whose partners are deleted.
     pub const OF_DELETIONS: [Self; 1] = [Self::Parted];
+
+    /// Those that batches pass in which the pairs of documents end that have lines.
+    pub const OF_ENDING_DOCUMENTS: [Self; 1] = [Self::LinesParted];
 
     /// Those that batches with actions pass as well, in order.
     pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];
@@ -85,5 +107,33 @@ impl Failpoints {
 impl fmt::Debug for Failpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Failpoints(asked)" } else { "Failpoints(none)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failpoint_is_in_the_list_of_all() {
+        for (at, failpoint) in Failpoint::EVERY.into_iter().enumerate() {
+            // A new one does not compile here until it has its place, and then the list is too short.
+            let place = match failpoint {
+                Failpoint::Claimed => 0,
+                Failpoint::Written => 1,
+                Failpoint::AfterWrite => 2,
+                Failpoint::ActionIntended => 3,
+                Failpoint::Acted => 4,
+                Failpoint::Stored => 5,
+                Failpoint::Parted => 6,
+                Failpoint::LinesNoted => 7,
+                Failpoint::LinesClaimed => 8,
+                Failpoint::LinesWritten => 9,
+                Failpoint::LinesFollowedUp => 10,
+                Failpoint::LinesStored => 11,
+                Failpoint::LinesEnded => 12,
+            };
+            assert_eq!(at, place, "{failpoint:?}");
+        }
     }
 }

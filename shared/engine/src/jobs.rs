@@ -65,9 +65,9 @@ impl Job {
     /// What the job does.
     ///
     /// # Errors
-    /// [`EngineError::NotThereYet`] with the reason.
+    /// [`EngineError::CannotRun`] with the reason.
     pub fn work(&self) -> Result<&Work, EngineError> {
-        self.work.as_ref().ok_or_else(|| EngineError::NotThereYet {
+        self.work.as_ref().ok_or_else(|| EngineError::CannotRun {
             mapping: self.plan.name.clone(),
             missing: self.plan.ready.clone().err().unwrap_or_default(),
         })
@@ -150,7 +150,7 @@ impl Jobs {
 fn other_job(job: &OtherJob, mappings: &Mappings) -> Option<Job> {
     let name = MappingName::from(job.name.as_str());
     let work = match &job.enqueues {
-        None => Err("this job is not built yet".to_owned()),
+        None => Err("its entry in jobs.json says nothing of what it enqueues".to_owned()),
         Some(enqueues) => match mappings.named(&enqueues.mapping) {
             Ok(mapping) => {
                 let finds = match &enqueues.found {

@@ -84,7 +84,7 @@ impl Engine {
     /// that did not come to its end stood.
     ///
     /// # Errors
-    /// When the mapping is unknown or not built yet, or when a system, the store or the queue failed; the cursors are
+    /// When the mapping is unknown or cannot run, or when a system, the store or the queue failed; the cursors are
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
         let planned = self.jobs.named(&request.job)?;

@@ -107,10 +107,9 @@ impl Engine {
         }
         let jobs = taken_up(installation);
         for name in &jobs {
-            let mapping = self.mapping(name).map_err(|missing| EngineError::NotThereYet {
-                mapping: name.to_string(),
-                missing: missing.to_owned(),
-            })?;
+            let mapping = self
+                .mapping(name)
+                .map_err(|missing| EngineError::CannotRun { mapping: name.to_string(), missing: missing.to_owned() })?;
             self.store().clear_cursors(self.company(), name).await?;
             if let Some(checkpoint) =
                 Checkpoint::at_beginning_with(Side::BusinessCentral, mapping.direction, Found::default())

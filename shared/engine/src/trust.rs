@@ -9,6 +9,7 @@ use tracing::warn;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::jobs::Job;
 use crate::ports::Delivery;
 
 /// What the messages of a batch are grouped by.
@@ -39,6 +40,23 @@ impl Engine {
             known.contains(&run) || !asked.contains(&run)
         };
         Ok(possible.iter().filter(is_known).map(|group| (*group).clone()).collect())
+    }
+
+    /// Whether a later run of a job of this mapping has begun, whose messages may have been processed before those of this run.
+    /// Costs one read of the store for each job of the mapping.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn is_overtaken(&self, mapping: &MappingName, run: RunId) -> Result<bool, EngineError> {
+        let is_of = |job: &&Job| job.work().is_ok_and(|work| work.mapping.name == *mapping);
+        for job in self.jobs.iter().filter(is_of) {
+            let stored = self.store().job(self.company(), &job.plan.name).await?;
+            // Ids of runs grow with time.
+            if stored.and_then(|job| job.run).is_some_and(|last| last > run) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the job is one whose runs enqueue records of the mapping.

@@ -89,6 +89,9 @@ pub struct Coupling {
     /// Key of the Business Central record as people write it (`No.`, `Code`); how lookups by code find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The header, in Business Central, of the document whose line this pair is: what it ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<SystemId>,
     /// The mapped values at the last agreement.
     pub base: Base,
     /// The Business Central record at the last synchronization.
@@ -141,6 +144,7 @@ impl Coupling {
             dataverse_id,
             state,
             key: None,
+            document: None,
             base: Base::default(),
             business_central: SideState::default(),
             dataverse: SideState::default(),

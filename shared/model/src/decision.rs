@@ -76,6 +76,18 @@ pub enum Decision {
     Conflict(Vec<FieldConflict>),
 }
 
+/// How far a destination record has come into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It has still to be created.
+    Due,
+    /// An earlier attempt created it, and this one finishes what that began. What the attempt left blank, the system has filled
+    /// in by itself, and that stays: the record becomes what it would be, had the attempt not broken off.
+    Begun,
+    /// It belonged to the pair before.
+    Over,
+}
+
 /// Everything a decision looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -85,8 +97,8 @@ pub struct Situation<'a> {
     pub source: &'a Record,
     /// The destination record, when it exists and was read.
     pub destination: Option<&'a Record>,
-    /// Whether the destination record has still to be created.
-    pub creating: bool,
+    /// How far the destination record has come into being.
+    pub creation: Creation,
     /// What both sides held when they last agreed.
     pub base: &'a Base,
     /// Whether the source wins without question.
@@ -110,7 +122,7 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
     let source_side = situation.direction.source();
     let destination_side = situation.direction.destination();
     for field in fields {
-        let verdict = if situation.creating {
+        let verdict = if situation.creation == Creation::Due {
             Verdict::Write
         } else if field.travel == Travel::OnCreateOnly {
             Verdict::Leave
@@ -119,7 +131,7 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
         };
         match verdict {
             Verdict::Write => {
-                if !(situation.creating && field.desired.is_null()) {
+                if !is_left_to_the_system(situation, field) {
                     values.insert(Arc::from(field.destination.name.as_str()), field.desired.clone());
                 }
             }
@@ -139,13 +151,24 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
     }
     if !conflicts.is_empty() {
         Decision::Conflict(conflicts)
-    } else if situation.creating {
+    } else if situation.creation == Creation::Due {
         Decision::Create { values, base }
     } else if values.is_empty() {
         Decision::Unchanged { base }
     } else {
         Decision::Update { values, base }
     }
+}
+
+/// Whether a column of a new record is left to the system to fill in: what is blank and we never wrote a value to.
+fn is_left_to_the_system(situation: &Situation<'_>, field: &TransferredField) -> bool {
+    let wrote = || situation.base.get(situation.direction.destination(), &field.destination);
+    field.desired.is_null()
+        && match situation.creation {
+            Creation::Due => true,
+            Creation::Begun => wrote().is_none_or(|value| value.is_null()),
+            Creation::Over => false,
+        }
 }
 
 fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {

@@ -2,31 +2,8 @@
 
 /// Elements whose end is the end of a line.
 const LINES: [&str; 9] = ["p", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"];
-/// Names of the characters from 160 on, as HTML calls them.
-const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute \
-    micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil \
-    Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute \
-    Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute \
-    icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml";
-/// Other names that editors use.
-const OTHERS: [(&str, char); 14] = [
-    ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("ndash", '–'),
-    ("mdash", '—'),
-    ("lsquo", '‘'),
-    ("rsquo", '’'),
-    ("ldquo", '“'),
-    ("rdquo", '”'),
-    ("bull", '•'),
-    ("hellip", '…'),
-    ("euro", '€'),
-];
-/// Longest name between `&` and `;`.
-const LONGEST_NAME: usize = 8;
+/// How editors write a blank that does not break.
+const BLANKS: [&str; 4] = ["&nbsp;", "&#160;", "&#xA0;", "&#xa0;"];
 
 /// The text without its tags. Paragraphs and what else stands on lines of its own end with a line feed, the whole is trimmed,
 /// and then named and numbered characters are put in their places. What is no tag, such as `a < b`, stays.
@@ -84,48 +61,10 @@ fn tag(text: &str) -> Option<(&str, bool, usize)> {
     None
 }
 
+/// With named and numbered characters in their places. An editor's blank that does not break is a blank.
 fn decoded(text: &str) -> String {
-    let mut decoded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('&') {
-        decoded.push_str(&rest[..at]);
-        let tail = &rest[at + 1..];
-        let named = tail.find(';').filter(|end| *end <= LONGEST_NAME).and_then(|end| {
-            let character = character(&tail[..end])?;
-            Some((character, end + 1))
-        });
-        match named {
-            Some((character, length)) => {
-                decoded.push(character);
-                rest = &tail[length..];
-            }
-            None => {
-                decoded.push('&');
-                rest = tail;
-            }
-        }
-    }
-    decoded.push_str(rest);
-    decoded
-}
-
-/// The character with a name or a number.
-fn character(name: &str) -> Option<char> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok()?,
-            None => number.parse().ok()?,
-        };
-        return char::from_u32(code).map(without_width);
-    }
-    let latin = || (160_u32..).zip(LATIN.split_whitespace()).find(|(_, known)| *known == name);
-    let other = OTHERS.iter().find(|(known, _)| *known == name).map(|(_, character)| *character);
-    other.or_else(|| latin().and_then(|(code, _)| char::from_u32(code))).map(without_width)
-}
-
-/// A blank that does not break is a blank.
-fn without_width(character: char) -> char {
-    if character == '\u{a0}' { ' ' } else { character }
+    let text = BLANKS.iter().fold(text.to_owned(), |text, blank| text.replace(blank, " "));
+    html_escape::decode_html_entities(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -152,7 +91,9 @@ mod tests {
             ("Tom &amp; Jerry, AT&T; &lt;b&gt;", "Tom & Jerry, AT&T; <b>"),
             ("K&ouml;ln&nbsp;f&#252;r&#x20AC;", "Köln für€"),
             ("&amp;lt;", "&lt;"),
-            ("&#0;&#xD800;&toolonganame;", "\0&#xD800;&toolonganame;"),
+            ("&#0;&#xD800;&toolonganame;", "&#0;&#xD800;&toolonganame;"),
+            ("a&#160;b&#xA0;c&#xa0;d&amp;nbsp;\u{a0}", "a b c d&nbsp;"),
+            ("&Scaron;koda &le; 5 &#128512;", "Škoda ≤ 5 😀"),
             ("", ""),
         ] {
             assert_eq!(plain(formatted), expected, "{formatted}");

@@ -171,6 +171,7 @@ mod tests {
             modified_column: None,
             label_column: Some("name".into()),
             company_column: None,
+            takes_upsert: true,
             columns: ["name", "telephone1", "fax"].into_iter().map(column).collect(),
         }
     }

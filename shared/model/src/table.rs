@@ -157,6 +157,9 @@ pub struct Table {
     pub companion_takes_id: bool,
     /// Where the companion API takes new records of the table, if not in an entity set of their own; Business Central only.
     pub companion_parent: Option<Parent>,
+    /// Whether a record can be created by an upsert under a given id. Where it cannot, a create whose id is taken has been made
+    /// before; such records are made once and do not change. Dataverse only.
+    pub takes_upsert: bool,
     /// Column holding the record id.
     pub id_column: String,
     /// Column holding the time of the last change; `None` when the table has none.
@@ -223,6 +226,7 @@ impl Table {
             companion_entity_set: None,
             companion_takes_id: false,
             companion_parent: None,
+            takes_upsert: true,
             id_column: "id".to_owned(),
             modified_column: None,
             label_column: Some(column.name.clone()),

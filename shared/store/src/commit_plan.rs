@@ -5,7 +5,7 @@ use couplet_model::{CompanyId, Coupling, MappingName, RecordId};
 use crate::Store;
 use crate::commit::{Commit, FailureChange};
 use crate::couplings::{
-    DATAVERSE_ID, KEY, REVISION, coupling_item, own_pointer_or_none, pointer_item, stored_identity,
+    DATAVERSE_ID, KEY, REVISION, coupling_item, line_key, own_pointer_or_none, pointer_item, stored_identity,
 };
 use crate::error::StoreError;
 use crate::failures::failure_item;
@@ -24,6 +24,8 @@ pub(crate) enum Role {
     /// Points from the key to the coupling.
     KeyPointer,
     OldKeyPointer,
+    /// Points from the document to the coupling of its line.
+    LinePointer,
     Failure,
     Wait,
     /// Adds to the counters of the run.
@@ -120,6 +122,10 @@ impl Store {
                 let key = keys::dataverse(company, mapping, old_id);
                 actions.push(self.delete(Role::OldPointer, key, &Terms::default())?);
             }
+        }
+        if let Some(key) = line_key(company, mapping, coupling).filter(|_| new) {
+            let item = pointer_item(&key, coupling);
+            actions.push(self.put(Role::LinePointer, key, item, &Terms::default())?);
         }
         let key_of = |code: &str| keys::code(company, mapping, code);
         if coupling.key.as_deref().map(key_of) != old_key.map(key_of) {

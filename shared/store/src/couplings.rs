@@ -1,4 +1,4 @@
-//! Reading couplings, and removing one.
+//! Reading couplings.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use crate::Store;
-use crate::backoff::Backoff;
 use crate::error::StoreError;
 use crate::item::{self, Item, check_size, number, text, text_if_any, with_data, word};
 use crate::keys::{self, COUPLING, Key, SHARDS};
 use crate::requests::{CONCURRENT, Range};
 use crate::terms::Terms;
-use crate::transaction::{Group, Verdict};
+use crate::transaction::Action;
 
 /// Attribute with the revision every change is conditional on.
 pub(crate) const REVISION: &str = "rev";
@@ -78,6 +77,11 @@ pub(crate) fn pointer_item(key: &Key, coupling: &Coupling) -> Item {
     item
 }
 
+/// Where the document of a line points to its coupling; `None` for what is no line.
+pub(crate) fn line_key(company: CompanyId, mapping: &MappingName, coupling: &Coupling) -> Option<Key> {
+    coupling.document.map(|document| keys::line(company, mapping, document.into(), coupling.system_id.into()))
+}
+
 /// Whose coupling a pointer points to.
 pub(crate) fn pointed_at(item: &Item) -> Result<RecordId, StoreError> {
     item::parsed(item, SYSTEM_ID)
@@ -86,14 +90,6 @@ pub(crate) fn pointed_at(item: &Item) -> Result<RecordId, StoreError> {
 /// The pointer is this coupling's, or nobody's.
 pub(crate) fn own_pointer_or_none(coupling: &Coupling) -> Terms {
     Terms::only_if("attribute_not_exists(pk) OR bc = :bc").value("bc", text(coupling.system_id.to_string()))
-}
-
-/// The role of an action in the removal of a coupling.
-#[derive(Clone, Copy, PartialEq)]
-enum Role {
-    Coupling,
-    Pointer,
-    KeyPointer,
 }
 
 impl Store {
@@ -145,6 +141,59 @@ impl Store {
         let owned = owners.into_iter().filter_map(|(key, owner)| Some((key.clone(), couplings.get(&owner)?.clone())));
         // A pointer that an earlier version stored may have stayed behind when its record was renamed.
         Ok(owned.filter(|(key, coupling)| coupling.key.as_ref().is_none_or(|own| same(own, key))).collect())
+    }
+
+    /// The couplings of all lines of some documents, of the mapping that the lines have; in no order that means anything.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn couplings_of_documents(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        headers: &[SystemId],
+    ) -> Result<Vec<Coupling>, StoreError> {
+        let pages: Vec<Vec<(RecordId, SystemId)>> = stream::iter(headers.to_vec())
+            .map(|header| {
+                let (store, (pk, prefix)) = (self.clone(), keys::lines(company, mapping, header.into()));
+                async move {
+                    let pointers = store.query(Range::starting(pk, prefix)).await?;
+                    pointers.iter().map(|pointer| Ok((pointed_at(pointer)?, header))).collect::<Result<_, StoreError>>()
+                }
+            })
+            .buffer_unordered(CONCURRENT)
+            .try_collect()
+            .await?;
+        let headers: HashMap<RecordId, SystemId> = pages.into_iter().flatten().collect();
+        let lines: Vec<RecordId> = headers.keys().copied().collect();
+        let mut couplings = self.read_couplings(company, mapping, &lines).await?;
+        for coupling in &mut couplings {
+            // One that is damaged does not say it itself.
+            coupling.document = headers.get(&coupling.system_id.into()).copied();
+        }
+        Ok(couplings)
+    }
+
+    /// The actions by which a document points to a coupling of a line that moves from one record to another.
+    pub(crate) fn move_line_pointer<R: Copy>(
+        &self,
+        role: R,
+        company: CompanyId,
+        mapping: &MappingName,
+        [old, new]: [&Coupling; 2],
+    ) -> Result<Vec<Action<R>>, StoreError> {
+        let (former, line) = (line_key(company, mapping, old), line_key(company, mapping, new));
+        let mut actions = Vec::new();
+        if former != line {
+            if let Some(key) = former {
+                actions.push(self.delete(role, key, &Terms::default())?);
+            }
+            if let Some(key) = line {
+                let item = pointer_item(&key, new);
+                actions.push(self.put(role, key, item, &Terms::default())?);
+            }
+        }
+        Ok(actions)
     }
 
     async fn read_couplings(
@@ -230,56 +279,6 @@ impl Store {
             .try_collect()
             .await?;
         Ok(counts.iter().sum())
-    }
-
-    /// Removes a coupling of this mapping, with what points to it. A coupling that is gone already is no error.
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`] when somebody changed it since `coupling` was read.
-    pub async fn remove_coupling(
-        &self,
-        company: CompanyId,
-        mapping: &MappingName,
-        coupling: &Coupling,
-    ) -> Result<(), StoreError> {
-        let mut key_is_ours = coupling.key.is_some();
-        let mut backoff = Backoff::default();
-        loop {
-            let mut actions = vec![
-                self.delete(
-                    Role::Coupling,
-                    keys::coupling(company, mapping, coupling.system_id.into()),
-                    &Terms::only_if("rev = :rev").value("rev", number(coupling.revision)),
-                )?,
-                self.delete(
-                    Role::Pointer,
-                    keys::dataverse(company, mapping, coupling.dataverse_id.into()),
-                    &own_pointer_or_none(coupling),
-                )?,
-            ];
-            if let Some(code) = coupling.key.as_ref().filter(|_| key_is_ours) {
-                let key = keys::code(company, mapping, code);
-                actions.push(self.delete(Role::KeyPointer, key, &own_pointer_or_none(coupling))?);
-            }
-            let verdicts = self.transact(&[Group { id: 0, actions }], None).await?;
-            let refused = match verdicts.into_iter().next() {
-                None | Some((_, Verdict::Applied)) => return Ok(()),
-                Some((_, Verdict::Innocent)) => Vec::new(),
-                Some((_, Verdict::Refused(refused))) => refused,
-            };
-            let stale = || StoreError::Stale {
-                what: format!("the coupling of {} and {} in {mapping}", coupling.system_id, coupling.dataverse_id),
-            };
-            match refused.iter().find(|(role, _)| *role != Role::KeyPointer) {
-                Some((Role::Coupling, None)) => return Ok(()),
-                Some(_) => return Err(stale()),
-                // Another record has taken over the key; its pointer stays.
-                None => key_is_ours = false,
-            }
-            if !backoff.pause().await {
-                return Err(stale());
-            }
-        }
     }
 }
 

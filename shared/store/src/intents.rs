@@ -148,6 +148,7 @@ impl Store {
             let item = pointer_item(&key, moved);
             actions.push(self.put((), key, item, &own_pointer_or_none(read))?);
         }
+        actions.extend(self.move_line_pointer((), company, mapping, [read, moved])?);
         actions.push(self.delete((), keys::intent(company, mapping, stand_in), &Terms::default())?);
         Ok(Group { id, actions })
     }

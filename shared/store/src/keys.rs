@@ -5,6 +5,7 @@
 //! | coupling | `<company>#<mapping>#<shard of BC id>` | `coupling#<BC id>` | `rev`, `state`, `dv`, `key` |
 //! | its Dataverse id | `<company>#<mapping>#<shard of DV id>` | `dataverse#<DV id>` | `bc`; no `data` |
 //! | its key (`No.`, `Code`) | `<company>#<mapping>#<shard of key>` | `key#<key>` | `bc`; no `data` |
+//! | line of a document | `<company>#<mapping of lines>#<shard of header's BC id>` | `document#<header's BC id>#<BC id>` | `bc`; no `data` |
 //! | failure to be retried or mended | `<company>#<mapping>#<shard of source id>` | `failure#<direction>#<source id>` | |
 //! | wait, by who waits | `<company>#<mapping>#<shard of source id>` | `waiting#<direction>#<source id>#<needed mapping>#<side>#<key>` | |
 //! | wait, by what is needed | `<company>#<needed mapping>#<shard of key>` | `wait#<side>#<key>#<mapping>#<direction>#<source id>` | |
@@ -133,6 +134,20 @@ pub(crate) fn code(company: CompanyId, mapping: &MappingName, key: &str) -> Key 
 /// Where a key is that was stored exactly as it was written, as earlier versions did.
 pub(crate) fn code_as_written(company: CompanyId, mapping: &MappingName, key: &str) -> Key {
     Key { pk: text_pk(company, mapping, key), sk: format!("key#{}", part(key)) }
+}
+
+/// Where a document points to the coupling of one of its lines.
+pub(crate) fn line(company: CompanyId, mapping: &MappingName, document: RecordId, line: RecordId) -> Key {
+    Key { pk: record_pk(company, mapping, document), sk: format!("{}{line}", lines_prefix(document)) }
+}
+
+/// The partition of the lines of a document, and the start of their sort keys.
+pub(crate) fn lines(company: CompanyId, mapping: &MappingName, document: RecordId) -> (String, String) {
+    (record_pk(company, mapping, document), lines_prefix(document))
+}
+
+fn lines_prefix(document: RecordId) -> String {
+    format!("document#{document}#")
 }
 
 /// A dependency's key in the one form it is stored under; ids stay as they are.

@@ -20,6 +20,7 @@ mod jobs;
 pub mod keys;
 mod moving;
 mod owner;
+mod removing;
 mod replacing;
 mod requests;
 mod reserve;
@@ -48,6 +49,7 @@ pub use intents::Moved;
 pub use jobs::{Ended, Holder, LeaseResult, TakenUp};
 pub use moving::RowMove;
 pub use owner::StoreOwner;
+pub use removing::Removal;
 pub use reserve::Reservation;
 pub use waits::Wait;
 

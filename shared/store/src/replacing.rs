@@ -48,6 +48,7 @@ impl Store {
             let item = pointer_item(&pointer, &new);
             actions.push(self.put((), pointer, item, &own_pointer_or_none(old))?);
         }
+        actions.extend(self.move_line_pointer((), company, mapping, [old, &new])?);
         let verdicts = self.transact(&[Group { id: 0, actions }], None).await?;
         Ok(matches!(verdicts.as_slice(), [(_, Verdict::Applied)]).then_some(new))
     }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::Store;
 use crate::backoff::Backoff;
 use crate::claim::claimed_item;
-use crate::couplings::{pointed_at, pointer_item};
+use crate::couplings::{line_key, pointed_at, pointer_item};
 use crate::error::StoreError;
 use crate::item::{self, Item};
 use crate::keys;
@@ -102,16 +102,8 @@ impl Store {
         mapping: &MappingName,
         couplings: &[Coupling],
     ) -> Result<(), StoreError> {
-        let removals = couplings.iter().cloned().map(|coupling| {
-            let (store, mapping) = (self.clone(), mapping.clone());
-            async move {
-                match store.remove_coupling(company, &mapping, &coupling).await {
-                    Err(StoreError::Stale { .. }) => Ok(()),
-                    other => other,
-                }
-            }
-        });
-        stream::iter(removals).buffer_unordered(CONCURRENT).try_collect().await
+        self.remove_couplings(company, mapping, couplings).await?;
+        Ok(())
     }
 
     fn reservation(
@@ -129,6 +121,10 @@ impl Store {
         for key in pointers {
             let item = pointer_item(&key, coupling);
             actions.push(self.put(Role::Pointer, key, item, &absent)?);
+        }
+        if let Some(key) = line_key(company, mapping, coupling) {
+            let item = pointer_item(&key, coupling);
+            actions.push(self.put(Role::Pointer, key, item, &Terms::default())?);
         }
         Ok(Group { id, actions })
     }

@@ -37,8 +37,16 @@ pub struct Field {
     pub name: String,
     /// The field of the table it shows, without quotes; `None` for a variable of the page.
     pub of_table: Option<String>,
-    /// Whether a request may set it.
-    pub editable: bool,
+    /// Whether a request may set it, if the page says; else it is as the table has it.
+    pub editable: Option<bool>,
+}
+
+impl Field {
+    /// Whether a request may set it where the table does not forbid that.
+    #[must_use]
+    pub fn is_editable(&self) -> bool {
+        self.editable != Some(false)
+    }
 }
 
 /// One line of a permission set.
@@ -173,6 +181,6 @@ fn field(node: Node<'_>, source: &str) -> Field {
     Field {
         name: node.child_by_field_name("name").map(text).expect("a field has a name"),
         of_table: is_of_table.then(|| shows.child_by_field_name("member").map(text)).flatten(),
-        editable: properties.get("Editable").is_none_or(|value| value != "false"),
+        editable: properties.get("Editable").map(|value| value != "false"),
     }
 }

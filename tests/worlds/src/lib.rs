@@ -5,6 +5,7 @@
 //! - [`Installed`]: the application on the embedded cloud, as functions have it.
 //! - [`Home`]: a data folder in which one process works after the other.
 
+mod dying;
 mod home;
 mod installed;
 mod killing;
@@ -18,6 +19,7 @@ mod settings;
 mod systems;
 mod world;
 
+pub use dying::{Life, Moment};
 pub use home::{Home, Process};
 pub use installed::Installed;
 pub use killing::Killing;

@@ -11,7 +11,7 @@ use couplet_local::dynamodb::EmbeddedDynamoDb;
 use couplet_model::job::{Run, Trigger};
 use couplet_model::switches::{Ownership, SalesOrders};
 use couplet_model::table::Side;
-use couplet_model::{Catalogue, CompanyId, Coupling, MappingName, RecordId, RunId, Switches};
+use couplet_model::{Catalogue, CompanyId, Coupling, MappingName, RecordId, RunId, Switches, System};
 use couplet_store::{Failure, Retention, Store};
 use dataverse_simulator::{DataverseOptions, DataverseSimulator, DemoSize as DataverseDemo};
 use rust_decimal::Decimal;
@@ -189,6 +189,18 @@ impl World {
         let queues = (Arc::clone(&self.queue), Arc::clone(&self.tasks));
         let direct = (self.business_central.url(), self.dataverse.url());
         build_engine(&self.parts, &self.business_central, &self.dataverse, direct, queues, options)
+    }
+
+    /// Another engine on the same store and queue, with something between it and both systems.
+    pub(crate) fn engine_behind(
+        &self,
+        options: EngineOptions,
+        reached: &dyn Fn(Arc<dyn System>) -> Arc<dyn System>,
+    ) -> Engine {
+        let queues = (Arc::clone(&self.queue), Arc::clone(&self.tasks));
+        let direct = (self.business_central.url(), self.dataverse.url());
+        let (erp, crm) = (&self.business_central, &self.dataverse);
+        build_engine_behind(&self.parts, erp, crm, direct, queues, options, reached)
     }
 
     /// Another engine on a store of its own, with the queue of this world.
@@ -384,9 +396,21 @@ pub(crate) fn build_engine(
     parts: &Parts,
     business_central: &BusinessCentralSimulator,
     dataverse: &DataverseSimulator,
+    urls: (String, String),
+    queues: (Arc<HandQueue>, Arc<HandTasks>),
+    options: EngineOptions,
+) -> Engine {
+    build_engine_behind(parts, business_central, dataverse, urls, queues, options, &|system| system)
+}
+
+fn build_engine_behind(
+    parts: &Parts,
+    business_central: &BusinessCentralSimulator,
+    dataverse: &DataverseSimulator,
     (erp_url, crm_url): (String, String),
     (queue, tasks): (Arc<HandQueue>, Arc<HandTasks>),
     options: EngineOptions,
+    reached: &dyn Fn(Arc<dyn System>) -> Arc<dyn System>,
 ) -> Engine {
     let mut settings = business_central_settings(business_central);
     (settings.url, settings.company) = (erp_url, parts.company);
@@ -401,8 +425,8 @@ pub(crate) fn build_engine(
         company: parts.company,
         catalogue: Arc::clone(&parts.catalogue),
         switches: parts.switches.clone(),
-        business_central: Arc::new(erp),
-        dataverse: Arc::new(crm),
+        business_central: reached(Arc::new(erp)),
+        dataverse: reached(Arc::new(crm)),
         store: parts.store.clone(),
         queue,
         tasks,

@@ -90,7 +90,7 @@ fn render(lines: &[Line]) -> String {
         let counters = line.last.as_ref().map(|run| run.counters);
         let count = |value: Option<u64>| value.map_or_else(|| text("–"), number);
         let remark = match &line.plan.ready {
-            Err(missing) => format!("cannot run yet: {missing}"),
+            Err(missing) => format!("cannot run: {missing}"),
             Ok(()) => {
                 let run = line.last.as_ref().and_then(|run| run.message.clone());
                 let said = line.job.as_ref().and_then(|job| job.message.clone()).or(run);

@@ -11,7 +11,6 @@ mod sellers;
 mod warehouse;
 mod world;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -92,7 +91,7 @@ async fn work(company: &Company, application: &Application, source: &EventSource
     let passes: Vec<Pass> = vec![first, second, third];
     let errors = latest_errors(application, &passes).await?;
     let couplings = couplings(application, &world);
-    Ok(Report { passes, couplings, mismatches, errors, not_ready: not_ready(application) })
+    Ok(Report { passes, couplings, mismatches, errors })
 }
 
 /// Couplings of every mapping that has any, in the order of the jobs.
@@ -100,12 +99,6 @@ fn couplings(application: &Application, world: &World) -> Vec<(String, u64)> {
     let count = |name: &str| world.pairs(name).len() as u64;
     let names = application.engine.mappings().into_iter().map(|mapping| mapping.name.to_string());
     names.map(|name| (count(&name), name)).filter(|(count, _)| *count > 0).map(|(count, name)| (name, count)).collect()
-}
-
-/// Jobs that are left out, and why.
-fn not_ready(application: &Application) -> BTreeMap<String, String> {
-    let plans = application.engine.jobs().into_iter();
-    plans.filter_map(|plan| plan.ready.err().map(|missing| (plan.name, missing))).collect()
 }
 
 async fn latest_errors(application: &Application, passes: &[Pass]) -> anyhow::Result<Vec<String>> {

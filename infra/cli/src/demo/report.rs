@@ -1,6 +1,5 @@
 //! What the demonstration found: a table for people, one object for programs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use couplet_model::outcome::Counters;
@@ -22,8 +21,6 @@ pub struct Report {
     pub mismatches: Vec<String>,
     /// Records that failed, and why.
     pub errors: Vec<String>,
-    /// Jobs that cannot run yet, and why.
-    pub not_ready: BTreeMap<String, String>,
 }
 
 impl Report {
@@ -69,13 +66,11 @@ impl Report {
         let waiting = self.passes.iter().flat_map(|pass| &pass.jobs).any(|job| job.counters.waiting > 0);
         let mut parts: Vec<String> = self.passes.iter().map(|pass| shown(pass, waiting)).collect();
         let couplings: Vec<String> = self.couplings.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        let mut lines = vec![format!("couplings: {}", couplings.join(", "))];
-        lines.push(format!("coupled fields that do not agree: {}", self.mismatches.len()));
-        if !self.not_ready.is_empty() {
-            let names: Vec<&str> = self.not_ready.keys().map(String::as_str).collect();
-            lines.push(format!("jobs that cannot run yet: {}", names.join(", ")));
-        }
-        parts.push(lines.join("\n"));
+        parts.push(format!(
+            "couplings: {}\ncoupled fields that do not agree: {}",
+            couplings.join(", "),
+            self.mismatches.len()
+        ));
         parts.join("\n\n")
     }
 }
@@ -175,7 +170,6 @@ mod tests {
             couplings: vec![("ITEM-PRODUCT".to_owned(), 5)],
             mismatches: Vec::new(),
             errors: Vec::new(),
-            not_ready: BTreeMap::new(),
         }
     }
 

@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn a_failed_function_says_why() {
-        let payload = br#"{"errorType":"EngineError","errorMessage":"CONTACT cannot run yet: its rules are missing"}"#;
-        assert_eq!(failure(payload), "CONTACT cannot run yet: its rules are missing");
+        let payload = br#"{"errorType":"EngineError","errorMessage":"CONTACT cannot run: its rules are missing"}"#;
+        assert_eq!(failure(payload), "CONTACT cannot run: its rules are missing");
         assert_eq!(failure(b"Runtime exited"), "Runtime exited");
     }
 

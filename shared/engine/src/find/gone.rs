@@ -121,8 +121,7 @@ impl Engine {
         Ok(gone.into_iter().map(|gone| gone.id).collect())
     }
 
-    /// Those of some records that are coupled and not among those that are there, where the rules say at once what becomes of
-    /// their partners.
+    /// Those of some records that are coupled and not among those that are there, where records leave in ordinary work.
     pub(super) async fn gone_of(
         &self,
         mapping: &InstalledMapping,
@@ -130,7 +129,7 @@ impl Engine {
         ids: &[RecordId],
         there: &[Record],
     ) -> Result<Vec<RecordId>, EngineError> {
-        if mapping.rules.on_deletion(direction) != OnDeletion::AsTheRulesDo {
+        if !mapping.rules.leave_in_ordinary_work(direction) {
             return Ok(Vec::new());
         }
         let there: HashSet<RecordId> = there.iter().map(|record| record.id).collect();

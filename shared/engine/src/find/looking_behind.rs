@@ -14,7 +14,6 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::evidence::Evidence;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::OnDeletion;
 
 /// Couplings that are looked at: those whose records changed last, because a restored system misses them first.
 const LOOKED_AT: usize = 200;
@@ -58,8 +57,7 @@ impl Engine {
             system.fetch(table, &ids, &[]).await?.into_iter().map(|record| (record.id, record)).collect();
         let resumed_at = self.standing().await?.resumed_at;
         let mut evidence = Evidence::default();
-        // Documents that go when they are done with say nothing by being gone.
-        let may_go = mapping.rules.on_deletion(direction) == OnDeletion::AsTheRulesDo;
+        let may_go = mapping.rules.leave_in_ordinary_work(direction);
         for coupling in newest.iter().filter(|coupling| !may_go || found.contains_key(&coupling.id(side))) {
             evidence.look_at(coupling, side, found.get(&coupling.id(side)), resumed_at);
         }
@@ -88,6 +86,46 @@ impl Engine {
                 Some(next) => after = Some(next),
                 None => return Ok(newest.into_values().collect()),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use couplet_model::Switches;
+    use couplet_model::coupling::SideState;
+    use couplet_model::switches::SalesOrders;
+
+    use super::*;
+    use crate::bench::{Bench, pair};
+
+    #[tokio::test]
+    async fn records_that_are_gone_at_once_mean_a_restored_system_but_for_those_that_leave_in_ordinary_work() {
+        let (to, from) = (Direction::ToDataverse, Direction::FromDataverse);
+        let cases = [
+            ("CUSTOMER", SalesOrders::Legacy, to, true),
+            ("SALESORDER-ORDER", SalesOrders::Legacy, to, false),
+            ("SALESORDER-ORDER", SalesOrders::Legacy, from, true),
+            ("SALESORDER-ORDER", SalesOrders::Bidirectional, to, false),
+            ("SALESORDER-ORDER", SalesOrders::Bidirectional, from, true),
+            ("Sales Order Notes", SalesOrders::Legacy, to, true),
+            ("Sales Order Notes", SalesOrders::Legacy, from, true),
+        ];
+        for (mapping, sales_orders, direction, halts) in cases {
+            let bench = Bench::with(mapping, Switches { sales_orders, ..Switches::default() }).await;
+            let now = bench.engine.now();
+            let seen = || SideState { version: None, modified: Some(now) };
+            let pairs = (1..=12).map(|number| Coupling {
+                state: CouplingState::Coupled,
+                business_central: seen(),
+                dataverse: seen(),
+                ..pair(number, 100 + number, &format!("N{number}"))
+            });
+            bench.couple(mapping, pairs).await;
+            let cursor = Cursor::by_time(None, now, SignedDuration::ZERO);
+            let looked = bench.engine.look_behind(&bench.mapping, direction, mapping, &cursor).await;
+            let is_halted = matches!(looked, Err(EngineError::Halted(_)));
+            assert_eq!((is_halted, looked.is_ok()), (halts, !halts), "{mapping}, {sales_orders:?}, {direction}");
         }
     }
 }

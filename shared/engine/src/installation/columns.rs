@@ -212,6 +212,7 @@ mod tests {
             modified_column: None,
             label_column: None,
             company_column: None,
+            takes_upsert: true,
             columns: columns.into_iter().map(column).collect(),
         }
     }

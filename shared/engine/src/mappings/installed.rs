@@ -21,7 +21,7 @@ pub(crate) struct InstalledMapping {
     from_dataverse: Columns,
 }
 
-/// A mapping that cannot run yet.
+/// A mapping that cannot run here.
 pub(crate) struct Unavailable {
     /// The mapping.
     pub mapping: ActiveMapping,
@@ -29,8 +29,8 @@ pub(crate) struct Unavailable {
     pub reason: &'static str,
 }
 
-/// Which rules an id stands for, or why they cannot run yet.
-pub(crate) type RulesOf = fn(RulesId) -> Result<&'static dyn MappingRules, &'static str>;
+/// Which rules an id stands for.
+pub(crate) type RulesOf = fn(RulesId) -> &'static dyn MappingRules;
 
 /// Columns that are read in one direction, each once and in order of their names.
 struct Columns {
@@ -47,22 +47,10 @@ impl Deref for InstalledMapping {
 }
 
 impl InstalledMapping {
-    /// Installs a mapping: finds its rules and checks that the catalogue has every column they read. The inner error
-    /// says why a mapping cannot run yet.
+    /// A mapping with these rules; the catalogue has to have every column they read.
     ///
     /// # Errors
     /// [`EngineError::SetUp`] naming the first column that the catalogue lacks.
-    fn install(mapping: ActiveMapping, rules_of: RulesOf) -> Result<Result<Arc<Self>, Unavailable>, EngineError> {
-        match rules_of(mapping.rules) {
-            Ok(rules) => Ok(Ok(Arc::new(Self::with_rules(mapping, rules)?))),
-            Err(reason) => Ok(Err(Unavailable { mapping, reason })),
-        }
-    }
-
-    /// A mapping with these rules.
-    ///
-    /// # Errors
-    /// As [`Self::install`].
     pub fn with_rules(mapping: ActiveMapping, rules: &'static dyn MappingRules) -> Result<Self, EngineError> {
         let to_dataverse = Columns::resolve(&mapping, rules, Direction::ToDataverse)?;
         let from_dataverse = Columns::resolve(&mapping, rules, Direction::FromDataverse)?;
@@ -142,19 +130,17 @@ impl Mappings {
     /// As [`Self::install`].
     pub fn install_with(catalogue: &Catalogue, switches: &Switches, rules_of: RulesOf) -> Result<Self, EngineError> {
         let active = catalogue.active(switches).into_iter();
-        let mut all: Vec<_> =
-            active.map(|mapping| InstalledMapping::install(mapping, rules_of)).collect::<Result<_, _>>()?;
-        let can_run: BTreeSet<MappingName> =
-            all.iter().filter_map(|mapping| Some(mapping.as_ref().ok()?.name.clone())).collect();
-        // A document without its lines would be taken for whole.
-        for mapping in &mut all {
-            let Ok(headers) = mapping else { continue };
-            if headers.lines.as_ref().is_some_and(|lines| !can_run.contains(&lines.mapping)) {
-                let reason = "the rules of its lines are not built yet";
-                *mapping = Err(Unavailable { mapping: headers.mapping.clone(), reason });
+        let active: Vec<ActiveMapping> = active.collect();
+        let names: BTreeSet<MappingName> = active.iter().map(|mapping| mapping.name.clone()).collect();
+        let install = |mapping: ActiveMapping| {
+            // A document without its lines would be taken for whole.
+            if mapping.lines.as_ref().is_some_and(|lines| !names.contains(&lines.mapping)) {
+                return Ok(Err(Unavailable { mapping, reason: "the mapping of its lines is switched off" }));
             }
-        }
-        Ok(Self(all))
+            let rules = rules_of(mapping.rules);
+            Ok(Ok(Arc::new(InstalledMapping::with_rules(mapping, rules)?)))
+        };
+        Ok(Self(active.into_iter().map(install).collect::<Result<_, EngineError>>()?))
     }
 
     /// The same mappings, one of them by other rules.

@@ -1,19 +1,23 @@
 //! What is special about a mapping beyond field transfer: one trait with named steps, implemented in one file per mapping.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod fields;
+mod leaving;
+mod records;
 
 use async_trait::async_trait;
-use couplet_model::coupling::{ActionIntent, Base};
-use couplet_model::decision::{TransferredField, Travel};
+use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote, Need};
-use couplet_model::record::Values;
 use couplet_model::system::Action;
-use couplet_model::table::{Side, Table};
-use couplet_model::{ActiveMapping, Coupling, CouplingState, Record, RecordId, Switches, SystemError, Value, Version};
+use couplet_model::table::Side;
+use couplet_model::{ActiveMapping, Coupling, Record, RecordId, Switches, SystemError};
 use uuid::Uuid;
 
+pub(crate) use self::fields::{put_same, set, set_on_create};
+pub(crate) use self::leaving::{AfterDeletion, DELETED, Merged, OnDeletion, SourceDeleted};
+pub(crate) use self::records::{
+    AfterWrite, Attempted, BeforeWrite, Match, Transferring, WrittenBeside, is_usable, opened,
+};
 use crate::error::EngineError;
 use crate::installation::Installation;
 
@@ -48,158 +52,6 @@ impl From<DataFailure> for Obstacle {
     }
 }
 
-/// What a record says that was merged into another of its table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Merged {
-    /// Into this one.
-    Into(RecordId),
-    /// Into one that it does not name.
-    Unknown,
-}
-
-impl Merged {
-    /// The record it was merged into, if that is known.
-    pub fn master(self) -> Option<RecordId> {
-        match self {
-            Self::Into(master) => Some(master),
-            Self::Unknown => None,
-        }
-    }
-}
-
-/// What becomes of the partner when a coupled record was deleted at the source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum OnDeletion {
-    /// The partner stays (R64), and the mapping's deletion rule of the catalogue says what becomes of it: somebody is told, it
-    /// is created again, or the two are coupled no more (R85 to R87).
-    #[default]
-    AsTheMappingSays,
-    /// Both the partner and the coupling stay, and nobody is told: the deletion says nothing about the partner.
-    Stay,
-    /// The partner stays, and the two are coupled no more.
-    Uncouple,
-    /// The partner is deleted as well.
-    DeletePartner,
-    /// The rules do in bulk what has to be done, in [`MappingRules::source_deleted`].
-    AsTheRulesDo,
-}
-
-/// A coupled record that was deleted at the source, and what becomes of the pair.
-pub(crate) struct SourceDeleted<'a> {
-    /// The pair.
-    pub coupling: &'a Coupling,
-    /// What becomes of it, or why that could not be brought about.
-    pub end: Result<AfterDeletion, SystemError>,
-}
-
-/// What becomes of a pair whose source was deleted, when the rules have done what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AfterDeletion {
-    /// The two are coupled no more; the partner was changed, or was not.
-    Uncoupled { is_change: bool },
-    /// The coupling stays, marked with [`DELETED`], so that it is not looked at again.
-    Kept,
-}
-
-/// Role, among the further rows of a pair, of its record that was deleted at the source while the coupling stays.
-pub(crate) const DELETED: &str = "deleted";
-
-impl OnDeletion {
-    /// Whether something happens to the pair at once, by the rules alone.
-    pub fn is_followed(self) -> bool {
-        matches!(self, Self::Uncouple | Self::DeletePartner | Self::AsTheRulesDo)
-    }
-}
-
-/// A destination record that belongs to an uncoupled source record, or a reason why it cannot.
-pub(crate) type Match = Result<Option<RecordId>, DataFailure>;
-
-/// A record whose fields are being transferred.
-#[derive(Clone, Copy)]
-pub(crate) struct Transferring<'a> {
-    pub source: &'a Record,
-    pub destination: Option<&'a Record>,
-    pub creating: bool,
-    /// What both sides held when they last agreed, if they are a pair.
-    pub base: Option<&'a Base>,
-    /// The lines at the source, if it is the header of a document whose lines travel this way.
-    pub lines: &'a [Record],
-}
-
-/// Role, among the further rows of a pair, of its document on a side that was opened for a change of ours and is to be closed
-/// again. It is stored before the document is opened, so that whoever comes after a crash knows it from one that a person works
-/// on.
-pub(crate) fn opened(side: Side) -> &'static str {
-    match side {
-        Side::BusinessCentral => "opened in Business Central",
-        Side::Dataverse => "opened in Dataverse",
-    }
-}
-
-/// A record that was written, or found equal, and may need more.
-pub(crate) struct AfterWrite<'a> {
-    pub source: &'a Record,
-    /// The destination record.
-    pub destination: RecordId,
-    pub created: bool,
-    /// Whether it was written just now.
-    pub written: bool,
-    /// The coupling as it was before.
-    pub coupling: &'a Coupling,
-    /// What the destination holds now.
-    pub fields: &'a [TransferredField],
-    /// What following up leaves behind, or why it failed.
-    pub beside: Result<WrittenBeside, SystemError>,
-}
-
-impl AfterWrite<'_> {
-    /// What the destination column holds now, if it was transferred.
-    pub fn desired(&self, column: &str) -> Option<&Value> {
-        self.fields.iter().rev().find(|field| field.destination.name == column).map(|field| &field.desired)
-    }
-
-    /// Whether its document was opened for a change, now or by an earlier attempt, or is new.
-    pub fn is_opened(&self, direction: Direction) -> bool {
-        self.created || self.coupling.related.contains_key(opened(direction.destination()))
-    }
-
-    /// Whether a destination column differs from what it was when both sides last agreed.
-    pub fn changed(&self, direction: Direction, column: &str) -> bool {
-        let field = self.fields.iter().rev().find(|field| field.destination.name == column);
-        field.is_some_and(|field| {
-            self.coupling.base.get(direction.destination(), &field.destination).as_ref() != Some(&field.desired)
-        })
-    }
-}
-
-/// A record that is about to be written.
-pub(crate) struct BeforeWrite<'a> {
-    pub source: &'a Record,
-    /// The destination record, if it is there.
-    pub destination: Option<&'a Record>,
-    /// The values to be written; a record with none is not written.
-    pub values: Option<&'a Values>,
-    /// The version of the destination record that the write is guarded by. Who changes the record before its write says here
-    /// which one it has then.
-    pub version: Option<Version>,
-    /// Whether it may be written, or what went wrong.
-    pub ready: Result<(), SystemError>,
-}
-
-/// A record whose action was to be asked for by an attempt of which no end is known.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "closing an opportunity shows without them; posting a document will not")
-)]
-#[derive(Clone, Copy)]
-pub(crate) struct Attempted<'a> {
-    pub source: &'a Record,
-    /// The destination record.
-    pub destination: RecordId,
-    /// What was to happen.
-    pub intent: &'a ActionIntent,
-}
-
 /// Actions that belong to the synchronization of a record. Most must not happen twice: what is about to be asked for is
 /// stored first, and looked for before it is asked for again.
 #[async_trait]
@@ -209,24 +61,6 @@ pub(crate) trait Actions: Send + Sync {
 
     /// Whether the action of each of these records has happened; one answer per record, in order. Asked in bulk, once.
     async fn happened(&self, context: Context<'_>, records: &[Attempted<'_>]) -> Result<Vec<bool>, EngineError>;
-}
-
-/// What following up left behind.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WrittenBeside {
-    /// Further rows that belong to the pair now, by role.
-    pub related: BTreeMap<String, Uuid>,
-    /// Destination columns that hold these values now beside the transferred ones; they join the base.
-    pub values: Vec<(&'static str, Value)>,
-    /// Whether the destination record was changed by it, and so counts as modified.
-    pub is_change: bool,
-}
-
-impl WrittenBeside {
-    /// One further row, and nothing else.
-    pub fn related(role: &str, id: Uuid) -> Self {
-        Self { related: BTreeMap::from([(role.to_owned(), id)]), ..Self::default() }
-    }
 }
 
 /// What is special about a mapping.
@@ -284,6 +118,12 @@ pub(crate) trait MappingRules: Send + Sync {
     /// What becomes of the partner when a coupled record was deleted at the source.
     fn on_deletion(&self, _direction: Direction) -> OnDeletion {
         OnDeletion::AsTheMappingSays
+    }
+
+    /// Whether records of a direction's source leave it in ordinary work, as orders do when they are posted: then their absence
+    /// says nothing of a restored system, and a row that names one which is gone tells that it went.
+    fn leave_in_ordinary_work(&self, _direction: Direction) -> bool {
+        false
     }
 
     /// Does in bulk what becomes of the partners of coupled records that were deleted at the source, and notes of each what
@@ -486,56 +326,4 @@ impl BatchRules for NothingSpecial {
     fn adjust(&self, _record: Transferring<'_>, _fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         Ok(())
     }
-}
-
-/// Whether other records may refer to a coupling: both of its records exist.
-pub(crate) fn is_usable(coupling: &Coupling) -> bool {
-    coupling.state == CouplingState::Coupled
-}
-
-/// Sets what a destination column should hold, replacing what a row transferred. Unknown columns are the catalogue's
-/// fault and are reported as such.
-pub(crate) fn set(
-    fields: &mut Vec<TransferredField>,
-    table: &Table,
-    column: &str,
-    desired: Value,
-) -> Result<(), DataFailure> {
-    put(fields, table, column, desired, Travel::OneWay)
-}
-
-/// Replaces what a transferred field should hold by a value that says the same.
-pub(crate) fn put_same(fields: &mut [TransferredField], column: &str, same: &Value) {
-    for field in fields.iter_mut().filter(|field| field.destination.name == column) {
-        field.desired = same.clone();
-    }
-}
-
-/// Like [`set`], for values given only to new records.
-pub(crate) fn set_on_create(
-    fields: &mut Vec<TransferredField>,
-    table: &Table,
-    column: &str,
-    desired: Value,
-) -> Result<(), DataFailure> {
-    put(fields, table, column, desired, Travel::OnCreateOnly)
-}
-
-fn put(
-    fields: &mut Vec<TransferredField>,
-    table: &Table,
-    column: &str,
-    desired: Value,
-    travel: Travel,
-) -> Result<(), DataFailure> {
-    if let Some(field) = fields.iter_mut().find(|field| field.destination.name == column) {
-        field.desired = desired;
-        return Ok(());
-    }
-    let destination = table
-        .column(column)
-        .map(Arc::clone)
-        .ok_or_else(|| DataFailure::new(format!("the catalogue's table {} has no column {column}", table.name)))?;
-    fields.push(TransferredField { source: None, destination, desired, travel });
-    Ok(())
 }

@@ -75,6 +75,11 @@ impl MappingRules for SalesOrdersBothWays {
         }
     }
 
+    /// An order goes when it is posted to its end.
+    fn leave_in_ordinary_work(&self, direction: Direction) -> bool {
+        direction == Direction::ToDataverse
+    }
+
     /// An order that is over in Business Central is no concern of its order in Dataverse any more (S124).
     fn may_leave(&self, direction: Direction) -> bool {
         direction == Direction::FromDataverse

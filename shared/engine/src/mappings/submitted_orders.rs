@@ -61,6 +61,11 @@ impl MappingRules for SubmittedOrders {
         }
     }
 
+    /// An order goes when it is posted to its end.
+    fn leave_in_ordinary_work(&self, direction: Direction) -> bool {
+        direction == Direction::ToDataverse
+    }
+
     async fn source_deleted(&self, context: Context<'_>, records: &mut [SourceDeleted<'_>]) -> Result<(), EngineError> {
         deleted::tell_sales(context, records).await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use couplet_model::catalogue::usual_form;
 use couplet_model::coupling::Base;
-use couplet_model::decision::{ConflictRule, Situation, TransferredField, Travel, decide};
+use couplet_model::decision::{ConflictRule, Creation, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
 use couplet_model::ids::derived_id;
 use couplet_model::message::Precedence;
@@ -100,7 +100,11 @@ impl Batch<'_> {
             direction,
             source,
             destination,
-            creating: creating && destination.is_none(),
+            creation: match (record.pairing, destination) {
+                (Pairing::Creating, None) => Creation::Due,
+                (Pairing::Creating | Pairing::Made, Some(_)) => Creation::Begun,
+                _ => Creation::Over,
+            },
             base: agreement.as_ref().map_or(&empty, |agreement| &agreement.known),
             force: options.precedence.is_forced() || record.pairing == Pairing::Adopted,
             rule: mapping.update_conflict,

@@ -9,7 +9,7 @@ use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, RecordId, RecordMessage};
-use couplet_store::{Claim, StoreError};
+use couplet_store::Claim;
 
 use super::batch::{Batch, Stop};
 use super::leaving_company::Kept;
@@ -41,11 +41,7 @@ impl Batch<'_> {
         let records =
             leaving.into_iter().map(|(record, _)| Received { index: record.index, coupling: record.coupling });
         let parted = self.delete_partners(records.collect()).await?;
-        for mut record in parted {
-            let Some(coupling) = record.coupling.take() else { continue };
-            if !self.remove_coupling(record.index, &coupling).await? {
-                continue;
-            }
+        for record in self.end_pairs(parted).await? {
             match after.get(&record.index) {
                 Some(AfterLeaving::Returns) => {
                     let reason = "its partner could not become what it has to be and was deleted; it gets another one";
@@ -164,16 +160,16 @@ impl Batch<'_> {
         let partners = by_id(self.engine.system(there).fetch(table, &ids, &columns).await?);
         let rule = self.mapping.deletion_conflict;
         let returns = self.mapping.directions().any(|direction| direction == self.direction.reverse());
-        let mut kept = HashMap::new();
+        let (mut kept, mut ending) = (HashMap::new(), Vec::new());
         if rule == DeletionRule::RemoveCoupling && there == Side::Dataverse {
             kept = self.leave_company(partners.values()).await?;
         }
         for record in records {
             let id = record.coupling.as_ref().map(|coupling| coupling.id(there));
             match id.and_then(|id| partners.get(&id)) {
-                None => self.separate(vec![record], &Outcome::Unchanged).await?,
+                None => ending.push(record),
                 Some(partner) if rule == DeletionRule::RemoveCoupling => match kept.remove(&partner.id) {
-                    None => self.separate(vec![record], &Outcome::Unchanged).await?,
+                    None => ending.push(record),
                     Some(Kept::Refused) => {
                         let failure = partner_is_left(self.mapping, here, &partner.label(table));
                         self.settle(record.settle(Outcome::Failed(failure)));
@@ -192,7 +188,7 @@ impl Batch<'_> {
                 }
             }
         }
-        Ok(())
+        self.separate(ending, &Outcome::Unchanged).await
     }
 
     /// Sends another record of this mapping on its way in a direction that it has, and counts it so often.
@@ -216,13 +212,19 @@ impl Batch<'_> {
 
     /// Removes the couplings of records, which end so.
     async fn separate(&mut self, records: Vec<Received>, outcome: &Outcome) -> Result<(), Stop> {
-        for mut record in records {
-            let Some(coupling) = record.coupling.take() else { continue };
-            if self.remove_coupling(record.index, &coupling).await? {
-                self.settle(record.settle(outcome.clone()));
-            }
+        for record in self.end_pairs(records).await? {
+            self.settle(record.settle(outcome.clone()));
         }
         Ok(())
+    }
+
+    /// Removes the couplings of records; gives the records that are coupled no more.
+    async fn end_pairs(&mut self, mut records: Vec<Received>) -> Result<Vec<Received>, Stop> {
+        let take = |record: &mut Received| Some((record.index, record.coupling.take()?));
+        let pairs = records.iter_mut().filter_map(take).collect();
+        let removed = self.remove_couplings(pairs).await?;
+        records.retain(|record| removed.contains(&record.index));
+        Ok(records)
     }
 
     /// Deletes the partners of records; gives those whose partner is gone now.
@@ -247,19 +249,6 @@ impl Batch<'_> {
             }
         }
         Ok(parted)
-    }
-
-    /// Removes a coupling. `false`: another worker changed it, and the record comes again.
-    pub(super) async fn remove_coupling(&mut self, index: usize, coupling: &Coupling) -> Result<bool, Stop> {
-        let engine = self.engine;
-        match engine.store().remove_coupling(engine.company(), &self.mapping.name, coupling).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Stale { .. }) => {
-                self.give_back(index, "another worker changed this pair meanwhile", None);
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

@@ -222,7 +222,7 @@ impl<'a> Batch<'a> {
         there: HashMap<RecordId, Record>,
     ) -> (Batch<'a>, HashMap<RecordId, Record>, Vec<usize>) {
         let side = self.direction.destination();
-        let (mut delivered, mut owners, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut delivered, mut owners, mut named, mut of) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut sources = HashMap::new();
         let mut references = Vec::new();
         for header in headers {
@@ -251,9 +251,10 @@ impl<'a> Batch<'a> {
                 delivered.push(Delivered { deliveries, message, receive_count, claim, is_held_by_outage, end });
                 owners.push(decided.index);
                 named.push(header.name.clone());
+                of.push(decided.coupling.system_id);
             }
         }
-        let of = |header: &Header| {
+        let leaving = |header: &Header| {
             let index = header.decided.index;
             header.leaving.iter().map(move |pair| (index, pair.clone())).collect::<Vec<_>>()
         };
@@ -270,9 +271,10 @@ impl<'a> Batch<'a> {
             references,
             column: column.clone(),
             named,
+            of,
             documents: headers.iter().map(of_lines).collect(),
             there,
-            leaving: headers.iter().flat_map(of).collect(),
+            leaving: headers.iter().flat_map(leaving).collect(),
             deleted: Vec::new(),
         });
         let batch = Batch {

@@ -8,7 +8,7 @@ use couplet_model::comparing::folded;
 use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::ids::derived_id;
 use couplet_model::table::{Column, Side};
-use couplet_model::{Coupling, MappingName, Outcome, Record, RecordId, SystemError, Value};
+use couplet_model::{Coupling, MappingName, Outcome, Record, RecordId, SystemError, SystemId, Value};
 
 use super::stages::Decided;
 use crate::mappings::installed::InstalledMapping;
@@ -81,6 +81,8 @@ pub(super) struct LinesOfHeaders {
     pub column: Arc<Column>,
     /// What that column holds, by the line's place in the batch.
     pub named: Vec<Value>,
+    /// The header of each line in Business Central, by the line's place in the batch.
+    pub of: Vec<SystemId>,
     /// The headers by their places among the headers' batch.
     pub documents: HashMap<usize, LinesDocument>,
     /// The lines of the headers at the destination.

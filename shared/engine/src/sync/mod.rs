@@ -13,6 +13,7 @@ mod coupling_after;
 mod deciding;
 mod deleting;
 mod documents;
+mod ending;
 mod header_lines;
 mod intending;
 mod isolating;

@@ -20,6 +20,14 @@ const MADE_AGAIN: &str = "was made again";
 const HELD: &str = "the record whose place it takes is being synchronized with it";
 const HELD_PAUSE: Duration = Duration::from_secs(2);
 
+/// A record that is to get the coupling of another one.
+struct Moving {
+    record: Admitted,
+    old: Coupling,
+    /// The record of the side on which the coupling moves.
+    to: RecordId,
+}
+
 impl Batch<'_> {
     /// Gives uncoupled sources the coupling of the record whose place they take.
     pub(super) async fn move_to_sources(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
@@ -58,15 +66,16 @@ impl Batch<'_> {
         }
         let pairs: Vec<&Coupling> = taking.iter().map(|(_, old)| old).collect();
         let kept = mapping.rules.keep_versions(self.context(), &pairs).await;
+        let mut moving = Vec::new();
         for ((record, old), kept) in paired("versions to be kept", taking, kept)? {
             match kept {
-                Ok(()) => {
-                    let (id, why) = (record.source.id, "was replaced");
-                    taken.extend(self.move_coupling(record, &old, side, id, why).await?);
-                }
+                Ok(()) => moving.push(Moving { to: record.source.id, record, old }),
                 Err(error) => self.refuse_received(record.into_received(), &error),
             }
         }
+        // What was kept is without lines at the destination.
+        let moving = self.without_lines(moving).await?;
+        taken.extend(self.move_couplings(moving, side, "was replaced").await?);
         taken.sort_unstable_by_key(|record| record.index);
         Ok(taken)
     }
@@ -92,17 +101,17 @@ impl Batch<'_> {
         let former: Vec<RecordId> = owners.values().map(|coupling| coupling.id(side)).collect();
         let there = engine.system(side).fetch(mapping.table(side), &former, &[]).await?;
         let there: HashSet<RecordId> = there.into_iter().map(|record| record.id).collect();
-        let mut moved = Vec::with_capacity(read.len());
+        let (mut moved, mut moving) = (Vec::with_capacity(read.len()), Vec::new());
         for record in read {
             let owner = claimed(&record).and_then(|key| owners.remove(&key));
             match owner.filter(|coupling| !there.contains(&coupling.id(side))) {
-                Some(old) => {
-                    let id = record.source.id;
-                    moved.extend(self.move_coupling(record, &old, side, id, MADE_AGAIN).await?);
-                }
+                Some(old) => moving.push(Moving { to: record.source.id, record, old }),
                 None => moved.push(record),
             }
         }
+        // The lines of the former record are at the destination still, and leave it as lines that are gone do.
+        moved.extend(self.move_couplings(moving, side, MADE_AGAIN).await?);
+        moved.sort_unstable_by_key(|record| record.index);
         Ok(moved)
     }
 
@@ -121,23 +130,48 @@ impl Batch<'_> {
         let (engine, mapping, side) = (self.engine, self.mapping, self.direction.destination());
         let found: Vec<RecordId> = gone.iter().filter_map(|(_, found)| *found).collect();
         let taken = engine.store().couplings_by_id(engine.company(), &mapping.name, side, &found).await?;
-        let (mut records, mut moved) = (Vec::with_capacity(gone.len()), Vec::new());
+        let (mut records, mut moving) = (Vec::with_capacity(gone.len()), Vec::new());
         for (record, found) in gone {
             let id = found.filter(|id| !taken.contains_key(id));
             let (Some(id), Some(old)) = (id, record.coupling.clone()) else {
                 records.push(record);
                 continue;
             };
-            if let Some(record) = self.move_coupling(record, &old, side, id, MADE_AGAIN).await? {
-                moved.push(id);
-                records.push(record);
-            }
+            moving.push(Moving { to: id, record, old });
         }
-        if moved.is_empty() {
+        // The lines of the former partner are gone with it.
+        let moving = self.without_lines(moving).await?;
+        let moved = self.move_couplings(moving, side, MADE_AGAIN).await?;
+        let ids: Vec<RecordId> = moved.iter().filter_map(|record| Some(record.coupling.as_ref()?.id(side))).collect();
+        records.extend(moved);
+        records.sort_unstable_by_key(|record| record.index);
+        if ids.is_empty() {
             return Ok((records, HashMap::new()));
         }
         let columns = mapping.destination_columns(self.direction);
-        Ok((records, by_id(engine.system(side).fetch(mapping.table(side), &moved, columns).await?)))
+        Ok((records, by_id(engine.system(side).fetch(mapping.table(side), &ids, columns).await?)))
+    }
+
+    /// Those of some moves whose documents have no coupled lines any more: the couplings of lines end whose records on the
+    /// destination's side are gone. The others come again.
+    async fn without_lines(&mut self, moving: Vec<Moving>) -> Result<Vec<Moving>, Stop> {
+        let pairs = moving.iter().map(|moving| (moving.record.index, moving.old.clone())).collect();
+        let free: HashSet<usize> = self.end_lines(pairs).await?.into_iter().map(|(index, _)| index).collect();
+        Ok(moving.into_iter().filter(|moving| free.contains(&moving.record.index)).collect())
+    }
+
+    /// Moves couplings to other records of a side; gives the records of which that was done, the others come again.
+    async fn move_couplings(
+        &mut self,
+        moving: Vec<Moving>,
+        side: Side,
+        why: &'static str,
+    ) -> Result<Vec<Admitted>, Stop> {
+        let mut moved = Vec::with_capacity(moving.len());
+        for Moving { record, old, to } in moving {
+            moved.extend(self.move_coupling(record, &old, side, to, why).await?);
+        }
+        Ok(moved)
     }
 
     /// Moves a coupling to another record of a side and says so. `None`: somebody else was faster, and the record comes

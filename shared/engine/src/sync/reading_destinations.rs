@@ -1,6 +1,6 @@
 //! The destination records of pairs in bulk, and what to do where one is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
@@ -105,11 +105,22 @@ impl Batch<'_> {
                     record.pairing = Pairing::Creating;
                     paired.push(record);
                 }
+                // That a line was deleted there is a change of its document, which the other direction carries here. Without its
+                // coupling the line would pass for a new one, and be made again.
+                DeletionRule::RemoveCoupling if self.lines.is_some() && self.comes_back() => {
+                    self.settle(record.settle(Outcome::Unchanged));
+                }
                 DeletionRule::RemoveCoupling => uncoupled.push(record),
             }
         }
         self.uncouple(uncoupled).await?;
         Ok(paired)
+    }
+
+    /// Whether records of the mapping travel the other way as well.
+    fn comes_back(&self) -> bool {
+        let back = self.direction.reverse();
+        self.mapping.directions().any(|direction| direction == back)
     }
 
     /// Fails a record whose partner was deleted.
@@ -124,20 +135,21 @@ impl Batch<'_> {
         if self.direction.source() == Side::Dataverse {
             kept = self.leave_company(records.iter().map(|record| &record.source)).await?;
         }
-        for mut record in records {
+        let mut parted = Vec::with_capacity(records.len());
+        for record in records {
             match kept.remove(&record.source.id) {
                 Some(Kept::Refused) => self.settle_without_partner(record),
                 Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
-                None => {
-                    let coupling = record.coupling.take();
-                    let is_removed = match &coupling {
-                        Some(coupling) => self.remove_coupling(record.index, coupling).await?,
-                        None => true,
-                    };
-                    if is_removed {
-                        self.settle(record.settle(Outcome::Unchanged));
-                    }
-                }
+                None => parted.push(record),
+            }
+        }
+        let take = |record: &mut Admitted| Some((record.index, record.coupling.take()?));
+        let pairs: Vec<(usize, Coupling)> = parted.iter_mut().filter_map(take).collect();
+        let coupled: HashSet<usize> = pairs.iter().map(|(index, _)| *index).collect();
+        let removed = self.remove_couplings(pairs).await?;
+        for record in parted {
+            if !coupled.contains(&record.index) || removed.contains(&record.index) {
+                self.settle(record.settle(Outcome::Unchanged));
             }
         }
         Ok(())

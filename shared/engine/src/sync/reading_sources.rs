@@ -56,6 +56,17 @@ impl Batch<'_> {
         Ok(received)
     }
 
+    /// Whether messages of a later run may have come before those of this one, where it matters: a record that has left, or is
+    /// gone, by a later message must not be made of an earlier one.
+    async fn is_overtaken(&self, received: &[Received]) -> Result<bool, Stop> {
+        let is_new =
+            |record: &Received| record.coupling.is_none() && self.delivered[record.index].message.snapshot.is_some();
+        match self.lines.is_none() && received.iter().any(is_new) {
+            true => Ok(self.engine.is_overtaken(&self.mapping.name, self.run).await?),
+            false => Ok(false),
+        }
+    }
+
     /// Takes the sources from fresh snapshots and reads the others again.
     pub(super) async fn read_sources(&mut self, received: Vec<Received>) -> Result<Vec<Admitted>, Stop> {
         let engine = self.engine;
@@ -63,6 +74,7 @@ impl Batch<'_> {
         let facts = engine.installation.table_facts(table).await?;
         let columns = self.mapping.source_columns(self.direction);
         let now = engine.now();
+        let is_overtaken = self.is_overtaken(&received).await?;
         let (mut read, mut missing) = (Vec::with_capacity(received.len()), Vec::new());
         for record in received {
             let delivered = &self.delivered[record.index];
@@ -70,7 +82,9 @@ impl Batch<'_> {
                 let fresh = now.duration_since(snapshot.read_at) <= engine.options().snapshot_max_age;
                 // A message that was delivered before may show what was true then.
                 let is_first = delivered.receive_count <= 1;
-                is_first && fresh && is_current(record.coupling.as_ref(), snapshot.read_at)
+                // Of a pair its last result tells whether the snapshot is newer; of a record without one nothing does.
+                let may_be_old = is_overtaken && record.coupling.is_none();
+                is_first && fresh && !may_be_old && is_current(record.coupling.as_ref(), snapshot.read_at)
             });
             // A snapshot that no longer fits the catalogue is read again like an old one, and so is one that knows
             // nothing of a column that could be read.

@@ -107,6 +107,9 @@ impl Batch<'_> {
         let mut coupling = record.coupling.clone();
         coupling.claimed_until = self.engine.now().checked_add(options.claim).ok();
         coupling.claimed_by = Some(options.process);
+        if coupling.revision == 0 {
+            coupling.document = self.lines.as_ref().and_then(|lines| lines.of.get(record.index)).copied();
+        }
         let nothing = Values::new();
         let (creates, values) = match &record.verdict {
             // An intent says already what is about to be created.

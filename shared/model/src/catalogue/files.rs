@@ -161,6 +161,12 @@ pub struct BcProperty {
     /// Whether the companion page keeps the table's validation away from records that are not inserted yet.
     #[serde(default, rename = "deferred")]
     pub _deferred: bool,
+    /// Whether the table lets nobody edit the field, which a control of a page that says nothing takes over.
+    #[serde(default, rename = "closed_in_table")]
+    pub _closed_in_table: bool,
+    /// Whether the companion page opens such a field.
+    #[serde(default, rename = "opened")]
+    pub _opened: bool,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +185,8 @@ pub struct DvTable {
     pub primary_name: Option<String>,
     pub display_column: Option<String>,
     pub company_column: Option<String>,
+    /// `false` for a table of the service that takes no upsert.
+    pub takes_upsert: Option<bool>,
     #[serde(rename = "reset_company_on_uncouple")]
     pub _reset_company_on_uncouple: bool,
     #[serde(default, rename = "note")]

@@ -48,7 +48,7 @@ pub struct OtherJob {
     pub when: Option<When>,
     /// The function of the bundle that runs it.
     pub function: String,
-    /// What it enqueues; `None` for a job that is not built yet.
+    /// What it enqueues; `None` for a job that enqueues nothing and cannot run.
     pub enqueues: Option<Enqueues>,
     /// What it does.
     pub what: String,

@@ -56,6 +56,7 @@ pub fn business_central(file: &NamedFile) -> Result<Tables, CatalogueError> {
                     .and_then(|set| set.under.clone())
                     .map(|under| Parent { entity_set: under.entity_set, column: under.column }),
                 choice: None,
+                takes_upsert: true,
                 companion_entity_set: table.companion.map(|set| set.entity_set),
                 id_column: "id".to_owned(),
                 modified_column: modified,
@@ -90,6 +91,7 @@ pub fn dataverse(file: &NamedFile) -> Result<Tables, CatalogueError> {
                 companion_takes_id: false,
                 companion_parent: None,
                 choice: None,
+                takes_upsert: table.takes_upsert.unwrap_or(true),
                 modified_column: table.modified_on,
                 label_column: table.display_column.or(table.primary_name),
                 company_column: table.company_column,

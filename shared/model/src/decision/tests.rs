@@ -153,7 +153,7 @@ fn a_table_of_situations() {
                 direction: case.direction,
                 source: &source,
                 destination: Some(&destination),
-                creating: false,
+                creation: Creation::Over,
                 base: &base,
                 force: case.force,
                 rule: case.rule,
@@ -201,7 +201,7 @@ fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
                 direction,
                 source: &read,
                 destination: Some(&held),
-                creating: false,
+                creation: Creation::Over,
                 base: &known,
                 force: false,
                 rule: ConflictRule::None,
@@ -234,7 +234,7 @@ fn a_value_cut_on_its_way_is_not_fought_over() {
         direction: Direction::ToDataverse,
         source: &short,
         destination: Some(&long),
-        creating: false,
+        creation: Creation::Over,
         base: &known,
         force: false,
         rule: ConflictRule::None,
@@ -268,7 +268,7 @@ fn changes_of_different_fields_on_both_sides_merge() {
         direction: Direction::ToDataverse,
         source: &source,
         destination: Some(&destination),
-        creating: false,
+        creation: Creation::Over,
         base: &known,
         force: false,
         rule: ConflictRule::None,
@@ -277,4 +277,38 @@ fn changes_of_different_fields_on_both_sides_merge() {
     assert_eq!(values.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["name"]);
     // The city's base stays, so that the other direction still sees Dataverse's change.
     assert_eq!(base.get(crate::table::Side::Dataverse, &column("address1_city")), Some(Value::text("A")));
+}
+
+#[test]
+fn what_the_system_filled_in_stays_while_an_earlier_creation_is_finished() {
+    let (from, to) = ("name", "displayName");
+    let source = Record { values: [(from.into(), Value::Null)].into(), ..record(from, "") };
+    let destination = record(to, "Filled in");
+    let written = |value: &str| {
+        let mut known = Base::default();
+        known.set(crate::table::Side::BusinessCentral, to, &Value::text(value));
+        known.set(crate::table::Side::Dataverse, from, &Value::text(value));
+        known
+    };
+    for (name, creation, base, writes) in [
+        ("nobody wrote a value", Creation::Begun, Base::default(), false),
+        ("the earlier attempt wrote one, which is blank by now", Creation::Begun, written("Filled in"), true),
+        ("the record belonged to the pair before", Creation::Over, Base::default(), true),
+    ] {
+        for travel in [Travel::OneWay, Travel::BothWays] {
+            let field =
+                TransferredField { source: Some(column(from)), destination: column(to), desired: Value::Null, travel };
+            let situation = Situation {
+                direction: Direction::FromDataverse,
+                source: &source,
+                destination: Some(&destination),
+                creation,
+                base: &base,
+                force: false,
+                rule: ConflictRule::FromDataverse,
+            };
+            let is_written = matches!(decide(&situation, &[field]), Decision::Update { .. });
+            assert_eq!(is_written, writes, "{name}, {travel:?}");
+        }
+    }
 }

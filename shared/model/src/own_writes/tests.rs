@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::*;
-use crate::decision::{ConflictRule, Decision, Situation, TransferredField, Travel, decide};
+use crate::decision::{ConflictRule, Creation, Decision, Situation, TransferredField, Travel, decide};
 use crate::ids::{DataverseId, RecordId, SystemId};
 use crate::table::{Access, FieldType};
 
@@ -36,6 +36,7 @@ fn table(side: Side) -> Table {
         modified_column: None,
         label_column: None,
         company_column: None,
+        takes_upsert: true,
         columns: COLUMNS.iter().map(|name| ((*name).to_owned(), column(name))).collect(),
     }
 }
@@ -94,7 +95,7 @@ fn decided(coupling: &Coupling, direction: Direction, source: &Record, destinati
         direction,
         source,
         destination: Some(destination),
-        creating: false,
+        creation: Creation::Over,
         base: &agreement.known,
         force: false,
         rule: ConflictRule::None,

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use couplet_model::{CompanyId, RetryClass, Side};
-use couplet_store::Reservation;
+use couplet_model::{CompanyId, Coupling, RetryClass, Side, SystemId};
+use couplet_store::{Removal, Reservation};
 use uuid::Uuid;
 
 use crate::builders::*;
@@ -174,4 +174,55 @@ async fn reservations_do_not_count_as_coupled() {
     let commits = couplings.into_iter().take(25).map(storing).collect();
     store.commit(COMPANY, &items(), JOB, run, commits).await.unwrap();
     assert_eq!(store.count_couplings(COMPANY, &items()).await.unwrap(), 25);
+}
+
+/// Lines of the document of this number: 200 of them begin at a hundred times its number.
+fn lines_of(document: u128) -> Vec<Coupling> {
+    let header = Some(SystemId::from(bc(document)));
+    (0..200).map(|line| Coupling { document: header, ..pair(document * 1000 + line, document * 1000 + line) }).collect()
+}
+
+#[tokio::test]
+async fn lines_are_found_by_their_document_and_removed_many_at_a_time() {
+    let store = empty_store().await;
+    let mut lines = reserved(&store, &items(), lines_of(1)).await;
+    reserved(&store, &items(), lines_of(2)).await;
+    reserved(&store, &resources(), lines_of(1)).await;
+    let one = [SystemId::from(bc(1))];
+    let mut found = store.couplings_of_documents(COMPANY, &items(), &one).await.unwrap();
+    found.sort_by_key(|coupling| coupling.system_id);
+    lines.sort_by_key(|coupling| coupling.system_id);
+    assert_eq!(found, lines);
+    // One is claimed by another worker meanwhile, and one is gone.
+    store.claim(COMPANY, &items(), &lines[..1]).await.unwrap();
+    store.remove_coupling(COMPANY, &items(), &lines[1]).await.unwrap();
+    let removals = store.remove_couplings(COMPANY, &items(), &lines).await.unwrap();
+    assert_eq!(removals[0], Removal::Stale);
+    assert!(removals[1..].iter().all(|removal| *removal == Removal::Removed), "{removals:?}");
+    let left = store.couplings_of_documents(COMPANY, &items(), &one).await.unwrap();
+    assert_eq!(left.iter().map(|coupling| coupling.system_id).collect::<Vec<_>>(), [lines[0].system_id]);
+    assert_eq!(store.remove_couplings(COMPANY, &items(), &left).await.unwrap(), [Removal::Removed]);
+    for (mapping, document, of) in [(items(), 1, 0), (items(), 2, 200), (resources(), 1, 200)] {
+        let headers = [SystemId::from(bc(document))];
+        let lines = store.couplings_of_documents(COMPANY, &mapping, &headers).await.unwrap();
+        assert_eq!(lines.len(), of, "{mapping} {document}");
+    }
+    // Nothing points to them any more: both ids are free.
+    assert_eq!(reserved(&store, &items(), lines_of(1)).await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_line_that_moves_is_found_by_its_document_still() {
+    let store = empty_store().await;
+    let line = reserved(&store, &items(), lines_of(1)).await.remove(0);
+    let own = SystemId::from(bc(9000));
+    let replaced = store.replace_coupling(COMPANY, &items(), &line, Coupling { system_id: own, ..line.clone() }).await;
+    let replaced = replaced.unwrap().expect("nobody changed it");
+    let made = SystemId::from(bc(9001));
+    store.move_to_made(COMPANY, &items(), &[(replaced, made)]).await.unwrap();
+    let found = store.couplings_of_documents(COMPANY, &items(), &[SystemId::from(bc(1))]).await.unwrap();
+    let ids: HashSet<SystemId> = found.iter().map(|coupling| coupling.system_id).collect();
+    assert_eq!((found.len(), ids.contains(&made), ids.contains(&line.system_id)), (200, true, false));
+    assert_eq!(store.remove_couplings(COMPANY, &items(), &found).await.unwrap().len(), 200);
+    assert!(store.couplings_of_documents(COMPANY, &items(), &[SystemId::from(bc(1))]).await.unwrap().is_empty());
 }

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use couplet_embedded_cloud::EmbeddedDynamoDb;
-use couplet_model::{Clock, RetryClass, Side, SystemId};
+use couplet_model::{Clock, Coupling, RetryClass, Side, SystemId};
 use couplet_store::{CommitResult, DeadLetter, Retention, Store, StoreError};
 use serde_json::json;
 
@@ -214,4 +214,19 @@ async fn a_batch_costs_few_requests() {
     assert_eq!(results, [CommitResult::Stored; 99]);
     assert_eq!(faltering.calls("TransactWriteItems") - before, 4);
     assert_eq!((faltering.calls("Query"), faltering.calls("UpdateItem")), (1, 0));
+}
+
+#[tokio::test]
+async fn the_couplings_of_200_lines_end_in_a_few_requests() {
+    let (store, faltering) = faltering_store().await;
+    let header = SystemId::from(bc(9000));
+    let lines = (0..200).map(|line| Coupling { document: Some(header), ..pair(line, line) }).collect();
+    reserved(&store, &items(), lines).await;
+    let before = faltering.calls("TransactWriteItems");
+    let found = store.couplings_of_documents(COMPANY, &items(), &[header]).await.unwrap();
+    store.remove_couplings(COMPANY, &items(), &found).await.unwrap();
+    // 200 lines are three items each; 100 items are read or written in one request.
+    let written = faltering.calls("TransactWriteItems") - before;
+    assert_eq!((faltering.calls("Query"), faltering.calls("BatchGetItem"), written), (1, 2, 7));
+    assert!(store.couplings_of_documents(COMPANY, &items(), &[header]).await.unwrap().is_empty());
 }

@@ -9,10 +9,10 @@ use crate::invoicing::{count_anew, expect_requests};
 use crate::observing::{id, text};
 use crate::quotes::{order_of, prepared, submitted};
 
-const TAKES_OVER: &str = "Auto Create Sales Orders";
-const NOTES: &str = "Sales Order Notes";
+pub const TAKES_OVER: &str = "Auto Create Sales Orders";
+pub const NOTES: &str = "Sales Order Notes";
 
-fn write(world: &World, order: Uuid, text: &str) -> Uuid {
+pub fn write(world: &World, order: Uuid, text: &str) -> Uuid {
     let note = json!({"objectid_salesorder@odata.bind": format!("/salesorders({order})"), "subject": "Delivery", "notetext": text});
     world.dataverse.create_as_user("annotation", note).expect("taken")
 }

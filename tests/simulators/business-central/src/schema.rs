@@ -136,6 +136,8 @@ pub(crate) struct Property {
     pub read_only_on: Option<Route>,
     /// Whether the companion page keeps the table's validation away from records that are not inserted yet.
     pub deferred: bool,
+    /// Whether the table lets nobody edit the field, and no page opens it.
+    pub closed: bool,
     pub source: Source,
     /// The table whose key (or SystemId, for a GUID) this property holds.
     pub related: Option<TableId>,
@@ -153,7 +155,7 @@ impl Property {
 
     /// Whether the route takes a value for the property.
     pub(crate) fn takes_values_on(&self, route: Route) -> bool {
-        self.editable && self.read_only_on != Some(route)
+        self.editable && !self.closed && self.read_only_on != Some(route)
     }
 }
 
@@ -301,6 +303,10 @@ struct RawProperty {
     read_only_on: Option<Route>,
     #[serde(default)]
     deferred: bool,
+    #[serde(default)]
+    closed_in_table: bool,
+    #[serde(default)]
+    opened: bool,
 }
 
 impl RawTable {
@@ -383,6 +389,7 @@ impl RawProperty {
             editable,
             read_only_on: self.read_only_on,
             deferred: self.deferred,
+            closed: self.closed_in_table && !self.opened,
             source,
             related: None,
             twin: None,
@@ -454,5 +461,19 @@ fn singular(entity_set: &str) -> String {
     match entity_set.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
         None => entity_set.strip_suffix('s').unwrap_or(entity_set).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_the_table_closes_takes_values_only_where_the_page_opens_it() {
+        let lines = schema().table(schema().known("Sales Line"));
+        let opened = &lines.properties[lines.position("attachedToLineNumber").expect("a property")];
+        assert!(opened.takes_values_on(Route::Companion));
+        let closed = Property { closed: true, ..opened.clone() };
+        assert!(!closed.takes_values_on(Route::Companion));
     }
 }

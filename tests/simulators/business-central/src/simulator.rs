@@ -227,6 +227,16 @@ impl BusinessCentralSimulator {
         self.server.api.writing().company.always_reserved.insert(item_number.to_owned());
     }
 
+    /// Gives an item a tax of its own, in percent, as its posting group would.
+    pub fn tax_item(&self, item_number: &str, percent: Decimal) {
+        self.server.api.writing().company.tax_of_items.insert(item_number.to_owned(), percent);
+    }
+
+    /// Has the prices of new orders and quotes of a customer include tax.
+    pub fn price_with_tax(&self, customer_number: &str) {
+        self.server.api.writing().company.priced_with_tax.insert(customer_number.to_owned());
+    }
+
     /// Changes the sales setup of the company: write-in product, freight account, archives.
     ///
     /// # Errors

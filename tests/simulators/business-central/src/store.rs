@@ -75,6 +75,10 @@ pub(crate) struct Company {
     pub contacts_of_partners: bool,
     /// The tax of everything that is sold, in percent.
     pub tax_percent: Decimal,
+    /// The tax of items that differ from that, in percent, by number.
+    pub tax_of_items: std::collections::BTreeMap<String, Decimal>,
+    /// Numbers of the customers whose documents have prices that include tax.
+    pub priced_with_tax: std::collections::BTreeSet<String>,
     /// Numbers of the items that orders always reserve.
     pub always_reserved: std::collections::BTreeSet<String>,
 }
@@ -90,6 +94,8 @@ impl Company {
             requires_country: false,
             contacts_of_partners: true,
             tax_percent: Decimal::ZERO,
+            tax_of_items: std::collections::BTreeMap::new(),
+            priced_with_tax: std::collections::BTreeSet::new(),
             always_reserved: std::collections::BTreeSet::new(),
         }
     }

@@ -147,6 +147,8 @@ pub struct Behaviour {
     pub submitted_orders_read_only: bool,
     /// Active quotes take no changes but of state.
     pub active_quotes_read_only: bool,
+    /// Posts can be created by an upsert. Many tables of the system take none, and the documents do not say which.
+    pub posts_take_upserts: bool,
     /// HTTP status of a taken product number: 412 or 400.
     pub duplicate_product_number_status: u16,
     /// Decimals that money columns keep: two in a standard organization, four at most.
@@ -171,6 +173,7 @@ impl Default for Behaviour {
             price_list_names_unique: true,
             submitted_orders_read_only: true,
             active_quotes_read_only: true,
+            posts_take_upserts: false,
             duplicate_product_number_status: 412,
             money_decimals: 2,
             custom_navigation: CustomNavigation::default(),

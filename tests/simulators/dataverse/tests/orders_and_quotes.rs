@@ -227,3 +227,22 @@ async fn notes_and_posts_go_with_their_order() {
     assert_eq!(client.delete(&format!("salesorders({order})")).await.status, 204);
     assert_eq!((client.simulator.count("annotation"), client.simulator.count("post")), (0, 0));
 }
+
+#[tokio::test]
+async fn a_post_is_created_under_its_id_once_and_takes_no_upsert() {
+    for (posts_take_upserts, expected) in [(false, 400), (true, 204)] {
+        let behaviour = Behaviour { posts_take_upserts, ..Behaviour::default() };
+        let client = Client::start(DataverseOptions { behaviour, ..DataverseOptions::default() }).await;
+        let customer = account(&client).await;
+        let id = Uuid::from_u128(7);
+        let body = json!({
+            "postid": id, "text": "x", "source": 1, "regardingobjectid_account@odata.bind": format!("/accounts({customer})")
+        });
+        let answer = client.post("posts", body.clone()).await;
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        let again = client.post("posts", body).await;
+        assert_eq!((again.status, again.code().as_str()), (412, "0x80040237"));
+        let upsert = client.patch(&format!("posts({})", Uuid::from_u128(8)), json!({"text": "y"}), &[]).await;
+        assert_eq!(upsert.status, expected, "{}", upsert.text());
+    }
+}

@@ -87,12 +87,6 @@ pub fn nothing_lost(world: &World, problems: &mut Vec<String>) {
     }
 }
 
-/// Whether a line went from Business Central with its order, which was invoiced to its end.
-pub fn went_with_its_order(world: &World, mapping: &ActiveMapping, line: Option<&Row>) -> bool {
-    let order = line.and_then(|line| world.dataverse_row("salesorder", id(line.get("_salesorderid_value"))?));
-    mapping.business_central.name == "Sales Line" && order.is_some_and(|order| order.get("statecode") == Some(INVOICED))
-}
-
 /// Whether a record of Business Central came from Sales after everything was synchronized, or stands for what is written in:
 /// nobody looks for its partner.
 pub fn needs_no_partner(world: &World, mapping: &ActiveMapping, record: &Row) -> bool {

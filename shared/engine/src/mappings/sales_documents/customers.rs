@@ -20,18 +20,18 @@ const CUSTOMER: &str = "customerid";
 /// Relationship type of an account that buys.
 const BUYS: i64 = 3;
 
-/// Customers that documents may be for.
-pub(crate) struct Customers {
+/// The customers of Business Central behind the accounts and contacts that documents of Sales are for.
+pub(crate) struct CoupledCustomers {
     /// The accounts of contacts.
     of_contacts: HashMap<Uuid, Uuid>,
-    /// Name of each account, and whether it is one that buys.
-    accounts: HashMap<Uuid, (String, bool)>,
+    /// All accounts.
+    accounts: Vec<RecordId>,
     /// Numbers of the customers that accounts are coupled to.
     numbers: HashMap<Uuid, String>,
 }
 
-impl Customers {
-    /// The customers of some documents: two reads of Dataverse at most, however many there are.
+impl CoupledCustomers {
+    /// The customers of some documents: one read of Dataverse at most, however many there are.
     pub async fn of<'r>(
         installation: &Installation,
         documents: impl Iterator<Item = &'r Record>,
@@ -56,33 +56,61 @@ impl Customers {
                 }
             }
         }
-        let ids = Vec::from_iter(accounts);
-        let mut customers = Self { of_contacts, accounts: HashMap::new(), numbers: HashMap::new() };
-        if ids.is_empty() {
-            return Ok(customers);
-        }
-        let table = installation.table(Side::Dataverse, "account")?;
-        let columns = ["name", "customertypecode"].map(str::to_owned);
-        for account in installation.system(Side::Dataverse).fetch(&table, &ids, &columns).await? {
-            let name = account.get("name").to_string();
-            customers.accounts.insert(account.id.0, (name, account.get("customertypecode").as_int() == Some(BUYS)));
-        }
-        let (company, name) = (installation.company(), MappingName::from(CUSTOMERS));
-        let coupled = installation.store().couplings_by_id(company, &name, Side::Dataverse, &ids).await?;
+        let (company, name, accounts) =
+            (installation.company(), MappingName::from(CUSTOMERS), Vec::from_iter(accounts));
+        let coupled = installation.store().couplings_by_id(company, &name, Side::Dataverse, &accounts).await?;
         let usable = coupled.into_iter().filter(|(_, coupling)| is_usable(coupling));
-        customers.numbers = usable.filter_map(|(account, coupling)| Some((account.0, coupling.key?))).collect();
-        Ok(customers)
+        let numbers = usable.filter_map(|(account, coupling)| Some((account.0, coupling.key?))).collect();
+        Ok(Self { of_contacts, accounts, numbers })
+    }
+
+    /// The account that a document is for, itself or through its contact.
+    fn account_of(&self, document: &Record) -> Option<Uuid> {
+        match document.get(CUSTOMER) {
+            Value::Reference { table, id } if &**table == "contact" => self.of_contacts.get(id).copied(),
+            other => other.as_guid(),
+        }
+    }
+
+    /// The number of the customer that a document is for, if one is coupled.
+    pub fn number_of(&self, document: &Record) -> Option<&str> {
+        self.numbers.get(&self.account_of(document)?).map(String::as_str)
+    }
+}
+
+/// Customers that documents may be for.
+pub(crate) struct Customers {
+    coupled: CoupledCustomers,
+    /// Name of each account, and whether it is one that buys.
+    accounts: HashMap<Uuid, (String, bool)>,
+}
+
+impl Customers {
+    /// The customers of some documents: two reads of Dataverse at most, however many there are.
+    pub async fn of<'r>(
+        installation: &Installation,
+        documents: impl Iterator<Item = &'r Record>,
+    ) -> Result<Self, EngineError> {
+        let coupled = CoupledCustomers::of(installation, documents).await?;
+        let mut accounts = HashMap::new();
+        if !coupled.accounts.is_empty() {
+            let table = installation.table(Side::Dataverse, "account")?;
+            let columns = ["name", "customertypecode"].map(str::to_owned);
+            for account in installation.system(Side::Dataverse).fetch(&table, &coupled.accounts, &columns).await? {
+                let name = account.get("name").to_string();
+                accounts.insert(account.id.0, (name, account.get("customertypecode").as_int() == Some(BUYS)));
+            }
+        }
+        Ok(Self { coupled, accounts })
     }
 
     /// The number of the customer that a document is for; it waits for one that is not coupled.
     pub fn of_document(&self, kind: Document, document: &Record) -> Result<&str, Obstacle> {
         let (what, name) = (kind.as_str(), kind.name_of(document));
         let failure = |message: String| Obstacle::Failure(DataFailure::of_field("Potential Customer", message));
-        let (account, by_contact) = match document.get(CUSTOMER) {
-            Value::Reference { table, id } if &**table == "contact" => (self.of_contacts.get(id).copied(), true),
-            other => (other.as_guid(), false),
-        };
         let customer = document.get(CUSTOMER);
+        let by_contact = matches!(customer, Value::Reference { table, .. } if &**table == "contact");
+        let account = self.coupled.account_of(document);
         if customer.is_null() {
             let message = format!("the {what} {name} has no potential customer in Dataverse (E4): choose one");
             return Err(failure(message));
@@ -103,7 +131,7 @@ impl Customers {
             );
             return Err(failure(message));
         }
-        self.numbers.get(&account).map(String::as_str).ok_or_else(|| {
+        self.coupled.number_of(document).ok_or_else(|| {
             let dependency =
                 Dependency { mapping: CUSTOMERS.into(), side: Side::Dataverse, key: RecordId(account).to_string() };
             Obstacle::Wait(Need { dependency, field: "Potential Customer".to_owned(), value: account_name.clone() })

@@ -13,7 +13,7 @@ mod texts;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use amounts::{freight_of, line_discount, order_discount};
-pub(crate) use customers::Customers;
+pub(crate) use customers::{CoupledCustomers, Customers};
 pub(crate) use days::{as_days, as_moments, noon_of};
 pub(crate) use numbering::{NumberedLine, numbered};
 pub(crate) use objects::{Objects, Sold};

@@ -5,17 +5,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
+use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{MappingName, Record, RecordId, Table, Value};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use uuid::Uuid;
 
+use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
 use crate::mappings::merged_fields::transfer_both_ways;
 use crate::mappings::order_names::{LINE_NUMBER, ORDERS};
-use crate::mappings::rules::{BatchRules, Context, Obstacle, Transferring, put_same, set_on_create};
+use crate::mappings::rules::{
+    AfterWrite, BatchRules, Context, Obstacle, Transferring, WrittenBeside, put_same, set_on_create,
+};
 use crate::mappings::sales_documents::{Document, Objects, as_days, line_discount, texts_of};
+
+/// Decimal places of prices in Business Central, and of amounts.
+const PRICE_PLACES: u32 = 5;
+const CENTS: u32 = 2;
 
 pub(super) struct Prepared {
     dataverse: Arc<Table>,
@@ -30,12 +38,11 @@ impl Prepared {
     pub async fn of(context: Context<'_>, lines: &[Transferring<'_>]) -> Result<Self, EngineError> {
         let installation = context.installation;
         let sources: Vec<&Record> = lines.iter().map(|line| line.source).collect();
-        let standing = lines.iter().filter(|line| line.destination.is_some()).map(|line| line.source);
         Ok(Self {
             dataverse: Arc::clone(&context.mapping.dataverse),
             table: Arc::clone(&context.mapping.business_central),
             objects: Objects::of(installation, &sources).await?,
-            with_tax: with_tax(installation, standing).await?,
+            with_tax: with_tax(installation, sources.iter().copied()).await?,
         })
     }
 }
@@ -100,12 +107,71 @@ impl BatchRules for Prepared {
         }
         as_days(source, fields);
         put_same(fields, "discountAmount", &Value::Decimal(line_discount(source)));
-        let is_with_tax = source.get("salesorderid").as_guid().is_some_and(|order| self.with_tax.contains(&order));
-        let rate = line.destination.filter(|_| is_with_tax).and_then(|there| there.get("taxPercent").as_decimal());
-        if let (Some(rate), Some(price)) = (rate, source.get("priceperunit").as_decimal()) {
-            let gross = price * (Decimal::ONE + rate / Decimal::ONE_HUNDRED);
-            put_same(fields, "unitPrice", &Value::Decimal(gross.round_dp(5).normalize()));
+        // The rate of a new line is known when Business Central has it.
+        if let Some(there) = line.destination.filter(|_| self.is_with_tax(source)) {
+            for (column, value) in with_its_tax(source, there) {
+                put_same(fields, column, &value);
+            }
         }
         Ok(())
     }
+
+    /// Adds the tax to prices and discounts of new lines, where those of their order include it.
+    async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
+        for record in records.iter_mut() {
+            record.beside = Ok(WrittenBeside::default());
+        }
+        let new: Vec<&mut AfterWrite<'_>> =
+            records.iter_mut().filter(|record| record.created && self.is_with_tax(record.source)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let system = context.installation.system(Side::BusinessCentral);
+        let ids: Vec<RecordId> = new.iter().map(|record| record.destination).collect();
+        let there = match system.fetch(&self.table, &ids, &["taxPercent".to_owned()]).await {
+            Ok(there) => there,
+            Err(error) => {
+                new.into_iter().for_each(|record| record.beside = Err(error.clone()));
+                return;
+            }
+        };
+        let there: HashMap<RecordId, Record> = there.into_iter().map(|line| (line.id, line)).collect();
+        let (mut priced, mut writes) = (Vec::new(), Vec::new());
+        for record in new {
+            let Some(line) = there.get(&record.destination) else { continue };
+            let values = with_its_tax(record.source, line);
+            if !values.is_empty() {
+                let written = values.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect();
+                writes.push(Write::update(record.destination, None, written));
+                priced.push((record, values));
+            }
+        }
+        // `write_all` gives one result per write.
+        for ((record, values), result) in priced.into_iter().zip(write_all(system, &self.table, &writes).await) {
+            record.beside = result.map(|_| WrittenBeside { values, ..WrittenBeside::default() });
+        }
+    }
+}
+
+impl Prepared {
+    fn is_with_tax(&self, line: &Record) -> bool {
+        line.get("salesorderid").as_guid().is_some_and(|order| self.with_tax.contains(&order))
+    }
+}
+
+/// Price and discount of a line as an order has them whose prices include tax: Dataverse keeps them without it. Nothing where
+/// there is no tax.
+fn with_its_tax(source: &Record, there: &Record) -> Vec<(&'static str, Value)> {
+    let rate = there.get("taxPercent").as_decimal().unwrap_or_default();
+    if rate.is_zero() {
+        return Vec::new();
+    }
+    let factor = Decimal::ONE + rate / Decimal::ONE_HUNDRED;
+    let rounded = |amount: Decimal, places: u32| {
+        Value::Decimal(
+            (amount * factor).round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero).normalize(),
+        )
+    };
+    let price = source.get("priceperunit").as_decimal().map(|price| ("unitPrice", rounded(price, PRICE_PLACES)));
+    price.into_iter().chain([("discountAmount", rounded(line_discount(source), CENTS))]).collect()
 }

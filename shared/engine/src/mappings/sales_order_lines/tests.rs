@@ -118,6 +118,11 @@ async fn s103_to_s107_what_a_line_is_given_in_business_central() {
             .transferred(json!({"unitPrice": 50}))
             .destination(json!({"type": "Item", "lineObjectNumber": "1000", "taxPercent": 25}))
             .gives(json!({"type": "Item", "lineObjectNumber": "1000", "unitPrice": 62.5})),
+        case("a discount that includes tax")
+            .source(of(json!({"salesorderid": {"salesorder": 103}, "manualdiscountamount": 4})))
+            .transferred(json!({"unitPrice": 50, "discountAmount": 4}))
+            .destination(json!({"type": "Item", "lineObjectNumber": "1000", "taxPercent": 25}))
+            .gives(json!({"type": "Item", "lineObjectNumber": "1000", "unitPrice": 62.5, "discountAmount": 5})),
     ];
     bench.adjusts(FROM, cases).await;
 }

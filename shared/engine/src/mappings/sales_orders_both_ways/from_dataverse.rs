@@ -11,7 +11,7 @@ use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{Record, RecordId, SystemError, Table, Value};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -34,7 +34,16 @@ const ADDRESSES: [(&str, &[&str]); 2] = [
     ("shipToCountry", &["shipToAddressLine1", "shipToAddressLine2", "shipToPostCode", "shipToCity", "shipToState"]),
 ];
 /// What is read of orders of Business Central after their lines are in place.
-const STANDING: [&str; 5] = ["documentStatus", "prepaymentDue", "number", "documentOccurrence", "discountAmount"];
+const STANDING: [&str; 8] = [
+    "documentStatus",
+    "prepaymentDue",
+    "number",
+    "documentOccurrence",
+    "discountAmount",
+    "pricesIncludeTax",
+    "totalAmountExcludingTax",
+    "totalAmountIncludingTax",
+];
 
 pub(super) struct Prepared {
     pub dataverse: Arc<Table>,
@@ -131,8 +140,7 @@ async fn obstacles_of_lines(
 }
 
 /// The discount that an order of Business Central is to have after its lines are in place; `None` leaves it as it is (S108).
-pub(super) fn discount_due(order: &Record, held: Option<Held>, now: Decimal) -> Option<Decimal> {
-    let wanted = order_discount(order).unwrap_or_default();
+pub(super) fn discount_due(order: &Record, held: Option<Held>, now: Decimal, wanted: Decimal) -> Option<Decimal> {
     let due = match held {
         None => !wanted.is_zero(),
         Some(held) if held.is_changed_there => true,
@@ -142,6 +150,19 @@ pub(super) fn discount_due(order: &Record, held: Option<Held>, now: Decimal) -> 
         Some(held) => held.amount != now || is_computed(order),
     };
     (due && wanted != now).then_some(wanted)
+}
+
+/// The discount of an order in Dataverse as its order in Business Central has it, of which the lines are in place: including tax
+/// where prices do, so much of it as there is in the lines together.
+pub(super) fn discount_there(order: &Record, there: &Record) -> Decimal {
+    let wanted = order_discount(order).unwrap_or_default();
+    let number = |column: &str| there.get(column).as_decimal().unwrap_or_default();
+    let net = number("totalAmountExcludingTax");
+    if there.get("pricesIncludeTax").as_bool() != Some(true) || net.is_zero() {
+        return wanted;
+    }
+    let gross = wanted * number("totalAmountIncludingTax") / net;
+    gross.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).normalize()
 }
 
 /// Whether the discount of an order follows its lines.
@@ -314,7 +335,8 @@ impl Prepared {
         let due = records.iter().filter(|record| !failed.contains_key(&record.source.id)).filter_map(|record| {
             let source = record.source;
             let held = self.discounts.get(&source.id).copied();
-            let amount = discount_due(source, held, discounts.get(&source.id).copied()?)?;
+            let wanted = discount_there(source, now.get(&source.id)?);
+            let amount = discount_due(source, held, discounts.get(&source.id).copied()?, wanted)?;
             let values: Values = [(Arc::from("discountAmount"), Value::Decimal(amount))].into();
             Some(((source.id, amount), Write::update(record.destination, None, values)))
         });

@@ -4,17 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, SystemError, Value};
+use couplet_model::{Condition, Coupling, Filter, Record, RecordId, SystemError, Value};
 use uuid::Uuid;
 
 use crate::bulk::write_all;
-use crate::error::EngineError;
 use crate::mappings::released_quotes::{STATUS, act, is_released};
 use crate::mappings::rules::Context;
 use crate::mappings::sales_documents::Document;
-
-/// The mapping of the lines.
-const LINES: &str = "Sales Quote Lines";
 
 /// Archives the quotes of pairs, opens them and deletes their lines; one result per pair. Whoever repeats it finds no lines any
 /// more, and archives nothing a second time.
@@ -48,7 +44,6 @@ async fn kept(context: Context<'_>, quotes: &[RecordId]) -> Result<HashMap<Recor
     }
     let leaving: Vec<&Record> =
         lines.iter().filter(|line| quote_of(line).is_some_and(|quote| !refused.contains_key(&quote))).collect();
-    forget(context, &leaving).await?;
     let deletions: Vec<Write> = leaving
         .iter()
         .map(|line| Write { action: WriteAction::Delete { id: line.id }, values: couplet_model::record::Values::new() })
@@ -77,20 +72,4 @@ async fn lines_of(context: Context<'_>, quotes: &[Record]) -> Result<Vec<Record>
 
 fn quote_of(line: &Record) -> Option<RecordId> {
     line.get("documentId").as_guid().map(|id: Uuid| RecordId(id))
-}
-
-/// Removes the pairs of lines that are about to be deleted: the lines of Sales that they came from belong to what was revised.
-async fn forget(context: Context<'_>, lines: &[&Record]) -> Result<(), SystemError> {
-    let installation = context.installation;
-    let (store, company, name) = (installation.store(), installation.company(), MappingName::from(LINES));
-    let ids: Vec<RecordId> = lines.iter().map(|line| line.id).collect();
-    let technical = |error: EngineError| {
-        let message = couplet_model::Said::safe(error.for_log());
-        SystemError::new(Side::BusinessCentral, SystemErrorKind::Transient, "", message)
-    };
-    let pairs = store.couplings_by_id(company, &name, Side::BusinessCentral, &ids).await;
-    for pair in pairs.map_err(|error| technical(error.into()))?.into_values() {
-        store.remove_coupling(company, &name, &pair).await.map_err(|error| technical(error.into()))?;
-    }
-    Ok(())
 }

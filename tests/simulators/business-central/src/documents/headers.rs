@@ -125,6 +125,12 @@ fn take_from_customer(store: &Store, table: TableId, row: &mut Row, values: &[(u
             number.as_text()
         )));
     }
+    if store.company.priced_with_tax.contains(number.as_text())
+        && schema().table(table).position("pricesIncludeTax").is_some()
+        && !given(table, values, "pricesIncludeTax")
+    {
+        set(table, row, "pricesIncludeTax", Cell::Bool(true));
+    }
     for (property, of_customer) in FROM_CUSTOMER {
         let spoken_for = SPEAK_FOR.iter().any(|(id, code)| {
             (property == id || property == code) && (given(table, values, id) || given(table, values, code))

@@ -146,7 +146,8 @@ fn take_from_object(
         return Ok(());
     }
     if !given(table, values, "taxPercent") {
-        set(table, row, "taxPercent", Cell::Decimal(store.company.tax_percent));
+        let of_item = store.company.tax_of_items.get(&number).filter(|_| kind == ITEM);
+        set(table, row, "taxPercent", Cell::Decimal(of_item.copied().unwrap_or(store.company.tax_percent)));
     }
     let objects = schema().known(owner);
     let object = store

@@ -66,7 +66,9 @@ pub(super) fn check_discount(store: &Store, table: TableId, row: &Row) -> Result
 pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid, written: Written) -> Result<(), ApiError> {
     let Some(line_table) = lines_of(table) else { return Ok(()) };
     let Some(header) = store.row(table, id).cloned() else { return Ok(()) };
-    let lines: Vec<Row> = store.lines(line_table, id).cloned().collect();
+    // In the order of their numbers, as they are gone through there: rounding leaves its cent on the last line.
+    let mut lines: Vec<Row> = store.lines(line_table, id).cloned().collect();
+    lines.sort_by_key(|line| get(line_table, line, "sequence").as_int());
     // A header loaded without lines keeps the sums it came with.
     if lines.is_empty() && is_posted(table, &header) {
         return Ok(());

@@ -30,11 +30,7 @@ pub(crate) fn post(context: &Context<'_>, session: &mut Session<'_>) -> ApiResul
         return Err(ApiError::new(400, "0x80040216", "DeleteMultiple has not yet been implemented."));
     }
     if !table.bulk || context.world.faults.lacks_bulk(&table.name) {
-        return Err(ApiError::new(
-            400,
-            "0x80040800",
-            format!("The '{message}' method does not support entities of type '{}'.", table.name),
-        ));
+        return Err(ApiError::no_method(message, &table.name));
     }
     let sent = context.request.json()?;
     let Some(Value::Array(targets)) = sent.get("Targets") else {

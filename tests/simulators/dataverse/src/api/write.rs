@@ -153,6 +153,11 @@ pub(crate) fn insert(
 
 fn update(context: &Context<'_>, session: &mut Session<'_>, at: usize, key: &KeyText) -> ApiResult<ApiResponse> {
     let table = session.table(at);
+    // Without a condition the request is an upsert, whatever is there.
+    let is_upsert = !matches!(condition(context), Condition::MustExist | Condition::Version(_));
+    if is_upsert && table.name == "post" && !session.behaviour.posts_take_upserts {
+        return Err(ApiError::no_method("Upsert", &table.name));
+    }
     let named = keys::resolve(session.store, at, key)?;
     let body = read_body(context, session, at)?;
     let existing = match &named {

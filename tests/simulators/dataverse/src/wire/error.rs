@@ -76,6 +76,12 @@ impl ApiError {
         Self::new(405, "0x80060888", format!("The requested resource does not support http method '{verb}'."))
     }
 
+    /// The table does not know a message.
+    #[must_use]
+    pub fn no_method(message: &str, table: &str) -> Self {
+        Self::new(400, "0x80040800", format!("The '{message}' method does not support entities of type '{table}'."))
+    }
+
     /// The row is not there.
     #[must_use]
     pub fn missing_row(table: &str, id: Uuid) -> Self {
