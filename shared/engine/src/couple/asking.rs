@@ -157,7 +157,7 @@ impl Engine {
     fn mapping_of_a_job(&self, name: &MappingName) -> Result<&InstalledMapping, EngineError> {
         let mapping = self
             .mapping(name)
-            .map_err(|missing| EngineError::NotThereYet { mapping: name.to_string(), missing: missing.to_owned() })?;
+            .map_err(|missing| EngineError::CannotRun { mapping: name.to_string(), missing: missing.to_owned() })?;
         let has_job = self.jobs.named(name.as_str()).is_ok_and(|job| job.work().is_ok());
         if !has_job {
             return Err(EngineError::SetUp(format!(

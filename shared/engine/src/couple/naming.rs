@@ -28,10 +28,9 @@ impl Engine {
     /// # Errors
     /// When there is no such mapping here, or the store or the system cannot be read.
     pub async fn named(&self, mapping: &MappingName, side: Side, text: &str) -> Result<Vec<Named>, EngineError> {
-        let installed = self.mapping(mapping).map_err(|missing| EngineError::NotThereYet {
-            mapping: mapping.to_string(),
-            missing: missing.to_owned(),
-        })?;
+        let installed = self
+            .mapping(mapping)
+            .map_err(|missing| EngineError::CannotRun { mapping: mapping.to_string(), missing: missing.to_owned() })?;
         let (table, system) = (installed.table(side), self.system(side));
         let columns = label_columns(table);
         let wanted: Vec<String> = table.label_column.iter().cloned().collect();

@@ -76,7 +76,9 @@ impl Batch<'_> {
             kept = self.leave_company(found.values()).await?;
         }
         self.pass(Failpoint::Parted)?;
-        for mut record in records {
+        let mut pairs = Vec::new();
+        let mut ending: HashMap<usize, Received> = HashMap::new();
+        for record in records {
             let Some(coupling) = record.coupling.clone() else { continue };
             match kept.remove(&coupling.id(Side::Dataverse)) {
                 Some(Kept::Refused) => {
@@ -90,11 +92,14 @@ impl Batch<'_> {
                 }
                 Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
                 None => {
-                    if self.remove_coupling(record.index, &coupling).await? {
-                        record.coupling = None;
-                        self.settle(record.settle(Outcome::Uncoupled));
-                    }
+                    pairs.push((record.index, coupling));
+                    ending.insert(record.index, record);
                 }
+            }
+        }
+        for place in self.remove_couplings(pairs).await? {
+            if let Some(record) = ending.remove(&place) {
+                self.settle(Received { coupling: None, ..record }.settle(Outcome::Uncoupled));
             }
         }
         Ok(())
