@@ -3,6 +3,7 @@
 
 mod amounts;
 mod from_dataverse;
+mod numbers;
 mod to_dataverse;
 mod write_ins;
 
@@ -10,7 +11,8 @@ use async_trait::async_trait;
 use couplet_model::message::Direction;
 use couplet_model::{RecordId, SystemError, Value};
 
-pub(crate) use self::amounts::{PriceForm, line_amounts};
+pub(crate) use self::amounts::{Grossing, PriceForm, discount_beside, line_amounts, tax_factor};
+pub(crate) use self::numbers::numbers_of_pairs;
 pub(crate) use self::write_ins::write_in;
 use super::order_names::LINE_NUMBER;
 use super::order_releasing::reopen_orders;
@@ -60,7 +62,7 @@ impl MappingRules for SalesOrderLines {
                 &["productid", "uomid", "volumediscountamount", "manualdiscountamount", "quantity", "tax", LINE_NUMBER]
             }
             Direction::FromDataverse => {
-                &["type", "lineObjectNumber", "unitOfMeasureCode", "discountAmount", "taxPercent"]
+                &["type", "lineObjectNumber", "unitOfMeasureCode", "unitPrice", "discountAmount", "taxPercent"]
             }
         }
     }
