@@ -102,7 +102,10 @@ async fn s75_s108_discounts_from_sales_take_off_the_same_where_prices_include_ta
         let line = &details(&world, order)[0];
         let less = number(line, "manualdiscountamount") + Decimal::TEN;
         let line = id(line, "salesorderdetailid");
-        world.dataverse.update_as_user("salesorderdetail", line, json!({"manualdiscountamount": less})).expect("taken");
+        world
+            .dataverse
+            .update_as_user("salesorderdetail", line, json!({"manualdiscountamount": exact(&less.to_string())}))
+            .expect("taken");
         add_line(&world, order, (&items[2], 2, "40", "8")).await;
         submit(&world, order);
         let there = world.dataverse.row("salesorder", order).expect("there");
