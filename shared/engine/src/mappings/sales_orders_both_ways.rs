@@ -1,6 +1,7 @@
 //! SALESORDER-ORDER where orders travel both ways: released orders of Business Central and submitted ones of Dataverse are the
 //! same order (S90 to S126, decision 0051).
 
+mod applying_discounts;
 mod discounts;
 mod freight;
 mod from_dataverse;

@@ -1,12 +1,11 @@
 //! What a line of Business Central comes to in Dataverse, which computes amounts by itself: from the price, the discount and the
 //! tax, so that these have to be chosen such that both systems charge the same, to the cent.
 
-use couplet_model::Record;
 use couplet_model::catalogue::usual_form;
 use couplet_model::table::Side;
+use couplet_model::{Record, Value};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::is_sent;
 use crate::error::EngineError;
 use crate::installation::Installation;
 
@@ -14,6 +13,12 @@ use crate::installation::Installation;
 const USUAL_PLACES: u32 = 2;
 /// Decimal places of amounts.
 const CENTS: u32 = 2;
+
+/// Whether a line of Business Central is one of an order in Dataverse; comments, accounts and charges are not (S117).
+pub(crate) fn is_sent(line: &Record) -> bool {
+    let kind = line.get("type");
+    kind == &Value::text("Item") || kind == &Value::text("Resource")
+}
 
 /// The form in which lines of orders keep prices in Dataverse.
 #[derive(Clone, Copy, Debug)]
@@ -157,8 +162,8 @@ pub(crate) fn discount_beside(lines: &[Record], includes_tax: bool, form: PriceF
 mod tests {
     use std::sync::Arc;
 
+    use couplet_model::RecordId;
     use couplet_model::record::Values;
-    use couplet_model::{RecordId, Value};
 
     use super::*;
 
