@@ -29,6 +29,35 @@ codeunit 50142 "Couplet Sales Documents"
         exit(Round(Price / (1 + SalesLine."VAT %" / 100), Currency."Unit-Amount Rounding Precision"));
     end;
 
+    // What a price without tax is on a line: with the tax of the line, where the prices of its document include tax.
+    procedure UnitAmountOfLine(SalesLine: Record "Sales Line"; Price: Decimal): Decimal
+    var
+        Currency: Record Currency;
+    begin
+        Currency.Initialize(SalesLine."Currency Code");
+        exit(Round(Price * TaxFactor(SalesLine), Currency."Unit-Amount Rounding Precision"));
+    end;
+
+    // The same of an amount.
+    procedure AmountOfLine(SalesLine: Record "Sales Line"; Amount: Decimal): Decimal
+    var
+        Currency: Record Currency;
+    begin
+        Currency.Initialize(SalesLine."Currency Code");
+        exit(Round(Amount * TaxFactor(SalesLine), Currency."Amount Rounding Precision"));
+    end;
+
+    local procedure TaxFactor(SalesLine: Record "Sales Line"): Decimal
+    var
+        SalesHeader: Record "Sales Header";
+    begin
+        if not SalesHeader.Get(SalesLine."Document Type", SalesLine."Document No.") then
+            exit(1);
+        if not SalesHeader."Prices Including VAT" then
+            exit(1);
+        exit(1 + SalesLine."VAT %" / 100);
+    end;
+
     procedure Release(var SalesHeader: Record "Sales Header")
     var
         ReleaseSalesDocument: Codeunit "Release Sales Document";

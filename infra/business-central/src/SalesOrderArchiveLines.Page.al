@@ -44,6 +44,10 @@ page 50144 "Couplet Order Archive Lines"
                 {
                     Caption = 'Line Object Number';
                 }
+                field(description; Rec.Description)
+                {
+                    Caption = 'Description';
+                }
                 field(unitOfMeasureCode; Rec."Unit of Measure Code")
                 {
                     Caption = 'Unit Of Measure Code';
@@ -63,6 +67,10 @@ page 50144 "Couplet Order Archive Lines"
                 field(discountAmount; Rec."Line Discount Amount")
                 {
                     Caption = 'Discount Amount';
+                }
+                field(taxPercent; Rec."VAT %")
+                {
+                    Caption = 'Tax Percent';
                 }
                 field(netAmount; Rec.Amount)
                 {

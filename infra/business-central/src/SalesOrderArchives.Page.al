@@ -52,6 +52,10 @@ page 50139 "Couplet Order Archives"
                 {
                     Caption = 'Payment Discount Percent';
                 }
+                field(pricesIncludeTax; Rec."Prices Including VAT")
+                {
+                    Caption = 'Prices Include Tax';
+                }
                 field(isInvoiced; Rec.Invoice)
                 {
                     Caption = 'Is Invoiced';

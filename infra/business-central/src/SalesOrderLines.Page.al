@@ -67,6 +67,24 @@ page 50116 "Couplet Sales Order Lines"
                         Rec.Validate("Unit Price", Documents.PriceOfLine(Rec, SalesPrice));
                     end;
                 }
+                field(priceWithoutTax; PriceWithoutTax)
+                {
+                    Caption = 'Price Without Tax';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.Validate("Unit Price", Documents.UnitAmountOfLine(Rec, PriceWithoutTax));
+                    end;
+                }
+                field(discountWithoutTax; DiscountWithoutTax)
+                {
+                    Caption = 'Discount Without Tax';
+
+                    trigger OnValidate()
+                    begin
+                        Rec.Validate("Line Discount Amount", Documents.AmountOfLine(Rec, DiscountWithoutTax));
+                    end;
+                }
                 field(discountAmount; Rec."Line Discount Amount")
                 {
                     Caption = 'Discount Amount';
@@ -143,6 +161,8 @@ page 50116 "Couplet Sales Order Lines"
     var
         Documents: Codeunit "Couplet Sales Documents";
         SalesPrice: Decimal;
+        PriceWithoutTax: Decimal;
+        DiscountWithoutTax: Decimal;
 
     trigger OnInsertRecord(BelowxRec: Boolean): Boolean
     begin
@@ -152,11 +172,15 @@ page 50116 "Couplet Sales Order Lines"
             Rec.AutoReserve();
         Rec.CalcFields("Couplet Document Id", "Reserved Quantity");
         SalesPrice := 0;
+        PriceWithoutTax := 0;
+        DiscountWithoutTax := 0;
         exit(false);
     end;
 
     trigger OnAfterGetRecord()
     begin
         SalesPrice := 0;
+        PriceWithoutTax := 0;
+        DiscountWithoutTax := 0;
     end;
 }

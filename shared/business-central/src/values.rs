@@ -78,7 +78,7 @@ pub(crate) enum Purpose {
 /// takes the number of its company, and only an item or resource the number of a line; what the company of a person, the
 /// customer of a document, the item of a line or another country hands down must not replace what the body gives, and a
 /// discount is one of the quantity and price that are there.
-const FIRST: [&str; 17] = [
+const FIRST: [&str; 19] = [
     "type",
     "lineType",
     "companyNumber",
@@ -94,8 +94,10 @@ const FIRST: [&str; 17] = [
     "quantity",
     "unitPrice",
     "salesPrice",
+    "priceWithoutTax",
     "lineAmount",
     "discountAmount",
+    "discountWithoutTax",
 ];
 
 /// The body that sets these values; the id is left out.

@@ -132,7 +132,8 @@ impl World {
         for (at, line) in lines.enumerate() {
             let id = line["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
             let quantity = quantities.get(at).copied().unwrap_or_default();
-            let sent = json!({"shipQuantity": json!(quantity)});
+            let quantity: serde_json::Number = quantity.to_string().parse().expect("a number");
+            let sent = json!({"shipQuantity": quantity});
             self.business_central.update_as_user("Sales Line", id, sent).expect("a quantity to ship");
         }
         self.do_in_business_central("Sales Header", order, "ship");

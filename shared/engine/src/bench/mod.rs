@@ -41,8 +41,8 @@ use crate::ports::{BatchReport, Delivery, Disposition, QueueError, RecordsQueue,
 
 pub(crate) use cases::{Case, case, destination_of, source_of};
 pub(crate) use system::{Call, FakeSystem, Results};
-pub(crate) use values::{id, with, without};
-use values::{record, values};
+use values::values;
+pub(crate) use values::{id, record, with, without};
 
 /// The company.
 pub(crate) const COMPANY: CompanyId = CompanyId(Uuid::from_u128(900));

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use couplet_model::comparing::folded;
 use couplet_model::message::Direction;
 use couplet_model::system::{Cursor, earlier};
 use couplet_model::table::Side;
@@ -89,7 +90,11 @@ impl Finder<'_> {
         let there = engine.system(side).find(self.mapping.table(side), &Filter::default(), &[]).await?;
         let gone = without(coupled, &there);
         // What was reported as failed is known, and comes again by itself.
-        let new = gone.iter().filter(|gone| !gone.is_reported).count();
+        let new: Vec<&Coupled> = gone.iter().filter(|gone| !gone.is_reported).collect();
+        let new = match !is_full && are_too_many(new.len(), of, on_deletion) {
+            true => self.without_trace(&new).await?,
+            false => new.len(),
+        };
         if !is_full && are_too_many(new, of, on_deletion) {
             let way_out = match self.mapping.directions().count() {
                 1 => "a full synchronization carries it across",
@@ -101,6 +106,15 @@ impl Finder<'_> {
             return Ok(());
         }
         self.enqueue(gone.into_iter().map(|gone| self.message(gone.id, None)).collect()).await
+    }
+
+    /// How many of the records that are gone left nothing behind that says so.
+    async fn without_trace(&self, gone: &[&Coupled]) -> Result<usize, EngineError> {
+        let keys: Vec<String> = gone.iter().filter_map(|gone| gone.key.clone()).collect();
+        let (rules, installation) = (self.mapping.rules, &self.engine.installation);
+        let told = rules.left_behind_a_trace(installation, self.direction(), &keys).await?;
+        let is_told = |gone: &Coupled| gone.key.as_deref().is_some_and(|key| told.contains(&folded(key)));
+        Ok(gone.iter().filter(|gone| !is_told(gone)).count())
     }
 }
 
@@ -177,13 +191,14 @@ impl Engine {
 /// A coupled record of one side.
 struct Coupled {
     id: RecordId,
+    key: Option<String>,
     /// Whether somebody was told that it failed.
     is_reported: bool,
 }
 
 impl Coupled {
     fn of(coupling: &Coupling, side: Side) -> Self {
-        Self { id: coupling.id(side), is_reported: coupling.failed_any_way() }
+        Self { id: coupling.id(side), key: coupling.key.clone(), is_reported: coupling.failed_any_way() }
     }
 }
 
@@ -198,6 +213,7 @@ fn without(mut records: Vec<Coupled>, there: &[Record]) -> Vec<Coupled> {
 mod tests {
     use couplet_model::Switches;
     use couplet_model::job::{Run, Trigger};
+    use couplet_model::switches::SalesOrders;
     use jiff::SignedDuration;
     use serde_json::json;
 
@@ -344,5 +360,42 @@ mod tests {
             "what is gone proves nothing where Dataverse is right"
         );
         assert_eq!(run(&bench, RunMode::Full).await.enqueued, 120, "asked for");
+    }
+
+    #[tokio::test]
+    async fn s128_orders_that_left_a_document_behind_are_followed_however_many_they_are() {
+        for posted in [true, false] {
+            let switches =
+                Switches { sales_orders: SalesOrders::Bidirectional, unit_groups: false, ..Switches::default() };
+            let bench = Bench::with("SALESORDER-ORDER", switches).await;
+            run(&bench, RunMode::Full).await;
+            let orders = 1..=70_u128;
+            bench
+                .couple(
+                    "SALESORDER-ORDER",
+                    orders.clone().map(|number| pair(number, 1000 + number, &format!("SO{number}"))),
+                )
+                .await;
+            for number in orders {
+                let document = match number {
+                    _ if !posted => continue,
+                    1..=40 => "Sales Invoice Header",
+                    41..=50 => "Sales Shipment Header",
+                    _ => "Sales Header Archive",
+                };
+                let column = if document == "Sales Header Archive" { "number" } else { "orderNumber" };
+                bench.business_central.put(document, 2000 + number, json!({column: format!("SO{number}")}));
+            }
+            bench.pass(SignedDuration::from_hours(24));
+            let noticed = run(&bench, RunMode::Modified).await;
+            let message = noticed.message.unwrap_or_default();
+            assert_eq!(
+                message.contains("70 of 70 coupled records are not in Business Central any more"),
+                !posted,
+                "{message}"
+            );
+            let told = bench.sent().into_iter().filter(|(direction, ..)| *direction == Direction::ToDataverse).count();
+            assert_eq!(told, if posted { 70 } else { 0 });
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 /// The mapping of orders, which has the same name whichever way they travel.
 pub(crate) const ORDERS: &str = "SALESORDER-ORDER";
+/// The mapping of their lines.
+pub(crate) const LINES: &str = "SOLINE-ORDERDETAIL";
 /// The mapping of archived orders.
 pub(crate) const ARCHIVED_ORDERS: &str = "Archived Sales Orders";
 /// The columns of an order in Dataverse that name the order of Business Central, also after that is gone (S111, S129).

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use couplet_model::coupling::Base;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
@@ -17,43 +18,28 @@ use crate::installation::Installation;
 /// The columns that say how an order stands.
 pub(crate) const COLUMNS: [&str; 2] = ["statecode", "statuscode"];
 
-/// How an order stands in Dataverse.
+/// How an order stands in Dataverse: by its state, because organizations make status reasons of their own. Those that tell something
+/// here are the pending one of an active order, and what was fulfilled of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Active, and new: a seller works on it.
+    /// Active: a seller works on it.
     New,
     /// Active, and pending: opened by us for a change that is under way.
     Pending,
-    /// Submitted, in progress.
+    /// Submitted.
     Submitted,
     /// Canceled.
     Canceled,
-    /// Fulfilled, complete.
+    /// Fulfilled.
     Fulfilled,
     /// Fulfilled, in part.
     PartlyFulfilled,
     /// Invoiced.
     Invoiced,
-    /// Another status of a state.
-    Other {
-        /// The state.
-        state: i64,
-        /// The status.
-        status: i64,
-    },
 }
 
 impl Standing {
-    const ALL: [Self; 7] = [
-        Self::New,
-        Self::Pending,
-        Self::Submitted,
-        Self::Canceled,
-        Self::Fulfilled,
-        Self::PartlyFulfilled,
-        Self::Invoiced,
-    ];
-
+    /// The state, and the status reason that it has where nobody made another.
     fn pair(self) -> (i64, i64) {
         match self {
             Self::New => (0, 1),
@@ -63,7 +49,6 @@ impl Standing {
             Self::Fulfilled => (3, 100_001),
             Self::PartlyFulfilled => (3, 100_002),
             Self::Invoiced => (4, 100_003),
-            Self::Other { state, status } => (state, status),
         }
     }
 
@@ -72,22 +57,42 @@ impl Standing {
         self.pair().0
     }
 
-    /// State and status by column.
-    pub fn values(self) -> [(&'static str, Value); 2] {
-        let (state, status) = self.pair();
+    /// State and status by column, with the status reason that the order had in that state, if it had one.
+    pub fn values(self, reason: Option<Reason>) -> [(&'static str, Value); 2] {
+        let (state, usual) = self.pair();
+        let had = reason.filter(|reason| Self::of_pair(reason.state, reason.status) == Some(self));
+        let status = had.map_or(usual, |reason| reason.status);
         [("statecode", Value::Int(state)), ("statuscode", Value::Int(status))]
     }
 
     /// How an order stands; `None` where that is not known.
     pub fn of(order: &Record) -> Option<Self> {
         let (state, status) = (order.get("statecode").as_int()?, order.get("statuscode").as_int()?);
-        let known = Self::ALL.into_iter().find(|standing| standing.pair() == (state, status));
-        Some(known.unwrap_or(Self::Other { state, status }))
+        Self::of_pair(state, status)
+    }
+
+    fn of_pair(state: i64, status: i64) -> Option<Self> {
+        Some(match (state, status) {
+            (0, 2) => Self::Pending,
+            (0, _) => Self::New,
+            (1, _) => Self::Submitted,
+            (2, _) => Self::Canceled,
+            (3, 100_002) => Self::PartlyFulfilled,
+            (3, _) => Self::Fulfilled,
+            (4, _) => Self::Invoiced,
+            _ => return None,
+        })
     }
 
     /// Whether the order takes changes.
     pub fn is_open(self) -> bool {
         self.state() == 0
+    }
+
+    /// How an order stands again that stood like this and was opened for a change: one that was open for a change of ours before
+    /// is submitted.
+    pub fn closed_again(self) -> Self {
+        if self == Self::Pending { Self::Submitted } else { self }
     }
 
     /// Whether the order is over: invoiced, or fulfilled when all of it was shipped.
@@ -99,10 +104,28 @@ impl Standing {
         }
     }
 
-    /// The write that gives an order this standing.
-    pub fn write(self, order: RecordId, expected: Option<Version>) -> Write {
-        let values: Values = self.values().into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+    /// The write that gives an order this standing, with the status reason that it had in that state, if it had one.
+    pub fn write(self, order: RecordId, expected: Option<Version>, reason: Option<Reason>) -> Write {
+        let values: Values = self.values(reason).into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
         Write::update(order, expected, values)
+    }
+}
+
+/// The status reason of an order and the state that it belongs to: an order that is opened for a change gets it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reason {
+    state: i64,
+    status: i64,
+}
+
+impl Reason {
+    /// That of an order, or of one that is open for a change of ours the one that both sides agreed on last.
+    pub fn of(order: &Record, agreed: Option<&Base>, table: &Table) -> Option<Self> {
+        if Standing::of(order) != Some(Standing::Pending) {
+            return Some(Self { state: order.get("statecode").as_int()?, status: order.get("statuscode").as_int()? });
+        }
+        let of = |column: &str| agreed?.get(Side::Dataverse, table.column(column)?)?.as_int();
+        Some(Self { state: of("statecode")?, status: of("statuscode")? })
     }
 }
 
@@ -116,7 +139,7 @@ pub(crate) async fn open_for_write(installation: &Installation, table: &Table, r
     let mut closed: Vec<&mut BeforeWrite<'_>> = records.iter_mut().filter(|record| is_closed(record)).collect();
     let opening = closed
         .iter()
-        .filter_map(|record| Some(Standing::Pending.write(record.destination?.id, record.version.clone())));
+        .filter_map(|record| Some(Standing::Pending.write(record.destination?.id, record.version.clone(), None)));
     let writes: Vec<Write> = opening.collect();
     let results = write_all(installation.system(Side::Dataverse), table, &writes).await;
     // `write_all` gives one result per write, and each closed order has a destination.
@@ -149,7 +172,7 @@ pub(crate) async fn open_orders(
     let closed: Vec<&Record> =
         found.iter().filter(|order| Standing::of(order).is_some_and(|standing| !standing.is_open())).collect();
     let writes: Vec<Write> =
-        closed.iter().map(|order| Standing::Pending.write(order.id, order.version.clone())).collect();
+        closed.iter().map(|order| Standing::Pending.write(order.id, order.version.clone(), None)).collect();
     // `write_all` gives one result per write.
     let results = closed.iter().map(|order| order.id).zip(write_all(system, &table, &writes).await);
     let refused: HashMap<RecordId, SystemError> =
@@ -168,5 +191,34 @@ pub(crate) fn as_system_error(error: &EngineError, side: Side) -> SystemError {
     match error {
         EngineError::System(error) => error.clone(),
         other => SystemError::new(side, SystemErrorKind::Transient, "", couplet_model::Said::from(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s115_orders_are_judged_by_their_state_and_get_their_own_status_reason_back() {
+        for (state, status, standing, is_over) in [
+            (0, 1, Standing::New, false),
+            (0, 690, Standing::New, false),
+            (0, 2, Standing::Pending, false),
+            (1, 3, Standing::Submitted, false),
+            (1, 690, Standing::Submitted, false),
+            (2, 4, Standing::Canceled, false),
+            (3, 100_001, Standing::Fulfilled, true),
+            (3, 690, Standing::Fulfilled, true),
+            (4, 690, Standing::Invoiced, true),
+        ] {
+            let found = Standing::of_pair(state, status);
+            assert_eq!(found, Some(standing), "{state} {status}");
+            assert_eq!(standing.is_over(true), is_over, "{state} {status}");
+        }
+        let status = |standing: Standing, reason| standing.values(reason)[1].1.clone();
+        let reason = Some(Reason { state: 1, status: 690 });
+        assert_eq!(status(Standing::Submitted, reason), Value::Int(690));
+        assert_eq!(status(Standing::Submitted, None), Value::Int(3));
+        assert_eq!(status(Standing::Invoiced, reason), Value::Int(100_003), "that of another state says nothing");
     }
 }

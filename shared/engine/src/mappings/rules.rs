@@ -4,6 +4,8 @@ mod fields;
 mod leaving;
 mod records;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
@@ -124,6 +126,17 @@ pub(crate) trait MappingRules: Send + Sync {
     /// says nothing of a restored system, and a row that names one which is gone tells that it went.
     fn leave_in_ordinary_work(&self, _direction: Direction) -> bool {
         false
+    }
+
+    /// Those of some keys whose records are gone from the source and left something there that says so, such as a posted document,
+    /// in the form in which keys are compared. Their absence says nothing of a restored system.
+    async fn left_behind_a_trace(
+        &self,
+        _installation: &Installation,
+        _direction: Direction,
+        _keys: &[String],
+    ) -> Result<HashSet<String>, EngineError> {
+        Ok(HashSet::new())
     }
 
     /// Does in bulk what becomes of the partners of coupled records that were deleted at the source, and notes of each what
@@ -312,6 +325,12 @@ pub(crate) trait BatchRules: Send + Sync {
     /// Actions that belong to the synchronization of a record.
     fn actions(&self) -> Option<&dyn Actions> {
         None
+    }
+
+    /// Closes documents that were opened for a change and of which a line is left behind, as they were before; one answer per
+    /// document, in order, whether it is closed. It may be repeated.
+    async fn close_behind(&self, _context: Context<'_>, documents: &mut [AfterWrite<'_>]) -> Vec<bool> {
+        documents.iter().map(|_| false).collect()
     }
 
     /// Does in bulk what must follow the writes, and notes of each record what came of it. It may be repeated.

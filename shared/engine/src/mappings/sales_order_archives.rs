@@ -2,6 +2,7 @@
 //! Dataverse up to date (S127 to S134, decision 0051).
 
 mod lines;
+mod numbers;
 mod surplus;
 
 use std::collections::{HashMap, HashSet};
@@ -17,12 +18,13 @@ use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, 
 
 pub(crate) use self::lines::ArchivedOrderLines;
 use super::order_names::{ARCHIVED_ORDERS, OCCURRENCE, ORDER_NUMBER, ORDERS};
-use super::order_standing::{COLUMNS, Standing, open_for_write, standings};
+use super::order_standing::{Reason, Standing, open_for_write, standings};
 use super::rules::{
     AfterWrite, BatchRules, BeforeWrite, Context, DELETED, MappingRules, Match, Obstacle, OnDeletion, Transferring,
-    WrittenBeside, is_usable,
+    WrittenBeside, is_usable, set,
 };
 use super::sales_documents::as_moments;
+use super::sales_order_lines::{PriceForm, discount_beside};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
@@ -35,11 +37,11 @@ pub(crate) struct ArchivedOrders;
 #[async_trait]
 impl MappingRules for ArchivedOrders {
     fn source_columns(&self, _: Direction) -> &'static [&'static str] {
-        &["number", "occurrence", "versionNumber", "isInvoiced"]
+        &["number", "occurrence", "versionNumber", "isInvoiced", "pricesIncludeTax"]
     }
 
     fn destination_columns(&self, _: Direction) -> &'static [&'static str] {
-        &COLUMNS
+        &["statecode", "statuscode", "discountamount", "discountpercentage"]
     }
 
     /// An archive that somebody deletes was taken over all the same.
@@ -86,6 +88,10 @@ impl MappingRules for ArchivedOrders {
         let sources: Vec<&Record> = archives.iter().map(|archive| archive.source).collect();
         let there =
             archives.iter().filter_map(|archive| Some((archive.source.id, Standing::of(archive.destination?)?)));
+        let reasons = archives.iter().filter_map(|archive| {
+            let reason = Reason::of(archive.destination?, archive.base, &context.mapping.dataverse)?;
+            Some((archive.source.id, reason))
+        });
         let lines = archives.iter().map(|archive| {
             let sequences = archive.lines.iter().filter_map(|line| line.get("sequence").as_int());
             (archive.source.id, sequences.collect::<HashSet<i64>>())
@@ -94,7 +100,9 @@ impl MappingRules for ArchivedOrders {
             table: Arc::clone(&context.mapping.dataverse),
             orders: Orders::of(installation, &sources).await?,
             there: there.collect(),
+            reasons: reasons.collect(),
             lines: lines.collect(),
+            prices: PriceForm::of(installation).await?,
         }))
     }
 }
@@ -212,8 +220,12 @@ struct Prepared {
     orders: Orders,
     /// How the orders in Dataverse stood when they were read.
     there: HashMap<RecordId, Standing>,
+    /// The status reasons that they had.
+    reasons: HashMap<RecordId, Reason>,
     /// The numbers of the lines of each archive.
     lines: HashMap<RecordId, HashSet<i64>>,
+    /// How lines keep prices in Dataverse.
+    prices: PriceForm,
 }
 
 #[async_trait]
@@ -229,22 +241,41 @@ impl BatchRules for Prepared {
         }
     }
 
-    /// What is over in Dataverse is changed no more. A payment discount makes no discount of an order.
+    /// What is over in Dataverse is changed no more. A payment discount makes no discount of an order, whose discount is what
+    /// its lines leave beside the percentage that it bears.
     fn adjust(&self, archive: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let there = archive.destination.and_then(Standing::of);
         if matches!(there, Some(Standing::Canceled | Standing::Invoiced)) {
             return Err(Obstacle::Ignore("its order in Dataverse is invoiced or canceled".to_owned()));
         }
         as_moments(archive.source, archive.destination, fields);
-        let percentage = archive.destination.map(|order| order.get("discountpercentage"));
-        if percentage.is_none_or(Value::is_nothing) {
-            fields.retain(|field| field.destination.name != "discountpercentage");
-        }
+        fields.retain(|field| field.destination.name != "discountpercentage");
+        let borne = archive.destination.and_then(|order| order.get("discountpercentage").as_decimal());
+        let includes_tax = archive.source.get("pricesIncludeTax").as_bool() == Some(true);
+        let discount = discount_beside(archive.lines, includes_tax, self.prices, borne.unwrap_or_default());
+        set(fields, &self.table, "discountamount", Value::Decimal(discount))?;
         Ok(())
     }
 
     async fn before_write(&self, context: Context<'_>, records: &mut [BeforeWrite<'_>]) {
         open_for_write(context.installation, &self.table, records).await;
+    }
+
+    /// An order of which a line is left behind stands as it did, until that is mended.
+    async fn close_behind(&self, context: Context<'_>, documents: &mut [AfterWrite<'_>]) -> Vec<bool> {
+        let concerned: Vec<RecordId> = documents.iter().map(|document| document.destination).collect();
+        let Ok(now) = standings(context.installation, &self.table, &concerned).await else { return Vec::new() };
+        let end = |document: &AfterWrite<'_>| self.there.get(&document.source.id).map(|before| before.closed_again());
+        let is_other = |document: &&AfterWrite<'_>| now.get(&document.destination).copied() != end(document);
+        let closing: Vec<&AfterWrite<'_>> = documents.iter().filter(is_other).collect();
+        let reason = |document: &AfterWrite<'_>| self.reasons.get(&document.source.id).copied();
+        let writes = closing
+            .iter()
+            .filter_map(|document| Some(end(document)?.write(document.destination, None, reason(document))));
+        let writes: Vec<Write> = writes.collect();
+        let results = write_all(context.installation.system(Side::Dataverse), &self.table, &writes).await;
+        let refused = writes.iter().zip(results).any(|(_, result)| result.is_err());
+        documents.iter().map(|_| !refused).collect()
     }
 
     /// Takes away what the archive has no line for, and gives the order the state that it ends in (S133, S134).
@@ -269,12 +300,14 @@ impl BatchRules for Prepared {
                 ending.push((end, record));
             }
         }
-        let writes: Vec<Write> = ending.iter().map(|(end, record)| end.write(record.destination, None)).collect();
+        let reason = |record: &AfterWrite<'_>| self.reasons.get(&record.source.id).copied();
+        let writes: Vec<Write> =
+            ending.iter().map(|(end, record)| end.write(record.destination, None, reason(record))).collect();
         let results = write_all(context.installation.system(Side::Dataverse), &self.table, &writes).await;
         // `write_all` gives one result per write.
         for ((end, record), result) in ending.into_iter().zip(results) {
             record.beside = result.map(|_| WrittenBeside {
-                values: end.values().to_vec(),
+                values: end.values(self.reasons.get(&record.source.id).copied()).to_vec(),
                 is_change: true,
                 ..WrittenBeside::default()
             });
@@ -287,10 +320,7 @@ fn end_of(archive: &Record, before: Option<Standing>) -> Option<Standing> {
     if archive.get("isInvoiced").as_bool() == Some(true) {
         return Some(Standing::Invoiced);
     }
-    match before? {
-        Standing::Pending => Some(Standing::Submitted),
-        standing => Some(standing),
-    }
+    Some(before?.closed_again())
 }
 
 #[cfg(test)]

@@ -3,26 +3,22 @@
 
 mod amounts;
 mod from_dataverse;
+mod numbers;
 mod to_dataverse;
 mod write_ins;
 
 use async_trait::async_trait;
 use couplet_model::message::Direction;
-use couplet_model::{RecordId, SystemError, Value};
+use couplet_model::{RecordId, SystemError};
 
-pub(crate) use self::amounts::{PriceForm, line_amounts};
+pub(crate) use self::amounts::{Grossing, PriceForm, discount_beside, is_sent, line_amounts, tax_factor};
+pub(crate) use self::numbers::numbers_of_pairs;
 pub(crate) use self::write_ins::write_in;
 use super::order_names::LINE_NUMBER;
 use super::order_releasing::reopen_orders;
 use super::order_standing::{for_each, open_orders};
 use super::rules::{BatchRules, Context, MappingRules, Transferring};
 use crate::error::EngineError;
-
-/// Whether a line of Business Central is one of an order in Dataverse; comments, accounts and charges are not (S117).
-pub(crate) fn is_sent(line: &couplet_model::Record) -> bool {
-    let kind = line.get("type");
-    kind == &Value::text("Item") || kind == &Value::text("Resource")
-}
 
 pub(crate) struct SalesOrderLines;
 
@@ -60,7 +56,7 @@ impl MappingRules for SalesOrderLines {
                 &["productid", "uomid", "volumediscountamount", "manualdiscountamount", "quantity", "tax", LINE_NUMBER]
             }
             Direction::FromDataverse => {
-                &["type", "lineObjectNumber", "unitOfMeasureCode", "discountAmount", "taxPercent"]
+                &["type", "lineObjectNumber", "unitOfMeasureCode", "unitPrice", "discountAmount", "taxPercent"]
             }
         }
     }

@@ -1,17 +1,26 @@
 //! SALESORDER-ORDER where orders travel both ways: released orders of Business Central and submitted ones of Dataverse are the
 //! same order (S90 to S126, decision 0051).
 
+mod applying_discounts;
+mod discounts;
 mod freight;
 mod from_dataverse;
 mod to_dataverse;
 mod writing_back;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
+use couplet_model::comparing::folded;
 use couplet_model::message::Direction;
+use couplet_model::table::Side;
+use couplet_model::{Condition, Filter, Value};
 
 use super::order_names::{OCCURRENCE, ORDER_NUMBER};
 use super::rules::{BatchRules, Context, MappingRules, OnDeletion, Transferring};
+use super::submitted_orders::posted;
 use crate::error::EngineError;
+use crate::installation::Installation;
 
 pub(crate) struct SalesOrdersBothWays;
 
@@ -54,11 +63,19 @@ impl MappingRules for SalesOrdersBothWays {
                 "pricelevelid",
                 "discountpercentage",
                 "discountamount",
+                "totallineitemamount",
+                "totalamountlessfreight",
                 OCCURRENCE,
             ],
-            Direction::FromDataverse => {
-                &["documentStatus", "prepaymentDue", "number", "documentOccurrence", "customerNumber", "discountAmount"]
-            }
+            Direction::FromDataverse => &[
+                "documentStatus",
+                "prepaymentDue",
+                "number",
+                "documentOccurrence",
+                "customerNumber",
+                "discountAmount",
+                "pricesIncludeTax",
+            ],
         }
     }
 
@@ -78,6 +95,31 @@ impl MappingRules for SalesOrdersBothWays {
     /// An order goes when it is posted to its end.
     fn leave_in_ordinary_work(&self, direction: Direction) -> bool {
         direction == Direction::ToDataverse
+    }
+
+    /// An order that was posted left its documents behind, and one that was deleted its last archive.
+    async fn left_behind_a_trace(
+        &self,
+        installation: &Installation,
+        direction: Direction,
+        numbers: &[String],
+    ) -> Result<HashSet<String>, EngineError> {
+        if direction == Direction::FromDataverse || numbers.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut told = posted(installation, numbers.iter().map(String::as_str)).await?;
+        let table = installation.table(Side::BusinessCentral, "Sales Header Archive")?;
+        let untold: Vec<Value> = numbers
+            .iter()
+            .filter(|number| !told.contains(&folded(number)))
+            .map(|number| Value::text(number.as_str()))
+            .collect();
+        if !untold.is_empty() {
+            let (filter, columns) = (Filter::all(vec![Condition::one_of("number", untold)]), ["number".to_owned()]);
+            let archives = installation.system(Side::BusinessCentral).find(&table, &filter, &columns).await?;
+            told.extend(archives.iter().filter_map(|archive| archive.get("number").as_text().map(folded)));
+        }
+        Ok(told)
     }
 
     /// An order that is over in Business Central is no concern of its order in Dataverse any more (S124).

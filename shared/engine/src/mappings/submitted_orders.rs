@@ -6,12 +6,16 @@ mod states;
 mod taking_over;
 mod telling_sales;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use couplet_model::message::Direction;
 
+pub(crate) use self::deleted::posted;
 use self::states::TAKEN_OVER;
 use super::rules::{BatchRules, Context, MappingRules, OnDeletion, SourceDeleted, Transferring};
 use crate::error::EngineError;
+use crate::installation::Installation;
 
 pub(crate) struct SubmittedOrders;
 
@@ -44,6 +48,19 @@ impl MappingRules for SubmittedOrders {
                 &["statecode", "statuscode", TAKEN_OVER, "discountpercentage", "totallineitemamount"]
             }
             Direction::FromDataverse => &["number"],
+        }
+    }
+
+    /// An order that was posted left its documents behind.
+    async fn left_behind_a_trace(
+        &self,
+        installation: &Installation,
+        direction: Direction,
+        numbers: &[String],
+    ) -> Result<HashSet<String>, EngineError> {
+        match direction {
+            Direction::ToDataverse => posted(installation, numbers.iter().map(String::as_str)).await,
+            Direction::FromDataverse => Ok(HashSet::new()),
         }
     }
 

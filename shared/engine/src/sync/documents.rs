@@ -25,6 +25,7 @@ use super::stages::{Admitted, Decided, Ended, Lines, ReadLines, WrittenLines};
 use crate::error::EngineError;
 use crate::failpoints::Failpoint;
 use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::BatchRules;
 
 impl<'a> Batch<'a> {
     fn document(&self) -> Result<Option<Document<'a>>, Stop> {
@@ -118,12 +119,13 @@ impl<'a> Batch<'a> {
     pub(super) fn synchronize_lines<'s>(
         &'s mut self,
         headers: Vec<Decided>,
+        rules: &'s dyn BatchRules,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<Decided>, Stop>> + Send + 's>> {
         // Lines go through the same steps, which have no lines in turn.
-        Box::pin(self.with_lines(headers))
+        Box::pin(self.with_lines(headers, rules))
     }
 
-    async fn with_lines(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
+    async fn with_lines(&mut self, decided: Vec<Decided>, rules: &dyn BatchRules) -> Result<Vec<Decided>, Stop> {
         let Some(document) = self.document()?.filter(|_| !decided.is_empty()) else { return Ok(decided) };
         let side = self.direction.destination();
         let mut headers = self.named_at_destination(document, decided);
@@ -168,6 +170,7 @@ impl<'a> Batch<'a> {
             self.part_deleted(&mut lines, &mut findings).await?;
         }
         self.pass(Failpoint::LinesEnded)?;
+        self.close_behind(&mut headers, &findings, rules).await;
         Ok(self.end_headers(headers, findings))
     }
 
@@ -230,7 +233,9 @@ impl<'a> Batch<'a> {
             references.extend(self.reference_to(decided));
             let of_header = &self.delivered[decided.index];
             let Lines::Read(lines) = &decided.lines else { continue };
-            for line in &lines.records {
+            let is_leaving =
+                |line: &&Record| header.leaving.iter().any(|pair| pair.id(self.direction.source()) == line.id);
+            for line in lines.records.iter().filter(|line| !is_leaving(line)) {
                 if sources.insert(line.id, line.clone()).is_some() {
                     continue;
                 }

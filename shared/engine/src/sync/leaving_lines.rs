@@ -14,7 +14,8 @@ use crate::bulk::paired;
 use crate::claims::held_until;
 
 impl Batch<'_> {
-    /// Finds the pairs of lines that are gone at the source. Lines of the destination that belong to no pair stay.
+    /// Finds the pairs of lines that are gone at the source, or are no lines of the mapping any more. Lines of the destination that
+    /// belong to no pair stay.
     pub(super) async fn find_leaving(
         &mut self,
         document: Document<'_>,
@@ -22,11 +23,15 @@ impl Batch<'_> {
         there: &HashMap<String, Vec<Record>>,
     ) -> Result<(), Stop> {
         let (here, side) = (self.direction.source(), self.direction.destination());
+        let filter = self.engine.installation.filter(document.mapping, here).await?;
+        // A coupled line has met the filter before: a column that cannot be read now does not put it out.
+        let takes_part =
+            |line: &&Record| filter.conditions.iter().all(|condition| condition.holds(line) != Some(false));
         let mut sources: HashSet<RecordId> = HashSet::new();
         let mut candidates: Vec<Vec<RecordId>> = Vec::with_capacity(headers.len());
         for header in headers.iter() {
             if let Lines::Read(lines) = &header.decided.lines {
-                sources.extend(lines.records.iter().map(|line| line.id));
+                sources.extend(lines.records.iter().filter(takes_part).map(|line| line.id));
             }
             let noted = header.decided.coupling.related.iter().filter(|(role, _)| role.starts_with(LEAVING));
             let shown = there.get(&key_of(&header.name)).into_iter().flatten().map(|line| line.id);

@@ -8,9 +8,10 @@ use couplet_model::{Coupling, RecordId, SystemError, Value};
 use couplet_store::Claim;
 
 use super::batch::{Batch, Stop};
+use super::header_lines::{Findings, Header};
 use super::stages::Decided;
 use crate::bulk::paired;
-use crate::mappings::rules::opened;
+use crate::mappings::rules::{AfterWrite, BatchRules, WrittenBeside, opened};
 
 impl Batch<'_> {
     /// Makes the documents of lines ready. Gives the lines that may be written; what keeps a document closed is told of each of
@@ -76,6 +77,47 @@ impl Batch<'_> {
             }
         }
         Ok(refused)
+    }
+
+    /// Closes the documents that were opened for a change and of which a line is left behind, so that people can work with them
+    /// until that is mended. What is new stays open, because it is not whole yet.
+    pub(super) async fn close_behind(
+        &mut self,
+        headers: &mut [Header],
+        findings: &HashMap<usize, Findings>,
+        rules: &dyn BatchRules,
+    ) {
+        let side = self.direction.destination();
+        let is_behind = |header: &Header| {
+            let decided = &header.decided;
+            findings.get(&decided.index).is_some_and(|findings| findings.worst.is_some())
+                && self.delivered[decided.index].end.is_none()
+                && decided.coupling.related.contains_key(opened(side))
+                && !decided.is_new_on(side)
+        };
+        let mut behind: Vec<&mut Header> = headers.iter_mut().filter(|header| is_behind(header)).collect();
+        if behind.is_empty() {
+            return;
+        }
+        let mut documents: Vec<AfterWrite<'_>> = behind
+            .iter()
+            .map(|header| AfterWrite {
+                source: &header.decided.source,
+                destination: header.decided.coupling.id(side),
+                created: false,
+                written: header.decided.written.is_some(),
+                coupling: &header.decided.coupling,
+                fields: &header.decided.fields,
+                beside: Ok(WrittenBeside::default()),
+            })
+            .collect();
+        let closed = rules.close_behind(self.context(), &mut documents).await;
+        // One answer per document; of those without one nothing is known.
+        for (header, is_closed) in behind.iter_mut().zip(closed) {
+            if is_closed {
+                header.decided.coupling.related.remove(opened(side));
+            }
+        }
     }
 
     /// Takes out the lines of documents that could not be opened.

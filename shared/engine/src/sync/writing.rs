@@ -29,7 +29,7 @@ impl Batch<'_> {
         let records = self.write_records(records).await?;
         self.pass(Failpoint::Written)?;
         let records = self.take_over_ids(records).await?;
-        let records = self.synchronize_lines(records).await?;
+        let records = self.synchronize_lines(records, rules.as_ref()).await?;
         let done = self.run_after_write(records, rules.as_ref()).await;
         self.pass(Failpoint::AfterWrite)?;
         self.act(done, rules.as_ref()).await

@@ -118,7 +118,7 @@ pub(crate) fn details(world: &World, order: Uuid) -> Vec<Map<String, Json>> {
     rows
 }
 
-async fn expect_equal_amounts(world: &World, order: Uuid) {
+pub(crate) async fn expect_equal_amounts(world: &World, order: Uuid) {
     let (here, there) = (order_of(world, order).await, world.dataverse.row("salesorder", order).expect("there"));
     for (column, property) in
         [("totalamount", "totalAmountIncludingTax"), ("totalamountlessfreight", "totalAmountExcludingTax")]
@@ -127,7 +127,7 @@ async fn expect_equal_amounts(world: &World, order: Uuid) {
     }
 }
 
-async fn run(world: &World) -> couplet_model::job::Run {
+pub(crate) async fn run(world: &World) -> couplet_model::job::Run {
     let run = world.run(JOB, RunMode::Modified).await;
     assert_eq!(run.counters.failed, 0, "{:?}", world.failures(JOB).await);
     run

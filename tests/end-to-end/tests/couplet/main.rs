@@ -20,6 +20,7 @@ mod opportunities;
 mod options;
 mod order_amounts;
 mod order_budgets;
+mod order_discounts;
 mod order_talk;
 mod orders;
 mod price_budgets;

@@ -18,6 +18,7 @@ pub(crate) use notes::CALCULATED as CALCULATED_OF_NOTES;
 pub(crate) use posted_ids::{document_shown, id_behind, shown_id, translate};
 pub(crate) use posting::invoice_shipments;
 pub(crate) use statistics::Statistic;
+pub(crate) use totals::{invoice_prepayment, refresh_order};
 
 use rust_decimal::RoundingStrategy;
 use uuid::Uuid;

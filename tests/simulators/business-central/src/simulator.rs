@@ -15,7 +15,7 @@ use crate::request_log::{RequestLog, RequestLogEntry};
 use crate::server::{PUBLIC_NAMES, SCOPE, Server};
 use crate::service::execute::Api;
 use crate::state_file;
-use crate::store::{Company, Store};
+use crate::store::{Company, Prepayment, Store};
 use crate::throttle::Throttle;
 use crate::webhooks::{self, Webhooks};
 
@@ -235,6 +235,25 @@ impl BusinessCentralSimulator {
     /// Has the prices of new orders and quotes of a customer include tax.
     pub fn price_with_tax(&self, customer_number: &str) {
         self.server.api.writing().company.priced_with_tax.insert(customer_number.to_owned());
+    }
+
+    /// Asks for a prepayment of an order: so many percent of what it comes to are due, now and after every change of it, until they
+    /// are invoiced.
+    ///
+    /// # Errors
+    /// When there is no such order.
+    pub fn ask_prepayment(&self, order: Uuid, percent: Decimal) -> Result<(), ApiError> {
+        let mut store = self.server.api.writing();
+        store.company.prepayments.insert(order, Prepayment { percent, invoiced: Decimal::ZERO });
+        crate::documents::refresh_order(&mut store, order)
+    }
+
+    /// Invoices what is due of the prepayment of an order.
+    ///
+    /// # Errors
+    /// When there is no such order.
+    pub fn invoice_prepayment(&self, order: Uuid) -> Result<(), ApiError> {
+        crate::documents::invoice_prepayment(&mut self.server.api.writing(), order)
     }
 
     /// Changes the sales setup of the company: write-in product, freight account, archives.

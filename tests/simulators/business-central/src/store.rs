@@ -81,6 +81,17 @@ pub(crate) struct Company {
     pub priced_with_tax: std::collections::BTreeSet<String>,
     /// Numbers of the items that orders always reserve.
     pub always_reserved: std::collections::BTreeSet<String>,
+    /// Prepayments of orders by the ids of these.
+    pub prepayments: std::collections::BTreeMap<Uuid, Prepayment>,
+}
+
+/// What has to be paid before an order is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prepayment {
+    /// The part of the order, in percent.
+    pub percent: Decimal,
+    /// What was invoiced of it.
+    pub invoiced: Decimal,
 }
 
 impl Company {
@@ -97,6 +108,7 @@ impl Company {
             tax_of_items: std::collections::BTreeMap::new(),
             priced_with_tax: std::collections::BTreeSet::new(),
             always_reserved: std::collections::BTreeSet::new(),
+            prepayments: std::collections::BTreeMap::new(),
         }
     }
 }

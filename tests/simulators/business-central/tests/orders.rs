@@ -230,6 +230,21 @@ async fn a_prepayment_that_is_due_keeps_an_order_from_being_posted() {
 }
 
 #[tokio::test]
+async fn a_prepayment_is_due_until_it_is_invoiced_and_again_when_the_order_comes_to_more() {
+    let client = Client::demo().await;
+    let id = document(&client, ORDERS, json!({}), &[line(&item(&client, 0), 1, "10")]).await;
+    let is_due = || client.simulator.row("Sales Header", id).unwrap()["prepaymentDue"].clone();
+    client.simulator.ask_prepayment(id, dec("50")).unwrap();
+    assert_eq!(is_due(), json!(true));
+    client.simulator.invoice_prepayment(id).unwrap();
+    assert_eq!(is_due(), json!(false));
+    let of = lines(&client, "Sales Line", id);
+    let first: Uuid = of[0]["id"].as_str().unwrap().parse().unwrap();
+    client.simulator.update_as_user("Sales Line", first, json!({"quantity": 2})).unwrap();
+    assert_eq!(is_due(), json!(true));
+}
+
+#[tokio::test]
 async fn a_company_that_archives_keeps_versions_of_orders_that_are_opened_again_or_posted() {
     let client = Client::demo().await;
     client.simulator.set_up_sales(json!({"archiveOrders": true})).unwrap();

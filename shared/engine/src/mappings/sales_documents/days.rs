@@ -1,4 +1,7 @@
-//! Days that Dataverse keeps as a moment: the midnight of whoever entered them, or noon where Couplet did.
+//! Days that Dataverse keeps as a moment: the midnight of whoever entered them, or noon where Couplet did. From UTC-12 to UTC+11 the
+//! day is the one that was meant. The midnight of UTC+12 to UTC+14 (New Zealand, Fiji, Tonga, Kiribati) is the noon before it or
+//! earlier, which cannot be told from a day of the other side of the earth: there a day that a person enters arrives as the one
+//! before.
 
 use couplet_model::Record;
 use couplet_model::Value;
@@ -10,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 /// A little less than half a day: noon belongs to its own day.
 const HALF_A_DAY: SignedDuration = SignedDuration::from_secs(12 * 3600 - 1);
 
-/// The day that a moment stands for: that of the nearest midnight, so that the zone of whoever entered it does not matter.
+/// The day that a moment stands for: that of the nearest midnight, so that the zone of whoever entered it does not matter, from
+/// UTC-12 to UTC+11.
 pub(crate) fn day_meant(at: Timestamp) -> Date {
     at.checked_add(HALF_A_DAY).unwrap_or(at).to_zoned(TimeZone::UTC).date()
 }
@@ -55,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_the_one_that_was_meant_whatever_the_zone_of_who_entered_it() {
+    fn a_day_is_the_one_that_was_meant_from_utc_minus_12_to_utc_plus_11_and_the_one_before_beyond() {
         for (at, day) in [
             ("2026-12-01T00:00:00Z", "2026-12-01"),
             ("2026-11-30T23:00:00Z", "2026-12-01"),
@@ -63,6 +67,9 @@ mod tests {
             ("2026-12-01T11:00:00Z", "2026-12-01"),
             ("2026-12-01T12:00:00Z", "2026-12-01"),
             ("2026-11-30T13:00:00Z", "2026-12-01"),
+            // The midnight of 1 December in Auckland and in Kiribati.
+            ("2026-11-30T12:00:00Z", "2026-11-30"),
+            ("2026-11-30T10:00:00Z", "2026-11-30"),
         ] {
             let day: Date = day.parse().expect("a day");
             assert_eq!(day_meant(at.parse().expect("a moment")), day, "{at}");

@@ -18,7 +18,7 @@ pub(crate) use days::{as_days, as_moments, noon_of};
 pub(crate) use numbering::{NumberedLine, numbered};
 pub(crate) use objects::{Objects, Sold};
 pub(crate) use quotes_behind::QuotesBehind;
-pub(crate) use rows_beside::{RowBeside, comment_lines, freight_line, keep_rows};
+pub(crate) use rows_beside::{RowBeside, comment_lines, freight_id, freight_line, keep_rows};
 pub(crate) use texts::{Texts, texts_of};
 
 /// A document that begins in Sales, as messages call it.

@@ -152,6 +152,12 @@ impl Objects {
         Ok(Sold { kind, number: coupled.clone(), description: Some(description.clone()), unit })
     }
 
+    /// The unit of a line that a document has already and whose product is what it was: nothing of that has to be for sale any more.
+    pub fn unit_of_standing(&self, line: &Record) -> Result<Option<String>, Obstacle> {
+        let product = line.get(PRODUCT).as_guid().and_then(|id| self.products.get(&id));
+        product.and_then(|product| product.kind).map_or(Ok(None), |kind| self.unit_of(line, kind))
+    }
+
     /// What stands for products that are only written in (S67).
     fn write_in(&self, kind: Document, document: &str) -> Result<Sold, Obstacle> {
         let Some((sold, number)) = &self.setup.write_in else {

@@ -63,7 +63,7 @@ pub(crate) fn freight_line(
 ) -> RowBeside {
     let price = (Arc::from("unitPrice"), Value::Decimal(freight));
     RowBeside {
-        id: id_of(context, "freight", source),
+        id: freight_id(context, source, Decimal::ZERO),
         values: [
             (Arc::from("documentId"), Value::Guid(document.0)),
             (Arc::from("sequence"), Value::Int(number)),
@@ -74,6 +74,14 @@ pub(crate) fn freight_line(
         ]
         .into(),
         kept: [price].into(),
+    }
+}
+
+/// The id of the line that freight is charged on, or of one that charges what is more than was shipped already.
+pub(crate) fn freight_id(context: Context<'_>, source: RecordId, shipped: Decimal) -> RecordId {
+    match shipped.is_zero() {
+        true => id_of(context, "freight", source),
+        false => id_of(context, &format!("freight beyond {}", shipped.normalize()), source),
     }
 }
 

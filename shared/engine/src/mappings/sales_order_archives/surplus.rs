@@ -2,16 +2,15 @@
 //! (S133, line by line).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, RecordId, SystemError, Value};
+use couplet_model::{RecordId, SystemError};
 use uuid::Uuid;
 
+use super::numbers::NumberedLines;
 use crate::bulk::write_all;
-use crate::mappings::order_names::LINE_NUMBER;
 use crate::mappings::order_standing::{as_system_error, open_orders};
 use crate::mappings::rules::{AfterWrite, Context};
 
@@ -43,19 +42,15 @@ async fn delete_from(
     let table = installation
         .table(Side::Dataverse, "salesorderdetail")
         .map_err(|error| as_system_error(&error, Side::Dataverse))?;
-    let of_order = |id: &Uuid| Value::Reference { table: Arc::from("salesorder"), id: *id };
-    let filter = Filter::all(vec![Condition::one_of("salesorderid", orders.keys().map(of_order).collect())]);
-    let columns = ["salesorderid", LINE_NUMBER].map(str::to_owned);
     let system = installation.system(Side::Dataverse);
-    let found = system.find(&table, &filter, &columns).await?;
-    let surplus: Vec<(Uuid, RecordId)> = found
-        .iter()
-        .filter_map(|line| {
-            let (order, number) = (line.get("salesorderid").as_guid()?, line.get(LINE_NUMBER).as_int()?);
-            let kept = lines.get(orders.get(&order)?)?;
-            (number != 0 && !kept.contains(&number)).then_some((order, line.id))
-        })
-        .collect();
+    let found = NumberedLines::of(installation, orders.keys().copied()).await;
+    let found = found.map_err(|error| as_system_error(&error, Side::Dataverse))?;
+    let is_kept = |order: &Uuid, number: &i64| {
+        let kept = orders.get(order).and_then(|archive| lines.get(archive));
+        kept.is_none_or(|kept| kept.contains(number))
+    };
+    let surplus = found.numbered.into_iter().filter(|(order, number, _)| !is_kept(order, number));
+    let surplus: Vec<(Uuid, RecordId)> = surplus.map(|(order, _, line)| (order, line)).collect();
     if surplus.is_empty() {
         return Ok(HashMap::new());
     }

@@ -6,7 +6,7 @@ use couplet_model::switches::SalesOrders;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::bench::{Bench, id, pair, related, with};
+use crate::bench::{Bench, agreed, id, pair, related, with};
 use crate::failpoints::Failpoint;
 
 const TO: Direction = Direction::ToDataverse;
@@ -136,4 +136,106 @@ async fn s129_what_was_deleted_long_after_it_was_archived_is_found_by_its_mark_a
     bench.sync(TO, &[2]).await;
     assert!(bench.mapping.rules.also_due(bench.installation(), TO).await.expect("an answer").is_empty());
     assert_eq!(bench.dataverse.row("salesorder", 101)["statecode"], json!(1), "it was not invoiced");
+}
+
+/// Couples a line of order 101 that bears no number with one of Business Central, whose number the pair knows or does not.
+async fn unnumbered(bench: &Bench, row: u128, sequence: Option<i64>) {
+    let held = json!({"salesorderid": {"salesorder": 101}, "bcbi_businesscentrallinenumber": null, "quantity": 5,
+                      "quantityshipped": 0, "manualdiscountamount": 0, "tax": 0, "priceperunit": 10});
+    bench.dataverse.put("salesorderdetail", row, held);
+    let table = bench.installation().table(Side::BusinessCentral, "Sales Line").expect("a table");
+    let known = sequence.map_or(json!({"quantity": 5}), |sequence| json!({"sequence": sequence}));
+    bench.couple("SOLINE-ORDERDETAIL", [agreed(pair(500 + row, row, &format!("line {row}")), &table, &known)]).await;
+}
+
+#[tokio::test]
+async fn s131_a_line_that_was_posted_before_its_number_came_back_is_known_by_its_pair() {
+    let bench = bench().await;
+    unnumbered(&bench, 203, Some(30_000)).await;
+    unnumbered(&bench, 204, Some(40_000)).await;
+    archive(&bench, 1, 101, (2, 1), true);
+    line(&bench, 11, 1, 10_000, json!({}));
+    line(&bench, 12, 1, 30_000, json!({}));
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 0, "{report:?}");
+    let mut rows = bench.dataverse.ids("salesorderdetail");
+    rows.sort_unstable();
+    assert_eq!(rows, [id(201), id(203)], "none is made twice, and what the archive does not have is gone");
+    let told = bench.dataverse.row("salesorderdetail", 203);
+    assert_eq!((told["bcbi_businesscentrallinenumber"].clone(), told["tax"].as_f64()), (json!(30_000), Some(11.5)));
+}
+
+#[tokio::test]
+async fn s131_no_line_is_made_while_one_that_it_may_be_has_no_number() {
+    let bench = bench().await;
+    unnumbered(&bench, 203, None).await;
+    archive(&bench, 1, 101, (2, 1), true);
+    line(&bench, 12, 1, 30_000, json!({}));
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 1, "{report:?}");
+    let failure = bench.failure(TO, 1).await;
+    assert!(failure.contains("line 30000 of the archived order may be one of those"), "{failure}");
+    assert_eq!(bench.dataverse.ids("salesorderdetail").len(), 3, "none was made");
+}
+
+#[tokio::test]
+async fn s132_a_written_in_line_that_was_missing_says_what_it_is() {
+    let bench = bench().await;
+    let setup = json!({"writeInProductType": "Item", "writeInProductNumber": "9999", "freightAccountNumber": null});
+    bench.business_central.put("Sales & Receivables Setup", 1, setup);
+    archive(&bench, 1, 101, (2, 1), true);
+    line(&bench, 12, 1, 30_000, json!({"lineObjectNumber": "9999", "description": "Repair"}));
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 0, "{report:?}");
+    let made =
+        bench.dataverse.ids("salesorderdetail").into_iter().map(|row| bench.dataverse.row_of("salesorderdetail", row));
+    let made: Vec<Json> = made.filter(|row| row["bcbi_businesscentrallinenumber"] == json!(30_000)).collect();
+    assert_eq!(made.len(), 1);
+    let said = (made[0]["isproductoverridden"].clone(), made[0]["productdescription"].clone());
+    assert_eq!(said, (json!(true), json!("Repair")));
+}
+
+#[tokio::test]
+async fn s130_s131_a_line_keeps_to_the_cent_what_was_charged_for_it() {
+    let cases = [
+        (
+            "a fraction of a cent",
+            false,
+            json!({"quantity": 1000, "unitPrice": 0.12345, "discountAmount": 0, "netAmount": 123.45,
+         "netAmountIncludingTax": 123.45}),
+            (0.13, 6.55, 0.0),
+            0.0,
+        ),
+        (
+            "prices that include tax",
+            true,
+            json!({"quantity": 1, "unitPrice": 100, "discountAmount": 10, "netAmount": 72,
+         "netAmountIncludingTax": 90, "taxPercent": 25}),
+            (80.0, 8.0, 18.0),
+            0.0,
+        ),
+        (
+            "a discount of the whole order",
+            false,
+            json!({"quantity": 1, "unitPrice": 100, "discountAmount": 0, "netAmount": 90,
+         "netAmountIncludingTax": 112.5}),
+            (100.0, 0.0, 22.5),
+            10.0,
+        ),
+    ];
+    for (name, includes_tax, sold, expected, of_order) in cases {
+        let bench = bench().await;
+        archive(&bench, 1, 101, (2, 1), true);
+        let kept =
+            with(&bench.business_central.row("Sales Header Archive", 1), json!({"pricesIncludeTax": includes_tax}));
+        bench.business_central.put("Sales Header Archive", 1, kept);
+        line(&bench, 11, 1, 10_000, sold);
+        let report = bench.sync(TO, &[1]).await;
+        assert_eq!(report.groups[0].outcomes.failed, 0, "{name}: {report:?}");
+        let row = bench.dataverse.row("salesorderdetail", 201);
+        let of = |column: &str| row[column].as_f64().unwrap_or_else(|| panic!("{name}: {column} of {row}"));
+        assert_eq!((of("priceperunit"), of("manualdiscountamount"), of("tax")), expected, "{name}");
+        let order = bench.dataverse.row("salesorder", 101);
+        assert_eq!(order["discountamount"].as_f64().unwrap_or_default(), of_order, "{name}: {order}");
+    }
 }

@@ -4,26 +4,23 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use couplet_model::decision::TransferredField;
-use couplet_model::system::Write;
+use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::table::Side;
 use couplet_model::{MappingName, Record, RecordId, Table, Value};
-use rust_decimal::{Decimal, RoundingStrategy};
 use uuid::Uuid;
 
-use crate::bulk::write_all;
+use super::amounts::{PriceForm, discount_from, tax_factor};
 use crate::error::EngineError;
 use crate::installation::Installation;
-use crate::mappings::merged_fields::transfer_both_ways;
+use crate::mappings::merged_fields::{transfer_both_ways, was_changed};
 use crate::mappings::order_names::{LINE_NUMBER, ORDERS};
-use crate::mappings::rules::{
-    AfterWrite, BatchRules, Context, Obstacle, Transferring, WrittenBeside, put_same, set_on_create,
-};
+use crate::mappings::rules::{BatchRules, Context, Obstacle, Transferring, put_same, set_on_create};
 use crate::mappings::sales_documents::{Document, Objects, as_days, line_discount, texts_of};
 
-/// Decimal places of prices in Business Central, and of amounts.
-const PRICE_PLACES: u32 = 5;
-const CENTS: u32 = 2;
+/// Decimal places of prices in Business Central.
+const PRICE_DECIMALS: u32 = 5;
+/// What Business Central computes anew of a line when only its quantity or its price changes.
+const DISCOUNT: [(&str, &[&str]); 2] = [("quantity", &["discountAmount"]), ("unitPrice", &["discountAmount"])];
 
 pub(super) struct Prepared {
     dataverse: Arc<Table>,
@@ -31,6 +28,8 @@ pub(super) struct Prepared {
     objects: Objects,
     /// Orders in Dataverse whose orders in Business Central have prices that include tax.
     with_tax: BTreeSet<Uuid>,
+    /// How lines keep prices in Dataverse.
+    prices: PriceForm,
 }
 
 impl Prepared {
@@ -38,11 +37,13 @@ impl Prepared {
     pub async fn of(context: Context<'_>, lines: &[Transferring<'_>]) -> Result<Self, EngineError> {
         let installation = context.installation;
         let sources: Vec<&Record> = lines.iter().map(|line| line.source).collect();
+        let standing = lines.iter().filter(|line| line.destination.is_some()).map(|line| line.source);
         Ok(Self {
             dataverse: Arc::clone(&context.mapping.dataverse),
             table: Arc::clone(&context.mapping.business_central),
             objects: Objects::of(installation, &sources).await?,
-            with_tax: with_tax(installation, sources.iter().copied()).await?,
+            with_tax: with_tax(installation, standing).await?,
+            prices: PriceForm::of(installation).await?,
         })
     }
 }
@@ -72,15 +73,25 @@ async fn with_tax<'r>(
     Ok(includes.filter_map(|order| rows.get(&order.id).copied()).collect())
 }
 
-#[async_trait]
-impl BatchRules for Prepared {
-    fn adjust(&self, line: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+impl Prepared {
+    /// Whether a line is there, and its product is the one that both sides agreed on.
+    fn sells_what_it_did(&self, line: Transferring<'_>) -> bool {
+        let product = self.dataverse.column("productid");
+        let was_agreed =
+            product.zip(line.base).is_some_and(|(column, base)| base.get(Side::Dataverse, column).is_some());
+        let is_there = !line.creating && line.destination.is_some();
+        is_there && was_agreed && !was_changed(line, Side::Dataverse, &self.dataverse, line.source, "productid")
+    }
+
+    /// Names the item or resource that a line sells; gives its unit.
+    fn name_object(
+        &self,
+        line: Transferring<'_>,
+        fields: &mut Vec<TransferredField>,
+    ) -> Result<Option<String>, Obstacle> {
         let (source, table, own) = (line.source, &self.table, &*self.dataverse);
         let order = source.get("salesorderid").to_string();
         let sold = self.objects.of_line(source, Document::Order, &order)?;
-        // The server numbers lines; a line keeps its number.
-        let is_numbered = source.get(LINE_NUMBER).as_int().is_some_and(|number| number != 0);
-        fields.retain(|field| field.destination.name != "sequence" || line.creating && is_numbered);
         if line.creating {
             set_on_create(fields, table, "type", Value::text(sold.kind.as_str()))?;
         }
@@ -102,76 +113,74 @@ impl BatchRules for Prepared {
                 transfer_both_ways(fields, (own, "productid"), (table, "lineObjectNumber"), number)?;
             }
         }
-        if let Some(unit) = sold.unit {
-            transfer_both_ways(fields, (own, "uomid"), (table, "unitOfMeasureCode"), Value::text(unit))?;
-        }
-        as_days(source, fields);
-        put_same(fields, "discountAmount", &Value::Decimal(line_discount(source)));
-        // The rate of a new line is known when Business Central has it.
-        if let Some(there) = line.destination.filter(|_| self.is_with_tax(source)) {
-            for (column, value) in with_its_tax(source, there) {
-                put_same(fields, column, &value);
-            }
+        Ok(sold.unit)
+    }
+
+    /// Price and discount of a new line: Business Central adds the tax, which is known only when the line is there, where the prices
+    /// of its order include tax.
+    fn price_new(&self, source: &Record, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        fields.retain(|field| !["unitPrice", "discountAmount"].contains(&field.destination.name.as_str()));
+        set_on_create(fields, &self.table, "priceWithoutTax", source.get("priceperunit").clone())?;
+        let discount = line_discount(source);
+        if !discount.is_zero() {
+            set_on_create(fields, &self.table, "discountWithoutTax", Value::Decimal(discount))?;
         }
         Ok(())
     }
 
-    /// Adds the tax to prices and discounts of new lines, where those of their order include it.
-    async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
-        for record in records.iter_mut() {
-            record.beside = Ok(WrittenBeside::default());
-        }
-        let new: Vec<&mut AfterWrite<'_>> =
-            records.iter_mut().filter(|record| record.created && self.is_with_tax(record.source)).collect();
-        if new.is_empty() {
-            return;
-        }
-        let system = context.installation.system(Side::BusinessCentral);
-        let ids: Vec<RecordId> = new.iter().map(|record| record.destination).collect();
-        let there = match system.fetch(&self.table, &ids, &["taxPercent".to_owned()]).await {
-            Ok(there) => there,
-            Err(error) => {
-                new.into_iter().for_each(|record| record.beside = Err(error.clone()));
-                return;
+    /// Price and discount of a line that is there: such that it comes to what Dataverse shows. Business Central computes the
+    /// discount anew when quantity or price change, so that it travels with these, unless somebody has changed it there.
+    fn price_standing(&self, line: Transferring<'_>, there: &Record, fields: &mut [TransferredField]) {
+        let source = line.source;
+        let is_with_tax = source.get("salesorderid").as_guid().is_some_and(|order| self.with_tax.contains(&order));
+        let factor = tax_factor(there, is_with_tax);
+        let shown = source.get("priceperunit").as_decimal().unwrap_or_default();
+        let gross = (shown * factor).round_dp(PRICE_DECIMALS).normalize();
+        let is_changed = |column: &str| was_changed(line, Side::Dataverse, &self.dataverse, source, column);
+        let is_theirs = |column: &str| was_changed(line, Side::BusinessCentral, &self.table, there, column);
+        let was_agreed = self
+            .dataverse
+            .column("priceperunit")
+            .is_some_and(|column| line.base.is_some_and(|base| base.get(Side::Dataverse, column).is_some()));
+        let kept = there.get("unitPrice").as_decimal().filter(|_| was_agreed && !is_changed("priceperunit"));
+        // What nobody changed stays, with the fraction of a cent that Dataverse does not keep.
+        let desired = kept.filter(|_| !is_theirs("unitPrice")).unwrap_or(gross);
+        put_same(fields, "unitPrice", &Value::Decimal(desired));
+        let price = kept.unwrap_or(gross);
+        let discount = discount_from(source, price, factor, self.prices);
+        let follows = (is_changed("quantity") || is_changed("priceperunit")) && !is_theirs("discountAmount");
+        for field in fields.iter_mut().filter(|field| field.destination.name == "discountAmount") {
+            field.desired = Value::Decimal(discount);
+            if follows {
+                field.travel = Travel::OneWay;
             }
+        }
+    }
+}
+
+#[async_trait]
+impl BatchRules for Prepared {
+    fn adjust(&self, line: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        let (source, table, own) = (line.source, &self.table, &*self.dataverse);
+        // The server numbers lines; a line keeps its number.
+        let is_numbered = source.get(LINE_NUMBER).as_int().is_some_and(|number| number != 0);
+        fields.retain(|field| field.destination.name != "sequence" || line.creating && is_numbered);
+        let unit = match self.sells_what_it_did(line) {
+            true => self.objects.unit_of_standing(source)?,
+            false => self.name_object(line, fields)?,
         };
-        let there: HashMap<RecordId, Record> = there.into_iter().map(|line| (line.id, line)).collect();
-        let (mut priced, mut writes) = (Vec::new(), Vec::new());
-        for record in new {
-            let Some(line) = there.get(&record.destination) else { continue };
-            let values = with_its_tax(record.source, line);
-            if !values.is_empty() {
-                let written = values.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect();
-                writes.push(Write::update(record.destination, None, written));
-                priced.push((record, values));
-            }
+        if let Some(unit) = unit {
+            transfer_both_ways(fields, (own, "uomid"), (table, "unitOfMeasureCode"), Value::text(unit))?;
         }
-        // `write_all` gives one result per write.
-        for ((record, values), result) in priced.into_iter().zip(write_all(system, &self.table, &writes).await) {
-            record.beside = result.map(|_| WrittenBeside { values, ..WrittenBeside::default() });
+        as_days(source, fields);
+        match line.destination.filter(|_| !line.creating) {
+            None => self.price_new(source, fields)?,
+            Some(there) => self.price_standing(line, there, fields),
         }
+        Ok(())
     }
-}
 
-impl Prepared {
-    fn is_with_tax(&self, line: &Record) -> bool {
-        line.get("salesorderid").as_guid().is_some_and(|order| self.with_tax.contains(&order))
+    fn travel_together(&self) -> &'static [(&'static str, &'static [&'static str])] {
+        &DISCOUNT
     }
-}
-
-/// Price and discount of a line as an order has them whose prices include tax: Dataverse keeps them without it. Nothing where
-/// there is no tax.
-fn with_its_tax(source: &Record, there: &Record) -> Vec<(&'static str, Value)> {
-    let rate = there.get("taxPercent").as_decimal().unwrap_or_default();
-    if rate.is_zero() {
-        return Vec::new();
-    }
-    let factor = Decimal::ONE + rate / Decimal::ONE_HUNDRED;
-    let rounded = |amount: Decimal, places: u32| {
-        Value::Decimal(
-            (amount * factor).round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero).normalize(),
-        )
-    };
-    let price = source.get("priceperunit").as_decimal().map(|price| ("unitPrice", rounded(price, PRICE_PLACES)));
-    price.into_iter().chain([("discountAmount", rounded(line_discount(source), CENTS))]).collect()
 }

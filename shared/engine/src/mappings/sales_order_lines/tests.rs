@@ -88,22 +88,22 @@ async fn s103_to_s107_what_a_line_is_given_in_business_central() {
         case("an item")
             .source(line(Some(31)))
             .gives(json!({"lineObjectNumber": "1000"}))
-            .and_at_first(json!({"type": "Item"})),
+            .and_at_first(json!({"type": "Item", "priceWithoutTax": 50})),
         case("a resource")
             .source(line(Some(37)))
             .gives(json!({"lineObjectNumber": "MARY"}))
-            .and_at_first(json!({"type": "Resource"})),
+            .and_at_first(json!({"type": "Resource", "priceWithoutTax": 50})),
         case("c_145 a write-in describes itself")
             .source(with(&line(None), json!({"productdescription": "Repair"})))
             .gives(json!({}))
-            .and_at_first(json!({"type": "Item", "lineObjectNumber": "9999", "description": "Repair"})),
+            .and_at_first(json!({"type": "Item", "lineObjectNumber": "9999", "description": "Repair", "priceWithoutTax": 50})),
         case("a product nobody has coupled").source(line(Some(34))).waits_for("ITEM-PRODUCT", id(34)),
         case("e12 a product that is neither").source(line(Some(38))).fails("neither Sales Inventory nor Services"),
         case("s75 all discounts together")
             .source(of(json!({"volumediscountamount": 3, "manualdiscountamount": 4})))
-            .transferred(json!({"discountAmount": 4}))
-            .gives(json!({"lineObjectNumber": "1000", "discountAmount": 10}))
-            .and_at_first(json!({"type": "Item"})),
+            .transferred(json!({"unitPrice": 50, "discountAmount": 4}))
+            .gives(json!({"lineObjectNumber": "1000"}))
+            .and_at_first(json!({"type": "Item", "priceWithoutTax": 50, "discountWithoutTax": 10})),
         case("another product than before")
             .source(line(Some(37)))
             .destination(json!({"type": "Item", "lineObjectNumber": "1000"}))
@@ -123,6 +123,18 @@ async fn s103_to_s107_what_a_line_is_given_in_business_central() {
             .transferred(json!({"unitPrice": 50, "discountAmount": 4}))
             .destination(json!({"type": "Item", "lineObjectNumber": "1000", "taxPercent": 25}))
             .gives(json!({"type": "Item", "lineObjectNumber": "1000", "unitPrice": 62.5, "discountAmount": 5})),
+        case("s75 a discount of prices that include tax")
+            .source(of(json!({"salesorderid": {"salesorder": 103}, "quantity": 1, "priceperunit": 800, "manualdiscountamount": 100})))
+            .transferred(json!({"unitPrice": 800, "discountAmount": 100}))
+            .agreed_at_source(json!({"quantity": 1, "priceperunit": 800, "manualdiscountamount": 0}))
+            .destination(json!({"type": "Item", "lineObjectNumber": "1000", "taxPercent": 25, "unitPrice": 1000, "discountAmount": 0}))
+            .gives(json!({"type": "Item", "lineObjectNumber": "1000", "unitPrice": 1000, "discountAmount": 125})),
+        case("s75 a discount of a price with a fraction of a cent")
+            .source(of(json!({"quantity": 1000, "priceperunit": 0.13, "manualdiscountamount": 16.55})))
+            .transferred(json!({"unitPrice": 0.13, "discountAmount": 16.55}))
+            .agreed_at_source(json!({"quantity": 1000, "priceperunit": 0.13, "manualdiscountamount": 6.55}))
+            .destination(json!({"type": "Item", "lineObjectNumber": "1000", "unitPrice": 0.12345, "discountAmount": 0}))
+            .gives(json!({"type": "Item", "lineObjectNumber": "1000", "unitPrice": 0.12345, "discountAmount": 10})),
     ];
     bench.adjusts(FROM, cases).await;
 }

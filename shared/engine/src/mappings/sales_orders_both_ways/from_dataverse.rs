@@ -7,20 +7,18 @@ use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, FieldNote};
-use couplet_model::record::Values;
-use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{Record, RecordId, SystemError, Table, Value};
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
-use crate::bulk::write_all;
+use super::discounts::{Held, discounts_clash, held};
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
 use crate::installation::Installation;
 use crate::mappings::merged_fields::{transfer_both_ways, was_changed};
-use crate::mappings::order_names::ORDER_NUMBER;
+use crate::mappings::order_names::{LINE_NUMBER, ORDER_NUMBER};
 use crate::mappings::order_releasing::{Move, act, after_change, is_open, reopen_for_write};
-use crate::mappings::order_standing::Standing;
+use crate::mappings::order_standing::{Standing, as_system_error};
 use crate::mappings::rules::{
     AfterWrite, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside, set, set_on_create,
 };
@@ -34,20 +32,12 @@ const ADDRESSES: [(&str, &[&str]); 2] = [
     ("shipToCountry", &["shipToAddressLine1", "shipToAddressLine2", "shipToPostCode", "shipToCity", "shipToState"]),
 ];
 /// What is read of orders of Business Central after their lines are in place.
-const STANDING: [&str; 8] = [
-    "documentStatus",
-    "prepaymentDue",
-    "number",
-    "documentOccurrence",
-    "discountAmount",
-    "pricesIncludeTax",
-    "totalAmountExcludingTax",
-    "totalAmountIncludingTax",
-];
+const STANDING: [&str; 6] =
+    ["documentStatus", "prepaymentDue", "number", "documentOccurrence", "discountAmount", "pricesIncludeTax"];
 
 pub(super) struct Prepared {
     pub dataverse: Arc<Table>,
-    table: Arc<Table>,
+    pub table: Arc<Table>,
     pub company: Option<CompanyRow>,
     customers: Customers,
     addresses: Addresses,
@@ -58,33 +48,27 @@ pub(super) struct Prepared {
     pub freight_account: Option<String>,
     /// The discounts of orders as they were read in Business Central, and whether somebody changed them there since both sides
     /// agreed.
-    discounts: HashMap<RecordId, Held>,
+    pub discounts: HashMap<RecordId, Held>,
     /// Orders without a line.
     pub without_lines: HashSet<RecordId>,
-}
-
-/// The discount of an order as it was read in Business Central.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
-    pub amount: Decimal,
-    /// Whether it was changed in Business Central since both sides agreed.
-    pub is_changed_here: bool,
-    /// Whether it was changed in Dataverse since both sides agreed.
-    pub is_changed_there: bool,
+    /// Lines that bear no number yet, by their orders.
+    pub unnumbered: HashMap<RecordId, Vec<RecordId>>,
 }
 
 impl Prepared {
     /// Reads what some orders need.
     pub async fn of(context: Context<'_>, orders: &[Transferring<'_>]) -> Result<Self, EngineError> {
         let installation = context.installation;
-        let charges_freight = orders.iter().any(|order| !freight_of(order.source).is_zero());
+        let is_changed = |order: &Transferring<'_>| {
+            was_changed(*order, Side::Dataverse, &context.mapping.dataverse, order.source, "freightamount")
+        };
+        let charges_freight = orders.iter().any(|order| !freight_of(order.source).is_zero() || is_changed(order));
         let freight_account = match charges_freight {
             true => installation.sales_setup(|setup| setup.freight_account.is_some()).await?.freight_account.clone(),
             false => None,
         };
         let sources = || orders.iter().map(|order| order.source);
         let without = orders.iter().filter(|order| order.lines.is_empty()).map(|order| order.source.id);
-        let discounts = orders.iter().filter_map(|order| Some((order.source.id, held(context, *order)?)));
         Ok(Self {
             dataverse: Arc::clone(&context.mapping.dataverse),
             table: Arc::clone(&context.mapping.business_central),
@@ -98,25 +82,18 @@ impl Prepared {
             .await?,
             obstacles: obstacles_of_lines(installation, orders).await?,
             freight_account,
-            discounts: discounts.collect(),
+            discounts: held(context, orders).await?,
             without_lines: without.collect(),
+            unnumbered: unnumbered(orders),
         })
     }
 }
 
-/// The discount of an order that is there, and who has changed it. One that is blank in an open order was taken away when
-/// its lines changed, by Business Central itself.
-fn held(context: Context<'_>, order: Transferring<'_>) -> Option<Held> {
-    let there = order.destination.filter(|_| !order.creating)?;
-    let (ours, theirs) = (&context.mapping.business_central, &context.mapping.dataverse);
-    let amount = there.get("discountAmount").as_decimal().unwrap_or_default();
-    let was_taken_away = is_open(there) && amount.is_zero();
-    let is_changed = |column: &str| was_changed(order, Side::Dataverse, theirs, order.source, column);
-    Some(Held {
-        amount,
-        is_changed_here: !was_taken_away && was_changed(order, Side::BusinessCentral, ours, there, "discountAmount"),
-        is_changed_there: is_changed("discountamount") || is_changed("discountpercentage"),
-    })
+/// The lines of orders that bear no number of a line of Business Central.
+fn unnumbered(orders: &[Transferring<'_>]) -> HashMap<RecordId, Vec<RecordId>> {
+    let bears_none = |line: &&Record| line.get(LINE_NUMBER).as_int().is_none_or(|number| number == 0);
+    let of = |order: &Transferring<'_>| order.lines.iter().filter(bears_none).map(|line| line.id).collect::<Vec<_>>();
+    orders.iter().map(|order| (order.source.id, of(order))).filter(|(_, lines)| !lines.is_empty()).collect()
 }
 
 /// What keeps new orders where they are because of their lines: an order is made as a whole.
@@ -137,37 +114,6 @@ async fn obstacles_of_lines(
         }
     }
     Ok(obstacles)
-}
-
-/// The discount that an order of Business Central is to have after its lines are in place; `None` leaves it as it is (S108).
-pub(super) fn discount_due(order: &Record, held: Option<Held>, now: Decimal, wanted: Decimal) -> Option<Decimal> {
-    let due = match held {
-        None => !wanted.is_zero(),
-        Some(held) if held.is_changed_there => true,
-        // The other direction brings it across.
-        Some(held) if held.is_changed_here => false,
-        // Nobody changed it, but its lines have, and Business Central computed it anew.
-        Some(held) => held.amount != now || is_computed(order),
-    };
-    (due && wanted != now).then_some(wanted)
-}
-
-/// The discount of an order in Dataverse as its order in Business Central has it, of which the lines are in place: including tax
-/// where prices do, so much of it as there is in the lines together.
-pub(super) fn discount_there(order: &Record, there: &Record) -> Decimal {
-    let wanted = order_discount(order).unwrap_or_default();
-    let number = |column: &str| there.get(column).as_decimal().unwrap_or_default();
-    let net = number("totalAmountExcludingTax");
-    if there.get("pricesIncludeTax").as_bool() != Some(true) || net.is_zero() {
-        return wanted;
-    }
-    let gross = wanted * number("totalAmountIncludingTax") / net;
-    gross.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).normalize()
-}
-
-/// Whether the discount of an order follows its lines.
-fn is_computed(order: &Record) -> bool {
-    !order.get("discountpercentage").is_nothing()
 }
 
 #[async_trait]
@@ -196,14 +142,9 @@ impl BatchRules for Prepared {
         if let Some(held) = self.discounts.get(&order.source.id)
             && held.is_changed_here
             && held.is_changed_there
-            && order_discount(order.source).unwrap_or_default() != held.amount
+            && held.differs_from(order.source)
         {
-            let message = format!(
-                "the discount of the order was changed on both sides: {} in Business Central, {} in Dataverse (EE11): enter the same on both",
-                held.amount,
-                order_discount(order.source).unwrap_or_default()
-            );
-            return Err(DataFailure::of_field("Invoice Discount Amount", message).into());
+            return Err(discounts_clash(held.amount, order_discount(order.source).unwrap_or_default()).into());
         }
         Ok(())
     }
@@ -219,11 +160,10 @@ impl BatchRules for Prepared {
             set_on_create(fields, table, "quoteNumber", Value::text(quote))?;
         }
         // The discount of a new order follows its lines.
-        if let Some(held) = self.discounts.get(&order.source.id).filter(|held| held.is_changed_there) {
-            let wanted = order_discount(order.source).unwrap_or_default();
-            if wanted != held.amount {
-                set(fields, table, "discountAmount", Value::Decimal(wanted))?;
-            }
+        let is_due = |held: &&Held| held.is_changed_there && held.differs_from(order.source);
+        if let Some(held) = self.discounts.get(&order.source.id).filter(is_due) {
+            let wanted = held.grossing.with_tax(order_discount(order.source).unwrap_or_default());
+            set(fields, table, "discountAmount", Value::Decimal(wanted))?;
         }
         Ok(())
     }
@@ -241,6 +181,16 @@ impl BatchRules for Prepared {
 
     async fn before_write(&self, context: Context<'_>, records: &mut [BeforeWrite<'_>]) {
         reopen_for_write(context.installation, &self.table, records).await;
+    }
+
+    /// What is released can be shipped, also while a line of it waits for somebody.
+    async fn close_behind(&self, context: Context<'_>, documents: &mut [AfterWrite<'_>]) -> Vec<bool> {
+        let documents: Vec<&mut AfterWrite<'_>> = documents.iter_mut().collect();
+        let Ok(now) = self.standings(context, &documents).await else { return Vec::new() };
+        let mut failed = Failed::new();
+        self.release(context, &documents, (&now, &HashSet::new()), &mut failed).await;
+        let is_closed = |id: &RecordId| now.contains_key(id) && !failed.contains_key(id);
+        documents.iter().map(|document| is_closed(&document.source.id)).collect()
     }
 
     /// Discount, freight, status and what is written back, in this order (S100 to S102).
@@ -261,8 +211,14 @@ impl BatchRules for Prepared {
             Err(error) => failed.extend(concerned.iter().map(|record| (record.source.id, error.clone()))),
             Ok(now) => {
                 let reopened = self.reopen(context, &concerned, &now, &mut failed).await;
-                discounts = self.apply_discounts(context, &concerned, &now, &mut failed).await;
-                self.charge_freight(context, &concerned, &mut failed).await;
+                match self.apply_discounts(context, &concerned, &now, &mut failed).await {
+                    Ok(applied) => discounts = applied,
+                    Err(error) => {
+                        let error = as_system_error(&error, Side::BusinessCentral);
+                        failed.extend(concerned.iter().map(|record| (record.source.id, error.clone())));
+                    }
+                }
+                self.charge_freight(context, &concerned, &now, &mut failed).await;
                 self.release(context, &concerned, (&now, &reopened), &mut failed).await;
                 self.write_back(context, &concerned, &now, &mut failed).await;
             }
@@ -295,13 +251,6 @@ impl Prepared {
         Ok(found.into_iter().filter_map(|order| Some((*sources.get(&order.id)?, order))).collect())
     }
 
-    /// Whether the freight of an order was changed in Dataverse, which no field of the order in Business Central shows.
-    fn is_freight_changed(&self, record: &AfterWrite<'_>) -> bool {
-        let column = self.dataverse.column("freightamount");
-        let agreed = column.and_then(|column| record.coupling.base.get(Side::Dataverse, column));
-        agreed.is_some_and(|agreed| agreed.as_decimal().unwrap_or_default() != freight_of(record.source))
-    }
-
     /// Reopens the orders that nothing else was written of. Should this attempt break off, the next one finds the same change.
     async fn reopen(
         &self,
@@ -321,37 +270,6 @@ impl Prepared {
         of.into_iter().filter(|order| !failed.contains_key(order)).collect()
     }
 
-    /// Applies the discounts that are due; gives those that orders have then.
-    async fn apply_discounts(
-        &self,
-        context: Context<'_>,
-        records: &[&mut AfterWrite<'_>],
-        now: &HashMap<RecordId, Record>,
-        failed: &mut Failed,
-    ) -> HashMap<RecordId, Decimal> {
-        let amount_of = |order: &Record| order.get("discountAmount").as_decimal().unwrap_or_default();
-        let mut discounts: HashMap<RecordId, Decimal> =
-            now.iter().map(|(source, order)| (*source, amount_of(order))).collect();
-        let due = records.iter().filter(|record| !failed.contains_key(&record.source.id)).filter_map(|record| {
-            let source = record.source;
-            let held = self.discounts.get(&source.id).copied();
-            let wanted = discount_there(source, now.get(&source.id)?);
-            let amount = discount_due(source, held, discounts.get(&source.id).copied()?, wanted)?;
-            let values: Values = [(Arc::from("discountAmount"), Value::Decimal(amount))].into();
-            Some(((source.id, amount), Write::update(record.destination, None, values)))
-        });
-        let (of, writes): (Vec<(RecordId, Decimal)>, Vec<Write>) = due.unzip();
-        let system = context.installation.system(Side::BusinessCentral);
-        // `write_all` gives one result per write.
-        for ((order, amount), result) in of.into_iter().zip(write_all(system, &self.table, &writes).await) {
-            match result {
-                Ok(_) => _ = discounts.insert(order, amount),
-                Err(error) => _ = failed.insert(order, error),
-            }
-        }
-        discounts
-    }
-
     async fn release(
         &self,
         context: Context<'_>,
@@ -359,16 +277,22 @@ impl Prepared {
         (now, reopened): (&HashMap<RecordId, Record>, &HashSet<RecordId>),
         failed: &mut Failed,
     ) {
-        let due = records.iter().filter(|record| !failed.contains_key(&record.source.id)).filter_map(|record| {
+        // An order that was there before is released also where something else failed: people go on working with it.
+        let is_to_go_on = |record: &&&mut AfterWrite<'_>| !record.created || !failed.contains_key(&record.source.id);
+        let due = records.iter().filter(is_to_go_on).filter_map(|record| {
             let asked = match reopened.contains(&record.source.id) {
                 true => Some(Move::Release),
-                false => after_change(now.get(&record.source.id)?),
+                false if record.is_opened(Direction::FromDataverse) => after_change(now.get(&record.source.id)?),
+                // A person has it open.
+                false => None,
             };
             Some((record.source.id, (record.destination, asked?)))
         });
         let (of, moves): (Vec<RecordId>, Vec<(RecordId, Move)>) = due.unzip();
         // One result per order.
         let results = of.into_iter().zip(act(context.installation, &self.table, &moves).await);
-        failed.extend(results.filter_map(|(order, result)| Some((order, result.err()?))));
+        for (order, error) in results.filter_map(|(order, result)| Some((order, result.err()?))) {
+            failed.entry(order).or_insert(error);
+        }
     }
 }

@@ -9,11 +9,12 @@ use couplet_model::table::Side;
 use couplet_model::{RecordId, Switches};
 use serde_json::{Value as Json, json};
 
-use super::from_dataverse::{Held, discount_due};
-use crate::bench::{Bench, COMPANY, COMPANY_ROW, Call, EURO, TEAM, case, id, pair, with};
+use super::discounts::{Held, discount_due};
+use crate::bench::{Bench, COMPANY, COMPANY_ROW, Call, EURO, TEAM, case, id, pair, record, with};
 use crate::failpoints::Failpoint;
 use crate::mappings::order_names::{OCCURRENCE, ORDER_NUMBER};
 use crate::mappings::rules::{DELETED, opened};
+use crate::mappings::sales_order_lines::Grossing;
 
 const TO: Direction = Direction::ToDataverse;
 const FROM: Direction = Direction::FromDataverse;
@@ -113,7 +114,30 @@ async fn s110_to_s115_what_a_released_order_is_given_in_dataverse() {
             .source(released())
             .transferred(json!({"discountpercentage": 2}))
             .destination(there(1, 3))
-            .gives(without_list(json!({}))),
+            .gives(without_list(json!({"discountpercentage": null}))),
+        case("a payment discount that is taken away takes none of the order away")
+            .source(of(json!({"discountAmount": 10})))
+            .line(with(&item("1000"), json!({"netAmount": 90, "netAmountIncludingTax": 112.5})))
+            .transferred(json!({"discountpercentage": 0}))
+            .destination(with(&there(1, 3), json!({"discountpercentage": 10})))
+            .gives(without_list(json!({"discountpercentage": 10}))),
+        case("a discount that both sides changed")
+            .source(of(json!({"discountAmount": 10})))
+            .line(with(&item("1000"), json!({"netAmount": 90, "netAmountIncludingTax": 112.5})))
+            .agreed_at_source(json!({"discountAmount": 0}))
+            .destination(with(
+                &there(1, 3),
+                json!({"discountamount": 50, "totallineitemamount": 100, "totalamountlessfreight": 50}),
+            ))
+            .agreed(json!({"discountamount": 0}))
+            .fails("changed on both sides: 10 in Business Central, 50 in Dataverse"),
+        case("a discount that both sides changed to the same")
+            .source(of(json!({"discountAmount": 10})))
+            .line(with(&item("1000"), json!({"netAmount": 90, "netAmountIncludingTax": 112.5})))
+            .agreed_at_source(json!({"discountAmount": 0}))
+            .destination(with(&there(1, 3), json!({"discountamount": 10})))
+            .agreed(json!({"discountamount": 0}))
+            .gives(without_list(json!({"discountamount": 10}))),
         case("canceled")
             .source(released())
             .destination(there(2, 4))
@@ -197,8 +221,9 @@ async fn s98_to_s109_which_submitted_orders_are_taken_and_what_they_become() {
 async fn s108_when_the_discount_of_an_order_is_applied_in_business_central() {
     let bench = bench().await;
     let number = |value: i64| rust_decimal::Decimal::from(value);
-    let held =
-        |amount, here, there| Some(Held { amount: number(amount), is_changed_here: here, is_changed_there: there });
+    let held = |amount, here, there| {
+        Some(Held { amount: number(amount), grossing: Grossing::NONE, is_changed_here: here, is_changed_there: there })
+    };
     for (name, discount, percentage, held, now, expected) in [
         ("a new order without one keeps what Business Central gives", 0, 0, None, 4, None),
         ("a new order with one", 5, 0, None, 4, Some(5)),
@@ -213,9 +238,33 @@ async fn s108_when_the_discount_of_an_order_is_applied_in_business_central() {
         let order = json!({"discountamount": discount, "discountpercentage": percentage, "totallineitemamount": 100,
                            "totalamountlessfreight": 100 - discount});
         let order = bench.record(Side::Dataverse, 1, &order);
-        let due = discount_due(&order, held, number(now), number(discount));
-        assert_eq!(due, expected.map(number), "{name}");
+        assert_eq!(discount_due(&order, held, number(now), Grossing::NONE), expected.map(number), "{name}");
     }
+    // Prices that include a tax of 25 %.
+    let line = with(&item("1000"), json!({"unitPrice": 1000}));
+    let line = record(&bench.installation().table(Side::BusinessCentral, "Sales Line").expect("a table"), id(2), &line);
+    let grossing = Grossing::of([&line].into_iter(), true);
+    for (name, now, expected) in [("it includes tax", 0, Some(125)), ("it has it already", 125, None)] {
+        let order = json!({"discountamount": 100, "totallineitemamount": 800, "totalamountlessfreight": 700});
+        let order = bench.record(Side::Dataverse, 1, &order);
+        let held = Some(Held { grossing, ..held(0, false, true).expect("one") });
+        assert_eq!(discount_due(&order, held, number(now), grossing), expected.map(number), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn s108_what_a_seller_takes_off_an_order_is_not_lost_while_business_central_works_on_it() {
+    let bench = synchronized().await;
+    let row = in_dataverse(ORDERS, 1);
+    bench.sync(FROM, &[row.0.as_u128()]).await;
+    let taken_off = json!({"discountamount": 50, "totallineitemamount": 100, "totalamountlessfreight": 50});
+    bench.dataverse.change("salesorder", row, taken_off);
+    put_line(&bench, &json!({"shippedQuantity": 1}));
+    let report = bench.sync(TO, &[1]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 0, "{report:?}");
+    assert_eq!(bench.dataverse.row_of("salesorder", row)["discountamount"], json!(50));
+    bench.sync(FROM, &[row.0.as_u128()]).await;
+    assert_eq!(bench.business_central.row("Sales Header", 1)["discountAmount"], json!(50));
 }
 
 /// The ids of what an order of Dataverse and its lines become.
@@ -464,4 +513,118 @@ async fn s124_s128_an_order_that_is_gone_from_business_central_stays_coupled_and
     assert_eq!((report.groups[0].outcomes.ignored, report.groups[0].outcomes.failed), (1, 0), "{report:?}");
     assert!(bench.business_central.ids("Sales Header").is_empty());
     assert_eq!(bench.dataverse.ids("salesorderdetail").len(), 1, "its lines stay");
+}
+
+#[tokio::test]
+async fn s117_a_line_that_is_no_item_and_no_resource_any_more_leaves_the_order_in_dataverse() {
+    for point in [None, Some(Failpoint::LinesNoted), Some(Failpoint::LinesWritten), Some(Failpoint::LinesEnded)] {
+        let bench = synchronized().await;
+        let other = json!({"documentId": 1, "documentType": "Order", "sequence": 20_000});
+        bench.business_central.put("Sales Line", 3, with(&other, item("1000")));
+        bench.sync(TO, &[1]).await;
+        assert_eq!(bench.dataverse.ids("salesorderdetail").len(), 2, "{point:?}");
+        put_line(&bench, &json!({"type": "G/L Account", "lineObjectNumber": "6410"}));
+        if point.is_some() {
+            bench.sync_by(&bench.another_process(point), TO, &[1]).await;
+        }
+        let report = bench.sync_by(&bench.another_process(None), TO, &[1]).await;
+        assert_eq!(report.groups[0].outcomes.failed, 0, "{point:?}: {report:?}");
+        assert_eq!(bench.dataverse.ids("salesorderdetail"), [in_dataverse(LINES, 3)], "{point:?}");
+        let store = bench.engine.store();
+        let pair = store.couplings_by_id(COMPANY, &LINES.into(), Side::BusinessCentral, &[id(2)]).await;
+        assert!(pair.expect("a store").is_empty(), "{point:?}");
+        let order = bench.dataverse.row_of("salesorder", in_dataverse(ORDERS, 1));
+        assert_eq!(order["statecode"], json!(1), "{point:?}");
+    }
+}
+
+#[tokio::test]
+async fn s103_a_line_is_changed_although_its_product_is_not_for_sale_any_more() {
+    let bench = synchronized().await;
+    let number = in_dataverse(ORDERS, 1).0.as_u128();
+    bench.sync(FROM, &[number]).await;
+    bench.dataverse.change("product", id(31), json!({"statecode": 1}));
+    bench.business_central.put("Item", 131, json!({"number": "1000", "displayName": "Bicycle", "blocked": true}));
+    bench.dataverse.change("salesorderdetail", in_dataverse(LINES, 2), json!({"quantity": 5}));
+    let report = bench.sync(FROM, &[number]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 0, "{report:?}");
+    assert_eq!(bench.business_central.row("Sales Line", 2)["quantity"], json!(5));
+    // One that is new has to be for sale.
+    let line = json!({"salesorderid": in_dataverse(ORDERS, 1).to_string(), "productid": {"product": 31}, "quantity": 1, "priceperunit": 5});
+    bench.dataverse.put("salesorderdetail", 77, line);
+    let report = bench.sync(FROM, &[number]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn s102_an_order_of_which_a_line_fails_is_released_again() {
+    let bench = synchronized().await;
+    let number = in_dataverse(ORDERS, 1).0.as_u128();
+    bench.sync(FROM, &[number]).await;
+    bench.business_central.take_actions();
+    let line = json!({"salesorderid": in_dataverse(ORDERS, 1).to_string(), "productid": {"product": 38}, "quantity": 1, "priceperunit": 5});
+    bench.dataverse.put(
+        "product",
+        38,
+        json!({"name": "Fee", "productnumber": "FEE", "statecode": 0, "producttypecode": 2}),
+    );
+    bench.dataverse.put("salesorderdetail", 77, line);
+    bench.dataverse.change("salesorder", in_dataverse(ORDERS, 1), json!({"shipto_name": "Back door"}));
+    // The bench's actions change nothing: an order that is open all the time stands for one that was reopened.
+    let open = json!({"documentStatus": "Open"});
+    bench.business_central.put("Sales Header", 1, with(&bench.business_central.row("Sales Header", 1), open));
+    let report = bench.sync(FROM, &[number]).await;
+    assert_eq!(report.groups[0].outcomes.failed, 1, "{report:?}");
+    let actions: Vec<String> = bench.business_central.take_actions().into_iter().map(|(action, _)| action).collect();
+    assert_eq!(actions, ["release"]);
+    let pair = bench.coupling(1).await.expect("a pair");
+    assert!(!pair.related.contains_key(opened(Side::BusinessCentral)), "it is not open any more");
+}
+
+#[tokio::test]
+async fn s115_an_order_in_dataverse_of_which_a_line_fails_is_submitted_again_with_the_status_it_had() {
+    let bench = synchronized().await;
+    let order = in_dataverse(ORDERS, 1);
+    bench.dataverse.change("salesorder", order, json!({"statuscode": 690}));
+    let other = json!({"documentId": 1, "documentType": "Order", "sequence": 20_000});
+    bench.business_central.put("Sales Line", 3, with(&other, item("1003")));
+    put_line(&bench, &json!({"quantity": 3, "netAmount": 300, "netAmountIncludingTax": 375}));
+    bench.sync(TO, &[1]).await;
+    let row = bench.dataverse.row_of("salesorder", order);
+    assert_eq!((row["statecode"].clone(), row["statuscode"].clone()), (json!(1), json!(690)));
+    let line = bench.dataverse.row_of("salesorderdetail", in_dataverse(LINES, 2));
+    assert_eq!(line["quantity"], json!(3), "its neighbour travels");
+}
+
+#[tokio::test]
+async fn s77_s109_freight_is_charged_once_changed_and_taken_away_and_what_people_correct_stays() {
+    let bench = bench().await;
+    put_submitted(&bench);
+    bench.dataverse.change("salesorder", id(1), json!({"freightamount": 20}));
+    bench.sync(FROM, &[1]).await;
+    let order = made(ORDERS, 1);
+    let freight = |bench: &Bench| -> Vec<Json> {
+        let lines = bench.business_central.ids("Sales Line").into_iter();
+        let lines = lines.map(|line| bench.business_central.row_of("Sales Line", line));
+        lines.filter(|line| line["type"] == json!("G/L Account")).map(|line| line["priceWithoutTax"].clone()).collect()
+    };
+    assert_eq!(freight(&bench), [json!(20)]);
+    let charged = bench
+        .business_central
+        .ids("Sales Line")
+        .into_iter()
+        .find(|line| bench.business_central.row_of("Sales Line", *line)["type"] == json!("G/L Account"));
+    let charged = charged.expect("a line");
+    // Somebody corrects it in Business Central, and the order changes in Dataverse.
+    bench.business_central.change("Sales Line", charged, json!({"unitPrice": 15, "priceWithoutTax": 15}));
+    bench.business_central.change("Sales Header", order, json!({"documentStatus": "Open"}));
+    bench.dataverse.change("salesorder", id(1), json!({"shipto_name": "Back door"}));
+    bench.sync(FROM, &[1]).await;
+    assert_eq!(freight(&bench), [json!(15)]);
+    bench.dataverse.change("salesorder", id(1), json!({"freightamount": 30}));
+    bench.sync(FROM, &[1]).await;
+    assert_eq!(freight(&bench), [json!(30)]);
+    bench.dataverse.change("salesorder", id(1), json!({"freightamount": 0}));
+    bench.sync(FROM, &[1]).await;
+    assert!(freight(&bench).is_empty());
 }

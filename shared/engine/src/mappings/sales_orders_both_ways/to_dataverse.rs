@@ -5,30 +5,30 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::comparing::folded;
-use couplet_model::decision::TransferredField;
+use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, Dependency, Need};
 use couplet_model::switches::Ownership;
 use couplet_model::system::{Action, Write};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, MappingName, Record, RecordId, SystemError, Table, Value};
-use rust_decimal::Decimal;
 
+use super::discounts::{THERE, discounts_clash};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
 use crate::installation::Installation;
-use crate::mappings::merged_fields::transfer_both_ways;
+use crate::mappings::merged_fields::{transfer_both_ways, was_changed};
 use crate::mappings::order_names::OCCURRENCE;
-use crate::mappings::order_standing::{Standing, open_for_write, standings};
+use crate::mappings::order_standing::{Reason, Standing, open_for_write, standings};
 use crate::mappings::posted_invoice_lines::Objects;
 use crate::mappings::posted_invoices::PriceLists;
 use crate::mappings::rules::{
     Actions, AfterWrite, Attempted, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside, is_usable,
     set, set_on_create,
 };
-use crate::mappings::sales_documents::as_moments;
-use crate::mappings::sales_order_lines::{PriceForm, is_sent, line_amounts};
+use crate::mappings::sales_documents::{as_moments, order_discount};
+use crate::mappings::sales_order_lines::{PriceForm, discount_beside, is_sent};
 
 /// The mapping of the customer.
 const CUSTOMERS: &str = "CUSTOMER";
@@ -60,6 +60,10 @@ impl Prepared {
             |order: &&Transferring<'_>| order.destination.is_none_or(|there| there.get("pricelevelid").is_null());
         let currencies = orders.iter().filter(lacks_list).map(|order| order.source.get("currencyCode"));
         let there = orders.iter().filter_map(|order| Some((order.source.id, Standing::of(order.destination?)?)));
+        let reasons = orders.iter().filter_map(|order| {
+            let reason = Reason::of(order.destination?, order.base, &context.mapping.dataverse)?;
+            Some((order.source.id, reason))
+        });
         let was_submitted = |order: &&Transferring<'_>| {
             let agreed = order.base.zip(context.mapping.dataverse.column("statecode"));
             agreed.and_then(|(base, column)| base.get(Side::Dataverse, column)) == Some(Value::Int(1))
@@ -75,6 +79,7 @@ impl Prepared {
             prices: PriceForm::of(installation).await?,
             standing: Fulfilment {
                 there: there.collect(),
+                reasons: reasons.collect(),
                 submitted_before: orders.iter().filter(was_submitted).map(|order| order.source.id).collect(),
             },
         })
@@ -89,18 +94,39 @@ impl Prepared {
         })?;
         Ok(Value::Reference { table: Arc::from("account"), id: RecordId::from(coupling.dataverse_id).0 })
     }
+}
 
-    /// The discount of the whole order in Dataverse, beside the percentage that it bears: what the lines come to there, less
-    /// what Business Central charges for them.
-    fn discount(&self, order: Transferring<'_>, percentage: Decimal) -> Decimal {
-        let includes_tax = order.source.get("pricesIncludeTax").as_bool() == Some(true);
-        let sent =
-            order.lines.iter().filter(|line| is_sent(line)).map(|line| line_amounts(line, includes_tax, self.prices));
-        let (sum, charged) = sent.fold((Decimal::ZERO, Decimal::ZERO), |(sum, charged), amounts| {
-            (sum + amounts.line, charged + amounts.charged)
-        });
-        let by_percentage = self.prices.rounded(sum * percentage / Decimal::ONE_HUNDRED);
-        (sum - charged - by_percentage).max(Decimal::ZERO)
+impl Prepared {
+    /// The discount of the whole order, beside the percentage that it bears. A payment discount makes no discount of an order, so
+    /// that the percentage stays as it is. What a seller has changed is brought across first.
+    fn put_discount(&self, order: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
+        let (source, table) = (order.source, &self.table);
+        let borne = order.destination.map_or(&Value::Null, |there| there.get("discountpercentage"));
+        let includes_tax = source.get("pricesIncludeTax").as_bool() == Some(true);
+        let percentage = borne.as_decimal().unwrap_or_default();
+        let discount = discount_beside(order.lines, includes_tax, self.prices, percentage);
+        set(fields, table, "discountamount", Value::Decimal(discount))?;
+        let is_changed = |there: &Record, column| was_changed(order, Side::Dataverse, table, there, column);
+        let of_a_seller = order.destination.filter(|there| THERE.into_iter().any(|column| is_changed(there, column)));
+        let Some(there) = of_a_seller else {
+            for field in fields.iter_mut().filter(|field| field.destination.name == "discountpercentage") {
+                field.desired = borne.clone();
+                field.travel = Travel::OneWay;
+            }
+            return Ok(());
+        };
+        fields.retain(|field| field.destination.name != "discountpercentage");
+        let held = there.get("discountamount").as_decimal().unwrap_or_default();
+        let is_changed_here =
+            was_changed(order, Side::BusinessCentral, &self.business_central, source, "discountAmount");
+        if is_changed_here && held != discount {
+            let here = source.get("discountAmount").as_decimal().unwrap_or_default();
+            return Err(discounts_clash(here, order_discount(there).unwrap_or_default()).into());
+        }
+        for field in fields.iter_mut().filter(|field| field.destination.name == "discountamount") {
+            field.travel = Travel::BothWays;
+        }
+        Ok(())
     }
 }
 
@@ -170,14 +196,7 @@ impl BatchRules for Prepared {
             let list = self.price_lists.of_currency(source.get("currencyCode"))?;
             set(fields, table, "pricelevelid", Value::Guid(list))?;
         }
-        // A payment discount makes no discount of the order; a percentage that the order bears already is kept in step.
-        let borne = order.destination.map(|there| there.get("discountpercentage"));
-        let is_borne = borne.is_some_and(|percentage| !percentage.is_nothing());
-        if !is_borne {
-            fields.retain(|field| field.destination.name != "discountpercentage");
-        }
-        let percentage = borne.filter(|_| is_borne).and_then(Value::as_decimal).unwrap_or_default();
-        set(fields, table, "discountamount", Value::Decimal(self.discount(order, percentage)))?;
+        self.put_discount(order, fields)?;
         as_moments(source, order.destination, fields);
         if !order.creating {
             return Ok(());
@@ -199,6 +218,11 @@ impl BatchRules for Prepared {
         Some(&self.standing)
     }
 
+    async fn close_behind(&self, context: Context<'_>, documents: &mut [AfterWrite<'_>]) -> Vec<bool> {
+        self.after_write(context, documents).await;
+        documents.iter().map(|document| document.beside.is_ok()).collect()
+    }
+
     /// Submits what was opened for the change, or is new (S115). What a seller works on stays with the seller.
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         let concerned: Vec<RecordId> = records.iter().map(|record| record.destination).collect();
@@ -214,14 +238,16 @@ impl BatchRules for Prepared {
             // A new order is one that is open.
             let standing = now.get(&record.destination).copied().or(record.created.then_some(Standing::New));
             let held = self.standing.after(record, standing);
-            let values = held.map(|held| held.values().to_vec()).unwrap_or_default();
+            let reason = self.standing.reasons.get(&record.source.id).copied();
+            let values = held.map(|held| held.values(reason).to_vec()).unwrap_or_default();
             record.beside = Ok(WrittenBeside { values, ..WrittenBeside::default() });
             if held.is_some_and(|held| standing.is_some_and(|now| now.is_open() && !held.is_open())) {
                 submitted.push(record);
             }
         }
-        let writes: Vec<Write> =
-            submitted.iter().map(|record| Standing::Submitted.write(record.destination, None)).collect();
+        let reason = |record: &AfterWrite<'_>| self.standing.reasons.get(&record.source.id).copied();
+        let submit = |record: &&mut AfterWrite<'_>| Standing::Submitted.write(record.destination, None, reason(record));
+        let writes: Vec<Write> = submitted.iter().map(submit).collect();
         let results = write_all(context.installation.system(Side::Dataverse), &self.table, &writes).await;
         // `write_all` gives one result per write.
         for (record, result) in submitted.into_iter().zip(results) {
@@ -238,6 +264,8 @@ impl BatchRules for Prepared {
 struct Fulfilment {
     /// How the orders stood when they were read.
     there: HashMap<RecordId, Standing>,
+    /// The status reasons that they had.
+    reasons: HashMap<RecordId, Reason>,
     /// Orders that were submitted when both sides last agreed.
     submitted_before: std::collections::HashSet<RecordId>,
 }

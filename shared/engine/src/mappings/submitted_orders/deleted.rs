@@ -71,7 +71,7 @@ fn ended(result: Result<(), SystemError>) -> Result<AfterDeletion, SystemError> 
 }
 
 /// The folded numbers of those orders that left posted documents behind.
-async fn posted<'n>(
+pub(crate) async fn posted<'n>(
     installation: &Installation,
     numbers: impl Iterator<Item = &'n str>,
 ) -> Result<HashSet<String>, EngineError> {

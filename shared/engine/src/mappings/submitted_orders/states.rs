@@ -68,12 +68,36 @@ impl OrderState {
     }
 }
 
+/// The status reason of a submitted order, which an organization may have made itself: it is to be there again when the order was
+/// opened for a change.
+pub(super) fn reason_of(order: &Record) -> Option<i64> {
+    let reason = order.get("statuscode").as_int();
+    reason.filter(|_| OrderState::of(order) == Some(OrderState::Submitted))
+}
+
 /// Brings orders into states in one bulk write; one result per order, in order.
 pub(super) async fn bring_into(
     context: Context<'_>,
     table: &Table,
     orders: &[(RecordId, OrderState)],
 ) -> Vec<Result<couplet_model::system::Written, SystemError>> {
-    let writes: Vec<Write> = orders.iter().map(|(order, state)| state.write(*order)).collect();
+    let orders: Vec<_> = orders.iter().map(|(order, state)| (*order, *state, None)).collect();
+    bring_back(context, table, &orders).await
+}
+
+/// The same, each submitted with the status reason that it had, where that is known.
+pub(super) async fn bring_back(
+    context: Context<'_>,
+    table: &Table,
+    orders: &[(RecordId, OrderState, Option<i64>)],
+) -> Vec<Result<couplet_model::system::Written, SystemError>> {
+    let write = |(order, state, reason): &(RecordId, OrderState, Option<i64>)| {
+        let mut write = state.write(*order);
+        if let Some(reason) = reason.filter(|_| *state == OrderState::Submitted) {
+            write.values.insert(Arc::from("statuscode"), Value::Int(reason));
+        }
+        write
+    };
+    let writes: Vec<Write> = orders.iter().map(write).collect();
     write_all(context.installation.system(table.side), table, &writes).await
 }

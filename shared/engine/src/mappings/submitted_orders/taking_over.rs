@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
-use super::states::{OrderState, TAKEN_OVER, bring_into};
+use super::states::{OrderState, TAKEN_OVER, bring_back, bring_into, reason_of};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
@@ -225,8 +225,9 @@ impl Prepared {
             note(record, result.map(|_| ()), NOT_MARKED);
         }
         // Also an order that could not be marked is submitted again: it is not for its seller.
-        let states: Vec<_> = marked.iter().map(|record| (record.source.id, OrderState::Submitted)).collect();
-        for (record, result) in marked.iter_mut().zip(bring_into(context, table, &states).await) {
+        let states = marked.iter().map(|record| (record.source.id, OrderState::Submitted, reason_of(record.source)));
+        let states: Vec<_> = states.collect();
+        for (record, result) in marked.iter_mut().zip(bring_back(context, table, &states).await) {
             note(record, result.map(|_| ()), NOT_MARKED);
         }
     }

@@ -8,7 +8,7 @@ use couplet_model::outcome::DataFailure;
 use couplet_model::{Record, RecordId, SystemError, Value};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::states::{OrderState, TAKEN_OVER, bring_into};
+use super::states::{OrderState, TAKEN_OVER, bring_back, bring_into, reason_of};
 use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside};
 use crate::mappings::sales_documents::as_moments;
 
@@ -16,13 +16,16 @@ use crate::mappings::sales_documents::as_moments;
 pub(super) struct Prepared {
     /// Their states by the order of Business Central, as they were read.
     states: HashMap<RecordId, OrderState>,
+    /// The status reasons of those that are submitted.
+    reasons: HashMap<RecordId, i64>,
 }
 
 impl Prepared {
     /// The orders of a batch.
     pub fn of(sources: &[Transferring<'_>]) -> Self {
         let states = sources.iter().filter_map(|one| Some((one.source.id, OrderState::of(one.destination?)?)));
-        Self { states: states.collect() }
+        let reasons = sources.iter().filter_map(|one| Some((one.source.id, reason_of(one.destination?)?)));
+        Self { states: states.collect(), reasons: reasons.collect() }
     }
 }
 
@@ -119,8 +122,9 @@ impl BatchRules for Prepared {
                 moved.push((record.destination, next, record));
             }
         }
-        let orders: Vec<(RecordId, OrderState)> = moved.iter().map(|(order, next, _)| (*order, *next)).collect();
-        let results = bring_into(context, &context.mapping.dataverse, &orders).await;
+        let reason = |record: &AfterWrite<'_>| self.reasons.get(&record.source.id).copied();
+        let orders: Vec<_> = moved.iter().map(|(order, next, record)| (*order, *next, reason(record))).collect();
+        let results = bring_back(context, &context.mapping.dataverse, &orders).await;
         for ((_, _, record), result) in moved.iter_mut().zip(results) {
             record.beside = followed(result.map(|_| ()));
         }

@@ -70,6 +70,8 @@ pub(super) fn derive(
         set(table, row, "unitPrice", Cell::Decimal(price));
         set(table, row, "salesPrice", Cell::Decimal(Decimal::ZERO));
     }
+    let with_net = without_tax(table, row, values, (header_table, header));
+    let values = with_net.as_slice();
     // Both routes speak of the kind of line, in lists that run alike.
     set(table, row, "type", Cell::Enum(get(table, row, "lineType").as_enum()));
     amounts(table, row, values, before, (header_table, header), &sent);
@@ -230,7 +232,16 @@ impl Sent<'_> {
     fn standing(&self) -> std::borrow::Cow<'_, [(usize, Cell)]> {
         let number = self.place("lineObjectNumber").or_else(|| self.place("itemId"));
         let Some(number) = number.filter(|_| self.in_order) else { return self.values.into() };
-        let filled_in = ["description", "unitOfMeasureCode", "unitPrice", "salesPrice", "discountAmount", "lineAmount"];
+        let filled_in = [
+            "description",
+            "unitOfMeasureCode",
+            "unitPrice",
+            "salesPrice",
+            "priceWithoutTax",
+            "discountAmount",
+            "discountWithoutTax",
+            "lineAmount",
+        ];
         let properties = &schema().table(self.table).properties;
         let stands = |(place, (at, _)): &(usize, &(usize, Cell))| {
             *place > number || !filled_in.contains(&properties[*at].name.as_str())
@@ -241,7 +252,8 @@ impl Sent<'_> {
 
     /// A discount needs the quantity it is a discount of.
     fn check_discount(&self) -> Result<(), ApiError> {
-        if self.in_order && self.comes_before("discountAmount", "quantity") {
+        let is_early = |discount: &&str| self.comes_before(discount, "quantity");
+        if self.in_order && ["discountAmount", "discountWithoutTax"].iter().any(is_early) {
             return Err(ApiError::must_have_a_value("Quantity", "Sales Line", ""));
         }
         Ok(())
@@ -315,6 +327,31 @@ fn price_without_tax(store: &Store, table: TableId, row: &Row) -> Decimal {
     }
     let rate = get(table, row, "taxPercent").as_decimal() / Decimal::ONE_HUNDRED;
     price.checked_div(Decimal::ONE + rate).unwrap_or_default().round_dp_with_strategy(UNIT_AMOUNT_DECIMALS, HALF_UP)
+}
+
+/// Takes a price and a discount that are given without tax: with the tax of the line, where the prices of its document include
+/// tax. Gives what is known of the line then.
+fn without_tax(table: TableId, row: &mut Row, values: &[(usize, Cell)], header: (TableId, &Row)) -> Vec<(usize, Cell)> {
+    let mut known = values.to_vec();
+    let rate = match get(header.0, header.1, "pricesIncludeTax").as_bool() {
+        true => get(table, row, "taxPercent").as_decimal() / Decimal::ONE_HUNDRED,
+        false => Decimal::ZERO,
+    };
+    for (net, name, decimals) in
+        [("priceWithoutTax", "unitPrice", UNIT_AMOUNT_DECIMALS), ("discountWithoutTax", "discountAmount", 2)]
+    {
+        if !given(table, values, net) {
+            continue;
+        }
+        let gross = get(table, row, net).as_decimal() * (Decimal::ONE + rate);
+        let gross = Cell::Decimal(gross.round_dp_with_strategy(decimals, HALF_UP));
+        set(table, row, name, gross.clone());
+        set(table, row, net, Cell::Decimal(Decimal::ZERO));
+        if let Some(at) = schema().table(table).position(name) {
+            known.push((at, gross));
+        }
+    }
+    known
 }
 
 /// A new line of an item that is always reserved takes what there is.

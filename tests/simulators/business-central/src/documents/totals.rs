@@ -101,10 +101,34 @@ pub(super) fn refresh(store: &mut Store, table: TableId, id: Uuid, written: Writ
         let invoiced = shipped && invoiced && lines.iter().all(is_invoiced);
         set(table, &mut changed, "fullyInvoiced", Cell::Bool(invoiced));
     }
+    if let Some(prepayment) = store.company.prepayments.get(&id).filter(|_| is(table, "Sales Header")) {
+        let due = prepayment_of(net + tax, prepayment.percent) > prepayment.invoiced;
+        set(table, &mut changed, "prepaymentDue", Cell::Bool(due));
+    }
     if changed.cells == header.cells {
         return Ok(());
     }
     records::touch(store, table, id, |row| row.cells = changed.cells)
+}
+
+/// So many percent of what an order comes to.
+fn prepayment_of(total: Decimal, percent: Decimal) -> Decimal {
+    (total * percent / Decimal::ONE_HUNDRED).round_dp_with_strategy(2, HALF_UP)
+}
+
+/// Sums up an order anew.
+pub(crate) fn refresh_order(store: &mut Store, order: Uuid) -> Result<(), ApiError> {
+    refresh(store, schema().known("Sales Header"), order, Written::Lines)
+}
+
+/// Invoices what is due of the prepayment of an order.
+pub(crate) fn invoice_prepayment(store: &mut Store, order: Uuid) -> Result<(), ApiError> {
+    let table = schema().known("Sales Header");
+    let total = store.row(table, order).map(|row| get(table, row, "totalAmountIncludingTax").as_decimal());
+    if let (Some(total), Some(prepayment)) = (total, store.company.prepayments.get_mut(&order)) {
+        prepayment.invoiced = prepayment_of(total, prepayment.percent);
+    }
+    refresh_order(store, order)
 }
 
 /// Spreads the invoice discount over the lines, the last line taking what rounding leaves. It includes tax where prices do;
