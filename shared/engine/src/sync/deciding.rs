@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use couplet_model::catalogue::usual_form;
+use couplet_model::catalogue::{DeletionRule, usual_form};
 use couplet_model::coupling::Base;
 use couplet_model::decision::{ConflictRule, Creation, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
@@ -22,6 +22,9 @@ use super::stages::{Admitted, Decided, DecidedBatch, Lines, Pairing, Settled, Ve
 use super::transferring::{References, Transferred, transfer};
 use crate::mappings::rules::{BatchRules, NothingSpecial, Obstacle, Transferring};
 
+/// Why a record comes again that was read too long ago.
+const OUTDATED: &str = "it was changed since it was read";
+
 impl Batch<'_> {
     /// Transfers fields and decides, record by record, from what was read in bulk.
     pub(super) async fn decide(&mut self, admitted: Vec<Admitted>) -> Result<DecidedBatch, Stop> {
@@ -38,6 +41,9 @@ impl Batch<'_> {
         let destination = self.mapping.table(self.direction.destination());
         let facts = self.engine.installation.table_facts(destination).await?;
         let (mut records, mut leaving) = (Vec::with_capacity(admitted.len()), Vec::new());
+        let (kept, admitted) =
+            admitted.into_iter().partition(|record| self.is_kept_without_partner(record, rules.as_ref()));
+        self.keep_without_partner(kept).await?;
         for record in admitted {
             let transferred = {
                 let one = transferring(&record);
@@ -65,6 +71,7 @@ impl Batch<'_> {
                     Ok(decided) => records.push(decided),
                     Err(settled) => self.settle(*settled),
                 },
+                Err(Obstacle::Outdated) => self.give_back(record.index, OUTDATED, None),
                 Err(Obstacle::Leave(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Ends)),
                 Err(Obstacle::Replace(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Returns)),
                 Err(obstacle) => self.settle(record.settle(obstacle.into())),
@@ -72,6 +79,13 @@ impl Batch<'_> {
         }
         self.take_leave(leaving).await?;
         Ok(DecidedBatch { records, rules })
+    }
+
+    /// Whether a record stays coupled to a partner that people have deleted, unless it leaves by itself.
+    fn is_kept_without_partner(&self, record: &Admitted, rules: &dyn BatchRules) -> bool {
+        self.mapping.deletion_conflict == DeletionRule::Keep
+            && record.is_left_alone()
+            && !matches!(rules.admit(transferring(record)), Err(Obstacle::Leave(_)))
     }
 
     /// Decides about one record whose fields were transferred.
@@ -182,6 +196,7 @@ impl From<Obstacle> for Outcome {
             Obstacle::Ignore(reason) | Obstacle::Leave(reason) | Obstacle::Replace(reason) => {
                 Self::Ignored(IgnoreReason::Rule(reason))
             }
+            Obstacle::Outdated => Self::Ignored(IgnoreReason::Rule(OUTDATED.to_owned())),
         }
     }
 }

@@ -17,6 +17,7 @@ mod ending;
 mod header_lines;
 mod intending;
 mod isolating;
+mod keeping_pairs;
 mod leaving_company;
 mod leaving_lines;
 mod likeness;

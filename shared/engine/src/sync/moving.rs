@@ -13,6 +13,7 @@ use couplet_model::{Coupling, CouplingState, Record, RecordId};
 use super::batch::{Batch, Stop};
 use super::stages::{Admitted, Pairing, by_id};
 use crate::bulk::paired;
+use crate::mappings::rules::Keeping;
 
 /// What happened to the record that had a coupling before.
 const MADE_AGAIN: &str = "was made again";
@@ -65,7 +66,7 @@ impl Batch<'_> {
             }
         }
         let pairs: Vec<&Coupling> = taking.iter().map(|(_, old)| old).collect();
-        let kept = mapping.rules.keep_versions(self.context(), &pairs).await;
+        let kept = mapping.rules.keep_versions(self.context(), &pairs, Keeping::Replacing).await;
         let mut moving = Vec::new();
         for ((record, old), kept) in paired("versions to be kept", taking, kept)? {
             match kept {

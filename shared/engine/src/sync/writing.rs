@@ -260,8 +260,9 @@ impl Batch<'_> {
         // One slot per record was handed out above, so that none can be missing.
         for (mut record, beside) in written.into_iter().zip(beside) {
             match beside {
-                Ok(beside) => {
+                Ok(mut beside) => {
                     record.coupling.related.remove(opened(side));
+                    record.notes.append(&mut beside.notes);
                     done.push(Done { decided: record, beside });
                 }
                 Err(error) => self.refuse(record, &error, ""),
