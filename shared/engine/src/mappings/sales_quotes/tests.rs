@@ -323,3 +323,66 @@ async fn a_lost_quote_is_archived_and_leaves_business_central() {
         assert_eq!(bench.business_central.take_actions(), [("archive".to_owned(), here)], "{fatal:?}");
     }
 }
+
+#[tokio::test]
+async fn s169_a_won_quote_whose_order_is_posted_to_its_end_is_archived_once_and_done_with() {
+    for fatal in [None].into_iter().chain(Failpoint::ALL.map(Some)) {
+        // Invoiced in Business Central, which keeps no order then; coupled still, or no more.
+        for coupled in [true, false] {
+            let bench = won(coupled.then_some(CouplingState::Coupled)).await;
+            bench.business_central.delete("Sales Header", 72);
+            let order = json!({"quoteid": 51, "ordernumber": "QUO-1", "statecode": 4, "statuscode": 100_003});
+            bench.dataverse.put("salesorder", 71, order);
+            put(&bench, 51, active());
+            bench.sync(FROM, &[51]).await;
+            bench.dataverse.put("quote", 51, quote(2, 4));
+            bench.sync_by(&bench.another_process(fatal), FROM, &[51]).await;
+            for _ in 0..2 {
+                assert_eq!(counters(&bench.sync(FROM, &[51]).await).failed, 0, "{fatal:?}");
+            }
+            let archived = actions(&bench);
+            assert!(archived.iter().all(|name| name == "archive"), "{fatal:?}: {archived:?}");
+            assert!(archived.len() == 1 || fatal.is_some() && archived.len() == 2, "{fatal:?}: {archived:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s168_a_won_quote_that_may_not_be_released_travels_with_a_note() {
+    let bench = won(None).await;
+    bench.business_central.fail(Call::Act, QUOTES, SystemErrorKind::Refused);
+    let counted = counters(&bench.sync(FROM, &[51]).await);
+    assert_eq!((counted.inserted, counted.failed, counted.noted), (1, 0, 1));
+    assert!(bench.failure(FROM, 51).await.contains("refused to release it"));
+    bench.business_central.mend();
+    bench.sync(FROM, &[51]).await;
+    assert_eq!(actions(&bench), ["release"]);
+}
+
+#[tokio::test]
+async fn s154_a_quote_or_line_that_people_are_done_with_in_business_central_is_not_made_again() {
+    for won in [false, true] {
+        let bench = bench().await;
+        put(&bench, 51, active());
+        bench.sync(FROM, &[51]).await;
+        let here = the_quote(&bench);
+        let line = bench.business_central.ids(LINES)[0];
+        bench.business_central.delete(LINES, line.0.as_u128());
+        let left = lines(&bench);
+        for _ in 0..2 {
+            bench.sync_in_full(FROM, &[51]).await;
+            assert_eq!(lines(&bench), left, "a line that was deleted");
+        }
+        // Somebody makes an order of it, which deletes it.
+        bench.business_central.delete(QUOTES, here.0.as_u128());
+        if won {
+            bench.dataverse.put("quote", 51, quote(2, 4));
+            bench.dataverse.put("salesorder", 71, json!({"quoteid": 51, "ordernumber": "QUO-1", "statecode": 1}));
+        }
+        for _ in 0..2 {
+            let counted = counters(&bench.sync_in_full(FROM, &[51]).await);
+            assert_eq!((counted.inserted, counted.failed, counted.ignored), (0, 0, 1));
+        }
+        assert!(bench.business_central.ids(QUOTES).is_empty());
+    }
+}
