@@ -91,7 +91,11 @@ impl MappingRules for SalesQuotes {
         context: Context<'_>,
         sources: &[&Record],
     ) -> Result<Vec<Vec<RecordId>>, EngineError> {
-        let is_revision = |source: &&&Record| source.get("revisionnumber").as_int().is_some_and(|number| number > 0);
+        // A draft takes nobody's place yet.
+        let is_revision = |source: &&&Record| {
+            source.get("revisionnumber").as_int().is_some_and(|number| number > 0)
+                && matches!(Stage::of(source), Stage::Active | Stage::Won)
+        };
         let numbers: Vec<Value> =
             sources.iter().filter(is_revision).map(|source| source.get("quotenumber").clone()).collect();
         if numbers.is_empty() {
@@ -255,7 +259,9 @@ impl BatchRules for Prepared {
         // `act_all` gives one result per action.
         for (record, result) in closed.iter_mut().zip(results) {
             record.ready = result;
-            // Reopening has changed it.
+        }
+        // Reopening has changed them, and so has emptying those that are replaced.
+        for record in records.iter_mut().filter(|record| record.values.is_some()) {
             record.version = None;
         }
     }

@@ -72,8 +72,8 @@ impl Batch<'_> {
                     Err(settled) => self.settle(*settled),
                 },
                 Err(Obstacle::Outdated) => self.give_back(record.index, OUTDATED, None),
-                Err(Obstacle::Leave(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Ends)),
-                Err(Obstacle::Replace(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Returns)),
+                Err(Obstacle::Leave(_)) if record.is_paired() => leaving.push((record, AfterLeaving::Ends)),
+                Err(Obstacle::Replace(_)) if record.is_paired() => leaving.push((record, AfterLeaving::Returns)),
                 Err(obstacle) => self.settle(record.settle(obstacle.into())),
             }
         }
@@ -134,14 +134,27 @@ impl Batch<'_> {
             complete(values, destination, rules.travel_together());
         }
         self.note_what_was_seen(verdict.base_mut(), source, &notes);
-        let Admitted { index, source, coupling, pairing, destination, lines } = record;
+        let Admitted { index, source, coupling, pairing, destination, lines, replaces } = record;
         let coupling = coupling.unwrap_or_else(|| {
             let word = mapping.rules.made(direction, self.engine.installation.switches());
             let id = derived_id(self.engine.company(), &mapping.name, word, source.id);
             new_pair(direction.source(), source.id, id)
         });
         let written = None;
-        Ok(Decided { index, source, coupling, pairing, destination, fields, agreement, notes, verdict, written, lines })
+        Ok(Decided {
+            index,
+            source,
+            coupling,
+            pairing,
+            destination,
+            fields,
+            agreement,
+            notes,
+            verdict,
+            written,
+            lines,
+            replaces,
+        })
     }
 
     /// What the rules watch at the source belongs to the base, so that an untouched record is known as such; and so do rows

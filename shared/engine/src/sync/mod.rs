@@ -4,6 +4,7 @@
 //! Every record ends in exactly one way: stored with an outcome, or returned to the queue.
 
 pub(crate) mod admission;
+mod taking_places;
 pub(crate) mod transferring;
 
 mod acting;

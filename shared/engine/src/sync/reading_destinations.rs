@@ -90,6 +90,10 @@ impl Batch<'_> {
                 paired.push(record);
                 continue;
             }
+            if record.replaces.is_some() {
+                self.give_back(record.index, "the partner whose place it takes was deleted meanwhile", None);
+                continue;
+            }
             // What people had done with before is not what a restored system lacks.
             let is_known = coupling.related.contains_key(done_with(side));
             let restores = !is_known && self.delivered[record.index].message.options.precedence.restores();

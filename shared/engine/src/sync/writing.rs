@@ -19,7 +19,8 @@ use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, WrittenBeside,
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
     pub(super) async fn write(&mut self, decided: DecidedBatch) -> Result<Vec<Done>, Stop> {
-        let DecidedBatch { mut records, rules } = decided;
+        let DecidedBatch { records, rules } = decided;
+        let mut records = self.take_places(records).await?;
         self.intend(&mut records).await?;
         let records = self.reserve(records).await?;
         let records = self.claim(records).await?;
