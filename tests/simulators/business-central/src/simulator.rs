@@ -15,7 +15,7 @@ use crate::request_log::{RequestLog, RequestLogEntry};
 use crate::server::{PUBLIC_NAMES, SCOPE, Server};
 use crate::service::execute::Api;
 use crate::state_file;
-use crate::store::{Company, Store};
+use crate::store::{Company, QuoteVersion, Store};
 use crate::throttle::Throttle;
 use crate::webhooks::{self, Webhooks};
 
