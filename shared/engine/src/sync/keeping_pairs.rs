@@ -25,6 +25,11 @@ impl Batch<'_> {
                 _ => known.push(record),
             }
         }
+        for record in &new {
+            // The other direction may not have heard of the deletion, and what it means is for the rules there.
+            let Some(partner) = record.coupling.as_ref().map(|coupling| coupling.id(side)) else { continue };
+            self.enqueue_other(record.index, self.direction.reverse(), partner, 1).await?;
+        }
         let marked: Vec<Coupling> = new.iter().filter_map(|record| record.coupling.clone()).collect();
         let engine = self.engine;
         let results = match marked.is_empty() {

@@ -215,7 +215,7 @@ async fn an_order_that_its_seller_withdraws_opens_or_changes_meanwhile_is_not_ma
     }
     world.drain().await;
     assert_eq!(world.business_central.rows("Sales Header").len(), before + 1);
-    assert_eq!(crate::quotes::order_of(&world, changed)["externalDocumentNumber"], "More bicycles");
+    assert_eq!(crate::quotes::order_of(&world, changed)["externalDocumentNumber"], "MORE BICYCLES");
     for (order, state) in [(canceled, 2), (opened, 0)] {
         let row = world.dataverse.row("salesorder", order).expect("there");
         assert_eq!((&row["statecode"], row["lastbackofficesubmit"].is_null()), (&json!(state), true));
