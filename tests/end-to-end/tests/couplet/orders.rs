@@ -1,11 +1,11 @@
 //! Orders submitted in Sales, one way: once, whole, to the cent, and what becomes of them in Business Central.
 
-use couplet_engine::RunMode;
+use couplet_engine::{Failpoint, RunMode};
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::invoicing::{count_anew, expect_requests, items, with};
+use crate::invoicing::{count_anew, die_and_deliver_twice, expect_requests, items, with};
 use crate::observing::{id, number, text};
 use crate::selling::{
     LINES, ORDERS, TAKES_OVER, drafted, lines_of, order_of, prepared, product, sells, set_up, standing, submit,
@@ -190,6 +190,35 @@ async fn a_thousand_lines_of_orders_stay_within_their_budget() {
         count_anew(&world);
         world.run(job, RunMode::Modified).await;
         expect_requests(&world, &format!("nothing changed, {job}"), 3);
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_its_seller_withdraws_opens_or_changes_meanwhile_is_not_made_from_an_earlier_copy() {
+    let world = crate::quotes::prepared().await;
+    let (canceled, opened, changed) = (
+        crate::quotes::submitted(&world).await,
+        crate::quotes::submitted(&world).await,
+        crate::quotes::submitted(&world).await,
+    );
+    let before = world.business_central.rows("Sales Header").len();
+    world.find("Auto Create Sales Orders", RunMode::Modified).await;
+    let steps = [
+        (canceled, json!({"statecode": 2, "statuscode": 4})),
+        (opened, json!({"statecode": 0, "statuscode": 1})),
+        (changed, json!({"statecode": 0, "statuscode": 1})),
+        (changed, json!({"name": "More bicycles"})),
+        (changed, json!({"statecode": 1, "statuscode": 3})),
+    ];
+    for (order, values) in steps {
+        world.dataverse.update_as_user("salesorder", order, values).expect("taken");
+    }
+    world.drain().await;
+    assert_eq!(world.business_central.rows("Sales Header").len(), before + 1);
+    assert_eq!(crate::quotes::order_of(&world, changed)["externalDocumentNumber"], "MORE BICYCLES");
+    for (order, state) in [(canceled, 2), (opened, 0)] {
+        let row = world.dataverse.row("salesorder", order).expect("there");
+        assert_eq!((&row["statecode"], row["lastbackofficesubmit"].is_null()), (&json!(state), true));
     }
 }
 

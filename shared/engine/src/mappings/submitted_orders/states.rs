@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use couplet_model::record::Values;
 use couplet_model::system::Write;
-use couplet_model::{Record, RecordId, SystemError, Table, Value};
+use couplet_model::{Record, RecordId, SystemError, Table, Value, Version};
 
 use crate::bulk::write_all;
 use crate::mappings::rules::Context;
@@ -60,11 +60,35 @@ impl OrderState {
         };
         [("statecode", Value::Int(state)), ("statuscode", Value::Int(status))]
     }
+}
 
-    /// The write that brings an order into it.
-    pub fn write(self, order: RecordId) -> Write {
-        let values: Values = self.values().into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
-        Write::update(order, None, values)
+/// An order of Dataverse on its way into a state.
+pub(super) struct Step {
+    pub order: RecordId,
+    pub to: OrderState,
+    /// The version it was read in: who has changed it meanwhile, as its seller may, is not overruled. `None`: it is ours already.
+    pub seen: Option<Version>,
+    /// The status reason that it had, where it is submitted again and that is known.
+    pub reason: Option<i64>,
+}
+
+impl Step {
+    /// The step of an order that we have opened.
+    pub fn of_ours(order: RecordId, to: OrderState) -> Self {
+        Self { order, to, seen: None, reason: None }
+    }
+
+    /// The step of an order that we have opened, and that had this status reason.
+    pub fn back(order: RecordId, to: OrderState, reason: Option<i64>) -> Self {
+        Self { reason, ..Self::of_ours(order, to) }
+    }
+
+    fn write(&self) -> Write {
+        let mut values: Values = self.to.values().into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+        if let Some(reason) = self.reason.filter(|_| self.to == OrderState::Submitted) {
+            values.insert(Arc::from("statuscode"), Value::Int(reason));
+        }
+        Write::update(self.order, self.seen.clone(), values)
     }
 }
 
@@ -79,25 +103,8 @@ pub(super) fn reason_of(order: &Record) -> Option<i64> {
 pub(super) async fn bring_into(
     context: Context<'_>,
     table: &Table,
-    orders: &[(RecordId, OrderState)],
+    steps: &[Step],
 ) -> Vec<Result<couplet_model::system::Written, SystemError>> {
-    let orders: Vec<_> = orders.iter().map(|(order, state)| (*order, *state, None)).collect();
-    bring_back(context, table, &orders).await
-}
-
-/// The same, each submitted with the status reason that it had, where that is known.
-pub(super) async fn bring_back(
-    context: Context<'_>,
-    table: &Table,
-    orders: &[(RecordId, OrderState, Option<i64>)],
-) -> Vec<Result<couplet_model::system::Written, SystemError>> {
-    let write = |(order, state, reason): &(RecordId, OrderState, Option<i64>)| {
-        let mut write = state.write(*order);
-        if let Some(reason) = reason.filter(|_| *state == OrderState::Submitted) {
-            write.values.insert(Arc::from("statuscode"), Value::Int(reason));
-        }
-        write
-    };
-    let writes: Vec<Write> = orders.iter().map(write).collect();
+    let writes: Vec<Write> = steps.iter().map(Step::write).collect();
     write_all(context.installation.system(table.side), table, &writes).await
 }
