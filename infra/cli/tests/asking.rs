@@ -135,12 +135,12 @@ async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r206_r113_r101_a_person_has_the_say_over_chosen_records_on_this_machine() {
+async fn c_041_c_043_r206_r113_a_person_has_the_say_over_chosen_records_on_this_machine() {
     a_person_has_the_say_over_chosen_records(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r206_r113_r101_a_person_has_the_say_over_chosen_records_of_a_stack() {
+async fn c_041_c_043_r206_r113_a_person_has_the_say_over_chosen_records_of_a_stack() {
     a_person_has_the_say_over_chosen_records(true).await;
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The functions are the real handlers, between both simulated systems; what they need of AWS they get over the wire,
 //! as the command does.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
