@@ -1,11 +1,11 @@
 //! Orders submitted in Sales, one way: once, whole, to the cent, and what becomes of them in Business Central.
 
-use couplet_engine::RunMode;
+use couplet_engine::{Failpoint, RunMode};
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::invoicing::{count_anew, expect_requests, items, with};
+use crate::invoicing::{count_anew, die_and_deliver_twice, expect_requests, items, with};
 use crate::observing::{id, number, text};
 use crate::selling::{
     LINES, ORDERS, TAKES_OVER, drafted, lines_of, order_of, prepared, product, sells, set_up, standing, submit,

@@ -1,12 +1,12 @@
 //! Quotes that sellers activate, revise, win and lose in Sales, the whole way; once, whatever dies.
 
 use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::RunMode;
+use couplet_engine::{Failpoint, RunMode};
 use couplet_model::switches::SalesOrders;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use crate::invoicing::{count_anew, expect_requests, items, options, with};
+use crate::invoicing::{count_anew, die_and_deliver_twice, expect_requests, items, options, with};
 use crate::observing::{id, number, text};
 
 pub const QUOTES: &str = "Auto Process Sales Quotes";
