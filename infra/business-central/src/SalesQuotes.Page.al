@@ -210,10 +210,18 @@ page 50143 "Couplet Sales Quotes"
     end;
 
     trigger OnInsertRecord(BelowxRec: Boolean): Boolean
+    var
+        GivenQuoteValidUntilDate: Date;
     begin
+        GivenQuoteValidUntilDate := Rec."Quote Valid Until Date";
         Rec."Document Type" := Rec."Document Type"::Quote;
         // The caller chooses the id, so that a repeated request meets the record of the first one.
         Rec.Insert(true, not IsNullGuid(Rec.SystemId));
+        // The table works out a date of its own when the quote is inserted.
+        if (GivenQuoteValidUntilDate <> 0D) and (GivenQuoteValidUntilDate <> Rec."Quote Valid Until Date") then begin
+            Rec.Validate("Quote Valid Until Date", GivenQuoteValidUntilDate);
+            Rec.Modify(true);
+        end;
         // Setting the description writes the quote, which must be there.
         if WorkDescriptionIsGiven then
             Rec.SetWorkDescription(WorkDescription);

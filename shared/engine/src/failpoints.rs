@@ -38,7 +38,7 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// All there are, in order.
-    pub const EVERY: [Self; 13] = [
+    pub const EVERY: [Self; 14] = [
         Self::Claimed,
         Self::Written,
         Self::AfterWrite,
@@ -46,6 +46,7 @@ impl Failpoint {
         Self::Acted,
         Self::Stored,
         Self::Parted,
+        Self::LinesParted,
         Self::LinesNoted,
         Self::LinesClaimed,
         Self::LinesWritten,
@@ -126,12 +127,13 @@ mod tests {
                 Failpoint::Acted => 4,
                 Failpoint::Stored => 5,
                 Failpoint::Parted => 6,
-                Failpoint::LinesNoted => 7,
-                Failpoint::LinesClaimed => 8,
-                Failpoint::LinesWritten => 9,
-                Failpoint::LinesFollowedUp => 10,
-                Failpoint::LinesStored => 11,
-                Failpoint::LinesEnded => 12,
+                Failpoint::LinesParted => 7,
+                Failpoint::LinesNoted => 8,
+                Failpoint::LinesClaimed => 9,
+                Failpoint::LinesWritten => 10,
+                Failpoint::LinesFollowedUp => 11,
+                Failpoint::LinesStored => 12,
+                Failpoint::LinesEnded => 13,
             };
             assert_eq!(at, place, "{failpoint:?}");
         }

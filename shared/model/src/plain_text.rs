@@ -11,6 +11,31 @@ pub fn plain(formatted: &str) -> String {
     decoded(without_tags(formatted).trim())
 }
 
+/// Plain text as formatted text that shows it: what would be taken for tags and characters by name is written so that it is
+/// not, and line feeds become breaks. [`plain`] takes it back.
+pub fn formatted(plain: &str) -> String {
+    let mut formatted = String::with_capacity(plain.len());
+    let mut rest = plain.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '&' => formatted.push_str("&amp;"),
+            '<' => formatted.push_str("&lt;"),
+            '>' => formatted.push_str("&gt;"),
+            // The line feed that follows says it.
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\n' | '\r' => formatted.push_str("<br>"),
+            other => formatted.push(other),
+        }
+    }
+    formatted
+}
+
+/// Whether formatted text says what plain text does: blanks around it and kinds of line ends aside.
+pub fn says_the_same(formatted: &str, text: &str) -> bool {
+    let lines = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+    lines(&plain(formatted)) == lines(text)
+}
+
 fn without_tags(formatted: &str) -> String {
     let mut text = String::with_capacity(formatted.len());
     let mut rest = formatted;
@@ -100,10 +125,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn plain_text_is_shown_as_it_is() {
+        for (text, expected) in [
+            ("Ask Ann <ann@contoso.com>", "Ask Ann &lt;ann@contoso.com&gt;"),
+            ("one\r\ntwo\nthree", "one<br>two<br>three"),
+            ("Tom & Jerry &amp; all", "Tom &amp; Jerry &amp;amp; all"),
+            ("", ""),
+        ] {
+            assert_eq!(formatted(text), expected);
+            assert!(says_the_same(expected, text), "{text}");
+        }
+        assert!(!says_the_same("<p>Call</p>", "Call twice"));
+    }
+
     proptest! {
         #[test]
         fn text_without_tags_and_ampersands_stays_as_it_is(text in "[^<&]*") {
             prop_assert_eq!(plain(&text), text.trim());
+        }
+
+        #[test]
+        fn what_was_formatted_comes_back(text in any::<String>(), tags in "[<>/&;a-z\"' !\n-]{0,40}") {
+            let text = format!("{tags}{text}").replace('\r', "").replace('\u{a0}', " ");
+            prop_assert!(says_the_same(&formatted(&text), &text), "{:?} {:?}", formatted(&text), plain(&formatted(&text)));
         }
 
         #[test]

@@ -199,6 +199,28 @@ fn pages_open_exactly_the_closed_fields_that_the_catalogue_says_they_open() {
 }
 
 #[test]
+fn pages_set_again_what_the_table_replaces_when_it_inserts() {
+    let pages = pages();
+    let mut kept = 0;
+    for (set, table) in companion_tables() {
+        for property in companion_properties(&table).filter(|property| property["kept_after_insert"] == true) {
+            let (name, page) = (text(property, "field"), &pages[&set]);
+            let variable = format!("Given{}", name.replace(' ', ""));
+            let steps = [
+                format!("{variable} := Rec.\"{name}\";"),
+                "Rec.Insert(true, not IsNullGuid(Rec.SystemId));".to_owned(),
+                format!("Rec.Validate(\"{name}\", {variable});"),
+                "Rec.Modify(true);".to_owned(),
+            ];
+            let places = steps.map(|step| page.source.find(&step).unwrap_or_else(|| panic!("{}: {step}", page.file)));
+            assert!(places.is_sorted(), "{}: {places:?}", page.file);
+            kept += 1;
+        }
+    }
+    assert!(kept > 0);
+}
+
+#[test]
 fn f01_pages_take_the_values_that_the_catalogue_says_they_take() {
     let pages = pages();
     for (set, table) in companion_tables() {

@@ -8,7 +8,7 @@ use couplet_model::message::Direction;
 use couplet_model::outcome::{FieldNote, Need};
 use couplet_model::system::SystemErrorKind;
 use couplet_model::{
-    ActiveMapping, Coupling, CouplingState, DataverseId, Record, RecordId, SystemError, SystemId, Table,
+    ActiveMapping, Coupling, CouplingState, DataverseId, Record, RecordId, SystemError, SystemId, Table, Version,
 };
 use serde_json::{Value as Json, json};
 
@@ -31,6 +31,7 @@ pub(crate) struct Case {
     source: Json,
     destination: Option<Json>,
     is_resumed: bool,
+    is_outdated: bool,
     transferred: Json,
     related: Vec<(&'static str, u128)>,
     agreed: Json,
@@ -46,6 +47,7 @@ pub(crate) fn case(name: &'static str) -> Case {
         source: json!({}),
         destination: None,
         is_resumed: false,
+        is_outdated: false,
         transferred: json!({}),
         related: Vec::new(),
         agreed: json!({}),
@@ -70,6 +72,11 @@ impl Case {
     /// The destination record was created by an earlier attempt, which this one finishes.
     pub fn resumed(self) -> Self {
         Self { is_resumed: true, ..self }
+    }
+
+    /// Somebody has changed the source record since it was read.
+    pub fn outdated(self) -> Self {
+        Self { is_outdated: true, ..self }
     }
 
     /// What the field rows of the mapping have made of the source; after a write, what the destination holds.
@@ -97,6 +104,11 @@ impl Case {
     pub fn line(mut self, line: Json) -> Self {
         self.lines.push(line);
         self
+    }
+
+    /// It is read anew.
+    pub fn comes_again(self) -> Self {
+        self.expect(json!({"is outdated": true}))
     }
 
     /// The destination record is the one with this number.
@@ -216,8 +228,9 @@ impl Given {
             base.set(source.side, &name, &value);
         }
         coupling.base = base;
+        let version = case.is_outdated.then(|| Version("an earlier one".to_owned()));
         Self {
-            source: record(source, from, &case.source),
+            source: Record { version, ..record(source, from, &case.source) },
             destination: case.destination.as_ref().map(|known| record(destination, to, known)),
             is_resumed: case.is_resumed,
             fields: fields.collect(),
@@ -361,6 +374,7 @@ fn shown_obstacle(obstacle: Obstacle) -> Json {
         Obstacle::Ignore(reason) => json!({"ignores": reason}),
         Obstacle::Leave(reason) => json!({"leaves for": reason}),
         Obstacle::Replace(reason) => json!({"is replaced for": reason}),
+        Obstacle::Outdated => json!({"is outdated": true}),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use couplet_model::catalogue::{MappingDirection, NamedRows};
+use couplet_model::decision::ConflictRule;
 use couplet_model::message::{Direction, Precedence, SyncOptions};
 use couplet_model::table::Side;
 use couplet_model::{ActiveMapping, MappingName};
@@ -107,7 +108,9 @@ impl Engine {
                 if mode == RunMode::Full {
                     // Whoever goes on with this run has to know that it is a full one, before it shows in the cursors.
                     invocation.keep_checkpoint(&checkpoint).await?;
-                    self.store().clear_cursors(self.company(), &mapping.name).await?;
+                    if !mapping.rules.tells_news_only() {
+                        self.store().clear_cursors(self.company(), &mapping.name).await?;
+                    }
                 }
                 (0, checkpoint)
             }
@@ -159,7 +162,8 @@ impl Engine {
         Ok(match rows {
             None => {
                 let filter = self.installation.filter(mapping, direction.source()).await?;
-                let options = sync_options(checkpoint.mode, checkpoint.wins, ways, direction);
+                let winner = Winner::of(checkpoint.wins, mapping.update_conflict);
+                let options = sync_options(checkpoint.mode, winner, ways, direction);
                 (Box::new(OwnRecords::new(mapping, direction, &filter)), options)
             }
             Some(rows) => {
@@ -184,21 +188,43 @@ fn next_feed(mapping: &ActiveMapping, direction: Direction, feed: usize) -> Opti
     }
 }
 
+/// Who wins in a full synchronization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Winner {
+    /// Business Central, as usual (R83).
+    Usual,
+    /// Whoever changed something since both agreed: the mapping has Dataverse win conflicts, so nothing of Business Central is
+    /// forced upon it, and what changed in Business Central alone is not undone either.
+    WhoChanged,
+    /// The side that a person chose.
+    Chosen(Side),
+}
+
+impl Winner {
+    fn of(chosen: Option<Side>, conflicts: ConflictRule) -> Self {
+        match (chosen, conflicts) {
+            (Some(side), _) => Self::Chosen(side),
+            (None, ConflictRule::FromDataverse) => Self::WhoChanged,
+            (None, ConflictRule::None | ConflictRule::ToDataverse) => Self::Usual,
+        }
+    }
+}
+
 /// How a run treats the records of a direction. A full synchronization of a mapping that travels both ways lets
 /// Business Central win (R83): its values are forced one way, and not overwritten the other way. Where a person chose the
 /// winner, the other side's values do not travel at all, and what the winner misses over there is created again.
-fn sync_options(mode: RunMode, wins: Option<Side>, mapping: MappingDirection, direction: Direction) -> SyncOptions {
+fn sync_options(mode: RunMode, winner: Winner, mapping: MappingDirection, direction: Direction) -> SyncOptions {
     if mode == RunMode::Modified {
         return SyncOptions::default();
     }
     let one_way = mapping != MappingDirection::Bidirectional;
-    match wins {
-        None => {
-            let forced = direction == Direction::ToDataverse || one_way;
+    match winner {
+        Winner::Usual | Winner::WhoChanged => {
+            let forced = one_way || winner == Winner::Usual && direction == Direction::ToDataverse;
             let precedence = if forced { Precedence::Source } else { Precedence::Changed };
             SyncOptions { create: true, precedence, ..SyncOptions::default() }
         }
-        Some(side) => {
+        Winner::Chosen(side) => {
             let precedence = match (direction.source() == side, one_way) {
                 (true, _) => Precedence::SourceRestoring,
                 (false, true) => Precedence::Source,
@@ -229,11 +255,26 @@ mod tests {
             (RunMode::Full, Some(Side::Dataverse), Bidirectional, To, wins(Precedence::Destination)),
             (RunMode::Full, Some(Side::Dataverse), ToDataverse, To, wins(Precedence::Source)),
         ] {
+            let winner = Winner::of(winner, ConflictRule::None);
             assert_eq!(
                 sync_options(mode, winner, mapping, direction),
                 expected,
                 "{winner:?} {mapping:?} {direction:?}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_is_forced_both_ways_where_dataverse_wins_conflicts_unless_a_person_chose() {
+        let options = |chosen, ways, direction| {
+            let winner = Winner::of(chosen, ConflictRule::FromDataverse);
+            sync_options(RunMode::Full, winner, ways, direction).precedence
+        };
+        for direction in Direction::BOTH {
+            assert_eq!(options(None, MappingDirection::Bidirectional, direction), Precedence::Changed, "{direction}");
+        }
+        assert_eq!(options(None, MappingDirection::FromDataverse, Direction::FromDataverse), Precedence::Source);
+        let chosen = options(Some(Side::Dataverse), MappingDirection::Bidirectional, Direction::FromDataverse);
+        assert_eq!(chosen, Precedence::SourceRestoring);
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::message::Direction;
-use couplet_model::system::{Cursor, Resume};
+use couplet_model::seen::Seen;
+use couplet_model::system::{Cursor, Position, Resume};
 use couplet_model::{Filter, MappingName, Record, RecordId};
 
 use super::source::{ChangeSource, Named, SourceQuery};
@@ -68,8 +69,12 @@ impl ChangeSource for OwnRecords {
         self.only_new
     }
 
-    async fn beginning(&self, _engine: &Engine) -> Result<Resume, EngineError> {
-        Ok(Resume::Everything)
+    async fn beginning(&self, engine: &Engine) -> Result<Resume, EngineError> {
+        if !self.mapping.rules.tells_news_only() {
+            return Ok(Resume::Everything);
+        }
+        let now = engine.now();
+        Ok(Resume::Since(Cursor { position: Position::ModifiedOn(now), as_of: now, seen: Seen::default() }))
     }
 
     fn has_taken(&self, row: &Record, enqueued: &HashSet<RecordId>) -> bool {

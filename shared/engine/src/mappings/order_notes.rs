@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{Dependency, Need};
-use couplet_model::plain_text::plain;
+use couplet_model::plain_text::{formatted, plain, says_the_same};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, Record, Table, Value};
 
@@ -116,11 +116,19 @@ impl BatchRules for Prepared {
         let Some((owner, Some(coupling))) = self.owner_of(record.source) else { return Ok(()) };
         let value = match self.direction {
             Direction::ToDataverse => {
+                if let Some(text) = record.source.get("text").as_text() {
+                    // What says the same keeps its formats.
+                    let held = record.destination.map(|note| note.get("notetext"));
+                    let same = held.filter(|held| held.as_text().is_some_and(|held| says_the_same(held, text)));
+                    put_same(fields, "notetext", &same.cloned().unwrap_or_else(|| Value::text(formatted(text))));
+                }
                 Value::Reference { table: Arc::from(owner.kind.row_table()), id: coupling.dataverse_id.0 }
             }
             Direction::FromDataverse => {
                 if let Some(text) = record.source.get("notetext").as_text() {
-                    put_same(fields, "text", &Value::text(plain(text)));
+                    let held = record.destination.map(|note| note.get("text"));
+                    let same = held.filter(|held| held.as_text().is_some_and(|held| says_the_same(text, held)));
+                    put_same(fields, "text", &same.cloned().unwrap_or_else(|| Value::text(plain(text))));
                 }
                 Value::Guid(coupling.system_id.0)
             }

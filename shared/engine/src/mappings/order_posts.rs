@@ -67,6 +67,11 @@ impl MappingRules for OrderPosts {
         }
     }
 
+    /// Nobody wants to be told of what happened long ago.
+    fn tells_news_only(&self) -> bool {
+        true
+    }
+
     /// What was told stays told.
     fn on_deletion(&self, _: Direction) -> OnDeletion {
         OnDeletion::Stay

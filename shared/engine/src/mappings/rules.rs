@@ -14,7 +14,7 @@ use couplet_model::{ActiveMapping, Coupling, Record, RecordId, Switches, SystemE
 use uuid::Uuid;
 
 pub(crate) use self::fields::{put_same, set, set_on_create};
-pub(crate) use self::leaving::{AfterDeletion, DELETED, Merged, OnDeletion, SourceDeleted};
+pub(crate) use self::leaving::{AfterDeletion, DELETED, Keeping, Merged, OnDeletion, SourceDeleted, done_with};
 pub(crate) use self::records::{
     AfterWrite, Attempted, BeforeWrite, Match, Transferring, WrittenBeside, is_usable, opened,
 };
@@ -44,6 +44,8 @@ pub(crate) enum Obstacle {
     /// Its partner cannot become what it has to be: it is deleted with the coupling, and the record comes again and gets
     /// another one.
     Replace(String),
+    /// It was changed at the source since it was read: it comes again, and is read anew.
+    Outdated,
 }
 
 impl From<DataFailure> for Obstacle {
@@ -102,6 +104,12 @@ pub(crate) trait MappingRules: Send + Sync {
     /// Whether records of this direction may leave the destination by [`Obstacle::Leave`]. Then a partner that is gone is
     /// judged after the rules, which may find that this is as it should be.
     fn may_leave(&self, _direction: Direction) -> bool {
+        false
+    }
+
+    /// Whether the records are told of as they come: what was there before the first run is never told of, not even in a full
+    /// synchronization.
+    fn tells_news_only(&self) -> bool {
         false
     }
 
@@ -219,9 +227,14 @@ pub(crate) trait MappingRules: Send + Sync {
         Ok(sources.iter().map(|_| Vec::new()).collect())
     }
 
-    /// Keeps at the destination what the partners of some records hold, before they become those of other records or are
-    /// deleted: one result per pair, in order. It may be repeated.
-    async fn keep_versions(&self, _context: Context<'_>, pairs: &[&Coupling]) -> Vec<Result<(), SystemError>> {
+    /// Keeps at the destination what the partners of some records hold, before something is done to them: one result per pair,
+    /// in order. It may be repeated.
+    async fn keep_versions(
+        &self,
+        _context: Context<'_>,
+        pairs: &[&Coupling],
+        _before: Keeping,
+    ) -> Vec<Result<(), SystemError>> {
         pairs.iter().map(|_| Ok(())).collect()
     }
 

@@ -18,11 +18,12 @@ use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, Record, RecordId, SystemError, Table, Value};
 use rust_decimal::Decimal;
 
-use self::following::Orders;
+use self::following::{ORDERED, Orders};
 use self::stage::Stage;
 use super::released_quotes::{STATUS, act, is_released};
 use super::rules::{
-    AfterWrite, BatchRules, BeforeWrite, Context, MappingRules, Obstacle, OnDeletion, Transferring, WrittenBeside, set,
+    AfterWrite, BatchRules, BeforeWrite, Context, Keeping, MappingRules, Obstacle, OnDeletion, Transferring,
+    WrittenBeside, set,
 };
 use super::sales_documents::{
     Addresses, Customers, Document, NumberedLine, Objects, RowBeside, as_days, comment_lines, freight_line, keep_rows,
@@ -66,9 +67,9 @@ impl MappingRules for SalesQuotes {
         column == "statecode"
     }
 
-    /// An order that is tied to a quote says more than the quote itself.
-    fn record_tells_all(&self, _: Direction, source: &Record, _: &Coupling) -> bool {
-        Stage::of(source) != Stage::Won
+    /// An order that is to be tied to a quote says more than the quote itself.
+    fn record_tells_all(&self, _: Direction, source: &Record, coupling: &Coupling) -> bool {
+        Stage::of(source) != Stage::Won || coupling.related.contains_key(ORDERED)
     }
 
     fn may_leave(&self, _: Direction) -> bool {
@@ -90,7 +91,11 @@ impl MappingRules for SalesQuotes {
         context: Context<'_>,
         sources: &[&Record],
     ) -> Result<Vec<Vec<RecordId>>, EngineError> {
-        let is_revision = |source: &&&Record| source.get("revisionnumber").as_int().is_some_and(|number| number > 0);
+        // A draft takes nobody's place yet.
+        let is_revision = |source: &&&Record| {
+            source.get("revisionnumber").as_int().is_some_and(|number| number > 0)
+                && matches!(Stage::of(source), Stage::Active | Stage::Won)
+        };
         let numbers: Vec<Value> =
             sources.iter().filter(is_revision).map(|source| source.get("quotenumber").clone()).collect();
         if numbers.is_empty() {
@@ -109,9 +114,14 @@ impl MappingRules for SalesQuotes {
         Ok(sources.iter().map(|source| if is_revision(&source) { of_number(source) } else { Vec::new() }).collect())
     }
 
-    /// Archives quotes, and leaves them without lines (S157).
-    async fn keep_versions(&self, context: Context<'_>, pairs: &[&Coupling]) -> Vec<Result<(), SystemError>> {
-        keeping::keep(context, pairs).await
+    /// Archives quotes, and leaves those that are replaced without lines (S157).
+    async fn keep_versions(
+        &self,
+        context: Context<'_>,
+        pairs: &[&Coupling],
+        before: Keeping,
+    ) -> Vec<Result<(), SystemError>> {
+        keeping::keep(context, pairs, before).await
     }
 
     async fn prepare(
@@ -249,7 +259,9 @@ impl BatchRules for Prepared {
         // `act_all` gives one result per action.
         for (record, result) in closed.iter_mut().zip(results) {
             record.ready = result;
-            // Reopening has changed it.
+        }
+        // Reopening has changed them, and so has emptying those that are replaced.
+        for record in records.iter_mut().filter(|record| record.values.is_some()) {
             record.version = None;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use couplet_model::catalogue::usual_form;
+use couplet_model::catalogue::{DeletionRule, usual_form};
 use couplet_model::coupling::Base;
 use couplet_model::decision::{ConflictRule, Creation, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
@@ -22,6 +22,9 @@ use super::stages::{Admitted, Decided, DecidedBatch, Lines, Pairing, Settled, Ve
 use super::transferring::{References, Transferred, transfer};
 use crate::mappings::rules::{BatchRules, NothingSpecial, Obstacle, Transferring};
 
+/// Why a record comes again that was read too long ago.
+const OUTDATED: &str = "it was changed since it was read";
+
 impl Batch<'_> {
     /// Transfers fields and decides, record by record, from what was read in bulk.
     pub(super) async fn decide(&mut self, admitted: Vec<Admitted>) -> Result<DecidedBatch, Stop> {
@@ -38,6 +41,9 @@ impl Batch<'_> {
         let destination = self.mapping.table(self.direction.destination());
         let facts = self.engine.installation.table_facts(destination).await?;
         let (mut records, mut leaving) = (Vec::with_capacity(admitted.len()), Vec::new());
+        let (kept, admitted) =
+            admitted.into_iter().partition(|record| self.is_kept_without_partner(record, rules.as_ref()));
+        self.keep_without_partner(kept).await?;
         for record in admitted {
             let transferred = {
                 let one = transferring(&record);
@@ -65,13 +71,21 @@ impl Batch<'_> {
                     Ok(decided) => records.push(decided),
                     Err(settled) => self.settle(*settled),
                 },
-                Err(Obstacle::Leave(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Ends)),
-                Err(Obstacle::Replace(_)) if record.coupling.is_some() => leaving.push((record, AfterLeaving::Returns)),
+                Err(Obstacle::Outdated) => self.give_back(record.index, OUTDATED, None),
+                Err(Obstacle::Leave(_)) if record.is_paired() => leaving.push((record, AfterLeaving::Ends)),
+                Err(Obstacle::Replace(_)) if record.is_paired() => leaving.push((record, AfterLeaving::Returns)),
                 Err(obstacle) => self.settle(record.settle(obstacle.into())),
             }
         }
         self.take_leave(leaving).await?;
         Ok(DecidedBatch { records, rules })
+    }
+
+    /// Whether a record stays coupled to a partner that people have deleted, unless it leaves by itself.
+    fn is_kept_without_partner(&self, record: &Admitted, rules: &dyn BatchRules) -> bool {
+        self.mapping.deletion_conflict == DeletionRule::Keep
+            && record.is_left_alone()
+            && !matches!(rules.admit(transferring(record)), Err(Obstacle::Leave(_)))
     }
 
     /// Decides about one record whose fields were transferred.
@@ -120,14 +134,27 @@ impl Batch<'_> {
             complete(values, destination, rules.travel_together());
         }
         self.note_what_was_seen(verdict.base_mut(), source, &notes);
-        let Admitted { index, source, coupling, pairing, destination, lines } = record;
+        let Admitted { index, source, coupling, pairing, destination, lines, replaces } = record;
         let coupling = coupling.unwrap_or_else(|| {
             let word = mapping.rules.made(direction, self.engine.installation.switches());
             let id = derived_id(self.engine.company(), &mapping.name, word, source.id);
             new_pair(direction.source(), source.id, id)
         });
         let written = None;
-        Ok(Decided { index, source, coupling, pairing, destination, fields, agreement, notes, verdict, written, lines })
+        Ok(Decided {
+            index,
+            source,
+            coupling,
+            pairing,
+            destination,
+            fields,
+            agreement,
+            notes,
+            verdict,
+            written,
+            lines,
+            replaces,
+        })
     }
 
     /// What the rules watch at the source belongs to the base, so that an untouched record is known as such; and so do rows
@@ -182,6 +209,7 @@ impl From<Obstacle> for Outcome {
             Obstacle::Ignore(reason) | Obstacle::Leave(reason) | Obstacle::Replace(reason) => {
                 Self::Ignored(IgnoreReason::Rule(reason))
             }
+            Obstacle::Outdated => Self::Ignored(IgnoreReason::Rule(OUTDATED.to_owned())),
         }
     }
 }

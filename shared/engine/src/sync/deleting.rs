@@ -17,7 +17,7 @@ use super::stages::{Admitted, Received, by_id};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::{AfterDeletion, DELETED, OnDeletion, SourceDeleted};
+use crate::mappings::rules::{AfterDeletion, DELETED, Keeping, OnDeletion, SourceDeleted};
 
 /// What follows when a record has left the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Batch<'_> {
         let (coupled, others): (Vec<_>, Vec<_>) =
             leaving.into_iter().partition(|(record, _)| record.coupling.is_some());
         let pairs: Vec<&Coupling> = coupled.iter().filter_map(|(record, _)| record.coupling.as_ref()).collect();
-        let results = self.mapping.rules.keep_versions(self.context(), &pairs).await;
+        let results = self.mapping.rules.keep_versions(self.context(), &pairs, Keeping::Deleting).await;
         let mut kept = others;
         for ((record, after), result) in paired("versions to be kept", coupled, results)? {
             match result {
@@ -176,6 +176,9 @@ impl Batch<'_> {
                     }
                     Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
                 },
+                Some(_) if rule == DeletionRule::Keep => {
+                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+                }
                 Some(partner) if rule == DeletionRule::Restore && returns => {
                     // It travels the other way, where it is created again.
                     self.delivered[record.index].message.options.create = true;

@@ -4,6 +4,7 @@
 //! Every record ends in exactly one way: stored with an outcome, or returned to the queue.
 
 pub(crate) mod admission;
+mod taking_places;
 pub(crate) mod transferring;
 
 mod acting;
@@ -17,6 +18,7 @@ mod ending;
 mod header_lines;
 mod intending;
 mod isolating;
+mod keeping_pairs;
 mod leaving_company;
 mod leaving_lines;
 mod likeness;

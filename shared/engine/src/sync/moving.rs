@@ -4,7 +4,6 @@
 //! only when its former record is gone and the new one belongs to nobody, or when the rules say that the new one takes its place.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use couplet_model::coupling::{Base, SideState};
 use couplet_model::table::Side;
@@ -16,10 +15,6 @@ use crate::bulk::paired;
 
 /// What happened to the record that had a coupling before.
 const MADE_AGAIN: &str = "was made again";
-/// Why a record comes again that is to take the place of one that came with it, and after how long.
-const HELD: &str = "the record whose place it takes is being synchronized with it";
-const HELD_PAUSE: Duration = Duration::from_secs(2);
-
 /// A record that is to get the coupling of another one.
 struct Moving {
     record: Admitted,
@@ -32,52 +27,7 @@ impl Batch<'_> {
     /// Gives uncoupled sources the coupling of the record whose place they take.
     pub(super) async fn move_to_sources(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
         let read = self.move_by_key(read).await?;
-        self.take_places(read).await
-    }
-
-    /// Gives uncoupled sources the coupling of an earlier record that is still there, as the rules say. What the partner holds
-    /// is kept first.
-    async fn take_places(&mut self, read: Vec<Admitted>) -> Result<Vec<Admitted>, Stop> {
-        let (engine, mapping, side) = (self.engine, self.mapping, self.direction.source());
-        let uncoupled: Vec<&Record> =
-            read.iter().filter(|record| record.coupling.is_none()).map(|record| &record.source).collect();
-        if uncoupled.is_empty() {
-            return Ok(read);
-        }
-        let ids: Vec<RecordId> = uncoupled.iter().map(|source| source.id).collect();
-        let earlier = mapping.rules.takes_over_from(self.context(), &uncoupled).await?;
-        let earlier: HashMap<RecordId, Vec<RecordId>> = paired("earlier records", ids, earlier)?.into_iter().collect();
-        let wanted: Vec<RecordId> = earlier.values().flatten().copied().collect();
-        if wanted.is_empty() {
-            return Ok(read);
-        }
-        let mut owners = engine.store().couplings_by_id(engine.company(), &mapping.name, side, &wanted).await?;
-        owners.retain(|_, coupling| coupling.state == CouplingState::Coupled && !coupling.skipped);
-        let (mut taken, mut taking) = (Vec::with_capacity(read.len()), Vec::new());
-        // A coupling is not taken from a record of the same batch, which holds it.
-        let held: HashSet<RecordId> = self.delivered.iter().map(|delivered| delivered.message.record).collect();
-        for record in read {
-            let candidates = earlier.get(&record.source.id).into_iter().flatten();
-            match candidates.filter(|_| record.coupling.is_none()).find_map(|id| owners.remove(id)) {
-                Some(old) if held.contains(&old.id(side)) => self.postpone(record.index, HELD, HELD_PAUSE),
-                Some(old) => taking.push((record, old)),
-                None => taken.push(record),
-            }
-        }
-        let pairs: Vec<&Coupling> = taking.iter().map(|(_, old)| old).collect();
-        let kept = mapping.rules.keep_versions(self.context(), &pairs).await;
-        let mut moving = Vec::new();
-        for ((record, old), kept) in paired("versions to be kept", taking, kept)? {
-            match kept {
-                Ok(()) => moving.push(Moving { to: record.source.id, record, old }),
-                Err(error) => self.refuse_received(record.into_received(), &error),
-            }
-        }
-        // What was kept is without lines at the destination.
-        let moving = self.without_lines(moving).await?;
-        taken.extend(self.move_couplings(moving, side, "was replaced").await?);
-        taken.sort_unstable_by_key(|record| record.index);
-        Ok(taken)
+        self.find_places(read).await
     }
 
     /// Gives uncoupled sources the coupling of the record they were made again for: the one with their key whose record on
@@ -191,25 +141,33 @@ impl Batch<'_> {
             self.give_back(record.index, "another worker changed this pair meanwhile", None);
             return Ok(None);
         };
-        let label = stored.key.clone().unwrap_or_else(|| record.source.id.to_string());
-        let note = format!(
-            "{label}: its {} {why} in {side}, and its coupling moved to the new one.",
-            mapping.table(side).caption()
-        );
+        self.tell_of_move(&stored, record.source.id, side, why).await?;
         record.coupling = Some(stored);
         // The values of the former record bind nobody: the source wins, as when two records are coupled anew (R50).
         record.pairing = Pairing::Adopted;
-        tracing::info!(
-            record = %record.source.id,
-            "its partner in {side} {why}, and its coupling moved to the new one"
-        );
-        engine.store().add_remark(engine.company(), &self.job, self.run, &note).await?;
         Ok(Some(record))
+    }
+
+    /// Says that a coupling has moved to a record of a side.
+    pub(super) async fn tell_of_move(
+        &self,
+        stored: &Coupling,
+        record: RecordId,
+        side: Side,
+        why: &'static str,
+    ) -> Result<(), Stop> {
+        let label = stored.key.clone().unwrap_or_else(|| record.to_string());
+        let caption = self.mapping.table(side).caption();
+        let note = format!("{label}: its {caption} {why} in {side}, and its coupling moved to the new one.");
+        tracing::info!(%record, "its partner in {side} {why}, and its coupling moved to the new one");
+        let engine = self.engine;
+        engine.store().add_remark(engine.company(), &self.job, self.run, &note).await?;
+        Ok(())
     }
 }
 
 /// A coupling after it moved to another record of a side. What belonged to a row of Dataverse is gone with it.
-fn moved(old: &Coupling, side: Side, id: RecordId) -> Coupling {
+pub(super) fn moved(old: &Coupling, side: Side, id: RecordId) -> Coupling {
     let mut new = Coupling {
         base: Base::default(),
         business_central: SideState::default(),

@@ -14,6 +14,7 @@ use super::leaving_company::Kept;
 use super::stages::{Admitted, Pairing, by_id};
 use crate::evidence::Evidence;
 use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::done_with;
 
 impl Batch<'_> {
     /// Reads the destination records of pairs, and decides what to do where one is gone.
@@ -70,7 +71,7 @@ impl Batch<'_> {
     ) -> Result<Vec<Admitted>, Stop> {
         let side = self.direction.destination();
         let mut paired = Vec::with_capacity(admitted.len());
-        let mut uncoupled = Vec::new();
+        let (mut uncoupled, mut kept) = (Vec::new(), Vec::new());
         for mut record in admitted {
             let Some(coupling) = &mut record.coupling else {
                 record.pairing = Pairing::Creating;
@@ -89,7 +90,13 @@ impl Batch<'_> {
                 paired.push(record);
                 continue;
             }
-            let restores = self.delivered[record.index].message.options.precedence.restores();
+            if record.replaces.is_some() {
+                self.give_back(record.index, "the partner whose place it takes was deleted meanwhile", None);
+                continue;
+            }
+            // What people had done with before is not what a restored system lacks.
+            let is_known = coupling.related.contains_key(done_with(side));
+            let restores = !is_known && self.delivered[record.index].message.options.precedence.restores();
             let rule = match self.mapping.deletion_conflict {
                 _ if restores => DeletionRule::Restore,
                 DeletionRule::None if self.mapping.rules.forgets_deleted_partners() => DeletionRule::RemoveCoupling,
@@ -97,7 +104,10 @@ impl Batch<'_> {
             };
             match rule {
                 // The rules may find that the record has left.
-                DeletionRule::None if self.mapping.rules.may_leave(self.direction) => paired.push(record),
+                DeletionRule::None | DeletionRule::Keep if self.mapping.rules.may_leave(self.direction) => {
+                    paired.push(record);
+                }
+                DeletionRule::Keep => kept.push(record),
                 DeletionRule::None => self.settle_without_partner(record),
                 DeletionRule::Restore => {
                     coupling.base = Base::default();
@@ -114,6 +124,7 @@ impl Batch<'_> {
             }
         }
         self.uncouple(uncoupled).await?;
+        self.keep_without_partner(kept).await?;
         Ok(paired)
     }
 
@@ -163,6 +174,9 @@ impl Batch<'_> {
         let mut evidence = Evidence::default();
         for record in admitted.iter().filter(|record| record.pairing != Pairing::Adopted) {
             let Some(coupling) = record.coupled() else { continue };
+            if coupling.related.contains_key(done_with(side)) {
+                continue;
+            }
             let row = found.get(&coupling.id(side));
             if row.is_some() || !deletes {
                 evidence.look_at(coupling, side, row, self.resumed_at);

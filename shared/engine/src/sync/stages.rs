@@ -39,6 +39,8 @@ pub(super) struct Admitted {
     pub destination: Option<Record>,
     /// Its lines at the source, if it is the header of a document.
     pub lines: Lines,
+    /// The pair of the earlier record whose place it is to take. Until that is done, its own pair is none of the store.
+    pub replaces: Option<Box<Coupling>>,
 }
 
 /// The lines of a header.
@@ -181,6 +183,8 @@ pub(super) struct Decided {
     pub written: Option<Written>,
     /// Its lines, if it is the header of a document.
     pub lines: Lines,
+    /// The pair of the earlier record whose place it is to take, until that is done.
+    pub replaces: Option<Box<Coupling>>,
 }
 
 /// The records of a batch of which it is known what to write, with the rules that were prepared for them.
@@ -311,7 +315,15 @@ impl Received {
     /// The next stage, with the source as it was read.
     pub fn read(self, source: Record) -> Admitted {
         let Self { index, coupling } = self;
-        Admitted { index, source, coupling, pairing: Pairing::Stored, destination: None, lines: Lines::None }
+        Admitted {
+            index,
+            source,
+            coupling,
+            pairing: Pairing::Stored,
+            destination: None,
+            lines: Lines::None,
+            replaces: None,
+        }
     }
 }
 
@@ -322,7 +334,7 @@ impl Admitted {
             index: self.index,
             outcome,
             source: Some(self.source),
-            coupling: self.coupling,
+            coupling: self.coupling.filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
             is_written: false,
         }
@@ -330,12 +342,17 @@ impl Admitted {
 
     /// The record as it came, without what was read of it.
     pub fn into_received(self) -> Received {
-        Received { index: self.index, coupling: self.coupling }
+        Received { index: self.index, coupling: self.coupling.filter(|_| self.replaces.is_none()) }
     }
 
     /// The coupling, if both of its records exist as far as the store knows.
     pub fn coupled(&self) -> Option<&Coupling> {
         self.coupling.as_ref().filter(|coupling| coupling.state == CouplingState::Coupled)
+    }
+
+    /// Whether it has a pair of its own.
+    pub fn is_paired(&self) -> bool {
+        self.coupling.is_some() && self.replaces.is_none()
     }
 
     /// Whether its partner is gone, and nothing is to take its place.
@@ -364,7 +381,7 @@ impl Decided {
             // What an earlier attempt created is there, even if this one wrote nothing of it.
             is_written: self.written.is_some() || self.is_resumed(),
             source: Some(self.source),
-            coupling: Some(self.coupling),
+            coupling: Some(self.coupling).filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
         }
     }

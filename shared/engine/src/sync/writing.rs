@@ -19,7 +19,8 @@ use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, WrittenBeside,
 impl Batch<'_> {
     /// Writes what was decided. Nothing is written before the pair is reserved or claimed.
     pub(super) async fn write(&mut self, decided: DecidedBatch) -> Result<Vec<Done>, Stop> {
-        let DecidedBatch { mut records, rules } = decided;
+        let DecidedBatch { records, rules } = decided;
+        let mut records = self.take_places(records).await?;
         self.intend(&mut records).await?;
         let records = self.reserve(records).await?;
         let records = self.claim(records).await?;
@@ -260,8 +261,9 @@ impl Batch<'_> {
         // One slot per record was handed out above, so that none can be missing.
         for (mut record, beside) in written.into_iter().zip(beside) {
             match beside {
-                Ok(beside) => {
+                Ok(mut beside) => {
                     record.coupling.related.remove(opened(side));
+                    record.notes.append(&mut beside.notes);
                     done.push(Done { decided: record, beside });
                 }
                 Err(error) => self.refuse(record, &error, ""),

@@ -167,6 +167,9 @@ pub struct BcProperty {
     /// Whether the companion page opens such a field.
     #[serde(default, rename = "opened")]
     pub _opened: bool,
+    /// Whether the companion page sets a given value again that the table replaces when it inserts the record.
+    #[serde(default, rename = "kept_after_insert")]
+    pub _kept_after_insert: bool,
 }
 
 #[derive(Deserialize)]

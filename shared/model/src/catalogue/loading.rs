@@ -104,10 +104,11 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         "none" => DeletionRule::None,
         "restore" => DeletionRule::Restore,
         "remove_coupling" => DeletionRule::RemoveCoupling,
+        "keep" => DeletionRule::Keep,
         other => {
             return Err(wrong(
                 None,
-                format!("unknown deletion_conflict {other}; use none, restore or remove_coupling"),
+                format!("unknown deletion_conflict {other}; use none, restore, remove_coupling or keep"),
             ));
         }
     };

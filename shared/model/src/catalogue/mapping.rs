@@ -79,6 +79,8 @@ pub enum DeletionRule {
     Restore,
     /// Remove the coupling.
     RemoveCoupling,
+    /// Keep the coupling and leave the record alone: what people deleted on purpose is not made again, and nobody has to be told.
+    Keep,
 }
 
 /// One condition as the catalogue writes it.

@@ -60,6 +60,38 @@ async fn c_147_c_148_c_149_notes_of_orders_travel_both_ways() {
 }
 
 #[tokio::test]
+async fn s141_s144_a_full_synchronization_of_notes_keeps_formats_deletions_and_what_sellers_wrote() {
+    let world = prepared().await;
+    let order = submitted(&world).await;
+    let formatted = write(&world, order, "<p>Call <b>first</b></p>");
+    let edited = write(&world, order, "Ship");
+    let deleted = write(&world, order, "Forget");
+    write(&world, order, "Wrap");
+    world.run(TAKES_OVER, RunMode::Modified).await;
+    world.run(NOTES, RunMode::Modified).await;
+    let here = order_of(&world, order);
+    let own = json!({"documentId": here["id"], "subject": "Stock", "text": "Ask Ann <ann@contoso.com>"});
+    world.business_central.create_as_user("Record Link", own).expect("taken");
+    world.run(NOTES, RunMode::Modified).await;
+    let notes = || world.business_central.rows("Record Link");
+    assert_eq!(notes().len(), 5);
+    // Nobody has carried these across yet.
+    world.dataverse.update_as_user("annotation", edited, json!({"notetext": "Ship twice"})).expect("taken");
+    world.dataverse.delete_as_user("annotation", deleted).expect("gone");
+    let wrapped = notes().into_iter().find(|note| text(note, "text") == "Wrap").expect("a note");
+    world.business_central.delete_as_user("Record Link", id(&wrapped, "id")).expect("gone");
+    for _ in 0..2 {
+        let run = world.run(NOTES, RunMode::Full).await;
+        assert_eq!(run.counters.failed, 0, "{:?}", world.failures(NOTES).await);
+        let rows = world.dataverse.rows("annotation");
+        let expected = ["<p>Call <b>first</b></p>", "Ask Ann &lt;ann@contoso.com&gt;", "Ship twice", "Wrap"];
+        assert_eq!(texts(&rows, "notetext"), expected);
+        assert!(rows.iter().any(|row| id(row, "annotationid") == formatted));
+        assert_eq!(texts(&notes(), "text"), ["Ask Ann <ann@contoso.com>", "Call first", "Ship twice"]);
+    }
+}
+
+#[tokio::test]
 async fn c_150_c_151_releases_shipments_and_invoices_of_coupled_orders_are_told_once() {
     let world = prepared().await;
     let order = submitted(&world).await;

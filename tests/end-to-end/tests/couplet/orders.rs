@@ -194,6 +194,35 @@ async fn a_thousand_lines_of_orders_stay_within_their_budget() {
 }
 
 #[tokio::test]
+async fn an_order_that_its_seller_withdraws_opens_or_changes_meanwhile_is_not_made_from_an_earlier_copy() {
+    let world = crate::quotes::prepared().await;
+    let (canceled, opened, changed) = (
+        crate::quotes::submitted(&world).await,
+        crate::quotes::submitted(&world).await,
+        crate::quotes::submitted(&world).await,
+    );
+    let before = world.business_central.rows("Sales Header").len();
+    world.find("Auto Create Sales Orders", RunMode::Modified).await;
+    let steps = [
+        (canceled, json!({"statecode": 2, "statuscode": 4})),
+        (opened, json!({"statecode": 0, "statuscode": 1})),
+        (changed, json!({"statecode": 0, "statuscode": 1})),
+        (changed, json!({"name": "More bicycles"})),
+        (changed, json!({"statecode": 1, "statuscode": 3})),
+    ];
+    for (order, values) in steps {
+        world.dataverse.update_as_user("salesorder", order, values).expect("taken");
+    }
+    world.drain().await;
+    assert_eq!(world.business_central.rows("Sales Header").len(), before + 1);
+    assert_eq!(crate::quotes::order_of(&world, changed)["externalDocumentNumber"], "MORE BICYCLES");
+    for (order, state) in [(canceled, 2), (opened, 0)] {
+        let row = world.dataverse.row("salesorder", order).expect("there");
+        assert_eq!((&row["statecode"], row["lastbackofficesubmit"].is_null()), (&json!(state), true));
+    }
+}
+
+#[tokio::test]
 async fn s84_s85_s87_s88_what_becomes_of_orders_is_told_to_sales() {
     let world = prepared().await;
     let item = product(&world, "Item", &items(&world)[0]).await;

@@ -175,6 +175,9 @@ async fn s156_s157_a_revised_quote_is_archived_and_replaced_and_a_lost_one_leave
     assert_eq!(run.counters.failed, 0, "{:?}", world.failures(QUOTES).await);
     assert!(world.business_central.rows("Sales Header (Quote)").is_empty());
     assert!(world.business_central.rows("Sales Line (Quote)").is_empty());
+    // One of what was revised, one of what was lost, and one that Business Central makes of what is deleted.
+    let versions = world.business_central.quote_versions();
+    assert!(versions.len() == 3 && versions.iter().all(|version| version.lines > 0), "{versions:?}");
     assert_eq!((world.couplings(QUOTES).await, world.couplings(LINES).await), (0, 0));
 }
 
@@ -233,4 +236,39 @@ async fn c_171_c_172_a_won_quote_is_tied_to_the_order_that_sales_makes_of_it() {
         let order = order_of(&world, id(&row, "salesorderid"));
         assert_eq!(order["quoteNumber"], quote["number"], "C-171, C-172");
     }
+}
+
+#[tokio::test]
+async fn s154_a_quote_that_became_an_order_in_business_central_is_not_made_again_when_it_is_won() {
+    let world = prepared().await;
+    let quote = document(&world, "quote", &json!({"effectiveto": "2027-03-01"})).await;
+    activate(&world, quote);
+    world.run(QUOTES, RunMode::Modified).await;
+    let here = quote_of(&world, quote).0;
+    assert_eq!(text(&here, "validUntilDate"), "2027-03-01", "whatever the setup says how long quotes are valid");
+    world.business_central.run_action_as_user("Sales Header (Quote)", id(&here, "id"), "makeOrder").expect("an order");
+    world.sales_action("ConvertQuoteToSalesOrder", &json!({"QuoteId": quote})).await;
+    for mode in [RunMode::Modified, RunMode::Full, RunMode::Modified] {
+        let run = world.run(QUOTES, mode).await;
+        assert_eq!((run.counters.inserted, run.counters.failed), (0, 0), "{:?}", world.failures(QUOTES).await);
+        assert!(world.business_central.rows("Sales Header (Quote)").is_empty(), "{mode:?}");
+    }
+    assert_eq!(world.couplings(QUOTES).await, 1, "it counts as made");
+}
+
+#[tokio::test]
+async fn s168_a_won_quote_that_only_an_approval_may_release_is_tied_to_its_order_all_the_same() {
+    let world = prepared().await;
+    let quote = activated(&world).await;
+    world.run(QUOTES, RunMode::Modified).await;
+    world.business_central.refuse_release(true);
+    world.sales_action("ConvertQuoteToSalesOrder", &json!({"QuoteId": quote})).await;
+    let run = world.run(QUOTES, RunMode::Modified).await;
+    assert_eq!((run.counters.failed, run.counters.noted), (0, 1), "{:?}", world.failures(QUOTES).await);
+    let order = id(&world.dataverse.rows("salesorder")[0], "salesorderid");
+    world.dataverse.update_as_user("salesorder", order, json!({"statecode": 1, "statuscode": 3})).expect("submitted");
+    world.run("Auto Create Sales Orders", RunMode::Modified).await;
+    let run = world.run(QUOTES, RunMode::Modified).await;
+    assert_eq!((run.counters.failed, run.counters.noted), (0, 0), "{:?}", world.failures(QUOTES).await);
+    assert_eq!(order_of(&world, order)["quoteNumber"], quote_of(&world, quote).0["number"]);
 }

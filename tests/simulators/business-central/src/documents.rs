@@ -205,6 +205,9 @@ pub(crate) fn before_delete(store: &mut Store, table: TableId, row: &Row, writer
         }
         let of_document: Vec<Row> = store.lines(lines, row.id).cloned().collect();
         posting::may_go(lines, &of_document)?;
+        if is(table, "Sales Header (Quote)") && store.company.archives_deleted_quotes {
+            archives::keep(store, table, row.id, false)?;
+        }
         for line in of_document {
             activity::forget_line(store, line.id);
             store.remove(lines, line.id);

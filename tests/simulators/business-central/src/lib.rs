@@ -36,3 +36,4 @@ pub use request_log::{LoggedOperation, RequestLogEntry};
 pub use service::Switches;
 pub use simulator::BusinessCentralSimulator;
 pub use simulator_platform::NotificationFaults;
+pub use store::QuoteVersion;

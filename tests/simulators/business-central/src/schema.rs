@@ -138,6 +138,8 @@ pub(crate) struct Property {
     pub deferred: bool,
     /// Whether the table lets nobody edit the field, and no page opens it.
     pub closed: bool,
+    /// Whether the companion page sets a given value again that the table replaces when it inserts the record.
+    pub kept_after_insert: bool,
     pub source: Source,
     /// The table whose key (or SystemId, for a GUID) this property holds.
     pub related: Option<TableId>,
@@ -307,6 +309,8 @@ struct RawProperty {
     closed_in_table: bool,
     #[serde(default)]
     opened: bool,
+    #[serde(default)]
+    kept_after_insert: bool,
 }
 
 impl RawTable {
@@ -390,6 +394,7 @@ impl RawProperty {
             read_only_on: self.read_only_on,
             deferred: self.deferred,
             closed: self.closed_in_table && !self.opened,
+            kept_after_insert: self.kept_after_insert,
             source,
             related: None,
             twin: None,

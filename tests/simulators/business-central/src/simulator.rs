@@ -15,7 +15,7 @@ use crate::request_log::{RequestLog, RequestLogEntry};
 use crate::server::{PUBLIC_NAMES, SCOPE, Server};
 use crate::service::execute::Api;
 use crate::state_file;
-use crate::store::{Company, Store};
+use crate::store::{Company, QuoteVersion, Store};
 use crate::throttle::Throttle;
 use crate::webhooks::{self, Webhooks};
 
@@ -235,6 +235,22 @@ impl BusinessCentralSimulator {
     /// Has the prices of new orders and quotes of a customer include tax.
     pub fn price_with_tax(&self, customer_number: &str) {
         self.server.api.writing().company.priced_with_tax.insert(customer_number.to_owned());
+    }
+
+    /// Whether quotes are archived when they are deleted.
+    pub fn archive_deleted_quotes(&self, archives: bool) {
+        self.server.api.writing().company.archives_deleted_quotes = archives;
+    }
+
+    /// Whether releasing is for an approval workflow, and refused to others.
+    pub fn refuse_release(&self, refuses: bool) {
+        self.server.api.writing().company.refuses_release = refuses;
+    }
+
+    /// The versions of quotes in the archive, in the order in which they were made.
+    #[must_use]
+    pub fn quote_versions(&self) -> Vec<QuoteVersion> {
+        self.server.api.writing().quote_versions.clone()
     }
 
     /// Changes the sales setup of the company: write-in product, freight account, archives.

@@ -79,8 +79,24 @@ pub(crate) struct Company {
     pub tax_of_items: std::collections::BTreeMap<String, Decimal>,
     /// Numbers of the customers whose documents have prices that include tax.
     pub priced_with_tax: std::collections::BTreeSet<String>,
+    /// Whether a quote that is deleted is archived first: `Archive Quotes` is Always, or Question, which nobody is there to be asked
+    /// through an API and counts as yes.
+    pub archives_deleted_quotes: bool,
+    /// How long a quote is valid: a date formula; empty: for ever.
+    pub quote_validity: String,
+    /// Whether releasing a document is for an approval workflow, and refused to everybody else.
+    pub refuses_release: bool,
     /// Numbers of the items that orders always reserve.
     pub always_reserved: std::collections::BTreeSet<String>,
+}
+
+/// A version of a quote in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteVersion {
+    /// The number of the quote.
+    pub number: String,
+    /// How many lines it had.
+    pub lines: usize,
 }
 
 impl Company {
@@ -96,6 +112,9 @@ impl Company {
             tax_percent: Decimal::ZERO,
             tax_of_items: std::collections::BTreeMap::new(),
             priced_with_tax: std::collections::BTreeSet::new(),
+            archives_deleted_quotes: true,
+            quote_validity: "30D".into(),
+            refuses_release: false,
             always_reserved: std::collections::BTreeSet::new(),
         }
     }
@@ -116,6 +135,8 @@ pub(crate) struct Store {
     undo: Vec<Undo>,
     open: usize,
     changes: Vec<Change>,
+    /// Versions of quotes; no page shows them.
+    pub quote_versions: Vec<QuoteVersion>,
     inventory: HashMap<Box<str>, Decimal>,
     ledger: Ledger,
     version: u64,
@@ -156,6 +177,7 @@ impl Store {
             undo: Vec::new(),
             open: 0,
             changes: Vec::new(),
+            quote_versions: Vec::new(),
             inventory: HashMap::new(),
             ledger,
             version: 0,

@@ -48,13 +48,21 @@ fn counts(report: &BatchReport) -> (u64, u64, u64, u64) {
 #[tokio::test]
 async fn s142_s143_s146_a_note_gets_its_order_and_plain_text() {
     let bench = bench().await;
-    let text = json!({"subject": "Delivery", "notetext": "<p>Call &amp; ship</p>"});
+    let text = |text: &str| json!({"subject": "Delivery", "notetext": text});
+    let on = || json!({"objectid": {"salesorder": ORDER_THERE as u64}});
     let cases = vec![
-        case("to Dataverse")
-            .source(note("Call"))
-            .transferred(text.clone())
-            .gives(text)
-            .and_at_first(json!({"objectid": {"salesorder": ORDER_THERE as u64}})),
+        case("to Dataverse").source(note("Call")).transferred(text("Call")).gives(text("Call")).and_at_first(on()),
+        case("what looks like a tag")
+            .source(note("Ask Ann <ann@contoso.com>\nR&D"))
+            .transferred(text("Ask Ann <ann@contoso.com>\nR&D"))
+            .gives(text("Ask Ann &lt;ann@contoso.com&gt;<br>R&amp;D"))
+            .and_at_first(on()),
+        case("it says so already")
+            .source(note("Call first\nthen ship"))
+            .destination(json!({"notetext": "<p>Call <b>first</b></p><p>then ship</p>"}))
+            .transferred(text("Call first\nthen ship"))
+            .gives(text("<p>Call <b>first</b></p><p>then ship</p>"))
+            .and_at_first(on()),
         case("of another order")
             .source(json!({"documentId": 99, "documentType": "Order"}))
             .ignores("its order is not coupled by SALESORDER-ORDER"),
@@ -162,6 +170,31 @@ async fn s141_s149_a_deleted_annotation_takes_its_note_along_and_a_deleted_note_
     let name = JOB.into();
     let left = store.couplings_by_id(crate::bench::COMPANY, &name, Side::Dataverse, &[id(51)]).await.expect("a store");
     assert!(left.is_empty());
+}
+
+#[tokio::test]
+async fn s141_a_note_that_was_deleted_is_not_made_again_whatever_is_looked_at() {
+    let bench = bench().await;
+    bench.dataverse.put("annotation", 51, annotation("<p>Call <b>first</b></p>"));
+    bench.business_central.put("Record Link", 61, note("Packed"));
+    bench.sync(FROM, &[51]).await;
+    bench.sync(TO, &[61]).await;
+    let copy = bench.business_central.ids("Record Link").into_iter().find(|note| *note != id(61)).expect("the copy");
+    let told = bench.dataverse.ids("annotation").into_iter().find(|row| *row != id(51)).expect("the copy");
+    // The formats of what says the same stay, also in a full synchronization.
+    bench.sync_in_full(TO, &[copy.0.as_u128()]).await;
+    assert_eq!(bench.dataverse.row("annotation", 51)["notetext"], "<p>Call <b>first</b></p>");
+    bench.business_central.delete("Record Link", copy.0.as_u128());
+    bench.dataverse.delete("annotation", told.0.as_u128());
+    for _ in 0..2 {
+        assert_eq!(counts(&bench.sync_in_full(FROM, &[51]).await), (0, 0, 1, 0));
+        assert_eq!(counts(&bench.sync_in_full(TO, &[61]).await), (0, 0, 1, 0));
+    }
+    assert_eq!(bench.business_central.ids("Record Link"), [id(61)]);
+    assert_eq!(bench.dataverse.ids("annotation"), [id(51)]);
+    // The deletion in Sales still takes its note along.
+    bench.sync(FROM, &[told.0.as_u128()]).await;
+    assert!(bench.business_central.ids("Record Link").is_empty(), "S149");
 }
 
 #[tokio::test]

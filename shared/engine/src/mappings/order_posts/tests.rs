@@ -125,3 +125,31 @@ async fn a_death_at_every_failpoint_leaves_one_post_and_a_second_release_none() 
         assert_eq!(bench.dataverse.ids("post").len(), 1, "{fatal:?}");
     }
 }
+
+#[tokio::test]
+async fn what_was_posted_before_the_first_run_is_never_told_of() {
+    use crate::find::found::RunMode;
+    let bench = bench("Sales Shipment Status").await;
+    bench.couple(ORDERS, [pair(11, 71, "S-1")]).await;
+    let posted = |number: &str| json!({"number": number, "orderNumber": "S-1", "customerPurchaseOrderReference": null});
+    let run = async |mode| {
+        let request = crate::run::RunRequest {
+            job: "Sales Shipment Status".to_owned(),
+            mode,
+            trigger: couplet_model::job::Trigger::Schedule,
+            until: None,
+        };
+        bench.engine.run_job(&request).await.expect("a run").enqueued
+    };
+    bench.business_central.put("Sales Shipment Header", 1, posted("P-1"));
+    // Longer than a run looks back.
+    bench.pass(jiff::SignedDuration::from_hours(1));
+    assert_eq!(run(RunMode::Modified).await, 0);
+    bench.pass(jiff::SignedDuration::from_hours(1));
+    bench.business_central.put("Sales Shipment Header", 2, posted("P-2"));
+    assert_eq!(run(RunMode::Modified).await, 1);
+    bench.pass(jiff::SignedDuration::from_hours(1));
+    assert_eq!(run(RunMode::Full).await, 0, "nor in a full synchronization");
+    bench.business_central.put("Sales Shipment Header", 3, posted("P-3"));
+    assert_eq!(run(RunMode::Full).await, 1);
+}

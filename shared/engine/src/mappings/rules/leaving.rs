@@ -1,5 +1,6 @@
 //! Records that leave: deleted at the source, or merged into others.
 
+use couplet_model::table::Side;
 use couplet_model::{Coupling, RecordId, SystemError};
 
 /// What a record says that was merged into another of its table.
@@ -57,6 +58,24 @@ pub(crate) enum AfterDeletion {
 
 /// Role, among the further rows of a pair, of its record that was deleted at the source while the coupling stays.
 pub(crate) const DELETED: &str = "deleted";
+
+/// Role, among the further rows of a pair, of its record on a side that people have done with there: it is gone, while the
+/// coupling stays.
+pub(crate) fn done_with(side: Side) -> &'static str {
+    match side {
+        Side::BusinessCentral => "done with in Business Central",
+        Side::Dataverse => "done with in Dataverse",
+    }
+}
+
+/// What is about to happen to partners whose versions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// They become those of other records, and lose their lines.
+    Replacing,
+    /// They are deleted as they are.
+    Deleting,
+}
 
 impl OnDeletion {
     /// Whether something happens to the pair at once, by the rules alone.

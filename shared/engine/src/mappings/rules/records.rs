@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use couplet_model::coupling::{ActionIntent, Base};
 use couplet_model::decision::TransferredField;
 use couplet_model::message::Direction;
-use couplet_model::outcome::DataFailure;
+use couplet_model::outcome::{DataFailure, FieldNote};
 use couplet_model::record::Values;
 use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Record, RecordId, SystemError, Value, Version};
@@ -109,6 +109,8 @@ pub(crate) struct WrittenBeside {
     pub values: Vec<(&'static str, Value)>,
     /// Whether the destination record was changed by it, and so counts as modified.
     pub is_change: bool,
+    /// What could not follow, while the rest of the record is as it has to be.
+    pub notes: Vec<FieldNote>,
 }
 
 impl WrittenBeside {

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use couplet_model::outcome::{DataFailure, Dependency, Need};
+use couplet_model::outcome::{DataFailure, Dependency, FieldNote, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, SystemError, Table, Value};
+use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, RetryClass, SystemError, Table, Value};
 
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -20,7 +20,7 @@ use crate::mappings::rules::{AfterWrite, Context, Obstacle, WrittenBeside, is_us
 /// The column of an order in Business Central that names its quote.
 const QUOTE_NUMBER: &str = "quoteNumber";
 /// Role, among the further rows of a quote's pair, of the order for which it was archived.
-const ORDERED: &str = "order";
+pub(super) const ORDERED: &str = "order";
 
 /// What became of a won quote in Sales.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,12 @@ enum Order {
     BeingMade(RecordId),
     /// An order of Business Central; what quote it names, if it is still there.
     Made { order: RecordId, quote: Option<Value> },
+    /// An order that is closed in Sales and has no pair any more: Business Central has posted it to its end, or never had it.
+    Closed(RecordId),
 }
+
+/// The states "Canceled", "Fulfilled" and "Invoiced" of an order.
+const CLOSED: [i64; 3] = [2, 3, 4];
 
 /// The orders that came from won quotes, by the quotes.
 pub(super) struct Orders(HashMap<RecordId, Order>);
@@ -45,14 +50,16 @@ impl Orders {
         }
         let ids = won.iter().map(|quote| Value::Guid(quote.0)).collect();
         let filter = Filter::all(vec![Condition::one_of("quoteid", ids)]);
-        let found = installation.find_rows("salesorder", &filter, &["quoteid"]).await?;
+        let found = installation.find_rows("salesorder", &filter, &["quoteid", "statecode"]).await?;
         let ids: Vec<RecordId> = found.iter().map(|order| order.id).collect();
         let (store, name) = (installation.store(), MappingName::from(ORDERS));
         let couplings = store.couplings_by_id(installation.company(), &name, Side::Dataverse, &ids).await?;
         let quotes = quotes_named(installation, couplings.values()).await?;
         for row in found {
             let Some(quote) = row.get("quoteid").as_guid().map(RecordId) else { continue };
+            let is_closed = row.get("statecode").as_int().is_some_and(|state| CLOSED.contains(&state));
             let order = match couplings.get(&row.id) {
+                None if is_closed => Order::Closed(row.id),
                 None => Order::ToCome,
                 Some(coupling) if !is_usable(coupling) => Order::BeingMade(row.id),
                 Some(coupling) => {
@@ -61,7 +68,7 @@ impl Orders {
                 }
             };
             // Of several orders the one that is in Business Central counts.
-            if orders.get(&quote).is_none_or(|known| *known == Order::ToCome) {
+            if orders.get(&quote).is_none_or(|known| known.rank() < order.rank()) {
                 orders.insert(quote, order);
             }
         }
@@ -82,7 +89,7 @@ impl Orders {
                 let dependency = Dependency { mapping: ORDERS.into(), side: Side::Dataverse, key: key.clone() };
                 Err(Obstacle::Wait(Need { dependency, field: "Order".to_owned(), value: key }))
             }
-            Some(Order::ToCome | Order::Made { .. }) => Ok(()),
+            Some(Order::ToCome | Order::Made { .. } | Order::Closed(_)) => Ok(()),
         }
     }
 
@@ -91,9 +98,9 @@ impl Orders {
     pub async fn follow(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         let mut won: Vec<(&Order, &mut AfterWrite<'_>)> = records
             .iter_mut()
-            .filter(|record| record.beside.is_ok())
+            // A quote that was archived for its order is done with.
+            .filter(|record| record.beside.is_ok() && !record.coupling.related.contains_key(ORDERED))
             .filter_map(|record| Some((self.0.get(&record.source.id)?, record)))
-            .filter(|(order, _)| !matches!(order, Order::Made { quote: None, .. }))
             .collect();
         if won.is_empty() {
             return;
@@ -116,18 +123,49 @@ impl Orders {
         for (order, record) in won {
             match (order, there.get(&record.destination)) {
                 (Order::ToCome, Some((_, false))) => released.push(record),
-                (Order::Made { order, quote: Some(quote) }, Some((number, _)))
-                    if !record.coupling.related.contains_key(ORDERED) =>
-                {
+                (Order::Made { order, quote: Some(quote) }, Some((number, _))) => {
                     let number = Some(number.clone()).filter(|number| number != quote);
                     tied.push(Tied { order: *order, number, record });
+                }
+                // The order is gone, as posted ones are: there is nothing left to bear the number.
+                (Order::Made { order, quote: None } | Order::Closed(order), Some(_)) => {
+                    tied.push(Tied { order: *order, number: None, record });
                 }
                 _ => {}
             }
         }
         let ids: Vec<RecordId> = released.iter().map(|record| record.destination).collect();
-        note(&mut released, act(installation, table, "release", &ids).await);
+        release(installation, table, &mut released, &ids).await;
         tie(installation, table, tied).await;
+    }
+}
+
+impl Order {
+    /// Of several orders the one that is in Business Central counts, then one that is to come.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Closed(_) => 0,
+            Self::ToCome => 1,
+            Self::BeingMade(_) | Self::Made { .. } => 2,
+        }
+    }
+}
+
+/// Releases quotes whose orders are to come. A quote that may not be released, as where an approval workflow does that, stays
+/// open, with a note: what follows does not depend on it.
+async fn release(installation: &Installation, table: &Table, released: &mut [&mut AfterWrite<'_>], ids: &[RecordId]) {
+    // One result per quote.
+    for (record, result) in released.iter_mut().zip(act(installation, table, "release", ids).await) {
+        match (result, &mut record.beside) {
+            (Ok(()), Ok(beside)) => beside.is_change = true,
+            (Err(error), Ok(beside)) if error.retry_class() == RetryClass::Data => {
+                let message =
+                    format!("the quote stays open in Business Central, which refused to release it: {}", error.message);
+                beside.notes.push(FieldNote::left("Status", None, message));
+            }
+            (Err(error), beside) => *beside = Err(error),
+            (Ok(()), Err(_)) => {}
+        }
     }
 }
 

@@ -9,21 +9,40 @@ use uuid::Uuid;
 
 use crate::bulk::write_all;
 use crate::mappings::released_quotes::{STATUS, act, is_released};
-use crate::mappings::rules::Context;
+use crate::mappings::rules::{Context, Keeping};
 use crate::mappings::sales_documents::Document;
 
-/// Archives the quotes of pairs, opens them and deletes their lines; one result per pair. Whoever repeats it finds no lines any
-/// more, and archives nothing a second time.
-pub(super) async fn keep(context: Context<'_>, pairs: &[&Coupling]) -> Vec<Result<(), SystemError>> {
+/// Archives the quotes of pairs. Those that are replaced are opened and lose their lines: whoever repeats it finds no lines any
+/// more, and archives nothing a second time. Those that are deleted keep their lines to the end, because Business Central archives
+/// them once more if it is set up so, and the last version has to be whole; whoever repeats it does not find the quote.
+/// One result per pair.
+pub(super) async fn keep(context: Context<'_>, pairs: &[&Coupling], before: Keeping) -> Vec<Result<(), SystemError>> {
     let quotes: Vec<RecordId> = pairs.iter().map(|pair| pair.system_id.into()).collect();
-    match kept(context, &quotes).await {
+    let kept = match before {
+        Keeping::Replacing => emptied(context, &quotes).await,
+        Keeping::Deleting => archived(context, &quotes).await,
+    };
+    match kept {
         Ok(refused) => quotes.iter().map(|quote| refused.get(quote).cloned().map_or(Ok(()), Err)).collect(),
         Err(error) => quotes.iter().map(|_| Err(error.clone())).collect(),
     }
 }
 
-/// The quotes of which something was refused.
-async fn kept(context: Context<'_>, quotes: &[RecordId]) -> Result<HashMap<RecordId, SystemError>, SystemError> {
+/// Archives quotes that are still there; gives those that were refused.
+async fn archived(context: Context<'_>, quotes: &[RecordId]) -> Result<HashMap<RecordId, SystemError>, SystemError> {
+    let (installation, table) = (context.installation, &context.mapping.business_central);
+    if quotes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let there = installation.system(Side::BusinessCentral).fetch(table, quotes, &[]).await?;
+    let there: Vec<RecordId> = there.into_iter().map(|quote| quote.id).collect();
+    // One result per quote.
+    let results = there.iter().zip(act(installation, table, "archive", &there).await);
+    Ok(results.filter_map(|(quote, result)| Some((*quote, result.err()?))).collect())
+}
+
+/// Archives quotes, opens them and deletes their lines; gives those of which something was refused.
+async fn emptied(context: Context<'_>, quotes: &[RecordId]) -> Result<HashMap<RecordId, SystemError>, SystemError> {
     let mut refused = HashMap::new();
     if quotes.is_empty() {
         return Ok(refused);

@@ -319,7 +319,129 @@ async fn a_lost_quote_is_archived_and_leaves_business_central() {
         bench.sync_by(&bench.another_process(None), FROM, &[51]).await;
         bench.sync_by(&bench.another_process(None), FROM, &[51]).await;
         assert!(bench.business_central.ids(QUOTES).is_empty(), "{fatal:?}");
-        assert!(bench.business_central.ids(LINES).is_empty(), "{fatal:?}");
+        // Its lines go with it; Business Central may archive it once more as it is deleted.
+        assert_eq!(lines(&bench).len(), 3, "{fatal:?}");
         assert_eq!(bench.business_central.take_actions(), [("archive".to_owned(), here)], "{fatal:?}");
     }
+}
+
+#[tokio::test]
+async fn s169_a_won_quote_whose_order_is_posted_to_its_end_is_archived_once_and_done_with() {
+    for fatal in [None].into_iter().chain(Failpoint::ALL.map(Some)) {
+        // Invoiced in Business Central, which keeps no order then; coupled still, or no more.
+        for coupled in [true, false] {
+            let bench = won(coupled.then_some(CouplingState::Coupled)).await;
+            bench.business_central.delete("Sales Header", 72);
+            let order = json!({"quoteid": 51, "ordernumber": "QUO-1", "statecode": 4, "statuscode": 100_003});
+            bench.dataverse.put("salesorder", 71, order);
+            put(&bench, 51, active());
+            bench.sync(FROM, &[51]).await;
+            bench.dataverse.put("quote", 51, quote(2, 4));
+            bench.sync_by(&bench.another_process(fatal), FROM, &[51]).await;
+            let next = bench.another_process(None);
+            for _ in 0..2 {
+                assert_eq!(counters(&bench.sync_by(&next, FROM, &[51]).await).failed, 0, "{fatal:?}");
+            }
+            let archived = actions(&bench);
+            assert!(archived.iter().all(|name| name == "archive"), "{fatal:?}: {archived:?}");
+            assert!(archived.len() == 1 || fatal.is_some() && archived.len() == 2, "{fatal:?}: {archived:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s168_a_won_quote_that_may_not_be_released_travels_with_a_note() {
+    let bench = won(None).await;
+    bench.business_central.fail(Call::Act, QUOTES, SystemErrorKind::Refused);
+    let counted = counters(&bench.sync(FROM, &[51]).await);
+    assert_eq!((counted.inserted, counted.failed), (1, 0));
+    assert!(bench.failure(FROM, 51).await.contains("refused to release it"));
+    bench.business_central.mend();
+    bench.sync(FROM, &[51]).await;
+    assert_eq!(actions(&bench), ["release"]);
+}
+
+#[tokio::test]
+async fn s154_a_quote_or_line_that_people_are_done_with_in_business_central_is_not_made_again() {
+    for won in [false, true] {
+        let bench = bench().await;
+        put(&bench, 51, active());
+        bench.sync(FROM, &[51]).await;
+        let here = the_quote(&bench);
+        let line = bench.business_central.ids(LINES)[0];
+        bench.business_central.delete(LINES, line.0.as_u128());
+        let left = lines(&bench);
+        for _ in 0..2 {
+            bench.sync_in_full(FROM, &[51]).await;
+            assert_eq!(lines(&bench), left, "a line that was deleted");
+        }
+        // Somebody makes an order of it, which deletes it.
+        bench.business_central.delete(QUOTES, here.0.as_u128());
+        if won {
+            bench.dataverse.put("quote", 51, quote(2, 4));
+            bench.dataverse.put("salesorder", 71, json!({"quoteid": 51, "ordernumber": "QUO-1", "statecode": 1}));
+        }
+        for _ in 0..2 {
+            let counted = counters(&bench.sync_in_full(FROM, &[51]).await);
+            assert_eq!((counted.inserted, counted.failed, counted.ignored), (0, 0, 1));
+        }
+        assert!(bench.business_central.ids(QUOTES).is_empty());
+    }
+}
+
+/// A bench on which quote 51 was made and revised; its revision 52 is active.
+async fn revised() -> (Bench, RecordId, Vec<(u64, String, String)>) {
+    let bench = bench().await;
+    put(&bench, 51, active());
+    bench.sync(FROM, &[51]).await;
+    let (here, before) = (the_quote(&bench), lines(&bench));
+    put(&bench, 51, quote(3, 7));
+    put(&bench, 52, with(&active(), json!({"revisionnumber": 1})));
+    actions(&bench);
+    (bench, here, before)
+}
+
+#[tokio::test]
+async fn s157_a_revision_that_cannot_travel_leaves_what_it_revises_alone() {
+    let (bench, here, before) = revised().await;
+    let draft = with(&quote(0, 1), json!({"revisionnumber": 1}));
+    let uncoupled = with(&active(), json!({"revisionnumber": 1, "customerid": {"account": 49}}));
+    for (name, revision) in [("a draft", draft), ("of a customer that is not coupled", uncoupled)] {
+        bench.dataverse.put("quote", 52, revision);
+        let counted = counters(&bench.sync(FROM, &[52]).await);
+        assert_eq!((counted.inserted, counted.modified), (0, 0), "{name}");
+        assert_eq!((the_quote(&bench), lines(&bench)), (here, before.clone()), "{name}");
+        assert!(actions(&bench).is_empty(), "{name}");
+        let of_what_was_revised = bench.coupling(here.0.as_u128()).await.expect("a pair");
+        assert_eq!(of_what_was_revised.id(Side::Dataverse), id(51), "{name}");
+    }
+    bench.dataverse.put("quote", 52, with(&active(), json!({"revisionnumber": 1})));
+    assert_eq!(counters(&bench.sync(FROM, &[52]).await).modified, 1);
+    assert_eq!((the_quote(&bench), actions(&bench)), (here, vec!["archive".to_owned()]));
+    assert_eq!(bench.coupling(here.0.as_u128()).await.expect("a pair").id(Side::Dataverse), id(52));
+}
+
+#[tokio::test]
+async fn s156_a_revision_takes_over_what_was_made_in_part_and_makes_anew_what_people_are_done_with() {
+    // The header is there, and its line was refused.
+    let bench = bench().await;
+    put(&bench, 51, active());
+    bench.business_central.fail(Call::Write, LINES, SystemErrorKind::Refused);
+    assert_eq!(counters(&bench.sync(FROM, &[51]).await).failed, 1);
+    bench.business_central.mend();
+    let here = the_quote(&bench);
+    let pair = bench.coupling(here.0.as_u128()).await.expect("a pair");
+    assert_eq!(pair.state, CouplingState::Reserved);
+    put(&bench, 51, quote(3, 7));
+    put(&bench, 52, with(&active(), json!({"revisionnumber": 1})));
+    bench.sync(FROM, &[52]).await;
+    assert_eq!(the_quote(&bench), here);
+    assert_eq!(lines(&bench).len(), 3);
+    let pair = bench.coupling(here.0.as_u128()).await.expect("a pair");
+    assert_eq!((pair.state, pair.id(Side::Dataverse)), (CouplingState::Coupled, id(52)));
+
+    let (bench, here, _) = revised().await;
+    bench.business_central.delete(QUOTES, here.0.as_u128());
+    assert_eq!(counters(&bench.sync(FROM, &[52]).await).inserted, 1);
+    assert_ne!(the_quote(&bench), here);
 }

@@ -7,9 +7,9 @@ use couplet_model::comparing::folded;
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, RecordId, SystemError, Value};
+use couplet_model::{Condition, Filter, Record, RecordId, SystemError, Value};
 
-use super::states::{OrderState, TAKEN_OVER, bring_into};
+use super::states::{OrderState, Step, TAKEN_OVER, bring_into};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
@@ -40,20 +40,20 @@ pub(super) async fn tell_sales(context: Context<'_>, records: &mut [SourceDelete
     let ids: Vec<RecordId> = records.iter().map(|record| record.coupling.id(Side::Dataverse)).collect();
     let columns = ["statecode", "statuscode"].map(str::to_owned);
     let orders = system.fetch(table, &ids, &columns).await?;
-    let held: HashMap<RecordId, Option<OrderState>> =
-        orders.iter().map(|order| (order.id, OrderState::of(order))).collect();
+    let held: HashMap<RecordId, &Record> = orders.iter().map(|order| (order.id, order)).collect();
     let posted = posted(installation, records.iter().filter_map(|record| record.coupling.key.as_deref())).await?;
-    let mut moved: Vec<(RecordId, OrderState, &mut SourceDeleted<'_>)> = Vec::new();
+    let (mut steps, mut moved) = (Vec::new(), Vec::new());
     for record in records.iter_mut() {
         let was_posted = record.coupling.key.as_deref().is_some_and(|number| posted.contains(&folded(number)));
         let order = record.coupling.id(Side::Dataverse);
         record.end = Ok(AfterDeletion::Uncoupled { is_change: false });
-        if let Some(next) = next_state(was_posted, held.get(&order).copied().flatten()) {
+        let Some(held) = held.get(&order) else { continue };
+        if let Some(next) = next_state(was_posted, OrderState::of(held)) {
+            steps.push(Step { order, to: next, seen: held.version.clone() });
             moved.push((order, next, record));
         }
     }
-    let states: Vec<(RecordId, OrderState)> = moved.iter().map(|(order, next, _)| (*order, *next)).collect();
-    for ((_, _, record), result) in moved.iter_mut().zip(bring_into(context, table, &states).await) {
+    for ((_, _, record), result) in moved.iter_mut().zip(bring_into(context, table, &steps).await) {
         record.end = ended(result.map(|_| ()));
     }
     // The mark of an order that was given back goes last: an order without it that is still submitted would be taken over again.

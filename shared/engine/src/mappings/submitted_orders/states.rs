@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use couplet_model::record::Values;
 use couplet_model::system::Write;
-use couplet_model::{Record, RecordId, SystemError, Table, Value};
+use couplet_model::{Record, RecordId, SystemError, Table, Value, Version};
 
 use crate::bulk::write_all;
 use crate::mappings::rules::Context;
@@ -60,11 +60,25 @@ impl OrderState {
         };
         [("statecode", Value::Int(state)), ("statuscode", Value::Int(status))]
     }
+}
 
-    /// The write that brings an order into it.
-    pub fn write(self, order: RecordId) -> Write {
-        let values: Values = self.values().into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
-        Write::update(order, None, values)
+/// An order of Dataverse on its way into a state.
+pub(super) struct Step {
+    pub order: RecordId,
+    pub to: OrderState,
+    /// The version it was read in: who has changed it meanwhile, as its seller may, is not overruled. `None`: it is ours already.
+    pub seen: Option<Version>,
+}
+
+impl Step {
+    /// The step of an order that we have opened.
+    pub fn of_ours(order: RecordId, to: OrderState) -> Self {
+        Self { order, to, seen: None }
+    }
+
+    fn write(&self) -> Write {
+        let values: Values = self.to.values().into_iter().map(|(name, value)| (Arc::from(name), value)).collect();
+        Write::update(self.order, self.seen.clone(), values)
     }
 }
 
@@ -72,8 +86,8 @@ impl OrderState {
 pub(super) async fn bring_into(
     context: Context<'_>,
     table: &Table,
-    orders: &[(RecordId, OrderState)],
+    steps: &[Step],
 ) -> Vec<Result<couplet_model::system::Written, SystemError>> {
-    let writes: Vec<Write> = orders.iter().map(|(order, state)| state.write(*order)).collect();
+    let writes: Vec<Write> = steps.iter().map(Step::write).collect();
     write_all(context.installation.system(table.side), table, &writes).await
 }

@@ -1,21 +1,21 @@
 //! An order that was submitted in Sales becomes one of Business Central (S49 to S83): the header when everything that it
 //! needs is there, then its lines, freight and discount, and at last the mark in Sales that it was taken over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::outcome::{DataFailure, FieldNote};
 use couplet_model::record::Values;
-use couplet_model::system::Write;
+use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Record, RecordId, SystemError, Table, Value};
+use couplet_model::{Record, RecordId, SystemError, Table, Value, Version};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
-use super::states::{OrderState, TAKEN_OVER, bring_into};
+use super::states::{OrderState, Step, TAKEN_OVER, bring_into};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
@@ -36,6 +36,8 @@ pub(super) struct Prepared {
     quotes: QuotesBehind,
     /// What must follow the lines of each order, or what keeps it in Sales.
     orders: HashMap<RecordId, Result<ToFollow, Obstacle>>,
+    /// Orders that were changed in Sales since they were read.
+    changed: HashSet<RecordId>,
 }
 
 /// What follows the lines of an order.
@@ -74,8 +76,29 @@ impl Prepared {
             addresses,
             quotes: QuotesBehind::of(installation, open.iter().map(|one| one.source)).await?,
             orders: orders.collect(),
+            changed: changed(context, &open).await?,
         })
     }
+}
+
+/// Those of some orders that are not in Sales any more as they were read: a message may show what was read minutes ago, and
+/// nothing must be made of an order that its seller has withdrawn, opened or changed since.
+async fn changed(context: Context<'_>, open: &[&Transferring<'_>]) -> Result<HashSet<RecordId>, EngineError> {
+    let seen: HashMap<RecordId, &Version> =
+        open.iter().filter_map(|one| Some((one.source.id, one.source.version.as_ref()?))).collect();
+    if seen.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (system, ids) = (context.installation.system(Side::Dataverse), Vec::from_iter(seen.keys().copied()));
+    let there = system.fetch(&context.mapping.dataverse, &ids, &["statecode".to_owned()]).await?;
+    let now: HashMap<RecordId, Option<Version>> = there.into_iter().map(|order| (order.id, order.version)).collect();
+    let is_changed = |(id, seen): (RecordId, &Version)| match now.get(&id) {
+        Some(Some(version)) => (version != seen).then_some(id),
+        // The system shows no versions.
+        Some(None) => None,
+        None => Some(id),
+    };
+    Ok(seen.into_iter().filter_map(is_changed).collect())
 }
 
 /// Whether an order is to be taken over, or why not.
@@ -135,6 +158,9 @@ fn to_follow(one: &Transferring<'_>, objects: &Objects, account: Option<&str>) -
 impl BatchRules for Prepared {
     fn admit(&self, record: Transferring<'_>) -> Result<(), Obstacle> {
         is_to_be_taken_over(&record)?;
+        if self.changed.contains(&record.source.id) {
+            return Err(Obstacle::Outdated);
+        }
         self.customers.of_document(Document::Order, record.source)?;
         match self.orders.get(&record.source.id) {
             Some(Err(obstacle)) => Err(obstacle.clone()),
@@ -207,26 +233,35 @@ impl Prepared {
     async fn mark(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
         let (installation, table) = (context.installation, &context.mapping.dataverse);
         let mut marked: Vec<&mut AfterWrite<'_>> = records.iter_mut().filter(|record| record.beside.is_ok()).collect();
-        let mut closed: Vec<&mut &mut AfterWrite<'_>> = marked
-            .iter_mut()
-            .filter(|record| !OrderState::of(record.source).is_some_and(OrderState::is_open))
-            .collect();
-        let states: Vec<_> = closed.iter().map(|record| (record.source.id, OrderState::Pending)).collect();
-        for (record, result) in closed.iter_mut().zip(bring_into(context, table, &states).await) {
+        let was_open = |record: &AfterWrite<'_>| OrderState::of(record.source).is_some_and(OrderState::is_open);
+        let seen = |record: &AfterWrite<'_>| record.source.version.clone();
+        let mut closed: Vec<&mut &mut AfterWrite<'_>> = marked.iter_mut().filter(|record| !was_open(record)).collect();
+        let open = |record: &&mut &mut AfterWrite<'_>| {
+            let (order, seen) = (record.source.id, seen(record));
+            Step { order, to: OrderState::Pending, seen }
+        };
+        let steps: Vec<Step> = closed.iter().map(open).collect();
+        for (record, result) in closed.iter_mut().zip(bring_into(context, table, &steps).await) {
             note(record, result.map(|_| ()), NOT_MARKED);
         }
         marked.retain(|record| record.beside.is_ok());
         let values = self.marks(installation.now());
-        let writes: Vec<Write> =
-            marked.iter().map(|record| Write::update(record.source.id, None, values.clone())).collect();
+        let mark = |record: &&mut AfterWrite<'_>| {
+            let seen = seen(record).filter(|_| was_open(record));
+            Write::update(record.source.id, seen, values.clone())
+        };
+        let writes: Vec<Write> = marked.iter().map(mark).collect();
         let system = installation.system(Side::Dataverse);
         let results = write_all(system, table, &writes).await;
         for (record, result) in marked.iter_mut().zip(results) {
             note(record, result.map(|_| ()), NOT_MARKED);
         }
-        // Also an order that could not be marked is submitted again: it is not for its seller.
-        let states: Vec<_> = marked.iter().map(|record| (record.source.id, OrderState::Submitted)).collect();
-        for (record, result) in marked.iter_mut().zip(bring_into(context, table, &states).await) {
+        // Also an order that could not be marked is submitted again: it is not for its seller. One that the seller has changed
+        // meanwhile is.
+        marked.retain(|record| !matches!(&record.beside, Err(error) if error.kind == SystemErrorKind::VersionConflict));
+        let steps: Vec<Step> =
+            marked.iter().map(|record| Step::of_ours(record.source.id, OrderState::Submitted)).collect();
+        for (record, result) in marked.iter_mut().zip(bring_into(context, table, &steps).await) {
             note(record, result.map(|_| ()), NOT_MARKED);
         }
     }

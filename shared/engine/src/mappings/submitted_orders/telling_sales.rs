@@ -5,23 +5,24 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use couplet_model::decision::TransferredField;
 use couplet_model::outcome::DataFailure;
-use couplet_model::{Record, RecordId, SystemError, Value};
+use couplet_model::{Record, RecordId, SystemError, Value, Version};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::states::{OrderState, TAKEN_OVER, bring_into};
+use super::states::{OrderState, Step, TAKEN_OVER, bring_into};
 use crate::mappings::rules::{AfterWrite, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside};
 use crate::mappings::sales_documents::as_moments;
 
 /// What the orders of Dataverse are.
 pub(super) struct Prepared {
-    /// Their states by the order of Business Central, as they were read.
-    states: HashMap<RecordId, OrderState>,
+    /// Their states and versions by the order of Business Central, as they were read.
+    states: HashMap<RecordId, (OrderState, Option<Version>)>,
 }
 
 impl Prepared {
     /// The orders of a batch.
     pub fn of(sources: &[Transferring<'_>]) -> Self {
-        let states = sources.iter().filter_map(|one| Some((one.source.id, OrderState::of(one.destination?)?)));
+        let state = |order: &Record| Some((OrderState::of(order)?, order.version.clone()));
+        let states = sources.iter().filter_map(|one| Some((one.source.id, state(one.destination?)?)));
         Self { states: states.collect() }
     }
 }
@@ -93,12 +94,15 @@ impl BatchRules for Prepared {
             .iter_mut()
             .filter(|record| {
                 let state = self.states.get(&record.source.id);
-                record.values.is_some() && state.is_some_and(|state| !state.is_open())
+                record.values.is_some() && state.is_some_and(|(state, _)| !state.is_open())
             })
             .collect();
-        let orders: Vec<(RecordId, OrderState)> =
-            closed.iter().filter_map(|record| Some((record.destination?.id, OrderState::Pending))).collect();
-        let results = bring_into(context, &context.mapping.dataverse, &orders).await;
+        let open = |record: &&mut BeforeWrite<'_>| {
+            let order = record.destination?;
+            Some(Step { order: order.id, to: OrderState::Pending, seen: order.version.clone() })
+        };
+        let steps: Vec<Step> = closed.iter().filter_map(open).collect();
+        let results = bring_into(context, &context.mapping.dataverse, &steps).await;
         for (record, result) in closed.iter_mut().zip(results) {
             match result {
                 // Its version is another one now; that of the opened order guards the write where the answer tells it.
@@ -110,18 +114,20 @@ impl BatchRules for Prepared {
 
     /// Submits the orders again, or closes those that are invoiced.
     async fn after_write(&self, context: Context<'_>, records: &mut [AfterWrite<'_>]) {
-        let mut moved: Vec<(RecordId, OrderState, &mut AfterWrite<'_>)> = Vec::new();
+        let (mut steps, mut moved) = (Vec::new(), Vec::new());
         for record in records.iter_mut() {
             record.beside = Ok(WrittenBeside::default());
-            let Some(held) = self.states.get(&record.source.id) else { continue };
+            let Some((held, version)) = self.states.get(&record.source.id) else { continue };
             let is_invoiced = record.source.get("fullyInvoiced").as_bool() == Some(true);
             if let Some(next) = wanted(*held, is_invoiced, record.written) {
-                moved.push((record.destination, next, record));
+                // What was written just now has another version.
+                let seen = if record.written { None } else { version.clone() };
+                steps.push(Step { order: record.destination, to: next, seen });
+                moved.push(record);
             }
         }
-        let orders: Vec<(RecordId, OrderState)> = moved.iter().map(|(order, next, _)| (*order, *next)).collect();
-        let results = bring_into(context, &context.mapping.dataverse, &orders).await;
-        for ((_, _, record), result) in moved.iter_mut().zip(results) {
+        let results = bring_into(context, &context.mapping.dataverse, &steps).await;
+        for (record, result) in moved.iter_mut().zip(results) {
             record.beside = followed(result.map(|_| ()));
         }
     }

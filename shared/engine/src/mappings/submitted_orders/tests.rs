@@ -206,6 +206,36 @@ async fn s82_s83_an_order_is_marked_when_all_of_it_is_there_and_submitted_again(
 }
 
 #[tokio::test]
+async fn an_order_that_its_seller_has_in_hand_is_neither_made_from_an_earlier_copy_nor_overruled() {
+    let bench = bench().await;
+    setup(&bench, "1000", "6410");
+    bench.dataverse.put("salesorder", source_of(1).0.as_u128(), order());
+    let cases = vec![
+        case("deleted").source(order()).outdated().comes_again(),
+        case("changed").source(order()).outdated().comes_again(),
+        case("as it was read").source(order()).gives(taken()),
+    ];
+    bench.adjusts(FROM, cases).await;
+    // Changed when all of it is there.
+    let pending = of(json!({"statecode": 0, "statuscode": 2}));
+    let cases = vec![
+        case("submitted").source(order()).outdated().fails_by(SystemErrorKind::VersionConflict),
+        case("opened by an attempt that broke off")
+            .source(pending)
+            .destination(json!({"number": "SO1"}))
+            .resumed()
+            .outdated()
+            .fails_by(SystemErrorKind::VersionConflict),
+    ];
+    bench.after_writing(FROM, cases).await;
+    for (place, state) in [(0, [1, 3]), (1, [0, 2])] {
+        let row = bench.dataverse.row("salesorder", source_of(place).0.as_u128());
+        assert_eq!([&row["statecode"], &row["statuscode"]], [&json!(state[0]), &json!(state[1])], "{place}");
+        assert!(row["lastbackofficesubmit"].is_null(), "{place}");
+    }
+}
+
+#[tokio::test]
 async fn s87_s88_an_order_of_sales_is_opened_written_and_submitted_again() {
     let bench = bench().await;
     let cases = vec![

@@ -87,6 +87,25 @@ async fn r87_a_deleted_record_is_uncoupled_where_the_mapping_says_so() {
 }
 
 #[tokio::test]
+async fn a_partner_that_is_gone_is_not_made_again_where_the_mapping_keeps_pairs_unless_its_system_was_restored() {
+    for is_known in [false, true] {
+        let (bench, account) = pair_under(DeletionRule::Keep).await;
+        bench.business_central.delete("Customer", 1);
+        let row = bench.dataverse.row_of("account", account);
+        bench.dataverse.put("account", number(account), with(&row, json!({"telephone1": "1"})));
+        for _ in 0..if is_known { 2 } else { 0 } {
+            assert_eq!(bench.sync_in_full(FROM, &[number(account)]).await.groups[0].outcomes.ignored, 1);
+        }
+        let mut message = bench.message(bench.run().await, FROM, number(account));
+        message.options.precedence = couplet_model::message::Precedence::SourceRestoring;
+        let again = vec![crate::ports::Delivery { message, receive_count: 1 }];
+        let outcomes = bench.engine.sync_batch(again).await.groups[0].outcomes;
+        assert_eq!(outcomes.inserted, u64::from(!is_known), "{outcomes:?}");
+        assert!(bench.dataverse.has("account", account) && bench.coupling(1).await.is_some());
+    }
+}
+
+#[tokio::test]
 async fn r87_r88_the_account_that_stays_belongs_to_no_company_any_more() {
     for direction in [TO, FROM] {
         let (bench, account) = pair_under(DeletionRule::RemoveCoupling).await;

@@ -1,12 +1,12 @@
-//! Versions of orders and quotes in the archive. Those of quotes are counted only: no page shows them.
+//! Versions of orders and quotes in the archive. Of those of quotes only number and size are kept: no page shows them.
 
 use uuid::Uuid;
 
-use super::{actions, get, header, is, set};
+use super::{actions, get, header, is, lines_of, set};
 use crate::cell::Cell;
 use crate::errors::ApiError;
 use crate::schema::{TableId, schema};
-use crate::store::{Row, Store};
+use crate::store::{QuoteVersion, Row, Store};
 
 /// Whether the company keeps a version of an order that is posted or opened again.
 pub(super) fn are_kept(store: &Store) -> bool {
@@ -28,7 +28,10 @@ fn versions<'s>(store: &'s Store, number: &'s str) -> impl Iterator<Item = &'s R
 /// Keeps an order as it is as the next version.
 pub(super) fn keep(store: &mut Store, table: TableId, id: Uuid, is_invoiced: bool) -> Result<(), ApiError> {
     if !is(table, "Sales Header") {
-        return header(store, table, id).map(|_| ());
+        let number = get(table, &header(store, table, id)?, "number").as_text().to_owned();
+        let lines = lines_of(table).map_or(0, |lines| store.lines(lines, id).count());
+        store.quote_versions.push(QuoteVersion { number, lines });
+        return Ok(());
     }
     let order = header(store, table, id)?;
     let archives = schema().known("Sales Header Archive");

@@ -77,6 +77,9 @@ pub(super) fn derive(
         starting_dates(store, table, row);
         let occurrence = archives::next_occurrence(store, get(table, row, "number").as_text());
         set(table, row, "documentOccurrence", Cell::Int(occurrence));
+        if is(table, "Sales Header (Quote)") {
+            limit_validity(store, table, row, given(table, values, "validUntilDate"), in_order);
+        }
         if is(table, "Sales Invoice Header") && get(table, row, "status").is_blank() {
             set(table, row, "status", Cell::Enum(1));
         }
@@ -194,6 +197,17 @@ fn starting_dates(store: &Store, table: TableId, row: &mut Row) {
         if schema().table(table).position(name).is_some() && get(table, row, name).is_blank() {
             set(table, row, name, Cell::Date(today));
         }
+    }
+}
+
+/// The table works out until when a new quote is valid, whatever was given; a page may set it again.
+fn limit_validity(store: &Store, table: TableId, row: &mut Row, is_given: bool, by_companion: bool) {
+    let keeps = |at: usize| !by_companion || schema().table(table).properties[at].kept_after_insert;
+    let is_kept = is_given && schema().table(table).position("validUntilDate").is_some_and(keeps);
+    if let (false, false, Cell::Date(from)) =
+        (is_kept, store.company.quote_validity.is_empty(), get(table, row, "documentDate"))
+    {
+        set(table, row, "validUntilDate", Cell::Date(date_formula(&store.company.quote_validity, from)));
     }
 }
 

@@ -95,6 +95,9 @@ pub(super) fn release(store: &mut Store, table: TableId, id: Uuid) -> Result<(),
     if is_released(table, &document) {
         return Ok(());
     }
+    if store.company.refuses_release {
+        return Err(ApiError::dialog("This document can only be released when the approval process is complete."));
+    }
     let lines = lines_of(table).map(|lines| (lines, store.lines(lines, id).cloned().collect::<Vec<Row>>()));
     let (lines, rows) = lines.unwrap_or_else(|| (table, Vec::new()));
     let kind = if is(table, "Sales Header") { "Order" } else { "Quote" };
