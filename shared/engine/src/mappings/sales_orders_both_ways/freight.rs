@@ -91,7 +91,8 @@ impl Prepared {
         failed: &mut Failed,
     ) -> Result<(), EngineError> {
         let lines = lines_of(context.installation, due).await?;
-        let (mut made, mut changed): (Vec<(RecordId, RowBeside)>, Vec<(RecordId, Write)>) = (Vec::new(), Vec::new());
+        let mut made: Vec<(RecordId, RowBeside)> = Vec::new();
+        let mut changed: Vec<(RecordId, Write)> = Vec::new();
         for record in due {
             let (source, order) = (record.source, record.destination);
             let of_order = lines.get(&order).map(Vec::as_slice).unwrap_or_default();
