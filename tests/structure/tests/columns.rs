@@ -60,8 +60,8 @@ fn files_of_rules(registry: &Source) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for at in 0..tokens.len() {
         let name = |offset: usize| tokens.get(at + offset).and_then(Token::ident);
-        // RulesId::Items => Ok(&products::ITEMS)
-        if let (Some("RulesId"), Some(id), Some("Ok"), Some(file)) = (name(0), name(3), name(6), name(9)) {
+        // RulesId::Items => &products::ITEMS
+        if let (Some("RulesId"), Some(id), None, Some(file)) = (name(0), name(3), name(6), name(7)) {
             files.insert(snake_case(id), file.to_owned());
         }
     }

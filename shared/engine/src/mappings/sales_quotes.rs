@@ -91,10 +91,10 @@ impl MappingRules for SalesQuotes {
         context: Context<'_>,
         sources: &[&Record],
     ) -> Result<Vec<Vec<RecordId>>, EngineError> {
-        // A draft takes nobody's place yet.
+        // A draft takes nobody's place yet. One that was lost before anybody looked takes along what it revised.
         let is_revision = |source: &&&Record| {
             source.get("revisionnumber").as_int().is_some_and(|number| number > 0)
-                && matches!(Stage::of(source), Stage::Active | Stage::Won)
+                && matches!(Stage::of(source), Stage::Active | Stage::Won | Stage::Lost)
         };
         let numbers: Vec<Value> =
             sources.iter().filter(is_revision).map(|source| source.get("quotenumber").clone()).collect();

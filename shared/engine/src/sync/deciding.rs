@@ -44,7 +44,7 @@ impl Batch<'_> {
         let (kept, admitted) =
             admitted.into_iter().partition(|record| self.is_kept_without_partner(record, rules.as_ref()));
         self.keep_without_partner(kept).await?;
-        for record in admitted {
+        for mut record in admitted {
             let transferred = {
                 let one = transferring(&record);
                 rules.admit(one).and_then(|()| {
@@ -72,7 +72,13 @@ impl Batch<'_> {
                     Err(settled) => self.settle(*settled),
                 },
                 Err(Obstacle::Outdated) => self.give_back(record.index, OUTDATED, None),
-                Err(Obstacle::Leave(_)) if record.is_paired() => leaving.push((record, AfterLeaving::Ends)),
+                Err(Obstacle::Leave(_)) if record.coupling.is_some() => {
+                    // What it was to replace leaves in its stead.
+                    if let Some(old) = record.replaces.take() {
+                        record.coupling = Some(*old);
+                    }
+                    leaving.push((record, AfterLeaving::Ends));
+                }
                 Err(Obstacle::Replace(_)) if record.is_paired() => leaving.push((record, AfterLeaving::Returns)),
                 Err(obstacle) => self.settle(record.settle(obstacle.into())),
             }

@@ -169,6 +169,7 @@ async fn every_failpoint_of_the_engine_is_one_that_workers_of_documents_die_at()
     let mut passed = one_way::failpoints().await;
     passed.extend(both_ways::failpoints().await);
     passed.extend(talk::failpoints().await);
+    passed.extend(quotes::failpoints().await);
     let all: BTreeSet<Failpoint> = Failpoint::EVERY.into();
     assert_eq!(passed, all);
 }

@@ -422,6 +422,21 @@ async fn s157_a_revision_that_cannot_travel_leaves_what_it_revises_alone() {
 }
 
 #[tokio::test]
+async fn a_revision_that_is_lost_before_anybody_looks_takes_along_what_it_revised() {
+    for fatal in [None].into_iter().chain(Failpoint::ALL.map(Some)).chain([Some(Failpoint::Parted)]) {
+        let (bench, here, _) = revised().await;
+        bench.dataverse.put("quote", 52, with(&quote(3, 5), json!({"revisionnumber": 1})));
+        bench.sync_by(&bench.another_process(fatal), FROM, &[52]).await;
+        bench.sync_by(&bench.another_process(None), FROM, &[52]).await;
+        assert!(bench.business_central.ids(QUOTES).is_empty(), "{fatal:?}");
+        assert_eq!(actions(&bench), ["archive"], "{fatal:?}");
+        let pair = bench.coupling(here.0.as_u128()).await;
+        // Who dies before the pair is removed leaves it to the quote that was revised.
+        assert!(pair.is_none() || fatal == Some(Failpoint::Parted), "{fatal:?}: {pair:?}");
+    }
+}
+
+#[tokio::test]
 async fn s156_a_revision_takes_over_what_was_made_in_part_and_makes_anew_what_people_are_done_with() {
     // The header is there, and its line was refused.
     let bench = bench().await;

@@ -1,11 +1,13 @@
 //! Quotes that are activated, revised, won and lost.
 
-use couplet_end_to_end::World;
-use couplet_engine::RunMode;
+use std::collections::BTreeSet;
+
+use couplet_end_to_end::{Life, World};
+use couplet_engine::{Failpoint, RunMode};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use super::{Work, come_to_rest, die_at_every_moment, of, picture_of_order, seen};
+use super::{Work, come_to_rest, die_at_every_moment, failpoints_of, of, picture_of_order, seen};
 use crate::observing::{id, text};
 use crate::quotes::{QUOTES, activate, document, prepared};
 
@@ -54,6 +56,14 @@ pub fn picture_of_quote(world: &World, quote: Uuid) -> Vec<String> {
         }));
     }
     picture
+}
+
+/// The failpoints of a quote that is lost, and leaves with its lines.
+pub(super) async fn failpoints() -> BTreeSet<Failpoint> {
+    let world = prepared().await;
+    let quotes = active(&world, 1).await;
+    world.close_quote(quotes[0], 5).await;
+    failpoints_of(&world, QUOTES, &Life::long()).await
 }
 
 fn work() -> Work<'static> {
