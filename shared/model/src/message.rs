@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CompanyId, MappingName, RecordId, ReplayId, RunId};
 use crate::record::Snapshot;
-use crate::request::Wish;
 use crate::table::Side;
 
 /// Which way one record travels.
@@ -159,6 +158,20 @@ impl From<SyncOptions> for StoredSyncOptions {
             yields: options.precedence == Precedence::Destination,
         }
     }
+}
+
+/// What a person asks for of one record, beside its synchronization or instead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Couple it with this record of the destination, and synchronize the pair.
+    Couple(RecordId),
+    /// End its coupling; both records stay.
+    Uncouple,
+    /// Leave it alone from now on.
+    Skip,
+    /// Leave it alone no longer, and synchronize it.
+    Unskip,
 }
 
 /// Version of the message format.

@@ -1,4 +1,4 @@
-//! What a person asks for: of chosen records of a mapping, by a task; and of one record, by its message.
+//! What a person asks for of chosen records of a mapping: the content of a task.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,6 @@ use crate::table::Side;
 
 /// Records that may be named one by one in a request, so that it fits into a message of the queue.
 pub const MOST_NAMED: usize = 2_000;
-
-/// What a person asks for of one record, beside its synchronization or instead of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wish {
-    /// Couple it with this record of the destination, and synchronize the pair.
-    Couple(RecordId),
-    /// End its coupling; both records stay.
-    Uncouple,
-    /// Leave it alone from now on.
-    Skip,
-    /// Leave it alone no longer, and synchronize it.
-    Unskip,
-}
 
 /// What a person asks for of records of one mapping. It is carried out by a run of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

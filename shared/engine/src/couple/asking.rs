@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use couplet_model::job::{Run, Trigger};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions};
-use couplet_model::request::{Chosen, MOST_NAMED, Request, Want, Wish};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions, Wish};
+use couplet_model::request::{Chosen, MOST_NAMED, Request, Want};
 use couplet_model::table::Side;
 use couplet_model::task::{TASK_FORMAT, Task, TaskMessage};
 use couplet_model::{Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId};

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
+use couplet_model::message::Wish;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
-use couplet_model::request::Wish;
 use couplet_model::table::Side;
 use couplet_model::{Coupling, Outcome, RecordId};
 

@@ -138,7 +138,6 @@ async fn in_sales(world: &World, order: Uuid, work: impl AsyncFn()) {
 }
 
 #[tokio::test]
-#[ignore = "a discount that a seller enters is lost when its order travels from Business Central first, decision 0055"]
 async fn orders_that_travel_both_ways_end_the_same_however_their_messages_arrive() {
     expect_the_same_end(async |post: &mut Post| {
         let world = prepared().await;

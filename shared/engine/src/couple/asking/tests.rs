@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use couplet_model::coupling::CouplingState;
-use couplet_model::message::{Direction, Precedence};
-use couplet_model::request::{Chosen, Want, Wish};
+use couplet_model::message::{Direction, Precedence, Wish};
+use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, DataverseId, RecordId, SystemId};
 use serde_json::json;

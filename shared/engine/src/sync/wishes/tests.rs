@@ -1,7 +1,7 @@
 //! What becomes of records with which a person asks for something.
 
-use couplet_model::message::Direction;
-use couplet_model::request::{Chosen, Want, Wish};
+use couplet_model::message::{Direction, Wish};
+use couplet_model::request::{Chosen, Want};
 use couplet_model::system::SystemErrorKind;
 use couplet_model::table::Side;
 use couplet_model::{DataverseId, RecordId, SystemId};
