@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use couplet_model::outcome::DataFailure;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, Record, RecordId, Value};
+use couplet_model::{Condition, Coupling, Filter, Record, RecordId, Value};
 use rust_decimal::Decimal;
 
 use crate::error::EngineError;
 use crate::installation::Installation;
 use crate::mappings::merged_fields::was_changed;
 use crate::mappings::order_releasing::is_open;
-use crate::mappings::rules::{Context, Transferring};
+use crate::mappings::rules::{Context, Transferring, opened};
 use crate::mappings::sales_documents::order_discount;
 use crate::mappings::sales_order_lines::Grossing;
 
@@ -62,11 +62,35 @@ pub(super) async fn held(
         let held = Held { amount, grossing: Grossing::NONE, is_changed_here, is_changed_there };
         discounts.insert(order.source.id, (there.id, held));
     }
+    for order in computed_for_us(context, &discounts).await? {
+        if let Some((_, held)) = discounts.get_mut(&order) {
+            held.is_changed_here = false;
+        }
+    }
     let grossings = grossings(context.installation, &with_tax).await?;
     let grossed = |(row, (order, held)): (RecordId, (RecordId, Held))| {
         (row, Held { grossing: grossings.get(&order).copied().unwrap_or(Grossing::NONE), ..held })
     };
     Ok(discounts.into_iter().map(grossed).collect())
+}
+
+/// Orders whose discount Business Central computed anew because we changed their lines, and died before we could apply it: they
+/// are open, and their pairs tell that it was us who opened them. One read of the store, and only for orders of which both
+/// discounts have changed.
+async fn computed_for_us(
+    context: Context<'_>,
+    discounts: &HashMap<RecordId, (RecordId, Held)>,
+) -> Result<Vec<RecordId>, EngineError> {
+    let both = |held: &Held| held.is_changed_here && held.is_changed_there;
+    let suspects: Vec<RecordId> =
+        discounts.iter().filter(|(_, (_, held))| both(held)).map(|(order, _)| *order).collect();
+    if suspects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (store, company) = (context.installation.store(), context.installation.company());
+    let pairs = store.couplings_by_id(company, &context.mapping.name, Side::Dataverse, &suspects).await?;
+    let by_us = |pair: &Coupling| pair.related.contains_key(opened(Side::BusinessCentral));
+    Ok(pairs.into_iter().filter(|(_, pair)| by_us(pair)).map(|(order, _)| order).collect())
 }
 
 /// Whether the prices of an order of Business Central include tax.
