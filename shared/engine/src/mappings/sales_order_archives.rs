@@ -15,6 +15,7 @@ use couplet_model::message::Direction;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
 use couplet_model::{Condition, Coupling, Filter, MappingName, Record, RecordId, Table, Value};
+use rust_decimal::Decimal;
 
 pub(crate) use self::lines::ArchivedOrderLines;
 use super::order_names::{ARCHIVED_ORDERS, OCCURRENCE, ORDER_NUMBER, ORDERS};
@@ -252,7 +253,13 @@ impl BatchRules for Prepared {
         fields.retain(|field| field.destination.name != "discountpercentage");
         let borne = archive.destination.and_then(|order| order.get("discountpercentage").as_decimal());
         let includes_tax = archive.source.get("pricesIncludeTax").as_bool() == Some(true);
-        let discount = discount_beside(archive.lines, includes_tax, self.prices, borne.unwrap_or_default());
+        let beside = |percentage| discount_beside(archive.lines, includes_tax, self.prices, percentage);
+        let discount = beside(borne.unwrap_or_default());
+        if discount.is_none() {
+            // The percentage takes off more than was taken off: an amount alone tells the discount.
+            set(fields, &self.table, "discountpercentage", Value::Null)?;
+        }
+        let discount = discount.or_else(|| beside(Decimal::ZERO)).unwrap_or_default();
         set(fields, &self.table, "discountamount", Value::Decimal(discount))?;
         Ok(())
     }

@@ -148,14 +148,20 @@ pub(crate) fn line_amounts(line: &Record, includes_tax: bool, form: PriceForm) -
 }
 
 /// The discount of a whole order in Dataverse beside the percentage that it bears: what the lines of Business Central come to
-/// there, less what is charged for them.
-pub(crate) fn discount_beside(lines: &[Record], includes_tax: bool, form: PriceForm, percentage: Decimal) -> Decimal {
+/// there, less what is charged for them. `None` where the percentage alone takes off more than that.
+pub(crate) fn discount_beside(
+    lines: &[Record],
+    includes_tax: bool,
+    form: PriceForm,
+    percentage: Decimal,
+) -> Option<Decimal> {
     let sent = lines.iter().filter(|line| is_sent(line)).map(|line| line_amounts(line, includes_tax, form));
     let (sum, charged) = sent.fold((Decimal::ZERO, Decimal::ZERO), |(sum, charged), amounts| {
         (sum + amounts.line, charged + amounts.charged)
     });
     let by_percentage = form.rounded(sum * percentage / Decimal::ONE_HUNDRED);
-    (sum - charged - by_percentage).max(Decimal::ZERO)
+    let beside = sum - charged - by_percentage;
+    (percentage.is_zero() || !beside.is_sign_negative()).then_some(beside.max(Decimal::ZERO))
 }
 
 #[cfg(test)]

@@ -110,6 +110,12 @@ async fn s110_to_s115_what_a_released_order_is_given_in_dataverse() {
             .transferred(json!({"discountpercentage": 4}))
             .destination(with(&there(1, 3), json!({"discountpercentage": 4})))
             .gives(without_list(json!({"discountpercentage": 4, "discountamount": 6}))),
+        case("one whose percentage takes off more than Business Central does")
+            .source(of(json!({"discountAmount": 3})))
+            .line(with(&item("1000"), json!({"netAmount": 97, "netAmountIncludingTax": 121.25})))
+            .transferred(json!({"discountpercentage": 4}))
+            .destination(with(&there(1, 3), json!({"discountpercentage": 4})))
+            .gives(without_list(json!({"discountpercentage": null, "discountamount": 3}))),
         case("a payment discount alone makes no discount")
             .source(released())
             .transferred(json!({"discountpercentage": 2}))

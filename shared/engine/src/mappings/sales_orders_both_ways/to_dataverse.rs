@@ -12,6 +12,7 @@ use couplet_model::switches::Ownership;
 use couplet_model::system::{Action, Write};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, MappingName, Record, RecordId, SystemError, Table, Value};
+use rust_decimal::Decimal;
 
 use super::discounts::{THERE, discounts_clash};
 use crate::bulk::write_all;
@@ -98,13 +99,18 @@ impl Prepared {
 
 impl Prepared {
     /// The discount of the whole order, beside the percentage that it bears. A payment discount makes no discount of an order, so
-    /// that the percentage stays as it is. What a seller has changed is brought across first.
+    /// that the percentage stays as it is, unless it takes off more than Business Central does: then an amount alone tells the
+    /// discount. What a seller has changed is brought across first.
     fn put_discount(&self, order: Transferring<'_>, fields: &mut Vec<TransferredField>) -> Result<(), Obstacle> {
         let (source, table) = (order.source, &self.table);
         let borne = order.destination.map_or(&Value::Null, |there| there.get("discountpercentage"));
         let includes_tax = source.get("pricesIncludeTax").as_bool() == Some(true);
         let percentage = borne.as_decimal().unwrap_or_default();
-        let discount = discount_beside(order.lines, includes_tax, self.prices, percentage);
+        let beside = |percentage| discount_beside(order.lines, includes_tax, self.prices, percentage);
+        let (borne, discount) = match beside(percentage) {
+            Some(discount) => (borne, discount),
+            None => (&Value::Null, beside(Decimal::ZERO).unwrap_or_default()),
+        };
         set(fields, table, "discountamount", Value::Decimal(discount))?;
         let is_changed = |there: &Record, column| was_changed(order, Side::Dataverse, table, there, column);
         let of_a_seller = order.destination.filter(|there| THERE.into_iter().any(|column| is_changed(there, column)));
