@@ -186,7 +186,6 @@ async fn settle(world: &World, seed: u64) {
 }
 
 #[tokio::test]
-
 async fn orders_that_travel_both_ways_come_to_the_same_whatever_either_side_makes_of_them() {
     for seed in [5, 6] {
         let world = both_ways::prepared().await;
