@@ -50,7 +50,7 @@ def template_timers(project):
 
 def built_rules(project):
     """The ids of the rules that the registry finds."""
-    found = re.findall(r"RulesId::(\w+) => Ok\(", (project / REGISTRY).read_text())
+    found = re.findall(r"RulesId::(\w+) => &", (project / REGISTRY).read_text())
     return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in found}
 
 
