@@ -11,7 +11,10 @@ CHOSEN_BY_RELATIONS = {"CONTACT"}
 # Figures that Business Central calculates when they are read; the demonstration compares them.
 CALCULATED = {"Customer Statistics"}
 # Documents that end in one system before they do in the other; their own steps compare them.
-COMPARED_BY_STEPS = {"SALESORDER-ORDER", "SOLINE-ORDERDETAIL", "Sales Quote Lines", "Auto Process Sales Quotes", "Sales Order Notes"}
+COMPARED_BY_STEPS = {
+    "SALESORDER-ORDER", "SOLINE-ORDERDETAIL", "Archived Sales Orders", "Archived Sales Order Lines", "Sales Quote Lines",
+    "Auto Process Sales Quotes", "Sales Order Notes", "Sales Order Status", "Sales Shipment Status", "Sales Invoice Status",
+}  # fmt: skip
 
 
 class Comparison:
