@@ -99,8 +99,14 @@ async fn carry_out(application: &Application, request: &Request, deadline: Optio
             let pause = (error.retry_class() == couplet_model::RetryClass::Configuration).then_some(SET_UP_PAUSE);
             NotDone::Failed((&error).into(), pause)
         })?;
-        let goes_on = report.status == RequestStatus::GoesOn;
-        tracing::info!(enqueued = report.enqueued, goes_on, "records of the request are in the queue");
+        match report.status {
+            RequestStatus::Done => {
+                tracing::info!(job = %request.mapping, outcome = "done", enqueued = report.enqueued, "run ended");
+            }
+            RequestStatus::GoesOn => {
+                tracing::info!(job = %request.mapping, outcome = "goes_on", enqueued = report.enqueued, "run goes on");
+            }
+        }
         Ok(())
     }
     .instrument(span)
