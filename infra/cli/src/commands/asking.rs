@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use couplet_engine::Engine;
+use couplet_engine::{Engine, Named};
 use couplet_model::ids::{MappingName, RecordId, RunId};
 use couplet_model::job::Run;
 use couplet_model::message::Direction;
@@ -224,16 +224,15 @@ async fn resolve(
         Whom::Records(records, rows) => {
             let mut meant = Vec::new();
             for (side, names) in [(Side::BusinessCentral, records), (Side::Dataverse, rows)] {
-                for name in *names {
-                    meant.push(found(engine, stack, &mapping, side, name).await?);
-                }
+                meant.extend(found(engine, stack, &mapping, side, names).await?);
             }
             let records = meant.iter().map(|record| (record.side, record.id)).collect();
             Ok((event(asking.want, Chosen::Records(records)), meant))
         }
         Whom::Pair(record, row, wins) => {
-            let record = found(engine, stack, &mapping, Side::BusinessCentral, record).await?;
-            let row = found(engine, stack, &mapping, Side::Dataverse, row).await?;
+            let mut meant = found(engine, stack, &mapping, Side::BusinessCentral, &[(*record).to_owned()]).await?;
+            meant.extend(found(engine, stack, &mapping, Side::Dataverse, &[(*row).to_owned()]).await?);
+            let [record, row] = meant.as_slice() else { bail!("each of the two names means one record") };
             let active = engine.mappings().into_iter().find(|active| active.name == mapping);
             let first = active.and_then(|active| active.directions().next()).unwrap_or(Direction::ToDataverse);
             let direction = match wins {
@@ -242,41 +241,66 @@ async fn resolve(
                 None => first,
             };
             let pair = Chosen::Pairs(vec![(record.id.into(), row.id.into())]);
-            Ok((event(Want::Couple { direction }, pair), vec![record, row]))
+            Ok((event(Want::Couple { direction }, pair), meant))
         }
     }
 }
 
-/// The one record that a name means.
+/// The records that some names mean, one each. A stack is called once for all names, and the store is read once.
 async fn found(
     engine: &Engine,
     stack: Option<&Stack>,
     mapping: &MappingName,
     side: Side,
-    name: &str,
-) -> anyhow::Result<Meant> {
+    names: &[String],
+) -> anyhow::Result<Vec<Meant>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let named = match stack {
-        None => engine.named(mapping, side, name).await?,
+        None => {
+            let mut named = Vec::with_capacity(names.len());
+            for name in names {
+                named.push(engine.named(mapping, side, name).await?);
+            }
+            named
+        }
         Some(stack) => {
-            let event = FindEvent { mapping: mapping.clone(), side, names: vec![name.to_owned()] };
-            stack.find(event).await?.found.into_iter().next().unwrap_or_default()
+            let event = FindEvent { mapping: mapping.clone(), side, names: names.to_vec() };
+            stack.find(event).await?.found
         }
     };
-    let record = match named.as_slice() {
-        [] => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
-        [one] => one,
-        several => {
-            let list: Vec<String> = several.iter().take(10).map(|one| format!("{} ({})", one.label, one.id)).collect();
+    if named.len() != names.len() {
+        bail!("{} of {} names were answered; use the couplet the stack was deployed with", named.len(), names.len());
+    }
+    let mut records = Vec::with_capacity(names.len());
+    for (name, named) in names.iter().zip(named) {
+        records.push(one_of(mapping, side, name, named)?);
+    }
+    let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
+    let pairs = engine.store().couplings_by_id(engine.company(), mapping, side, &ids).await?;
+    let meant = |Named { id, label }: Named| {
+        let partner = pairs.get(&id).map(|pair| pair.id(side.other()));
+        Meant { side, id, label, partner }
+    };
+    Ok(records.into_iter().map(meant).collect())
+}
+
+/// The one record that a name means.
+fn one_of(mapping: &MappingName, side: Side, name: &str, mut named: Vec<Named>) -> anyhow::Result<Named> {
+    match (named.pop(), named.as_slice()) {
+        (None, _) => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
+        (Some(one), []) => Ok(one),
+        (Some(last), others) => {
+            let all = others.iter().chain([&last]);
+            let list: Vec<String> = all.take(10).map(|one| format!("{} ({})", one.label, one.id)).collect();
             bail!(
                 "{} records of {mapping} in {side} are called {name:?}; name one by its id: {}",
-                several.len(),
+                others.len() + 1,
                 list.join(", ")
             )
         }
-    };
-    let pairs = engine.store().couplings_by_id(engine.company(), mapping, side, &[record.id]).await?;
-    let partner = pairs.get(&record.id).map(|pair| pair.id(side.other()));
-    Ok(Meant { side, id: record.id, label: record.label.clone(), partner })
+    }
 }
 
 async fn failures(engine: &Engine, mapping: &MappingName) -> anyhow::Result<usize> {
