@@ -1,16 +1,14 @@
 //! Claiming couplings: while one worker writes a pair, no other does.
 
 use couplet_model::{CompanyId, Coupling, MappingName};
-use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
 use crate::couplings::{REVISION, coupling_item};
 use crate::error::StoreError;
 use crate::item::{Item, number};
 use crate::keys::Key;
-use crate::requests::CONCURRENT;
 use crate::terms::Terms;
-use crate::transaction::{ACTIONS, Group, Verdict, pack};
+use crate::transaction::{Group, Verdict};
 
 /// What became of a claim.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,18 +45,10 @@ impl Store {
                 let unchanged = Terms::only_if("#rev = :rev").name(REVISION).value("rev", number(read.revision));
                 groups.push(Group { id, actions: vec![self.put((), key, item, &unchanged)?] });
             }
-            let packed = pack(groups, ACTIONS);
-            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
-                .map(|groups| {
-                    let store = self.clone();
-                    async move { store.transact(&groups, None).await }
-                })
-                .buffer_unordered(CONCURRENT)
-                .try_collect()
-                .await?;
+            let (verdicts, _) = self.transact_packed(groups).await?;
             // Of two claims of one coupling in one call the second is stale.
             pending = Vec::new();
-            for (id, verdict) in verdicts.into_iter().flatten() {
+            for (id, verdict) in verdicts {
                 match verdict {
                     Verdict::Applied => results[id] = Claim::Claimed(claimed(&couplings[id])),
                     Verdict::Refused(_) => {}

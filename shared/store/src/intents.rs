@@ -4,7 +4,6 @@
 //! is known, the coupling moves there.
 
 use couplet_model::{CompanyId, Coupling, CouplingState, MappingName, RecordId, Side, SystemId};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 
 use crate::Store;
@@ -12,9 +11,9 @@ use crate::couplings::{REVISION, coupling_item, own_pointer_or_none, pointer_ite
 use crate::error::StoreError;
 use crate::item::{EXPIRES, expiry, number};
 use crate::keys::{self, Key};
-use crate::requests::{CONCURRENT, Overwrite, Range};
+use crate::requests::{Overwrite, Range};
 use crate::terms::Terms;
-use crate::transaction::{ACTIONS, Group, Verdict, pack};
+use crate::transaction::{Group, Verdict};
 
 /// How long the mark of a reservation is kept; every attempt renews it.
 const MARK_LIFE: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -101,17 +100,9 @@ impl Store {
                 let (read, own) = &made[id];
                 groups.push(self.moving(company, mapping, id, read, &moved(read, *own))?);
             }
-            let packed = pack(groups, ACTIONS);
-            pending = packed.later;
-            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
-                .map(|groups| {
-                    let store = self.clone();
-                    async move { store.transact(&groups, None).await }
-                })
-                .buffer_unordered(CONCURRENT)
-                .try_collect()
-                .await?;
-            for (id, verdict) in verdicts.into_iter().flatten() {
+            let (verdicts, later) = self.transact_packed(groups).await?;
+            pending = later;
+            for (id, verdict) in verdicts {
                 match verdict {
                     Verdict::Applied => results[id] = Moved::Moved(moved(&made[id].0, made[id].1)),
                     Verdict::Refused(_) => {}

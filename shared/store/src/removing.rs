@@ -3,16 +3,14 @@
 use std::collections::HashSet;
 
 use couplet_model::{CompanyId, Coupling, MappingName};
-use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
 use crate::couplings::{line_key, own_pointer_or_none};
 use crate::error::StoreError;
 use crate::item::{Item, number};
 use crate::keys;
-use crate::requests::CONCURRENT;
 use crate::terms::Terms;
-use crate::transaction::{ACTIONS, Group, Verdict, pack};
+use crate::transaction::{Group, Verdict};
 
 /// What became of the removal of a coupling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +75,9 @@ impl Store {
             for id in pending {
                 groups.push(self.removal(company, mapping, id, &couplings[id], !lost_keys.contains(&id))?);
             }
-            let packed = pack(groups, ACTIONS);
-            pending = packed.later;
-            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
-                .map(|groups| {
-                    let store = self.clone();
-                    async move { store.transact(&groups, None).await }
-                })
-                .buffer_unordered(CONCURRENT)
-                .try_collect()
-                .await?;
-            for (id, verdict) in verdicts.into_iter().flatten() {
+            let (verdicts, later) = self.transact_packed(groups).await?;
+            pending = later;
+            for (id, verdict) in verdicts {
                 match verdict {
                     Verdict::Applied => results[id] = Removal::Removed,
                     Verdict::Innocent => pending.push(id),

@@ -1,7 +1,6 @@
 //! Reserving couplings: the promise that a record gets one partner only, made before anything is created.
 
 use couplet_model::{CompanyId, Coupling, MappingName, RecordId, Side};
-use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
 use crate::backoff::Backoff;
@@ -10,9 +9,8 @@ use crate::couplings::{line_key, pointed_at, pointer_item};
 use crate::error::StoreError;
 use crate::item::{self, Item};
 use crate::keys;
-use crate::requests::CONCURRENT;
 use crate::terms::Terms;
-use crate::transaction::{ACTIONS, Group, Verdict, pack};
+use crate::transaction::{Group, Verdict};
 
 /// What became of a reservation.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,18 +56,9 @@ impl Store {
             for &id in &pending {
                 groups.push(self.reservation(company, mapping, id, &couplings[id])?);
             }
-            let packed = pack(groups, ACTIONS);
-            let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
-                .map(|groups| {
-                    let store = self.clone();
-                    async move { store.transact(&groups, None).await }
-                })
-                .buffer_unordered(CONCURRENT)
-                .try_collect()
-                .await?;
-            let mut again = packed.later;
+            let (verdicts, mut again) = self.transact_packed(groups).await?;
             let mut owned: Vec<(usize, RecordId)> = Vec::new();
-            for (id, verdict) in verdicts.into_iter().flatten() {
+            for (id, verdict) in verdicts {
                 match verdict {
                     Verdict::Applied => results[id] = Some(Reservation::Reserved(couplings[id].clone())),
                     Verdict::Innocent => again.push(id),

@@ -7,12 +7,14 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::Store;
 use crate::backoff::{Backoff, patiently};
 use crate::error::{StoreError, is_contention, is_throttling};
 use crate::item::{Item, size};
 use crate::keys::Key;
+use crate::requests::CONCURRENT;
 use crate::terms::Terms;
 
 /// Actions of one `TransactWriteItems`.
@@ -123,6 +125,27 @@ impl Store {
             .build()
             .map_err(|error| StoreError::Refused(error.to_string()))?;
         Ok(Action { role, key, bytes: 0, write: TransactWriteItem::builder().update(update).build() })
+    }
+
+    /// Runs groups side by side, packed into as few transactions as possible. Gives their verdicts, and the ids of groups that must
+    /// wait for an earlier one.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Some groups may have been applied.
+    pub(crate) async fn transact_packed<R: Copy + Send + Sync>(
+        &self,
+        groups: Vec<Group<R>>,
+    ) -> Result<(Vec<(usize, Verdict<R>)>, Vec<usize>), StoreError> {
+        let packed = pack(groups, ACTIONS);
+        let verdicts: Vec<Vec<_>> = stream::iter(packed.transactions)
+            .map(|groups| {
+                let store = self.clone();
+                async move { store.transact(&groups, None).await }
+            })
+            .buffer_unordered(CONCURRENT)
+            .try_collect()
+            .await?;
+        Ok((verdicts.into_iter().flatten().collect(), packed.later))
     }
 
     /// Runs one transaction. `along` is stored with it and has no condition.
