@@ -112,20 +112,7 @@ impl Engine {
             }
             LeaseResult::OnHold => return Ok(RunReport::new(run, RunStatus::OnHold, Found::default())),
         };
-        let started = Run {
-            id: run,
-            job: job.to_owned(),
-            trigger: request.trigger,
-            started: now,
-            found: None,
-            finished: None,
-            enqueued: 0,
-            processed: 0,
-            counters: Counters::default(),
-            to_dataverse: Counters::default(),
-            from_dataverse: Counters::default(),
-            message: None,
-        };
+        let started = Run::begun(run, job, request.trigger, now);
         self.store().start_run(self.company(), &started).await?;
         // A full synchronization that did not come to its end is owed, whatever this run was asked for.
         let mode = if full_since.is_some() { RunMode::Full } else { request.mode };

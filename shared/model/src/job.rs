@@ -162,6 +162,26 @@ pub struct Run {
     pub message: Option<String>,
 }
 
+impl Run {
+    /// A run that begins: nothing is found yet.
+    pub fn begun(id: RunId, job: impl Into<String>, trigger: Trigger, started: Timestamp) -> Self {
+        Self {
+            id,
+            job: job.into(),
+            trigger,
+            started,
+            found: None,
+            finished: None,
+            enqueued: 0,
+            processed: 0,
+            counters: Counters::default(),
+            to_dataverse: Counters::default(),
+            from_dataverse: Counters::default(),
+            message: None,
+        }
+    }
+}
+
 /// State of a run, derived from what is stored (R121, without its loophole of runs in process for ever).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -22,8 +22,8 @@ use couplet_model::switches::SalesOrders;
 use couplet_model::table::Side;
 use couplet_model::task::{Task, TaskMessage};
 use couplet_model::{
-    Catalogue, Clock, CompanyId, Counters, Coupling, CouplingState, DataverseId, MappingName, ProcessId, Record,
-    RecordId, RecordMessage, RunId, Switches, SystemId, Table,
+    Catalogue, Clock, CompanyId, Coupling, CouplingState, DataverseId, MappingName, ProcessId, Record, RecordId,
+    RecordMessage, RunId, Switches, SystemId, Table,
 };
 use couplet_store::{Reservation, Retention, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -241,20 +241,7 @@ impl Bench {
 
     /// Begins a run of the bench's mapping, whose messages the engine believes.
     pub async fn run(&self) -> RunId {
-        let run = Run {
-            id: RunId::fresh(),
-            job: self.mapping.name.to_string(),
-            trigger: Trigger::Schedule,
-            started: *self.now.lock(),
-            found: None,
-            finished: None,
-            enqueued: 0,
-            processed: 0,
-            counters: Counters::default(),
-            to_dataverse: Counters::default(),
-            from_dataverse: Counters::default(),
-            message: None,
-        };
+        let run = Run::begun(RunId::fresh(), self.mapping.name.as_str(), Trigger::Schedule, *self.now.lock());
         self.engine.store().start_run(COMPANY, &run).await.expect("a store");
         run.id
     }

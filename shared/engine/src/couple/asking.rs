@@ -58,18 +58,8 @@ impl Engine {
             self.confirm_pairs(installed, pairs).await?;
         }
         let run = Run {
-            id: RunId::fresh(),
-            job: installed.name.to_string(),
-            trigger: Trigger::Manual,
-            started: self.now(),
-            found: None,
-            finished: None,
-            enqueued: 0,
-            processed: 0,
-            counters: Counters::default(),
-            to_dataverse: Counters::default(),
-            from_dataverse: Counters::default(),
             message: Some(said(want, &of)),
+            ..Run::begun(RunId::fresh(), installed.name.as_str(), Trigger::Manual, self.now())
         };
         let request = Request { run: run.id, mapping: installed.name.clone(), want, of, after: None };
         self.store().start_run(self.company(), &run).await?;
