@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
 
-/// Changes remembered at most, the newest ones: 32 kB in the store. What is not remembered is compared with its base.
-const MOST_REMEMBERED: usize = 2_000;
+/// Changes remembered at most, the newest ones: 128 kB in the store, of 400 that it takes. What is not remembered is compared
+/// with its base.
+const MOST_REMEMBERED: usize = 12_000;
 
-/// Digits of one remembered change.
-const DIGITS: usize = 16;
+/// Bytes of one remembered change.
+const BYTES: usize = size_of::<u64>();
 
-/// Changes that were read lately: one number per record as it was, in hexadecimal digits.
+/// Changes that were read lately: one number per record as it was, their bytes in Base64.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seen(String);
@@ -35,9 +38,10 @@ pub struct Remembering {
 impl Remembering {
     /// Begins with what earlier reads remembered.
     pub fn after(seen: &Seen) -> Self {
-        let digits = seen.0.as_bytes().chunks_exact(DIGITS);
-        let numbers = digits.filter_map(|chunk| u64::from_str_radix(std::str::from_utf8(chunk).ok()?, 16).ok());
-        Self { before: numbers.collect(), now: BTreeSet::new() }
+        // What cannot be read remembers nothing, which costs reading the records again.
+        let bytes = STANDARD.decode(&seen.0).unwrap_or_default();
+        let (numbers, _) = bytes.as_chunks::<BYTES>();
+        Self { before: numbers.iter().map(|number| u64::from_be_bytes(*number)).collect(), now: BTreeSet::new() }
     }
 
     /// Notes a record, and says whether it was given before exactly as it is now.
@@ -54,7 +58,7 @@ impl Remembering {
     /// What the next read has to know: the records it will be given again because they changed after this time.
     pub fn since(&self, time: Timestamp) -> Seen {
         let again = self.now.iter().filter(|(modified, _)| *modified > time);
-        Seen(again.map(|(_, number)| format!("{number:016x}")).collect())
+        Seen(STANDARD.encode(again.flat_map(|(_, number)| number.to_be_bytes()).collect::<Vec<u8>>()))
     }
 }
 
@@ -116,12 +120,20 @@ mod tests {
     #[test]
     fn f09_memory_is_bounded_and_keeps_the_newest() {
         let mut first = Remembering::default();
-        for number in 0..5_000_u128 {
+        for number in 0..15_000_u128 {
             first.knows(&record(number, i64::try_from(number).expect("small"), "A"));
         }
         let seen = first.since(at(0));
-        assert_eq!(seen.0.len(), MOST_REMEMBERED * DIGITS);
+        assert!(seen.0.len() <= 128_000, "{} bytes in the store", seen.0.len());
         let mut again = Remembering::after(&seen);
-        assert!(again.knows(&record(4_999, 4_999, "A")) && !again.knows(&record(2_000, 2_000, "A")));
+        assert!(again.knows(&record(14_999, 14_999, "A")) && again.knows(&record(3_000, 3_000, "A")));
+        assert!(!again.knows(&record(2_999, 2_999, "A")));
+    }
+
+    #[test]
+    fn what_an_earlier_version_remembered_in_another_way_is_read_again() {
+        for text in ["00f1e2d3c4b5a697", "no Base64!"] {
+            assert!(!Remembering::after(&Seen(text.to_owned())).knows(&record(1, 100, "A")), "{text}");
+        }
     }
 }
