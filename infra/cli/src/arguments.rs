@@ -14,7 +14,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, sync, couple, uncouple, skip, unskip, retry, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, hold, release, sync, couple, uncouple, skip, unskip, retry, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -84,6 +84,17 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Stop jobs until they are released: no timer starts them meanwhile, and a run under way ends.
+    ///
+    ///     couplet hold CUSTOMER CONTACT
+    ///     couplet hold --all
+    #[command(verbatim_doc_comment)]
+    Hold(JobsOptions),
+    /// Let jobs go on that were put on hold.
+    ///
+    ///     couplet release --all
+    #[command(verbatim_doc_comment)]
+    Release(JobsOptions),
     /// Run all jobs by their timers until Ctrl-C or SIGTERM.
     Serve,
     /// Synchronize chosen records now; their values win.
@@ -206,6 +217,17 @@ pub struct HowOptions {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which jobs are meant.
+#[derive(Clone, Debug, Args)]
+pub struct JobsOptions {
+    /// Names of jobs, such as CUSTOMER or "Item Availability".
+    #[arg(required_unless_present = "all", value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "jobs")]
+    pub all: bool,
 }
 
 /// Which records are synchronized, and how.

@@ -62,6 +62,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Couplings { mapping, limit, json } => commands::couplings(&place, mapping, *limit, *json).await,
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
         Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
+        Command::Hold(options) => commands::hold(&place, options).await,
+        Command::Release(options) => commands::release(&place, options).await,
         Command::Resume(options) => commands::resume(&place, options).await,
         Command::SwitchUnits(options) => commands::switch_units(&place, options).await,
         Command::Replay(options) => commands::replay(&place, options).await,

@@ -114,6 +114,11 @@ async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
     let customers = world.business_central.rows("Customer");
     assert!(customers.iter().any(|row| row["displayName"] == json!("Fabrikam Ltd")), "{customers:?}");
     assert_eq!(world.partner("C00010"), row);
+    // Business Central wins where nothing is chosen.
+    assert_eq!(world.counters(&["uncouple", "CUSTOMER", "--bc", "C00010"])["uncoupled"], json!(1));
+    world.rename("C00010", "Of the ERP");
+    world.counters(&["couple", "CUSTOMER", "--bc", "C00010", "--dataverse", &row]);
+    assert_eq!((world.partner("C00010"), &world.account(&row)["name"]), (row.clone(), &json!("Of the ERP")));
     let other = world.partner("C00020");
     let refused = world.couplet(&["couple", "CUSTOMER", "--bc", "C00010", "--dataverse", &other]);
     let line = refused.failed_with_one_line();
@@ -135,12 +140,12 @@ async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_041_c_043_r206_r113_a_person_has_the_say_over_chosen_records_on_this_machine() {
+async fn c_041_c_043_c_049_r206_r113_a_person_has_the_say_over_chosen_records_on_this_machine() {
     a_person_has_the_say_over_chosen_records(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_041_c_043_r206_r113_a_person_has_the_say_over_chosen_records_of_a_stack() {
+async fn c_041_c_043_c_049_r206_r113_a_person_has_the_say_over_chosen_records_of_a_stack() {
     a_person_has_the_say_over_chosen_records(true).await;
 }
 

@@ -52,6 +52,37 @@ async fn jobs_run_one_process_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c_249_c_251_jobs_that_a_person_stops_stand_still_until_they_are_released_and_every_state_is_shown() {
+    let (business_central, dataverse) = systems().await;
+    let workplace = Workplace::at(&business_central, &dataverse);
+    for job in ["CURRENCY", "UNIT OF MEASURE"] {
+        assert_eq!(workplace.couplet(&["run", job, "--full"]).code, 0);
+    }
+    let states = || {
+        let jobs = workplace.couplet(&["jobs", "--json"]).object();
+        let jobs = jobs["jobs"].as_array().expect("jobs").clone();
+        jobs.into_iter().filter(|job| job["ready"] == json!(true)).map(|job| job["state"].clone()).collect::<Vec<_>>()
+    };
+    let all = states().len();
+    assert!(workplace.couplet(&["hold", "CURENCY"]).failed_with_one_line().contains("did you mean CURRENCY?"));
+    assert_eq!(workplace.couplet(&["hold", "--all"]).code, 0);
+    assert_eq!(states(), vec![json!("on_hold"); all], "C-249");
+    let line = workplace.couplet(&["run", "CURRENCY"]).failed_with_one_line();
+    assert!(line.contains("on hold") && line.contains("couplet release"), "{line}");
+    assert_eq!(workplace.couplet(&["release", "currency"]).code, 0);
+    assert_eq!(states().iter().filter(|state| **state == json!("on_hold")).count(), all - 1, "C-251");
+    assert_eq!(workplace.couplet(&["run", "CURRENCY"]).code, 0);
+    let released = workplace.couplet(&["release", "--all"]);
+    assert!(released.errors.contains("UNIT OF MEASURE") && !released.errors.contains("CURRENCY"), "{released:?}");
+    // One of them fails as a whole, and is the only one that is not active.
+    business_central.faults().fail_next(1000, 500);
+    assert_ne!(workplace.couplet(&["run", "UNIT OF MEASURE"]).code, 0);
+    let after = states();
+    assert_eq!(after.iter().filter(|state| **state == json!("error")).count(), 1, "C-251: {after:?}");
+    assert!(after.iter().all(|state| *state != json!("on_hold")), "C-251: {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s227_units_are_switched_after_a_look_at_what_would_change() {
     let (business_central, dataverse) = systems().await;
     let workplace = Workplace::at(&business_central, &dataverse);

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn r34_more_than_400_ids_are_several_queries() {
+    fn c_025_r34_more_than_400_ids_are_several_queries() {
         let table = table();
         let ids: Vec<RecordId> = (0..1000).map(|number| RecordId(Uuid::from_u128(number))).collect();
         let filters = id_filters(&table, &ids);

@@ -16,6 +16,7 @@ mod facts;
 mod failpoints;
 mod find;
 mod halt;
+mod holding;
 mod installation;
 mod jobs;
 mod mappings;

@@ -172,6 +172,9 @@ pub enum Wish {
     Skip,
     /// Leave it alone no longer, and synchronize it.
     Unskip,
+    /// Take this row of Dataverse off the company it belongs to: all pairs of its mapping end, and nothing couples it. It is
+    /// named by its id there whatever the direction.
+    LeaveCompany,
 }
 
 /// Version of the message format.

@@ -380,6 +380,19 @@ impl Store {
         items.iter().map(read_job).collect()
     }
 
+    /// Makes a job ready that a person has put on hold; `false`: it was not on hold.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn release_job(&self, company: CompanyId, name: &str) -> Result<bool, StoreError> {
+        let terms = Terms::update_with("SET #state = :ready REMOVE lease_until")
+            .when("#state = :on_hold")
+            .name("state")
+            .value("ready", word(&JobState::Ready))
+            .value("on_hold", word(&JobState::OnHold));
+        Ok(matches!(self.update(&keys::job(company, name), &terms).await?, Updated::Done(_)))
+    }
+
     /// Sets the state by hand: on hold, or ready again. A run that is under way loses its lease and stops.
     ///
     /// # Errors

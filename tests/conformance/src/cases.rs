@@ -12,6 +12,9 @@ pub struct Cases {
     /// What Couplet does otherwise on purpose.
     #[serde(default)]
     pub different: Vec<Different>,
+    /// What has no meaning outside Business Central.
+    #[serde(default)]
+    pub not_applicable: Vec<NotApplicable>,
 }
 
 /// Cases that belong together.
@@ -44,6 +47,16 @@ pub struct Different {
     /// Number of the page in `docs/decisions`.
     pub decision: String,
     /// What Couplet does instead.
+    pub why: String,
+}
+
+/// A case that has no meaning outside Business Central.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotApplicable {
+    /// Its code.
+    pub case: String,
+    /// Why.
     pub why: String,
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use couplet_structure::sources;
 
-pub use cases::{Area, Cases, Different};
+pub use cases::{Area, Cases, Different, NotApplicable};
 pub use proof::{Proof, proofs, proofs_in};
 pub use report::{LINK_TO_DECISIONS, gaps, written};
 

@@ -24,14 +24,14 @@ pub fn written(cases: &Cases, proofs: &BTreeMap<String, Vec<Proof>>, decisions: 
         for case in area.cases() {
             all += 1;
             let different = cases.different.iter().find(|different| different.case == case);
-            match (proofs.get(&case), different) {
-                (None, None) => open.push(case),
-                (tests, different) => {
-                    let tests = tests.map(|tests| named(tests));
-                    let words = different.map(|different| otherwise(different, decisions));
-                    let proof: Vec<String> = words.into_iter().chain(tests).collect();
-                    let _ = writeln!(rows, "| {case} | {} |", proof.join("<br>"));
-                }
+            let applies_not = cases.not_applicable.iter().find(|left_out| left_out.case == case);
+            let words = different.map(|different| otherwise(different, decisions));
+            let left_out = applies_not.map(|left_out| format!("Not applicable: {}", left_out.why));
+            let tests = proofs.get(&case).map(|tests| named(tests));
+            let proof: Vec<String> = words.into_iter().chain(left_out).chain(tests).collect();
+            match proof.is_empty() {
+                true => open.push(case),
+                false => drop(writeln!(rows, "| {case} | {} |", proof.join("<br>"))),
             }
         }
         let _ = writeln!(page, "\n## {}: {} of {all} cases", area.name, all - open.len());
@@ -61,7 +61,9 @@ pub fn gaps(cases: &Cases, proofs: &BTreeMap<String, Vec<Proof>>, decisions: &BT
     let mut found = Vec::new();
     for area in cases.area.iter().filter(|area| area.proved) {
         let open = area.cases().filter(|case| {
-            !proofs.contains_key(case) && !cases.different.iter().any(|different| different.case == *case)
+            !proofs.contains_key(case)
+                && !cases.different.iter().any(|different| different.case == *case)
+                && !cases.not_applicable.iter().any(|left_out| left_out.case == *case)
         });
         found.extend(open.map(|case| format!("{case} ({}) has no test of its name and no decision", area.name)));
     }
@@ -73,6 +75,8 @@ pub fn gaps(cases: &Cases, proofs: &BTreeMap<String, Vec<Proof>>, decisions: &BT
             found.push(format!("{}: there is no decision {}", different.case, different.decision));
         }
     }
+    let left_out = cases.not_applicable.iter().filter(|left_out| !known.contains(&left_out.case));
+    found.extend(left_out.map(|left_out| format!("{} is no case", left_out.case)));
     found.extend(
         proofs
             .iter()
@@ -109,6 +113,7 @@ mod tests {
                 decision: "0007".to_owned(),
                 why: "it waits".to_owned(),
             }],
+            not_applicable: Vec::new(),
         }
     }
 

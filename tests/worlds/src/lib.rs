@@ -5,6 +5,8 @@
 //! - [`Installed`]: the application on the embedded cloud, as functions have it.
 //! - [`Home`]: a data folder in which one process works after the other.
 
+mod asking;
+mod catalogues;
 mod dying;
 mod home;
 mod installed;
@@ -19,6 +21,8 @@ mod settings;
 mod systems;
 mod world;
 
+pub use asking::chosen;
+pub use catalogues::catalogue_with;
 pub use dying::{Life, Moment};
 pub use home::{Home, Process};
 pub use installed::Installed;

@@ -150,7 +150,7 @@ fn is_running(job: &str, notes: &[String]) -> String {
 }
 
 fn is_on_hold(job: &str) -> String {
-    format!("{job} is on hold; somebody put it there")
+    format!("{job} is on hold; somebody put it there: let it go on with couplet release \"{job}\"")
 }
 
 pub(super) fn goes_on(progress: &Progress, job: &str, how: &str, waited: Duration) -> ExitCode {

@@ -9,11 +9,14 @@ use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions,
 use couplet_model::request::{Chosen, MOST_NAMED, Request, Want};
 use couplet_model::table::Side;
 use couplet_model::task::{TASK_FORMAT, Task, TaskMessage};
-use couplet_model::{Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId};
+use couplet_model::{
+    Condition, Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId, Value,
+};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
+use crate::sync::gives_company;
 
 /// Records that are put into the queue before it is noted how far the request has come.
 const PAGE: usize = 1_000;
@@ -189,7 +192,11 @@ impl Engine {
                 let after = after.map(str::to_owned);
                 let page = self.store().coupling_page(self.company(), &mapping.name, after, PAGE).await?;
                 let meant = page.couplings.iter().filter(|coupling| coupling.skipped || !skipped_only);
-                let messages = meant.flat_map(|coupling| self.messages_of_pair(mapping, request, coupling)).collect();
+                let mut messages: Vec<RecordMessage> =
+                    meant.flat_map(|coupling| self.messages_of_pair(mapping, request, coupling)).collect();
+                if page.next.is_none() && request.want == Want::Uncouple && !skipped_only {
+                    messages.extend(self.messages_of_strays(mapping, request).await?);
+                }
                 Ok(Page { messages, next: page.next })
             }
             Chosen::Failed => {
@@ -245,9 +252,38 @@ impl Engine {
             ways.retain(|direction| reserved_by.is_none_or(|by| by == *direction));
             ways.truncate(1);
         }
-        ways.into_iter()
+        let mut messages: Vec<RecordMessage> = ways
+            .into_iter()
             .filter_map(|direction| self.message_of(mapping, request, direction, coupling.id(direction.source())))
-            .collect()
+            .collect();
+        // Who asks for a pair by its name wants it to travel (R114).
+        if coupling.skipped && matches!(request.want, Want::Synchronize { .. }) {
+            messages.iter_mut().for_each(|message| message.wish = Some(Wish::Unskip));
+        }
+        messages
+    }
+
+    /// The messages of rows that belong to the company although nothing couples them, once all pairs of a mapping end: they are
+    /// taken off it as well (R210).
+    async fn messages_of_strays(
+        &self,
+        mapping: &InstalledMapping,
+        request: &Request,
+    ) -> Result<Vec<RecordMessage>, EngineError> {
+        let side = Side::Dataverse;
+        let (table, context) = (mapping.table(side), self.installation.filter_context().await?);
+        let way = mapping.directions().next().filter(|_| gives_company(mapping));
+        let (Some(column), Some(company), Some(way)) = (table.company_column.as_deref(), context.company, way) else {
+            return Ok(Vec::new());
+        };
+        let mut filter = mapping.filter(side, context);
+        filter.conditions.push(Condition::equal(column, Value::Guid(company.0)));
+        let ours: Vec<RecordId> =
+            self.system(side).find(table, &filter, &[]).await?.into_iter().map(|row| row.id).collect();
+        let coupled = self.store().couplings_by_id(self.company(), &mapping.name, side, &ours).await?;
+        let strays = ours.into_iter().filter(|row| !coupled.contains_key(row));
+        let wish = Some(Wish::LeaveCompany);
+        Ok(strays.map(|row| self.asked(mapping, request, way, row, SyncOptions::default(), wish)).collect())
     }
 
     /// The message of a record in one direction, unless nothing is wanted there.
@@ -265,7 +301,12 @@ impl Engine {
                 let is_second = direction == Direction::FromDataverse && wanted.is_none();
                 let has_both = mapping.directions().count() > 1;
                 // The queue knows no order: what travels both ways is left to the first direction.
-                let precedence = if is_second && has_both { Precedence::Destination } else { Precedence::Source };
+                let precedence = match is_second && has_both {
+                    true => Precedence::Destination,
+                    // A pair of which the other record is gone gets another one (R220).
+                    false if create && wanted.is_some() => Precedence::SourceRestoring,
+                    false => Precedence::Source,
+                };
                 (SyncOptions { create, precedence, waited_since: None }, None)
             }
             Want::Couple { .. } => return None,

@@ -14,6 +14,7 @@ use couplet_store::Claim;
 use super::batch::{Batch, Stop};
 use super::leaving_company::Kept;
 use super::stages::{Admitted, Received, by_id};
+use super::ways_out::ways_out;
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
 use crate::mappings::installed::InstalledMapping;
@@ -259,10 +260,9 @@ impl Batch<'_> {
 fn partner_is_left(mapping: &InstalledMapping, here: Side, label: &str) -> DataFailure {
     let there = here.other();
     let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
-    let (name, again) = (&mapping.name, "it is created again");
     DataFailure::new(format!(
-        "the {source} was deleted in {here}, and the {partner} {label} in {there} is coupled to it (EE12): delete the \
-         {partner} as well; or give the mapping {name} the deletion_conflict restore in a catalogue of your own, and {again}"
+        "the {source} was deleted in {here}, and the {partner} {label} in {there} is coupled to it (EE12): {}",
+        ways_out(mapping, there, label)
     ))
 }
 

@@ -81,6 +81,6 @@ impl Batch<'_> {
 }
 
 /// Whether rows that a mapping couples belong to the company, where their table has a column for that.
-fn gives_company(mapping: &InstalledMapping) -> bool {
+pub(crate) fn gives_company(mapping: &InstalledMapping) -> bool {
     mapping.directions().any(|direction| direction == Direction::ToDataverse)
 }

@@ -35,8 +35,11 @@ mod reading_destinations;
 mod reading_sources;
 mod releasing;
 mod stages;
+mod ways_out;
 mod wishes;
 mod writing;
+
+pub(crate) use leaving_company::gives_company;
 
 #[cfg(test)]
 mod tests;

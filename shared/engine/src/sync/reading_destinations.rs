@@ -12,6 +12,7 @@ use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId};
 use super::batch::{Batch, Stop};
 use super::leaving_company::Kept;
 use super::stages::{Admitted, Pairing, by_id};
+use super::ways_out::ways_out;
 use crate::evidence::Evidence;
 use crate::mappings::installed::InstalledMapping;
 use crate::mappings::rules::done_with;
@@ -194,12 +195,11 @@ fn partner_is_gone(mapping: &InstalledMapping, direction: Direction, label: &str
     let (here, there) = (direction.source(), direction.destination());
     let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
     let again = match mapping.rules.partner_key(direction) {
-        Some(key) => format!("make one with {key} there, and it takes the place of the deleted one; or "),
+        Some(key) => format!("make one with {key} there, and it takes the place of the deleted one; "),
         None => String::new(),
     };
     DataFailure::new(format!(
-        "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}delete the {source} in \
-         {here} as well; or give the mapping {} the deletion_conflict restore in a catalogue of your own, and it is created again",
-        mapping.name
+        "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}{}",
+        ways_out(mapping, here, label)
     ))
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use couplet_model::message::Wish;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, Outcome, RecordId};
+use couplet_model::{Coupling, Outcome, Record, RecordId};
 
 use super::batch::{Batch, Stop};
 use super::leaving_company::Kept;
@@ -19,11 +19,12 @@ impl Batch<'_> {
         if self.delivered.iter().all(|delivered| delivered.message.wish.is_none()) {
             return Ok(received);
         }
-        let (mut synchronized, mut leaving) = (Vec::new(), Vec::new());
+        let (mut synchronized, mut leaving, mut strays) = (Vec::new(), Vec::new(), Vec::new());
         for mut record in received {
             let wish = self.delivered[record.index].message.wish;
             match (wish, record.coupling.is_some()) {
                 (None | Some(Wish::Couple(_)), _) => synchronized.push(record),
+                (Some(Wish::LeaveCompany), _) => strays.push(record),
                 (Some(Wish::Uncouple), true) => leaving.push(record),
                 (Some(Wish::Skip), true) => {
                     if self.mark_skipped(&mut record, true).await? {
@@ -41,7 +42,37 @@ impl Batch<'_> {
             }
         }
         self.uncouple_as_asked(leaving).await?;
+        self.take_off_company(strays).await?;
         Ok(synchronized)
+    }
+
+    /// Takes rows that nothing couples off the company, if they still belong to it.
+    async fn take_off_company(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+        let table = self.mapping.table(Side::Dataverse);
+        let Some(column) = table.company_column.clone().filter(|_| !records.is_empty()) else { return Ok(()) };
+        let row = |record: &Received| self.delivered[record.index].message.record;
+        let rows: Vec<RecordId> = records.iter().map(row).collect();
+        let found = by_id(self.engine.system(Side::Dataverse).fetch(table, &rows, &[column.clone()]).await?);
+        let is_no_ones = |row: &Record| row.get(&column).is_null();
+        let mut kept = self.leave_company(found.values()).await?;
+        for record in records {
+            let row = self.delivered[record.index].message.record;
+            match (kept.remove(&row), found.get(&row)) {
+                (Some(Kept::Refused), _) => {
+                    let failure = DataFailure::new(format!(
+                        "the {} {row} could not be taken off the company: open it in Sales if it is locked, or give the \
+                         integration user the right to change it, and uncouple again",
+                        table.caption()
+                    ));
+                    self.settle(record.settle(Outcome::Failed(failure)));
+                }
+                (Some(Kept::ForAWhile(class, error)), _) => self.give_back_for(record.index, class, &error),
+                (None, None) => self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted))),
+                (None, Some(found)) if is_no_ones(found) => self.settle(record.settle(Outcome::Unchanged)),
+                (None, Some(_)) => self.settle(record.settle(Outcome::Modified)),
+            }
+        }
+        Ok(())
     }
 
     /// Marks a pair as skipped, or takes the mark away. `false`: another worker changed it, and the record comes again.

@@ -97,7 +97,7 @@ async fn two_mappings_on_one_table_never_mix() {
 }
 
 #[tokio::test]
-async fn two_companies_on_one_table_never_mix() {
+async fn u13_two_companies_on_one_table_never_mix() {
     let store = empty_store().await;
     reserved(&store, &items(), vec![pair(1, 1)]).await;
     let other = CompanyId(Uuid::from_u128(0xC1));

@@ -201,7 +201,7 @@ async fn s101_s103_s125_what_a_seller_corrects_reaches_the_order_which_is_releas
 }
 
 #[tokio::test]
-async fn s115_s116_c_162_what_business_central_changes_and_ships_comes_back() {
+async fn d19_s115_s116_c_162_what_business_central_changes_and_ships_comes_back() {
     let world = prepared().await;
     let items = items(&world);
     let order = submitted(&world, &json!({}), &[(&items[0], 2, "100", "0"), (&items[1], 3, "20", "0")]).await;

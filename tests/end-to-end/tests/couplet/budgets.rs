@@ -9,7 +9,7 @@ const ITEMS: usize = 10_000;
 
 #[tokio::test]
 #[expect(clippy::print_stdout, reason = "what the work costs is worth reading in a passing test, too")]
-async fn ten_thousand_items_stay_within_the_request_budgets() {
+async fn u4_ten_thousand_items_stay_within_the_request_budgets() {
     let options = WorldOptions {
         business_central: DemoSize { items: ITEMS, blocked_items: 50, ..WorldOptions::default().business_central },
         ..WorldOptions::default()

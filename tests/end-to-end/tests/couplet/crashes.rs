@@ -21,7 +21,7 @@ async fn prepared() -> World {
 }
 
 #[tokio::test]
-async fn creating_products_survives_a_death_at_every_failpoint() {
+async fn d14_creating_products_survives_a_death_at_every_failpoint() {
     for fatal in Failpoint::ALL {
         let world = prepared().await;
         let report = world.find("ITEM-PRODUCT", RunMode::Full).await;

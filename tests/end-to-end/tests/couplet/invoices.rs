@@ -38,6 +38,17 @@ fn standing(world: &World, invoice: Uuid) -> (i64, i64) {
 }
 
 #[tokio::test]
+async fn d11_lines_of_invoices_have_no_run_of_their_own_and_are_not_asked_for_without_their_invoice() {
+    let world = World::start(options()).await;
+    let lines = "POSTEDSALESLINE-INV";
+    assert!(world.engine.jobs().iter().all(|job| job.name != lines));
+    let want = couplet_model::request::Want::Synchronize { direction: None, create: true };
+    let refused = world.ask(lines, want, couplet_model::request::Chosen::Coupled).await.expect_err("refused");
+    assert!(refused.to_string().contains("travel with those of another mapping"), "{refused}");
+    assert!(world.queue.is_empty() && world.tasks.next_task().is_none());
+}
+
+#[tokio::test]
 async fn c_173_c_174_c_176_s170_to_s191_posted_invoices_arrive_with_their_lines_to_the_cent() {
     let world = prepared().await;
     let items = items(&world);

@@ -46,7 +46,7 @@ fn number(world: &World, label: &str) -> i32 {
 }
 
 #[tokio::test]
-async fn s270_codes_adopt_their_options_or_add_one_and_renaming_a_code_renames_its_label() {
+async fn d3_s270_codes_adopt_their_options_or_add_one_and_renaming_a_code_renames_its_label() {
     let world = world().await;
     let pigeon = agent(&world, "PIGEON");
     // An option that documents lack, as an administrator leaves it behind.

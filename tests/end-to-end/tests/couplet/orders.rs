@@ -381,7 +381,7 @@ async fn many_orders_that_are_posted_at_once_are_no_sign_of_a_restored_system() 
 }
 
 #[tokio::test]
-async fn s123_no_coupling_is_left_of_an_order_that_goes_wherever_a_worker_dies() {
+async fn c_063_s123_no_coupling_is_left_of_an_order_that_goes_wherever_a_worker_dies() {
     for fatal in [Failpoint::Parted, Failpoint::LinesParted] {
         let world = prepared().await;
         let item = product(&world, "Item", &items(&world)[0]).await;

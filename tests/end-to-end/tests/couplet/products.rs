@@ -1,6 +1,6 @@
 //! Items and resources as products: state, prices, units.
 
-use couplet_end_to_end::{World, WorldOptions};
+use couplet_end_to_end::{NOTHING, World, WorldOptions, catalogue_with};
 use couplet_engine::RunMode;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
@@ -108,6 +108,27 @@ async fn c_026_c_027_coupled_item_blocked_in_bc_retires_the_product_until_it_is_
     world.business_central.update_as_user("Item", item, json!({"blocked": false})).unwrap();
     world.run("ITEM-PRODUCT", RunMode::Modified).await;
     assert_eq!(world.coupled_row("ITEM-PRODUCT", item).await["statecode"], json!(0), "C-027");
+}
+
+#[tokio::test]
+async fn c_028_s204_a_coupled_product_that_is_retired_in_sales_blocks_its_item() {
+    let catalogue = catalogue_with(&[("item-product", &|mapping| {
+        let conditions = mapping["dataverse_filter"].as_array_mut().expect("conditions");
+        conditions.retain(|condition| condition["column"] != json!("statecode"));
+    })]);
+    let catalogue = Some(catalogue.expect("a catalogue"));
+    let business_central = business_central_simulator::DemoSize { items: 1, ..NOTHING };
+    let world = World::start(WorldOptions { business_central, catalogue, ..WorldOptions::default() }).await;
+    for job in ["CURRENCY", "UNIT OF MEASURE", "ITEM-PRODUCT"] {
+        world.run(job, RunMode::Full).await;
+    }
+    world.run("ITEM-PRODUCT", RunMode::Modified).await;
+    let item = world.business_central_ids("Item", unblocked)[0];
+    let product = id(&world.coupled_row("ITEM-PRODUCT", item).await, "productid");
+    world.dataverse.update_as_user("product", product, json!({"statecode": 1, "statuscode": 2})).unwrap();
+    let run = world.run("ITEM-PRODUCT", RunMode::Modified).await;
+    assert_eq!((run.from_dataverse.modified, run.counters.failed), (1, 0), "{:?}", run.counters);
+    assert_eq!(world.business_central.row("Item", item).unwrap()["blocked"], json!(true));
 }
 
 #[tokio::test]

@@ -214,7 +214,7 @@ async fn s222_the_default_unit_of_a_product_is_the_base_unit_of_its_item_in_both
 }
 
 /// A product made in Sales, in a unit group of that name.
-fn product_in_sales(world: &World, number: &str, group: Uuid, unit: &str, kind: i64) -> Uuid {
+pub fn product_in_sales(world: &World, number: &str, group: Uuid, unit: &str, kind: i64) -> Uuid {
     let unit = world
         .dataverse
         .rows("uom")

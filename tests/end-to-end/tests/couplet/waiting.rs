@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::observing::id;
 
 #[tokio::test]
-async fn u15_an_item_whose_unit_is_not_coupled_waits_and_is_released_by_the_unit() {
+async fn d18_u15_an_item_whose_unit_is_not_coupled_waits_and_is_released_by_the_unit() {
     let world = World::start(WorldOptions::default()).await;
     world.run("CURRENCY", RunMode::Full).await;
     let run = world.run("ITEM-PRODUCT", RunMode::Full).await;

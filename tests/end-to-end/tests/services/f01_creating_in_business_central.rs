@@ -274,7 +274,7 @@ async fn a_create_that_is_refused_makes_no_claim_on_what_a_person_creates_later(
 }
 
 #[tokio::test]
-async fn products_born_in_sales_become_items_and_resources_with_their_unit_and_a_number_of_the_series() {
+async fn u12_products_born_in_sales_become_items_and_resources_with_their_unit_and_a_number_of_the_series() {
     let world = prepared(Mode::Companion).await;
     world.run("ITEM-PRODUCT", RunMode::Full).await;
     world.run("RESOURCE-PRODUCT", RunMode::Full).await;
@@ -307,7 +307,7 @@ async fn products_born_in_sales_become_items_and_resources_with_their_unit_and_a
 }
 
 #[tokio::test]
-async fn a_number_from_sales_that_the_series_refuses_gives_way_to_the_given_one_and_both_sides_keep_theirs() {
+async fn u12_a_number_from_sales_that_the_series_refuses_gives_way_to_the_given_one_and_both_sides_keep_theirs() {
     let numbered = catalogue_with(|rows, _| {
         rows.push(json!({"business_central": "number", "dataverse": "accountnumber", "direction": "bidirectional"}));
     });

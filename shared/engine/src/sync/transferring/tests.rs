@@ -27,7 +27,7 @@ fn changed(
 }
 
 #[tokio::test]
-async fn plain_values_travel_blank_ones_clear_and_unknown_ones_leave_what_is_there() {
+async fn d8_plain_values_travel_blank_ones_clear_and_unknown_ones_leave_what_is_there() {
     let bench = Bench::of("CUSTOMER").await;
     let long = "x".repeat(60);
     let cases = vec![
