@@ -27,7 +27,7 @@ async fn c_056_r210_ending_all_pairs_of_a_mapping_leaves_no_account_with_the_com
     world.business_central.create_as_user("Customer", json!({"displayName": "Uncoupled"})).expect("taken");
     let ours = world.dataverse.rows("bcbi_company")[0]["bcbi_companyid"].as_str().expect("an id").to_owned();
     let bind = format!("/bcbi_companies({ours})");
-    let stuck = json!({"name": "Stuck", "customertypecode": 3, "bcbi_companyid@odata.bind": bind});
+    let stuck = json!({"name": "Stuck", "customertypecode": 3, "bcbi_CompanyId@odata.bind": bind});
     let stuck = world.dataverse.create_as_user("account", stuck).expect("taken");
     let free = crate::coupled_customers::new_account(&world, "Nobody's");
     let run = world.ask("CUSTOMER", Want::Uncouple, Chosen::Coupled).await.expect("carried out");
