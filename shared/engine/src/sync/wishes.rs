@@ -52,7 +52,8 @@ impl Batch<'_> {
         let Some(column) = table.company_column.clone().filter(|_| !records.is_empty()) else { return Ok(()) };
         let row = |record: &Received| self.delivered[record.index].message.record;
         let rows: Vec<RecordId> = records.iter().map(row).collect();
-        let found = by_id(self.engine.system(Side::Dataverse).fetch(table, &rows, &[column.clone()]).await?);
+        let found =
+            by_id(self.engine.system(Side::Dataverse).fetch(table, &rows, std::slice::from_ref(&column)).await?);
         let is_no_ones = |row: &Record| row.get(&column).is_null();
         let mut kept = self.leave_company(found.values()).await?;
         for record in records {
