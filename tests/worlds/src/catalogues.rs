@@ -8,6 +8,9 @@ use couplet_model::Catalogue;
 use couplet_model::catalogue::CatalogueError;
 use serde_json::Value as Json;
 
+/// A mapping's file, and what is changed in it.
+pub type Change<'c> = (&'c str, &'c dyn Fn(&mut Json));
+
 /// The embedded catalogue with some of its mappings changed, each named by its file.
 ///
 /// # Errors
@@ -15,7 +18,7 @@ use serde_json::Value as Json;
 ///
 /// # Panics
 /// When the files cannot be copied.
-pub fn catalogue_with(changes: &[(&str, &dyn Fn(&mut Json))]) -> Result<Arc<Catalogue>, CatalogueError> {
+pub fn catalogue_with(changes: &[Change<'_>]) -> Result<Arc<Catalogue>, CatalogueError> {
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/model/catalogue");
     let folder = tempfile::tempdir().expect("a folder");
     for below in ["", "tables", "mappings"] {
