@@ -22,7 +22,7 @@ impl Engine {
     /// Makes jobs ready that are on hold, each by its name, or all of them. Gives the names of those that were.
     ///
     /// # Errors
-    /// As of [`Engine::hold`].
+    /// As of [`Engine::hold_jobs`].
     pub async fn release_jobs(&self, jobs: &[String]) -> Result<Vec<String>, EngineError> {
         let mut released = Vec::new();
         for name in self.names_of(jobs)? {

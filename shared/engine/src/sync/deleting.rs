@@ -8,7 +8,7 @@ use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
 use couplet_model::table::Side;
-use couplet_model::{Coupling, CouplingState, Outcome, RecordId, RecordMessage};
+use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, RecordMessage};
 use couplet_store::Claim;
 
 use super::batch::{Batch, Stop};
@@ -172,7 +172,7 @@ impl Batch<'_> {
                 Some(partner) if rule == DeletionRule::RemoveCoupling => match kept.remove(&partner.id) {
                     None => ending.push(record),
                     Some(Kept::Refused) => {
-                        let failure = partner_is_left(self.mapping, here, &partner.label(table));
+                        let failure = partner_is_left(self.mapping, here, partner);
                         self.settle(record.settle(Outcome::Failed(failure)));
                     }
                     Some(Kept::ForAWhile(class, error)) => self.give_back_for(record.index, class, &error),
@@ -187,7 +187,7 @@ impl Batch<'_> {
                     self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
                 }
                 Some(partner) => {
-                    let failure = partner_is_left(self.mapping, here, &partner.label(table));
+                    let failure = partner_is_left(self.mapping, here, partner);
                     self.settle(record.settle(Outcome::Failed(failure)));
                 }
             }
@@ -257,12 +257,13 @@ impl Batch<'_> {
 }
 
 /// The failure of a record that was deleted while its partner stays, with the ways out there are.
-fn partner_is_left(mapping: &InstalledMapping, here: Side, label: &str) -> DataFailure {
+fn partner_is_left(mapping: &InstalledMapping, here: Side, left: &Record) -> DataFailure {
     let there = here.other();
+    let label = left.label(mapping.table(there));
     let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
     DataFailure::new(format!(
         "the {source} was deleted in {here}, and the {partner} {label} in {there} is coupled to it (EE12): {}",
-        ways_out(mapping, there, label)
+        ways_out(mapping, there, &label, left.id)
     ))
 }
 

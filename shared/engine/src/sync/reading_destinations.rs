@@ -137,7 +137,7 @@ impl Batch<'_> {
 
     /// Fails a record whose partner was deleted.
     pub(super) fn settle_without_partner(&mut self, record: Admitted) {
-        let failure = partner_is_gone(self.mapping, self.direction, &self.label(&record.source));
+        let failure = partner_is_gone(self.mapping, self.direction, (&self.label(&record.source), record.source.id));
         self.settle(record.settle(Outcome::Failed(failure)));
     }
 
@@ -191,7 +191,7 @@ impl Batch<'_> {
 }
 
 /// The failure of a record whose partner was deleted, with the ways out there are.
-fn partner_is_gone(mapping: &InstalledMapping, direction: Direction, label: &str) -> DataFailure {
+fn partner_is_gone(mapping: &InstalledMapping, direction: Direction, (label, id): (&str, RecordId)) -> DataFailure {
     let (here, there) = (direction.source(), direction.destination());
     let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
     let again = match mapping.rules.partner_key(direction) {
@@ -200,6 +200,6 @@ fn partner_is_gone(mapping: &InstalledMapping, direction: Direction, label: &str
     };
     DataFailure::new(format!(
         "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}{}",
-        ways_out(mapping, here, label)
+        ways_out(mapping, here, label, id)
     ))
 }

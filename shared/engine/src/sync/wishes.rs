@@ -46,16 +46,17 @@ impl Batch<'_> {
         Ok(synchronized)
     }
 
-    /// Takes rows that nothing couples off the company, if they still belong to it.
+    /// Takes rows that nothing couples off the company, if they still belong to it. What was coupled since it was found stays.
     async fn take_off_company(&mut self, records: Vec<Received>) -> Result<(), Stop> {
         let table = self.mapping.table(Side::Dataverse);
         let Some(column) = table.company_column.clone().filter(|_| !records.is_empty()) else { return Ok(()) };
         let row = |record: &Received| self.delivered[record.index].message.record;
         let rows: Vec<RecordId> = records.iter().map(row).collect();
-        let found =
-            by_id(self.engine.system(Side::Dataverse).fetch(table, &rows, std::slice::from_ref(&column)).await?);
-        let is_no_ones = |row: &Record| row.get(&column).is_null();
-        let mut kept = self.leave_company(found.values()).await?;
+        let (engine, side) = (self.engine, Side::Dataverse);
+        let found = by_id(engine.system(side).fetch(table, &rows, std::slice::from_ref(&column)).await?);
+        let coupled = engine.store().couplings_by_id(engine.company(), &self.mapping.name, side, &rows).await?;
+        let stays = |row: &Record| row.get(&column).is_null() || coupled.contains_key(&row.id);
+        let mut kept = self.leave_company(found.values().filter(|row| !stays(row))).await?;
         for record in records {
             let row = self.delivered[record.index].message.record;
             match (kept.remove(&row), found.get(&row)) {
@@ -69,7 +70,7 @@ impl Batch<'_> {
                 }
                 (Some(Kept::ForAWhile(class, error)), _) => self.give_back_for(record.index, class, &error),
                 (None, None) => self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted))),
-                (None, Some(found)) if is_no_ones(found) => self.settle(record.settle(Outcome::Unchanged)),
+                (None, Some(found)) if stays(found) => self.settle(record.settle(Outcome::Unchanged)),
                 (None, Some(_)) => self.settle(record.settle(Outcome::Modified)),
             }
         }

@@ -4,6 +4,7 @@ use couplet_end_to_end::{NOTHING, World, chosen};
 use couplet_engine::RunMode;
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
+use couplet_model::task::Task;
 use couplet_model::{MappingName, RecordId};
 use serde_json::json;
 use uuid::Uuid;
@@ -39,6 +40,26 @@ async fn c_056_r210_ending_all_pairs_of_a_mapping_leaves_no_account_with_the_com
         assert_eq!(text(&row, "_bcbi_companyid_value"), "", "{row:?}");
     }
     assert_eq!(world.business_central.rows("Customer").len(), 4, "the customers stay");
+}
+
+#[tokio::test]
+async fn r210_an_account_that_was_coupled_since_it_was_found_stays_with_the_company() {
+    let (world, _) = coupled(of_customers(0)).await;
+    let ours = world.dataverse.rows("bcbi_company")[0]["bcbi_companyid"].as_str().expect("an id").to_owned();
+    let stray = json!({"name": "Stray", "customertypecode": 3, "bcbi_CompanyId@odata.bind": format!("/bcbi_companies({ours})")});
+    let stray = world.dataverse.create_as_user("account", stray).expect("taken");
+    world.engine.ask(&MappingName::from("CUSTOMER"), Want::Uncouple, Chosen::Coupled).await.expect("asked");
+    while let Some(Task::Ask(request)) = world.tasks.next_task() {
+        world.engine.work_request(&request, None).await.expect("put into the queue");
+    }
+    let late = world.queue.take(10);
+    assert_eq!(late.len(), 1, "the stray account");
+    world.run("CUSTOMER", RunMode::Full).await;
+    assert_eq!(world.couplings("CUSTOMER").await, 1);
+    late.into_iter().for_each(|delivery| world.queue.give_back(delivery));
+    world.drain().await;
+    let row = world.dataverse.row("account", stray).expect("it stays");
+    assert_eq!(text(&row, "_bcbi_companyid_value"), ours, "{:?}", world.failures("CUSTOMER").await);
 }
 
 #[tokio::test]
