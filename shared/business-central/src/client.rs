@@ -87,7 +87,7 @@ impl BusinessCentralClient {
                 client_secret: settings.client_secret,
                 roots: roots.into(),
                 concurrency: settings.concurrency,
-                ca_pem: settings.ca_pem,
+                connections: settings.connections,
             })?,
         })
     }

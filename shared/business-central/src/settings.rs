@@ -1,7 +1,7 @@
 //! What a client of Business Central needs to know, with the sizes the service allows.
 
 use couplet_model::ids::CompanyId;
-use couplet_odata::ClientSecret;
+use couplet_odata::{ClientSecret, Connections};
 
 /// Page size of the service.
 const PAGE_SIZE: u32 = 20_000;
@@ -34,8 +34,8 @@ pub struct BusinessCentralSettings {
     pub concurrency: usize,
     /// Whether the companion app is published in the environment.
     pub companion: bool,
-    /// Certificates of a private authority, in PEM.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The connections it is reached over; both systems may share theirs.
+    pub connections: Connections,
 }
 
 impl BusinessCentralSettings {
@@ -59,7 +59,7 @@ impl BusinessCentralSettings {
             batch_size: BATCH_SIZE,
             concurrency: CONCURRENCY,
             companion: true,
-            ca_pem: None,
+            connections: Connections::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use couplet_model::ids::RecordId;
 use couplet_model::record::Change;
 use couplet_model::system::{Position, Resume, System, SystemErrorKind, Write};
 use couplet_model::{Filter, Value};
+use couplet_odata::Connections;
 use serde_json::json;
 use uuid::Uuid;
 use world::{NOTHING, columns, settings, world};
@@ -175,7 +176,7 @@ async fn a_private_authority_is_trusted_when_its_certificate_is_given() {
     let simulator = BusinessCentralSimulator::start(options).await.unwrap();
     assert!(simulator.url().starts_with("https://"));
     let mut trusting = settings(&simulator);
-    trusting.ca_pem = Some(std::fs::read(&file).unwrap());
+    trusting.connections = Connections::trusting(Some(std::fs::read(&file).unwrap()));
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(BusinessCentralClient::new(trusting).unwrap().companies().await.unwrap().len(), 1);
     let strange = BusinessCentralClient::new(settings(&simulator)).unwrap();

@@ -84,7 +84,7 @@ impl DataverseClient {
                 client_secret: settings.client_secret,
                 roots: vec![format!("{url}{API}")],
                 concurrency: settings.concurrency,
-                ca_pem: settings.ca_pem,
+                connections: settings.connections,
             })?,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use couplet_odata::ClientSecret;
+use couplet_odata::{ClientSecret, Connections};
 
 /// Page size the service allows at most.
 const PAGE_SIZE: u32 = 5000;
@@ -35,8 +35,8 @@ pub struct DataverseSettings {
     pub batch_size: usize,
     /// Requests under way at once.
     pub concurrency: usize,
-    /// Certificates of a private authority, in PEM.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The connections it is reached over; both systems may share theirs.
+    pub connections: Connections,
     /// Navigation properties that do not follow the rule, by `table.column` or `table.column.target`. What is missing
     /// here is learned from the service once it refuses a name.
     pub navigation: BTreeMap<String, String>,
@@ -61,7 +61,7 @@ impl DataverseSettings {
             bulk_size: BULK_SIZE,
             batch_size: BATCH_SIZE,
             concurrency: CONCURRENCY,
-            ca_pem: None,
+            connections: Connections::default(),
             navigation: BTreeMap::new(),
         }
     }

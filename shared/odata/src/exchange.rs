@@ -6,20 +6,18 @@ use bytes::{Bytes, BytesMut};
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::Side;
 use couplet_model::{RetrySchedule, Said};
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Client, Response};
 use serde_json::Value as Json;
 
+use crate::connections::Connections;
 use crate::content::read_json;
 use crate::request::Reply;
 use crate::transport::causes;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request that was given less and ran out of it was not too slow, it was late.
 const TELLING_TIME: Duration = Duration::from_secs(20);
 /// Longest answer taken, in bytes without compression: ten times a full page of wide records.
 const LARGEST_BODY: usize = 200_000_000;
-/// Load balancers of both systems drop idle connections after about a minute.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 /// Attempts after which a fault that keeps coming is given back.
 pub(crate) const MOST_ATTEMPTS: u32 = 4;
 /// Pauses before a fault is tried again.
@@ -39,33 +37,12 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Opens the way; sends nothing yet. `ca_pem` are certificates trusted beside the public ones.
+    /// Opens the way over some connections; sends nothing yet.
     ///
     /// # Errors
-    /// When the certificates cannot be read.
-    pub(crate) fn new(side: Side, ca_pem: Option<&[u8]>) -> Result<Self, SystemError> {
-        let refuse = |error: reqwest::Error| {
-            SystemError::new(
-                side,
-                SystemErrorKind::Protocol,
-                "",
-                Said::safe(format!("cannot set up HTTPS: {}", causes(&error))),
-            )
-        };
-        let mut builder = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("couplet/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = ca_pem {
-            let certificates = Certificate::from_pem_bundle(pem).map_err(refuse)?;
-            if certificates.is_empty() {
-                let message = "the file of trusted certificates holds no certificate in PEM form";
-                return Err(SystemError::new(side, SystemErrorKind::Protocol, "", message));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
-        Ok(Self { side, client: builder.build().map_err(refuse)?, largest_body: LARGEST_BODY })
+    /// When their certificates cannot be read.
+    pub(crate) fn new(side: Side, connections: &Connections) -> Result<Self, SystemError> {
+        Ok(Self { side, client: connections.open(side)?, largest_body: LARGEST_BODY })
     }
 
     /// Takes no answer of more bytes than this.

@@ -74,7 +74,7 @@ impl Identity {
                 SystemError::new(side, SystemErrorKind::Protocol, "", Said::safe(error.to_string()))
             })?,
             side,
-            exchange: Exchange::new(side, settings.ca_pem.as_deref())?,
+            exchange: Exchange::new(side, &settings.connections)?,
             sign_in: SignIn::new(TokenSource {
                 side,
                 endpoint: format!("{authority}/{}/oauth2/v2.0/token", settings.tenant),
@@ -320,6 +320,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connections::Connections;
 
     fn settings(ca_pem: Option<Vec<u8>>) -> IdentitySettings {
         IdentitySettings {
@@ -331,7 +332,7 @@ mod tests {
             scope: "s".into(),
             roots: vec!["http://127.0.0.1:1".into()],
             concurrency: 1,
-            ca_pem,
+            connections: Connections::trusting(ca_pem),
         }
     }
 

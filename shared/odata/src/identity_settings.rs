@@ -3,6 +3,7 @@
 use couplet_model::table::Side;
 
 use crate::client_secret::ClientSecret;
+use crate::connections::Connections;
 
 /// Who talks to which system.
 #[derive(Clone, Debug)]
@@ -23,6 +24,6 @@ pub struct IdentitySettings {
     pub roots: Vec<String>,
     /// Requests that may be under way at once.
     pub concurrency: usize,
-    /// Certificates of a private authority, in PEM, trusted beside the public ones.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The connections it is reached over.
+    pub connections: Connections,
 }

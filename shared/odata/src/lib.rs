@@ -8,6 +8,7 @@ pub mod address;
 pub mod answer;
 pub mod client_secret;
 pub mod columns;
+mod connections;
 pub mod content;
 mod error_body;
 mod exchange;
@@ -31,6 +32,7 @@ mod transport;
 pub mod writing;
 
 pub use client_secret::{ClientSecret, KeeperError, SecretKeeper};
+pub use connections::Connections;
 pub use fault::{error_of, kind_of};
 pub use identity::Identity;
 pub use identity_settings::IdentitySettings;

@@ -11,6 +11,7 @@ use couplet_engine::{Engine, EngineError, EngineOptions, EngineParts};
 use couplet_model::Clock;
 use couplet_model::catalogue::{Catalogue, CatalogueError};
 use couplet_model::system::SystemError;
+use couplet_odata::Connections;
 use couplet_store::{Retention, Store};
 use jiff::SignedDuration;
 
@@ -81,12 +82,18 @@ impl Systems {
     /// When an address or a file with certificates cannot be used.
     pub fn new(settings: &Settings, catalogue: &Catalogue) -> Result<Self, StartError> {
         let mut secrets = SecretsManager::default();
+        let (here, there) = (&settings.business_central.ca_file, &settings.dataverse.ca_file);
+        let connections = Connections::trusting(certificates(here.as_deref())?);
+        let of_dataverse = match here == there {
+            true => connections.clone(),
+            false => Connections::trusting(certificates(there.as_deref())?),
+        };
         let section = &settings.business_central;
         let business_central = BusinessCentralSettings {
             companion: section.companion,
             concurrency: section.concurrency,
             page_size: section.page_size,
-            ca_pem: certificates(section.ca_file.as_deref())?,
+            connections,
             ..BusinessCentralSettings::new(
                 &section.url,
                 &section.credentials.authority,
@@ -100,7 +107,7 @@ impl Systems {
         let dataverse = DataverseSettings {
             concurrency: section.concurrency,
             page_size: section.page_size,
-            ca_pem: certificates(section.ca_file.as_deref())?,
+            connections: of_dataverse,
             ..DataverseSettings::new(
                 &section.url,
                 &section.credentials.authority,

@@ -37,7 +37,7 @@ fn settings(url: &str, concurrency: usize, client_secret: ClientSecret) -> Ident
         scope: "scope".into(),
         roots: vec![url.to_owned()],
         concurrency,
-        ca_pem: None,
+        connections: Default::default(),
     }
 }
 
