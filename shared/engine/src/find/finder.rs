@@ -264,6 +264,10 @@ impl<'a> Finder<'a> {
         for record in &records {
             let own = couplings.get(&record.id);
             let coupling = own.or_else(|| remade.get(&record.id));
+            if coupling.is_none() && self.mapping.rules.may_take_a_place(record) {
+                messages.push(self.message(record.id, Some(Snapshot::pack(record, read_at))));
+                continue;
+            }
             let admission = admit(self.mapping, &self.filter, direction, self.options, record, coupling);
             match admission {
                 Admission::Settled(outcome) => {

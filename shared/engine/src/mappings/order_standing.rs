@@ -161,7 +161,7 @@ pub(crate) async fn standings(
     Ok(found.iter().filter_map(|order| Some((order.id, Standing::of(order)?))).collect())
 }
 
-/// Opens the orders among these that are closed; one result per order, in order.
+/// Opens the orders among these that are closed; one result per order, in order. What is invoiced or canceled in Dataverse stays.
 pub(crate) async fn open_orders(
     installation: &Installation,
     orders: &[RecordId],
@@ -169,14 +169,22 @@ pub(crate) async fn open_orders(
     let table = installation.table(Side::Dataverse, "salesorder")?;
     let system = installation.system(Side::Dataverse);
     let found = system.fetch(&table, orders, &COLUMNS.map(str::to_owned)).await?;
-    let closed: Vec<&Record> =
-        found.iter().filter(|order| Standing::of(order).is_some_and(|standing| !standing.is_open())).collect();
+    let (mut closed, mut refused) = (Vec::new(), HashMap::new());
+    for order in &found {
+        match Standing::of(order) {
+            Some(Standing::Invoiced | Standing::Canceled) => {
+                let why = "the order is invoiced or canceled in Dataverse, and takes no change any more";
+                refused.insert(order.id, SystemError::new(Side::Dataverse, SystemErrorKind::Refused, "", why));
+            }
+            Some(standing) if !standing.is_open() => closed.push(order),
+            _ => {}
+        }
+    }
     let writes: Vec<Write> =
         closed.iter().map(|order| Standing::Pending.write(order.id, order.version.clone(), None)).collect();
     // `write_all` gives one result per write.
     let results = closed.iter().map(|order| order.id).zip(write_all(system, &table, &writes).await);
-    let refused: HashMap<RecordId, SystemError> =
-        results.filter_map(|(order, result)| Some((order, result.err()?))).collect();
+    refused.extend(results.filter_map(|(order, result)| Some((order, result.err()?))));
     Ok(orders.iter().map(|order| refused.get(order).map_or(Ok(()), |error| Err(error.clone()))).collect())
 }
 

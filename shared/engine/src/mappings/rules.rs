@@ -240,6 +240,11 @@ pub(crate) trait MappingRules: Send + Sync {
         Ok(sources.iter().map(|_| Vec::new()).collect())
     }
 
+    /// Whether an uncoupled record may take such a place although the filter leaves it out.
+    fn may_take_a_place(&self, _source: &Record) -> bool {
+        false
+    }
+
     /// Keeps at the destination what the partners of some records hold, before something is done to them: one result per pair,
     /// in order. It may be repeated.
     async fn keep_versions(
@@ -265,6 +270,11 @@ pub(crate) trait MappingRules: Send + Sync {
 
     /// Whether a document has to be opened at the destination before it or its lines are written, and closed afterwards.
     fn opens_documents(&self) -> bool {
+        false
+    }
+
+    /// Whether such a document takes changes as it was read at the destination: then a person has it open, who closes it.
+    fn is_open_document(&self, _direction: Direction, _document: &Record) -> bool {
         false
     }
 

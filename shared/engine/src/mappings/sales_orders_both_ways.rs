@@ -14,9 +14,11 @@ use async_trait::async_trait;
 use couplet_model::comparing::folded;
 use couplet_model::message::Direction;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Filter, Value};
+use couplet_model::{Condition, Filter, Record, Value};
 
 use super::order_names::{OCCURRENCE, ORDER_NUMBER};
+use super::order_releasing::is_open;
+use super::order_standing::Standing;
 use super::rules::{BatchRules, Context, MappingRules, OnDeletion, Transferring};
 use super::submitted_orders::posted;
 use crate::error::EngineError;
@@ -129,6 +131,13 @@ impl MappingRules for SalesOrdersBothWays {
 
     fn opens_documents(&self) -> bool {
         true
+    }
+
+    fn is_open_document(&self, direction: Direction, document: &Record) -> bool {
+        match direction {
+            Direction::ToDataverse => Standing::of(document).is_some_and(Standing::is_open),
+            Direction::FromDataverse => is_open(document),
+        }
     }
 
     async fn prepare(

@@ -114,6 +114,11 @@ impl MappingRules for SalesQuotes {
         Ok(sources.iter().map(|source| if is_revision(&source) { of_number(source) } else { Vec::new() }).collect())
     }
 
+    /// One that was activated and lost before anybody looked.
+    fn may_take_a_place(&self, source: &Record) -> bool {
+        source.get("revisionnumber").as_int().is_some_and(|number| number > 0) && Stage::of(source) == Stage::Lost
+    }
+
     /// Archives quotes, and leaves those that are replaced without lines (S157).
     async fn keep_versions(
         &self,
@@ -249,10 +254,12 @@ impl BatchRules for Prepared {
         if is_built(&record) { self.addresses.keep(record.source, fields) } else { Vec::new() }
     }
 
-    /// Released quotes take no change.
+    /// Released quotes take no change, and no rows beside their lines.
     async fn before_write(&self, context: Context<'_>, records: &mut [BeforeWrite<'_>]) {
-        let is_closed =
-            |record: &BeforeWrite<'_>| record.values.is_some() && record.destination.is_some_and(is_released);
+        let is_closed = |record: &BeforeWrite<'_>| {
+            let is_built = self.numbers.contains_key(&record.source.id);
+            (record.values.is_some() || is_built) && record.destination.is_some_and(is_released)
+        };
         let mut closed: Vec<&mut BeforeWrite<'_>> = records.iter_mut().filter(|record| is_closed(record)).collect();
         let ids: Vec<RecordId> = closed.iter().filter_map(|record| record.destination).map(|there| there.id).collect();
         let results = act(context.installation, &self.table, "reopen", &ids).await;

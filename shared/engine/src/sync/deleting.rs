@@ -1,6 +1,6 @@
 //! Coupled records that were deleted at the source: what becomes of their partners is for the mapping's rules.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use couplet_model::catalogue::DeletionRule;
@@ -82,8 +82,13 @@ impl Batch<'_> {
             coupling.is_some_and(|coupling| coupling.state == CouplingState::Coupled)
         };
         let (concerned, others): (Vec<Received>, Vec<Received>) = gone.into_iter().partition(is_concerned);
+        let half_made = self.half_made(&others).await?;
         for record in others {
-            self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+            let outcome = match half_made.contains(&record.index) {
+                true => Outcome::Failed(self.left_half_made(&record)),
+                false => Outcome::Ignored(IgnoreReason::Deleted),
+            };
+            self.settle(record.settle(outcome));
         }
         if concerned.is_empty() {
             return Ok(());
@@ -103,6 +108,34 @@ impl Batch<'_> {
                 self.separate(parted, &Outcome::Modified).await
             }
         }
+    }
+
+    /// Those of some deleted records whose documents an attempt without an end has begun to make: their headers are there.
+    async fn half_made(&self, deleted: &[Received]) -> Result<HashSet<usize>, Stop> {
+        let (engine, table) = (self.engine, self.destination_table());
+        let is_begun = |coupling: &&Coupling| coupling.state == CouplingState::Reserved && !coupling.skipped;
+        let begun: HashMap<RecordId, usize> = deleted
+            .iter()
+            .filter(|_| self.mapping.lines(self.direction).is_some())
+            .filter_map(|record| Some((record.coupling.as_ref().filter(is_begun)?.id(table.side), record.index)))
+            .collect();
+        if begun.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ids: Vec<RecordId> = begun.keys().copied().collect();
+        let there = engine.system(table.side).fetch(table, &ids, &[]).await?;
+        Ok(there.iter().filter_map(|document| begun.get(&document.id).copied()).collect())
+    }
+
+    fn left_half_made(&self, record: &Received) -> DataFailure {
+        let table = self.destination_table();
+        let id = record.coupling.as_ref().map(|coupling| coupling.id(table.side).to_string()).unwrap_or_default();
+        DataFailure::new(format!(
+            "it was deleted in {} before all of it was in {}, where the {} {id} is not complete: delete that one by hand",
+            self.direction.source(),
+            table.side,
+            table.caption()
+        ))
     }
 
     /// Lets the rules do what becomes of the partners, then ends the couplings that are to end and marks the others.

@@ -265,7 +265,12 @@ impl<'a> Batch<'a> {
         };
         let of_lines = |header: &Header| {
             let (decided, name) = (&header.decided, header.name.clone());
-            let document = LinesDocument { name, coupling: decided.coupling.clone(), is_new: decided.is_new_on(side) };
+            let document = LinesDocument {
+                name,
+                coupling: decided.coupling.clone(),
+                is_new: decided.verdict.creates(),
+                is_open: self.is_open_document(self.mapping, decided.destination.as_ref()),
+            };
             (decided.index, document)
         };
         let column = &document.lines.header_name(side).column;

@@ -41,6 +41,8 @@ pub(super) struct LinesDocument {
     pub coupling: Coupling,
     /// Whether it was created just now, and so is open.
     pub is_new: bool,
+    /// Whether it was open when it was read.
+    pub is_open: bool,
 }
 
 /// How the lines of one header have ended.

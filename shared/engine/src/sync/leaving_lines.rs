@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use couplet_model::outcome::DataFailure;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, RetryClass, Said};
-use couplet_store::{Claim, StoreError};
+use couplet_store::{Claim, Removal};
 
 use super::batch::{Batch, Stop};
 use super::header_lines::{Document, Findings, Header, LEAVING, key_of};
@@ -112,16 +112,14 @@ impl Batch<'_> {
         let (mapping, table) = (lines.mapping, lines.destination_table().caption());
         let deleted = lines.lines.as_mut().map(|lines| std::mem::take(&mut lines.deleted)).unwrap_or_default();
         let (store, company) = (self.engine.store(), self.engine.company());
+        let (mut owners, mut pairs) = (Vec::new(), Vec::new());
         for (owner, pair, end) in deleted {
             let findings = findings.entry(owner).or_default();
             match end {
-                Ok(()) => match store.remove_coupling(company, &mapping.name, &pair).await {
-                    Ok(()) => findings.any_written = true,
-                    Err(StoreError::Stale { .. }) => {
-                        self.give_back(owner, "another worker changed one of its lines meanwhile", None);
-                    }
-                    Err(error) => return Err(error.into()),
-                },
+                Ok(()) => {
+                    owners.push(owner);
+                    pairs.push(pair);
+                }
                 Err(error) if error.retry_class() == RetryClass::Data => {
                     let id = pair.id(self.direction.destination());
                     let message = format!(
@@ -131,6 +129,13 @@ impl Batch<'_> {
                     findings.add(Outcome::Failed(DataFailure::new(message)));
                 }
                 Err(error) => self.give_back_for(owner, error.retry_class(), &error),
+            }
+        }
+        let results = store.remove_couplings(company, &mapping.name, &pairs).await?;
+        for (owner, result) in paired("removals of lines", owners, results)? {
+            match result {
+                Removal::Removed => findings.entry(owner).or_default().any_written = true,
+                Removal::Stale => self.give_back(owner, "another worker changed one of its lines meanwhile", None),
             }
         }
         Ok(())

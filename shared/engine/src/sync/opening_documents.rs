@@ -1,19 +1,32 @@
 //! Opening documents of which lines are about to be created, changed or deleted. That a document is opened is noted in its
-//! pair first, so that whoever comes after a crash closes it, and closes none that a person has opened.
+//! pair first, so that whoever comes after a crash closes it, and closes none that a person has open.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use couplet_model::system::SystemErrorKind;
-use couplet_model::{Coupling, RecordId, SystemError, Value};
+use couplet_model::{Coupling, Record, RecordId, SystemError, Value};
 use couplet_store::Claim;
+use uuid::Uuid;
 
 use super::batch::{Batch, Stop};
 use super::header_lines::{Findings, Header};
 use super::stages::Decided;
 use crate::bulk::paired;
+use crate::mappings::installed::InstalledMapping;
 use crate::mappings::rules::{AfterWrite, BatchRules, WrittenBeside, opened};
 
+/// What is noted with the pair of a document that is about to be changed: its id where it is opened for that and has to be closed
+/// again, and nobody's where a person has it open. `before` is what an attempt without an end has noted.
+pub(super) fn mark_of(before: Option<&Uuid>, document: Uuid, is_open: bool) -> Uuid {
+    if is_open && before != Some(&document) { Uuid::nil() } else { document }
+}
+
 impl Batch<'_> {
+    /// Whether a document at the destination takes changes as it is.
+    pub(super) fn is_open_document(&self, mapping: &InstalledMapping, document: Option<&Record>) -> bool {
+        document.is_some_and(|document| mapping.rules.is_open_document(self.direction, document))
+    }
+
     /// Makes the documents of lines ready. Gives the lines that may be written; what keeps a document closed is told of each of
     /// its lines.
     pub(super) async fn open_documents(&mut self, decided: Vec<Decided>) -> Result<Vec<Decided>, Stop> {
@@ -55,8 +68,10 @@ impl Batch<'_> {
         let Some(lines) = self.lines.as_mut() else { return Ok(refused) };
         let role = opened(side);
         let unmarked = headers.into_iter().filter_map(|header| {
-            let mut coupling = lines.documents.get(&header)?.coupling.clone();
-            coupling.related.insert(role.to_owned(), coupling.id(side).0).is_none().then_some((header, coupling))
+            let document = lines.documents.get(&header)?;
+            let mut coupling = document.coupling.clone();
+            let mark = mark_of(coupling.related.get(role), coupling.id(side).0, document.is_open);
+            (coupling.related.insert(role.to_owned(), mark) != Some(mark)).then_some((header, coupling))
         });
         let (headers, couplings): (Vec<usize>, Vec<Coupling>) = unmarked.unzip();
         if couplings.is_empty() {
@@ -147,5 +162,25 @@ impl Batch<'_> {
             }
         }
         open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_a_person_has_open_stays_open_and_one_that_was_opened_for_a_change_is_closed() {
+        let (document, nobodys) = (Uuid::from_u128(7), Uuid::nil());
+        for (before, is_open, expected) in [
+            (None, false, document),
+            (None, true, nobodys),
+            (Some(nobodys), true, nobodys),
+            (Some(nobodys), false, document),
+            (Some(document), true, document),
+            (Some(document), false, document),
+        ] {
+            assert_eq!(mark_of(before.as_ref(), document, is_open), expected, "{before:?} {is_open}");
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Batch<'_> {
         // A coupling is not taken from a record of the same batch, which holds it.
         let with_it: HashSet<RecordId> = self.delivered.iter().map(|delivered| delivered.message.record).collect();
         let (now, asking) = (engine.now(), engine.asking());
-        let mut found = Vec::with_capacity(read.len());
+        let (mut found, mut ended) = (Vec::with_capacity(read.len()), Vec::new());
         for mut record in read {
             let candidates = earlier.get(&record.source.id).into_iter().flatten();
             let mut place = Place::None;
@@ -71,6 +71,8 @@ impl Batch<'_> {
                 } else if there.contains(&old.id(side.other())) {
                     place = Place::Of(Box::new(old));
                 } else {
+                    // Its partner was deleted, by an attempt that broke off or by a person: the pair is of no use to anybody.
+                    ended.push((record.index, old));
                     continue;
                 }
                 break;
@@ -90,6 +92,9 @@ impl Batch<'_> {
                 }
             }
         }
+        self.remove_couplings(ended).await?;
+        // Those whose pairs another worker is at come again.
+        found.retain(|record| self.delivered[record.index].end.is_none());
         Ok(found)
     }
 

@@ -10,6 +10,7 @@ use couplet_store::{Claim, Reservation};
 use tracing::debug;
 
 use super::batch::{Batch, Delivered, End, Stop};
+use super::opening_documents::mark_of;
 use super::parting::{Parting, may_lie_in_a_field};
 use super::stages::{Decided, DecidedBatch, Done, Verdict, is_known_to_have_failed};
 use crate::bulk::paired;
@@ -124,7 +125,9 @@ impl Batch<'_> {
         coupling.expect_write(PendingWrite::new(self.direction, creates, &record.source, &record.fields, values));
         if !creates && self.mapping.rules.opens_documents() {
             let side = self.direction.destination();
-            coupling.related.insert(opened(side).to_owned(), coupling.id(side).0);
+            let is_open = self.is_open_document(self.mapping, record.destination.as_ref());
+            let mark = mark_of(coupling.related.get(opened(side)), coupling.id(side).0, is_open);
+            coupling.related.insert(opened(side).to_owned(), mark);
         }
         coupling
     }

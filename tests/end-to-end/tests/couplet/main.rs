@@ -2,6 +2,7 @@
 
 mod archived_orders;
 mod availability;
+mod both_at_work;
 mod both_ways;
 mod budgets;
 mod conflicts;

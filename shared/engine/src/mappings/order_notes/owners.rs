@@ -174,8 +174,12 @@ async fn to_come(installation: &Installation, quotes: HashSet<RecordId>) -> Resu
         return Ok(HashSet::new());
     }
     let table = installation.table(Side::Dataverse, Kind::Quote.row_table())?;
-    let columns = ["statecode".to_owned()];
+    let columns = ["statecode", "bcbi_companyid"].map(str::to_owned);
     let found = installation.system(Side::Dataverse).fetch(&table, &Vec::from_iter(quotes), &columns).await?;
-    let is_on_its_way = |quote: &Record| matches!(quote.get("statecode").as_int(), Some(ACTIVE | WON));
+    let own = installation.company_row().await?.map(|company| company.id.0);
+    // Quotes of another company are coupled by its own installation.
+    let is_ours = |quote: &Record| quote.get("bcbi_companyid").as_guid().is_none_or(|company| own == Some(company));
+    let is_on_its_way =
+        |quote: &Record| matches!(quote.get("statecode").as_int(), Some(ACTIVE | WON)) && is_ours(quote);
     Ok(found.into_iter().filter(is_on_its_way).map(|quote| quote.id).collect())
 }

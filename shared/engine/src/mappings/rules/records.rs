@@ -63,6 +63,12 @@ impl AfterWrite<'_> {
         self.created || self.coupling.related.contains_key(opened(direction.destination()))
     }
 
+    /// The same, unless a person has it open.
+    pub fn is_opened_by_us(&self, direction: Direction) -> bool {
+        let mark = self.coupling.related.get(opened(direction.destination()));
+        self.created || mark == Some(&self.destination.0)
+    }
+
     /// Whether a destination column differs from what it was when both sides last agreed.
     pub fn changed(&self, direction: Direction, column: &str) -> bool {
         let field = self.fields.iter().rev().find(|field| field.destination.name == column);

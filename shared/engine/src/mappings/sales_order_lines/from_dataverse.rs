@@ -103,6 +103,15 @@ impl Prepared {
                     set_on_create(fields, table, "description", Value::text(description))?;
                 }
             }
+            // It sold an item until now.
+            None if was_changed(line, Side::Dataverse, own, source, "productid") => {
+                let (kind, number) = (Value::text(sold.kind.as_str()), Value::text(sold.number.as_str()));
+                transfer_both_ways(fields, (own, "productid"), (table, "type"), kind)?;
+                transfer_both_ways(fields, (own, "productid"), (table, "lineObjectNumber"), number)?;
+                if let Some(description) = texts_of(source, None).description {
+                    transfer_both_ways(fields, (own, "productdescription"), (table, "description"), Value::text(description))?;
+                }
+            }
             None => {}
             Some(_) => {
                 if !line.creating {
@@ -146,7 +155,11 @@ impl Prepared {
         // What nobody changed stays, with the fraction of a cent that Dataverse does not keep.
         let desired = kept.filter(|_| !is_theirs("unitPrice")).unwrap_or(gross);
         put_same(fields, "unitPrice", &Value::Decimal(desired));
-        let price = kept.unwrap_or(gross);
+        // A price that was changed in Business Central alone is no matter of the discount: that is what both sides agreed on, less
+        // what Dataverse takes off.
+        let agreed = self.table.column("unitPrice").zip(line.base);
+        let agreed = agreed.and_then(|(column, base)| base.get(Side::BusinessCentral, column)?.as_decimal());
+        let price = kept.map_or(gross, |kept| agreed.filter(|_| is_theirs("unitPrice")).unwrap_or(kept));
         let discount = discount_from(source, price, factor, self.prices);
         let follows = (is_changed("quantity") || is_changed("priceperunit")) && !is_theirs("discountAmount");
         for field in fields.iter_mut().filter(|field| field.destination.name == "discountAmount") {

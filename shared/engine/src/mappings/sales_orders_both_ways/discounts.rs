@@ -29,6 +29,8 @@ pub(super) struct Held {
     pub is_changed_here: bool,
     /// Whether it was changed in Dataverse since both sides agreed.
     pub is_changed_there: bool,
+    /// Whether Business Central computed it anew because we changed its lines, and the attempt broke off before it was applied.
+    pub is_computed_for_us: bool,
 }
 
 impl Held {
@@ -47,7 +49,7 @@ pub(super) async fn held(
 ) -> Result<HashMap<RecordId, Held>, EngineError> {
     let (ours, theirs) = (&context.mapping.business_central, &context.mapping.dataverse);
     let mut discounts = HashMap::new();
-    let mut with_tax = Vec::new();
+    let (mut with_tax, mut suspects) = (Vec::new(), Vec::new());
     for order in orders {
         let Some(there) = order.destination.filter(|_| !order.creating) else { continue };
         let amount = there.get("discountAmount").as_decimal().unwrap_or_default();
@@ -57,14 +59,19 @@ pub(super) async fn held(
         if is_changed_there && includes_tax(there) {
             with_tax.push(there.id);
         }
-        let is_changed_here =
-            !was_taken_away && was_changed(*order, Side::BusinessCentral, ours, there, "discountAmount");
-        let held = Held { amount, grossing: Grossing::NONE, is_changed_here, is_changed_there };
+        let differs = was_changed(*order, Side::BusinessCentral, ours, there, "discountAmount");
+        if differs {
+            suspects.push(order.source.id);
+        }
+        let is_changed_here = !was_taken_away && differs;
+        let held =
+            Held { amount, grossing: Grossing::NONE, is_changed_here, is_changed_there, is_computed_for_us: false };
         discounts.insert(order.source.id, (there.id, held));
     }
-    for order in computed_for_us(context, &discounts).await? {
+    for order in computed_for_us(context, &suspects).await? {
         if let Some((_, held)) = discounts.get_mut(&order) {
             held.is_changed_here = false;
+            held.is_computed_for_us = true;
         }
     }
     let grossings = grossings(context.installation, &with_tax).await?;
@@ -74,23 +81,23 @@ pub(super) async fn held(
     Ok(discounts.into_iter().map(grossed).collect())
 }
 
-/// Orders whose discount Business Central computed anew because we changed their lines, and died before we could apply it: they
-/// are open, and their pairs tell that it was us who opened them. One read of the store, and only for orders of which both
-/// discounts have changed.
-async fn computed_for_us(
-    context: Context<'_>,
-    discounts: &HashMap<RecordId, (RecordId, Held)>,
-) -> Result<Vec<RecordId>, EngineError> {
-    let both = |held: &Held| held.is_changed_here && held.is_changed_there;
-    let suspects: Vec<RecordId> =
-        discounts.iter().filter(|(_, (_, held))| both(held)).map(|(order, _)| *order).collect();
+/// Orders whose discount Business Central computed anew because we changed their lines, and died before we could apply it: their
+/// pairs tell that we were changing them. One read of the store, and only for orders whose discount is not what both sides agreed
+/// on.
+async fn computed_for_us(context: Context<'_>, suspects: &[RecordId]) -> Result<Vec<RecordId>, EngineError> {
     if suspects.is_empty() {
         return Ok(Vec::new());
     }
     let (store, company) = (context.installation.store(), context.installation.company());
-    let pairs = store.couplings_by_id(company, &context.mapping.name, Side::Dataverse, &suspects).await?;
+    let pairs = store.couplings_by_id(company, &context.mapping.name, Side::Dataverse, suspects).await?;
     let by_us = |pair: &Coupling| pair.related.contains_key(opened(Side::BusinessCentral));
     Ok(pairs.into_iter().filter(|(_, pair)| by_us(pair)).map(|(order, _)| order).collect())
+}
+
+/// The discounts that orders of Business Central bear, by the ids of their orders in Dataverse.
+pub(super) fn discounts_of(orders: &HashMap<RecordId, Record>) -> impl Iterator<Item = (RecordId, Decimal)> {
+    let amount = |order: &Record| order.get("discountAmount").as_decimal().unwrap_or_default();
+    orders.iter().map(move |(source, order)| (*source, amount(order)))
 }
 
 /// Whether the prices of an order of Business Central include tax.
@@ -128,7 +135,7 @@ pub(super) fn discount_due(order: &Record, held: Option<Held>, now: Decimal, gro
         // The other direction brings it across.
         Some(held) if held.is_changed_here => false,
         // Nobody changed it, but its lines have, and Business Central computed it anew.
-        Some(held) => held.amount != now || is_computed(order),
+        Some(held) => held.amount != now || held.is_computed_for_us || is_computed(order),
     };
     let with_tax = grossing.with_tax(wanted);
     (due && with_tax != now && grossing.without_tax(now) != wanted).then_some(with_tax)

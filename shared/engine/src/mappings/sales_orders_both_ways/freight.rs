@@ -36,13 +36,27 @@ enum Charge {
     TooLate(Decimal),
 }
 
-/// What is to become of the lines that charge freight: those that were shipped stay.
-fn charge(wanted: Decimal, shipped: Decimal, open: Option<RecordId>) -> Charge {
+/// What is written to charge the freight of an order.
+pub(super) struct FreightCharge {
+    /// The order in Dataverse.
+    pub source: RecordId,
+    how: How,
+}
+
+enum How {
+    Made(RowBeside),
+    Changed(Write),
+}
+
+/// What is to become of the lines that charge freight: those that were shipped stay. `open` is one that was not, with what it
+/// charges.
+fn charge(wanted: Decimal, shipped: Decimal, open: Option<(RecordId, Decimal)>) -> Charge {
     let left = wanted - shipped;
     match open {
         _ if left.is_sign_negative() && !left.is_zero() => Charge::TooLate(shipped),
-        Some(line) if left.is_zero() => Charge::Gone(line),
-        Some(line) => Charge::Changed(line, left),
+        Some((line, _)) if left.is_zero() => Charge::Gone(line),
+        Some((_, charged)) if charged == left => Charge::Kept,
+        Some((line, _)) => Charge::Changed(line, left),
         None if left.is_zero() => Charge::Kept,
         None => Charge::Made(left),
     }
@@ -56,14 +70,14 @@ impl Prepared {
         agreed.and_then(|agreed| agreed.as_decimal()).unwrap_or_default() != freight_of(record.source)
     }
 
-    /// Charges the freight of new orders on an account, and that which was changed (S109).
-    pub(super) async fn charge_freight(
+    /// How the freight of new orders is to be charged, and that which was changed.
+    pub(super) async fn charges_due(
         &self,
         context: Context<'_>,
         records: &[&mut AfterWrite<'_>],
         now: &HashMap<RecordId, Record>,
         failed: &mut Failed,
-    ) {
+    ) -> Result<Vec<FreightCharge>, EngineError> {
         let is_due = |record: &AfterWrite<'_>| match record.created {
             true => !freight_of(record.source).is_zero(),
             false => self.is_freight_changed(record),
@@ -75,24 +89,10 @@ impl Prepared {
             .filter(|record| !self.without_lines.contains(&record.source.id))
             .collect();
         if due.is_empty() {
-            return;
+            return Ok(Vec::new());
         }
-        if let Err(error) = self.charge(context, &due, now, failed).await {
-            let error = as_system_error(&error, Side::BusinessCentral);
-            failed.extend(due.iter().map(|record| (record.source.id, error.clone())));
-        }
-    }
-
-    async fn charge(
-        &self,
-        context: Context<'_>,
-        due: &[&AfterWrite<'_>],
-        now: &HashMap<RecordId, Record>,
-        failed: &mut Failed,
-    ) -> Result<(), EngineError> {
-        let lines = lines_of(context.installation, due).await?;
-        let mut made: Vec<(RecordId, RowBeside)> = Vec::new();
-        let mut changed: Vec<(RecordId, Write)> = Vec::new();
+        let lines = lines_of(context.installation, &due).await?;
+        let mut charges = Vec::new();
         for record in due {
             let (source, order) = (record.source, record.destination);
             let of_order = lines.get(&order).map(Vec::as_slice).unwrap_or_default();
@@ -102,8 +102,9 @@ impl Prepared {
             let net =
                 |line: &&Record| line.get("unitPrice").as_decimal().unwrap_or_default() / tax_factor(line, is_with_tax);
             let shipped: Decimal = shipped.iter().map(net).sum::<Decimal>().round_dp(2);
-            match charge(freight_of(source), shipped, open.first().map(|line| line.id)) {
-                Charge::Kept => {}
+            let open = open.first().map(|line| (line.id, net(line).round_dp(2)));
+            let how = match charge(freight_of(source), shipped, open) {
+                Charge::Kept => continue,
                 Charge::Made(amount) => {
                     let Some(account) = &self.freight_account else { continue };
                     let last = of_order.iter().filter_map(|line| line.get("sequence").as_int()).max();
@@ -112,15 +113,14 @@ impl Prepared {
                     row.id = freight_id(context, source.id, shipped);
                     without_tax(&mut row.values);
                     without_tax(&mut row.kept);
-                    made.push((source.id, row));
+                    How::Made(row)
                 }
                 Charge::Changed(line, amount) => {
                     let values = [(Arc::from(PRICE), Value::Decimal(amount))].into();
-                    changed.push((source.id, Write::update(line, None, values)));
+                    How::Changed(Write::update(line, None, values))
                 }
                 Charge::Gone(id) => {
-                    let write = Write { action: WriteAction::Delete { id }, values: Values::new() };
-                    changed.push((source.id, write));
+                    How::Changed(Write { action: WriteAction::Delete { id }, values: Values::new() })
                 }
                 Charge::TooLate(shipped) => {
                     let message = format!(
@@ -130,19 +130,46 @@ impl Prepared {
                     );
                     let error = SystemError::new(Side::BusinessCentral, SystemErrorKind::Refused, "", message);
                     failed.insert(source.id, error);
+                    continue;
                 }
+            };
+            charges.push(FreightCharge { source: source.id, how });
+        }
+        Ok(charges)
+    }
+
+    /// Charges freight (S109).
+    pub(super) async fn charge_freight(
+        &self,
+        context: Context<'_>,
+        charges: Vec<FreightCharge>,
+        failed: &mut Failed,
+    ) {
+        let mut made: Vec<(RecordId, RowBeside)> = Vec::new();
+        let mut changed: Vec<(RecordId, Write)> = Vec::new();
+        for FreightCharge { source, how } in charges {
+            match how {
+                _ if failed.contains_key(&source) => {}
+                How::Made(row) => made.push((source, row)),
+                How::Changed(write) => changed.push((source, write)),
             }
         }
         let (of, rows): (Vec<RecordId>, Vec<RowBeside>) = made.into_iter().unzip();
         // One result per row, and one per write.
         let results = of.into_iter().zip(keep_rows(context, Document::Order, &rows).await);
         failed.extend(results.filter_map(|(order, result)| Some((order, result.err()?))));
-        let table = context.installation.table(Side::BusinessCentral, "Sales Line")?;
         let (of, writes): (Vec<RecordId>, Vec<Write>) = changed.into_iter().unzip();
+        let table = match context.installation.table(Side::BusinessCentral, "Sales Line") {
+            Ok(table) => table,
+            Err(error) => {
+                let error = as_system_error(&error, Side::BusinessCentral);
+                failed.extend(of.into_iter().map(|order| (order, error.clone())));
+                return;
+            }
+        };
         let results = write_all(context.installation.system(Side::BusinessCentral), &table, &writes).await;
         let refused = of.into_iter().zip(results).filter_map(|(order, result)| Some((order, result.err()?)));
         failed.extend(refused.filter(|(_, error)| error.kind != SystemErrorKind::NotFound));
-        Ok(())
     }
 
     /// Whether a line charges the freight of an order: on the account for it, or because it was made for that.
@@ -195,14 +222,17 @@ mod tests {
     fn s77_s109_freight_is_charged_once_and_follows_what_sales_says() {
         let line = crate::bench::id(7);
         let number = |value: i64| Decimal::from(value);
+        let at = |value: i64| Some((line, number(value)));
         for (wanted, shipped, open, expected) in [
             (20, 0, None, Charge::Made(number(20))),
-            (30, 0, Some(line), Charge::Changed(line, number(30))),
-            (0, 0, Some(line), Charge::Gone(line)),
+            (30, 0, at(20), Charge::Changed(line, number(30))),
+            (30, 0, at(30), Charge::Kept),
+            (0, 0, at(20), Charge::Gone(line)),
             (0, 0, None, Charge::Kept),
             (20, 20, None, Charge::Kept),
             (30, 20, None, Charge::Made(number(10))),
-            (30, 20, Some(line), Charge::Changed(line, number(10))),
+            (30, 20, at(20), Charge::Changed(line, number(10))),
+            (30, 20, at(10), Charge::Kept),
             (10, 20, None, Charge::TooLate(number(20))),
         ] {
             assert_eq!(charge(number(wanted), number(shipped), open), expected, "{wanted} {shipped}");

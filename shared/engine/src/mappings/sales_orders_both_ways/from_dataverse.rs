@@ -11,7 +11,7 @@ use couplet_model::table::Side;
 use couplet_model::{Record, RecordId, SystemError, Table, Value};
 use rust_decimal::Decimal;
 
-use super::discounts::{Held, discounts_clash, held};
+use super::discounts::{Held, discounts_clash, discounts_of, held};
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
 use crate::installation::Installation;
@@ -122,8 +122,12 @@ impl BatchRules for Prepared {
         if order.destination.is_none() && !order.creating {
             return Err(Obstacle::Ignore("it is archived in Business Central (S124)".to_owned()));
         }
+        let is_there = order.destination.is_some() && !order.creating;
         match Standing::of(order.source) {
             Some(Standing::Submitted | Standing::Pending) | None => {}
+            // A seller may have changed it before it was shipped.
+            Some(Standing::Fulfilled | Standing::PartlyFulfilled) if is_there => {}
+            Some(Standing::Canceled) if is_there => return Err(canceled().into()),
             Some(_) => return Err(Obstacle::Ignore("it is not submitted in Dataverse".to_owned())),
         }
         // It was in Business Central already, and is over there.
@@ -155,6 +159,8 @@ impl BatchRules for Prepared {
         transfer_both_ways(fields, (own, "customerid"), (table, "customerNumber"), Value::text(number))?;
         // The customer comes first: Business Central fills in what belongs to it, which the others replace.
         fields.sort_by_key(|field| field.destination.name != "customerNumber");
+        // What a percentage takes off the lines is no discount for paying early.
+        fields.retain(|field| field.destination.name != "paymentDiscountPercent");
         as_days(order.source, fields);
         if let Some(quote) = self.quotes.of_order(order.source).filter(|_| order.creating) {
             set_on_create(fields, table, "quoteNumber", Value::text(quote))?;
@@ -183,11 +189,19 @@ impl BatchRules for Prepared {
         reopen_for_write(context.installation, &self.table, records).await;
     }
 
-    /// What is released can be shipped, also while a line of it waits for somebody.
+    /// What is released can be shipped, also while a line of it waits for somebody. What Business Central took off the discount of
+    /// the order with the lines that did change comes back before.
     async fn close_behind(&self, context: Context<'_>, documents: &mut [AfterWrite<'_>]) -> Vec<bool> {
         let documents: Vec<&mut AfterWrite<'_>> = documents.iter_mut().collect();
         let Ok(now) = self.standings(context, &documents).await else { return Vec::new() };
         let mut failed = Failed::new();
+        match self.discounts_due(context, &documents, &now).await {
+            Ok(due) => self.apply_discounts(context, &documents, &due, &mut failed).await,
+            Err(error) => {
+                let error = as_system_error(&error, Side::BusinessCentral);
+                failed.extend(documents.iter().map(|document| (document.source.id, error.clone())));
+            }
+        }
         self.release(context, &documents, (&now, &HashSet::new()), &mut failed).await;
         let is_closed = |id: &RecordId| now.contains_key(id) && !failed.contains_key(id);
         documents.iter().map(|document| is_closed(&document.source.id)).collect()
@@ -210,17 +224,26 @@ impl BatchRules for Prepared {
         match self.standings(context, &concerned).await {
             Err(error) => failed.extend(concerned.iter().map(|record| (record.source.id, error.clone()))),
             Ok(now) => {
-                let reopened = self.reopen(context, &concerned, &now, &mut failed).await;
-                match self.apply_discounts(context, &concerned, &now, &mut failed).await {
-                    Ok(applied) => discounts = applied,
-                    Err(error) => {
+                let due = self.discounts_due(context, &concerned, &now).await;
+                let charges = self.charges_due(context, &concerned, &now, &mut failed).await;
+                match (due, charges) {
+                    (Ok(due), Ok(charges)) => {
+                        let is_due =
+                            |order: &RecordId| due.contains_key(order) || charges.iter().any(|one| one.source == *order);
+                        let reopened = self.reopen(context, &concerned, (&now, &is_due), &mut failed).await;
+                        self.apply_discounts(context, &concerned, &due, &mut failed).await;
+                        self.charge_freight(context, charges, &mut failed).await;
+                        self.release(context, &concerned, (&now, &reopened), &mut failed).await;
+                        self.write_back(context, &concerned, &now, &mut failed).await;
+                        discounts = discounts_of(&now).collect();
+                        discounts.extend(due.into_iter().filter(|(order, _)| !failed.contains_key(order)));
+                    }
+                    (Err(error), _) | (_, Err(error)) => {
                         let error = as_system_error(&error, Side::BusinessCentral);
                         failed.extend(concerned.iter().map(|record| (record.source.id, error.clone())));
+                        self.release(context, &concerned, (&now, &HashSet::new()), &mut failed).await;
                     }
                 }
-                self.charge_freight(context, &concerned, &now, &mut failed).await;
-                self.release(context, &concerned, (&now, &reopened), &mut failed).await;
-                self.write_back(context, &concerned, &now, &mut failed).await;
             }
         }
         for record in &mut concerned {
@@ -231,6 +254,13 @@ impl BatchRules for Prepared {
             };
         }
     }
+}
+
+/// What is told of an order that its seller has canceled while Business Central works on it.
+pub(super) fn canceled() -> DataFailure {
+    let message = "the order was canceled in Dataverse and is still there in Business Central: delete it there, or reactivate the order \
+                   in Dataverse";
+    DataFailure::of_field("Status", message.to_owned())
 }
 
 /// Orders that something failed for, by their ids in Dataverse.
@@ -251,16 +281,19 @@ impl Prepared {
         Ok(found.into_iter().filter_map(|order| Some((*sources.get(&order.id)?, order))).collect())
     }
 
-    /// Reopens the orders that nothing else was written of. Should this attempt break off, the next one finds the same change.
+    /// Reopens the orders that are released and of which discount or freight is due: nothing else was written of them, or an attempt
+    /// before this one got as far as releasing them. Should this attempt break off, the next one finds the same change.
     async fn reopen(
         &self,
         context: Context<'_>,
         records: &[&mut AfterWrite<'_>],
-        now: &HashMap<RecordId, Record>,
+        (now, is_due): (&HashMap<RecordId, Record>, &(dyn Fn(&RecordId) -> bool + Sync)),
         failed: &mut Failed,
     ) -> HashSet<RecordId> {
         let is_closed = |record: &AfterWrite<'_>| now.get(&record.source.id).is_some_and(|order| !is_open(order));
-        let closed = records.iter().filter(|record| !record.is_opened(Direction::FromDataverse) && is_closed(record));
+        let closed = records.iter().filter(|record| {
+            is_due(&record.source.id) && is_closed(record) && !failed.contains_key(&record.source.id)
+        });
         let (of, moves): (Vec<RecordId>, Vec<(RecordId, Move)>) =
             closed.map(|record| (record.source.id, (record.destination, Move::Reopen))).unzip();
         // One result per order.
@@ -282,7 +315,7 @@ impl Prepared {
         let due = records.iter().filter(is_to_go_on).filter_map(|record| {
             let asked = match reopened.contains(&record.source.id) {
                 true => Some(Move::Release),
-                false if record.is_opened(Direction::FromDataverse) => after_change(now.get(&record.source.id)?),
+                false if record.is_opened_by_us(Direction::FromDataverse) => after_change(now.get(&record.source.id)?),
                 // A person has it open.
                 false => None,
             };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use couplet_model::comparing::folded;
 use couplet_model::decision::{TransferredField, Travel};
 use couplet_model::message::Direction;
-use couplet_model::outcome::{DataFailure, Dependency, Need};
+use couplet_model::outcome::{Dependency, Need};
 use couplet_model::switches::Ownership;
 use couplet_model::system::{Action, Write};
 use couplet_model::table::Side;
@@ -15,6 +15,7 @@ use couplet_model::{Coupling, MappingName, Record, RecordId, SystemError, Table,
 use rust_decimal::Decimal;
 
 use super::discounts::{THERE, discounts_clash};
+use super::from_dataverse::canceled;
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::facts::CompanyRow;
@@ -28,7 +29,7 @@ use crate::mappings::rules::{
     Actions, AfterWrite, Attempted, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside, is_usable,
     set, set_on_create,
 };
-use crate::mappings::sales_documents::{as_moments, order_discount};
+use crate::mappings::sales_documents::{CoupledCustomers, as_moments, order_discount};
 use crate::mappings::sales_order_lines::{PriceForm, discount_beside, is_sent};
 
 /// The mapping of the customer.
@@ -46,6 +47,8 @@ pub(super) struct Prepared {
     price_lists: PriceLists,
     /// Couplings of customers by their folded numbers.
     customers: HashMap<String, Coupling>,
+    /// The customers of the persons that orders are for in Dataverse.
+    persons: CoupledCustomers,
     /// What the lines of new orders are in want of.
     obstacles: HashMap<RecordId, Obstacle>,
     /// How lines keep prices in Dataverse.
@@ -76,6 +79,7 @@ impl Prepared {
             is_owned_by_team: installation.switches().ownership == Ownership::Team,
             price_lists: PriceLists::of(installation, currencies).await?,
             customers: customers_of(installation, orders).await?,
+            persons: CoupledCustomers::of(installation, orders.iter().filter_map(|order| of_a_person(*order))).await?,
             obstacles: obstacles_of_lines(installation, orders).await?,
             prices: PriceForm::of(installation).await?,
             standing: Fulfilment {
@@ -87,8 +91,13 @@ impl Prepared {
     }
 
     /// The account that an order is for. A person of that company whom the order is for in Dataverse stays.
-    fn customer(&self, order: &Record) -> Result<Value, Obstacle> {
-        let number = order.get("customerNumber").to_string();
+    fn customer(&self, order: Transferring<'_>) -> Result<Value, Obstacle> {
+        let number = order.source.get("customerNumber").to_string();
+        if let Some(there) = order.destination
+            && self.persons.number_of(there).is_some_and(|held| folded(held) == folded(&number))
+        {
+            return Ok(there.get("customerid").clone());
+        }
         let coupling = self.customers.get(&folded(&number)).ok_or_else(|| {
             let dependency = Dependency { mapping: CUSTOMERS.into(), side: Side::BusinessCentral, key: number.clone() };
             Obstacle::Wait(Need { dependency, field: "Sell-to Customer No.".to_owned(), value: number.clone() })
@@ -136,6 +145,12 @@ impl Prepared {
     }
 }
 
+/// The order in Dataverse, if it is for a person.
+fn of_a_person<'r>(order: Transferring<'r>) -> Option<&'r Record> {
+    let is_person = |there: &&Record| matches!(there.get("customerid"), Value::Reference { table, .. } if &**table == "contact");
+    order.destination.filter(is_person)
+}
+
 /// Couplings of the customers of orders by their folded numbers.
 async fn customers_of(
     installation: &Installation,
@@ -178,9 +193,7 @@ impl BatchRules for Prepared {
             return Err(obstacle.clone());
         }
         if self.standing.there.get(&order.source.id) == Some(&Standing::Canceled) {
-            let message = "the order was canceled in Dataverse and is still there in Business Central: delete it there, or reactivate the \
-                           order in Dataverse";
-            return Err(DataFailure::of_field("Status", message.to_owned()).into());
+            return Err(canceled().into());
         }
         Ok(())
     }
@@ -192,7 +205,7 @@ impl BatchRules for Prepared {
             fields.clear();
             return Ok(());
         }
-        let account = self.customer(source)?;
+        let account = self.customer(order)?;
         transfer_both_ways(fields, (&self.business_central, "customerNumber"), (table, "customerid"), account)?;
         if let Some(company) = self.company {
             set(fields, table, "bcbi_companyid", Value::Guid(company.id.0))?;
@@ -289,7 +302,8 @@ impl Fulfilment {
     /// How an order stands when everything is done; `None` where that is not known.
     fn after(&self, record: &AfterWrite<'_>, now: Option<Standing>) -> Option<Standing> {
         if self.is_over(record.source) {
-            return now;
+            // One that is open was opened for a change of its lines, and is fulfilled again.
+            return now.map(|now| if now.is_open() { Standing::Fulfilled } else { now });
         }
         if Self::is_shipped(record.source) {
             return Some(Standing::Fulfilled);
@@ -311,7 +325,8 @@ impl Actions for Fulfilment {
     /// What is completely shipped is fulfilled (S115, C-162).
     fn wanted(&self, record: &AfterWrite<'_>) -> Option<Action> {
         // What an attempt without an end asked for is looked for, also when it shows already.
-        let is_over = self.is_over(record.source) && record.coupling.acting.is_none();
+        let was_opened = record.is_opened(Direction::ToDataverse);
+        let is_over = self.is_over(record.source) && record.coupling.acting.is_none() && !was_opened;
         if is_over || !Self::is_shipped(record.source) {
             return None;
         }

@@ -192,26 +192,32 @@ struct Tied<'r, 'a> {
     record: &'r mut AfterWrite<'a>,
 }
 
-/// Archives quotes, and has their orders bear their numbers. With the pair is kept that it was done.
+/// Has orders bear the numbers of their quotes, then archives the quotes: archiving is the step that cannot be repeated without a
+/// trace, and so the last. With the pair is kept that it was done.
 async fn tie(installation: &Installation, table: &Table, mut tied: Vec<Tied<'_, '_>>) {
+    let Some(orders) = installation.catalogue().business_central_table("Sales Header") else { return };
+    let (mut writes, mut numbered) = (Vec::new(), Vec::new());
+    for tied in &mut tied {
+        if let Some(number) = tied.number.take() {
+            let values: Values = [(Arc::from(QUOTE_NUMBER), number)].into();
+            writes.push(Write::update(tied.order, None, values));
+            numbered.push(&mut tied.record.beside);
+        }
+    }
+    // `write_all` gives one result per write.
+    let results = write_all(installation.system(Side::BusinessCentral), orders, &writes).await;
+    for (beside, result) in numbered.into_iter().zip(results) {
+        if let Err(error) = result {
+            *beside = Err(error);
+        }
+    }
+    tied.retain(|tied| tied.record.beside.is_ok());
     let ids: Vec<RecordId> = tied.iter().map(|tied| tied.record.destination).collect();
-    let archived = act(installation, table, "archive", &ids).await;
     // One result per quote.
-    for (tied, result) in tied.iter_mut().zip(archived) {
+    for (tied, result) in tied.into_iter().zip(act(installation, table, "archive", &ids).await) {
         tied.record.beside =
             result.map(|()| WrittenBeside { is_change: true, ..WrittenBeside::related(ORDERED, tied.order.0) });
     }
-    let (mut records, mut writes) = (Vec::new(), Vec::new());
-    for Tied { order, number, record } in tied {
-        if let (Some(number), Ok(_)) = (number, &record.beside) {
-            let values: Values = [(Arc::from(QUOTE_NUMBER), number)].into();
-            writes.push(Write::update(order, None, values));
-            records.push(record);
-        }
-    }
-    let Some(orders) = installation.catalogue().business_central_table("Sales Header") else { return };
-    let results = write_all(installation.system(Side::BusinessCentral), orders, &writes).await;
-    note(&mut records, results.into_iter().map(|result| result.map(|_| ())).collect());
 }
 
 /// Notes of records how an effect beside them ended, one result per record.

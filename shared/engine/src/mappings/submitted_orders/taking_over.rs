@@ -10,7 +10,7 @@ use couplet_model::outcome::{DataFailure, FieldNote};
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Record, RecordId, SystemError, Table, Value, Version};
+use couplet_model::{Condition, Filter, Record, RecordId, SystemError, Table, Value, Version};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
@@ -38,6 +38,8 @@ pub(super) struct Prepared {
     orders: HashMap<RecordId, Result<ToFollow, Obstacle>>,
     /// Orders that were changed in Sales since they were read.
     changed: HashSet<RecordId>,
+    /// Orders that have been orders of Business Central before, and were posted there.
+    posted: HashSet<RecordId>,
 }
 
 /// What follows the lines of an order.
@@ -77,6 +79,7 @@ impl Prepared {
             quotes: QuotesBehind::of(installation, open.iter().map(|one| one.source)).await?,
             orders: orders.collect(),
             changed: changed(context, &open).await?,
+            posted: posted_before(context, &open).await?,
         })
     }
 }
@@ -99,6 +102,23 @@ async fn changed(context: Context<'_>, open: &[&Transferring<'_>]) -> Result<Has
         None => Some(id),
     };
     Ok(seen.into_iter().filter_map(is_changed).collect())
+}
+
+/// Those of some orders that bear the mark, are not there, and have left an invoice behind (S51): nobody stored that they were made,
+/// and Business Central has posted them to their end meanwhile. What has left none, as after a restore, is made again.
+async fn posted_before(context: Context<'_>, open: &[&Transferring<'_>]) -> Result<HashSet<RecordId>, EngineError> {
+    let marked = open.iter().filter(|one| one.destination.is_none() && !one.source.get(TAKEN_OVER).is_null());
+    let numbers: HashMap<&str, RecordId> =
+        marked.filter_map(|one| Some((one.source.get("ordernumber").as_text()?, one.source.id))).collect();
+    if numbers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let table = context.installation.table(Side::BusinessCentral, "Sales Invoice Header")?;
+    let filter = Filter::all(vec![Condition::one_of(REFERENCE, numbers.keys().copied().map(Value::text).collect())]);
+    let invoices =
+        context.installation.system(Side::BusinessCentral).find(&table, &filter, &[REFERENCE.to_owned()]).await?;
+    let order = |invoice: &Record| numbers.get(invoice.get(REFERENCE).as_text()?).copied();
+    Ok(invoices.iter().filter_map(order).collect())
 }
 
 /// Whether an order is to be taken over, or why not.
@@ -160,6 +180,10 @@ impl BatchRules for Prepared {
         is_to_be_taken_over(&record)?;
         if self.changed.contains(&record.source.id) {
             return Err(Obstacle::Outdated);
+        }
+        if self.posted.contains(&record.source.id) {
+            let reason = "it has been an order of Business Central before, which was posted to its end (S51)";
+            return Err(Obstacle::Ignore(reason.to_owned()));
         }
         self.customers.of_document(Document::Order, record.source)?;
         match self.orders.get(&record.source.id) {
@@ -281,6 +305,8 @@ impl Prepared {
     }
 }
 
+/// Where a posted invoice names the order of Sales that it comes from.
+const REFERENCE: &str = "customerPurchaseOrderReference";
 const NOT_MARKED: &str = "it could not be marked as taken over in Dataverse";
 
 /// Notes what kept an order from being whole, the first reason of several.
