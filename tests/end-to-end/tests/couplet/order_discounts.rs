@@ -57,7 +57,9 @@ async fn s96_a_payment_discount_that_is_taken_away_leaves_the_discount_of_the_or
     let (order, here) = agreed(&world, &json!({"discountpercentage": 10}), &[(&items[0], 10, "100", "0")]).await;
     expect_equal_amounts(&world, order).await;
     let erp = &world.business_central;
+    assert_eq!(number(&order_of(&world, order).await, "paymentDiscountPercent"), Decimal::ZERO);
     erp.run_action_as_user("Sales Header", here, "reopen").expect("reopened");
+    erp.update_as_user("Sales Header", here, json!({"paymentDiscountPercent": 10})).expect("taken");
     erp.update_as_user("Sales Header", here, json!({"paymentDiscountPercent": 0, "shipToName": "Ramp"}))
         .expect("taken");
     erp.run_action_as_user("Sales Header", here, "release").expect("released");

@@ -109,7 +109,12 @@ impl Prepared {
                 transfer_both_ways(fields, (own, "productid"), (table, "type"), kind)?;
                 transfer_both_ways(fields, (own, "productid"), (table, "lineObjectNumber"), number)?;
                 if let Some(description) = texts_of(source, None).description {
-                    transfer_both_ways(fields, (own, "productdescription"), (table, "description"), Value::text(description))?;
+                    transfer_both_ways(
+                        fields,
+                        (own, "productdescription"),
+                        (table, "description"),
+                        Value::text(description),
+                    )?;
                 }
             }
             None => {}

@@ -119,9 +119,7 @@ impl Prepared {
                     let values = [(Arc::from(PRICE), Value::Decimal(amount))].into();
                     How::Changed(Write::update(line, None, values))
                 }
-                Charge::Gone(id) => {
-                    How::Changed(Write { action: WriteAction::Delete { id }, values: Values::new() })
-                }
+                Charge::Gone(id) => How::Changed(Write { action: WriteAction::Delete { id }, values: Values::new() }),
                 Charge::TooLate(shipped) => {
                     let message = format!(
                         "a freight of {shipped} was shipped already, and the order says {} now: enter at least what was shipped, or correct \
@@ -139,12 +137,7 @@ impl Prepared {
     }
 
     /// Charges freight (S109).
-    pub(super) async fn charge_freight(
-        &self,
-        context: Context<'_>,
-        charges: Vec<FreightCharge>,
-        failed: &mut Failed,
-    ) {
+    pub(super) async fn charge_freight(&self, context: Context<'_>, charges: Vec<FreightCharge>, failed: &mut Failed) {
         let mut made: Vec<(RecordId, RowBeside)> = Vec::new();
         let mut changed: Vec<(RecordId, Write)> = Vec::new();
         for FreightCharge { source, how } in charges {

@@ -228,8 +228,9 @@ impl BatchRules for Prepared {
                 let charges = self.charges_due(context, &concerned, &now, &mut failed).await;
                 match (due, charges) {
                     (Ok(due), Ok(charges)) => {
-                        let is_due =
-                            |order: &RecordId| due.contains_key(order) || charges.iter().any(|one| one.source == *order);
+                        let is_due = |order: &RecordId| {
+                            due.contains_key(order) || charges.iter().any(|one| one.source == *order)
+                        };
                         let reopened = self.reopen(context, &concerned, (&now, &is_due), &mut failed).await;
                         self.apply_discounts(context, &concerned, &due, &mut failed).await;
                         self.charge_freight(context, charges, &mut failed).await;
@@ -291,9 +292,9 @@ impl Prepared {
         failed: &mut Failed,
     ) -> HashSet<RecordId> {
         let is_closed = |record: &AfterWrite<'_>| now.get(&record.source.id).is_some_and(|order| !is_open(order));
-        let closed = records.iter().filter(|record| {
-            is_due(&record.source.id) && is_closed(record) && !failed.contains_key(&record.source.id)
-        });
+        let closed = records
+            .iter()
+            .filter(|record| is_due(&record.source.id) && is_closed(record) && !failed.contains_key(&record.source.id));
         let (of, moves): (Vec<RecordId>, Vec<(RecordId, Move)>) =
             closed.map(|record| (record.source.id, (record.destination, Move::Reopen))).unzip();
         // One result per order.

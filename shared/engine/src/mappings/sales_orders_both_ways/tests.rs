@@ -228,7 +228,8 @@ async fn s108_when_the_discount_of_an_order_is_applied_in_business_central() {
     let bench = bench().await;
     let number = |value: i64| rust_decimal::Decimal::from(value);
     let held = |amount, here, there| {
-        Some(Held { amount: number(amount), grossing: Grossing::NONE, is_changed_here: here, is_changed_there: there })
+        let (amount, grossing) = (number(amount), Grossing::NONE);
+        Some(Held { amount, grossing, is_changed_here: here, is_changed_there: there, is_computed_for_us: false })
     };
     for (name, discount, percentage, held, now, expected) in [
         ("a new order without one keeps what Business Central gives", 0, 0, None, 4, None),
@@ -246,6 +247,9 @@ async fn s108_when_the_discount_of_an_order_is_applied_in_business_central() {
         let order = bench.record(Side::Dataverse, 1, &order);
         assert_eq!(discount_due(&order, held, number(now), Grossing::NONE), expected.map(number), "{name}");
     }
+    let order = bench.record(Side::Dataverse, 1, &json!({"discountamount": 50, "totallineitemamount": 400}));
+    let computed = Some(Held { is_computed_for_us: true, ..held(25, false, false).expect("one") });
+    assert_eq!(discount_due(&order, computed, number(25), Grossing::NONE), Some(number(50)), "an attempt broke off");
     // Prices that include a tax of 25 %.
     let line = with(&item("1000"), json!({"unitPrice": 1000}));
     let line = record(&bench.installation().table(Side::BusinessCentral, "Sales Line").expect("a table"), id(2), &line);

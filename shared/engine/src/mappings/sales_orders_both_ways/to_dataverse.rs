@@ -147,7 +147,8 @@ impl Prepared {
 
 /// The order in Dataverse, if it is for a person.
 fn of_a_person<'r>(order: Transferring<'r>) -> Option<&'r Record> {
-    let is_person = |there: &&Record| matches!(there.get("customerid"), Value::Reference { table, .. } if &**table == "contact");
+    let is_person =
+        |there: &&Record| matches!(there.get("customerid"), Value::Reference { table, .. } if &**table == "contact");
     order.destination.filter(is_person)
 }
 
