@@ -38,10 +38,14 @@ pub(crate) fn is_open(order: &Record) -> bool {
     order.get(STATUS) == &Value::text(OPEN)
 }
 
+/// Whether a prepayment of an order is to be invoiced.
+pub(crate) fn is_prepayment_due(order: &Record) -> bool {
+    order.get("prepaymentDue").as_bool() == Some(true)
+}
+
 /// What an order needs after a change of ours: released, or open while a prepayment is to be invoiced (S102).
 pub(crate) fn after_change(order: &Record) -> Option<Move> {
-    let is_due = order.get("prepaymentDue").as_bool() == Some(true);
-    match (is_due, is_open(order)) {
+    match (is_prepayment_due(order), is_open(order)) {
         (false, true) => Some(Move::Release),
         (true, false) => Some(Move::Reopen),
         (true, true) | (false, false) => None,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub(crate) use self::fields::{put_same, set, set_on_create};
 pub(crate) use self::leaving::{AfterDeletion, DELETED, Keeping, Merged, OnDeletion, SourceDeleted, done_with};
 pub(crate) use self::records::{
-    AfterWrite, Attempted, BeforeWrite, Match, Transferring, WrittenBeside, is_usable, opened,
+    AfterWrite, Attempted, BeforeWrite, Match, Transferring, WrittenBeside, is_usable, left_open, opened,
 };
 use crate::error::EngineError;
 use crate::installation::Installation;

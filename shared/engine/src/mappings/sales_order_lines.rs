@@ -55,9 +55,15 @@ impl MappingRules for SalesOrderLines {
             Direction::ToDataverse => {
                 &["productid", "uomid", "volumediscountamount", "manualdiscountamount", "quantity", "tax", LINE_NUMBER]
             }
-            Direction::FromDataverse => {
-                &["type", "lineObjectNumber", "unitOfMeasureCode", "unitPrice", "discountAmount", "taxPercent"]
-            }
+            Direction::FromDataverse => &[
+                "type",
+                "lineObjectNumber",
+                "description",
+                "unitOfMeasureCode",
+                "unitPrice",
+                "discountAmount",
+                "taxPercent",
+            ],
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use couplet_model::system::SystemErrorKind;
+use couplet_model::table::Side;
 use couplet_model::{Coupling, Record, RecordId, SystemError, Value};
 use couplet_store::Claim;
 use uuid::Uuid;
@@ -13,12 +14,16 @@ use super::header_lines::{Findings, Header};
 use super::stages::Decided;
 use crate::bulk::paired;
 use crate::mappings::installed::InstalledMapping;
-use crate::mappings::rules::{AfterWrite, BatchRules, WrittenBeside, opened};
+use crate::mappings::rules::{AfterWrite, BatchRules, WrittenBeside, left_open, opened};
 
-/// What is noted with the pair of a document that is about to be changed: its id where it is opened for that and has to be closed
-/// again, and nobody's where a person has it open. `before` is what an attempt without an end has noted.
-pub(super) fn mark_of(before: Option<&Uuid>, document: Uuid, is_open: bool) -> Uuid {
-    if is_open && before != Some(&document) { Uuid::nil() } else { document }
+/// Notes in a pair that its document on a side is about to be changed: the document's id where it is opened for that and has to be
+/// closed again, and nobody's where a person has it open. Gives whether the pair says something new.
+pub(super) fn note_change(pair: &mut Coupling, side: Side, is_open: bool) -> bool {
+    let document = pair.id(side).0;
+    let is_ours = [opened(side), left_open(side)].into_iter().any(|role| pair.related.get(role) == Some(&document));
+    let mark = if is_open && !is_ours { Uuid::nil() } else { document };
+    let was_left = pair.related.remove(left_open(side)).is_some();
+    pair.related.insert(opened(side).to_owned(), mark) != Some(mark) || was_left
 }
 
 impl Batch<'_> {
@@ -66,12 +71,10 @@ impl Batch<'_> {
         let (engine, side) = (self.engine, self.direction.destination());
         let mut refused = HashMap::new();
         let Some(lines) = self.lines.as_mut() else { return Ok(refused) };
-        let role = opened(side);
         let unmarked = headers.into_iter().filter_map(|header| {
             let document = lines.documents.get(&header)?;
             let mut coupling = document.coupling.clone();
-            let mark = mark_of(coupling.related.get(role), coupling.id(side).0, document.is_open);
-            (coupling.related.insert(role.to_owned(), mark) != Some(mark)).then_some((header, coupling))
+            note_change(&mut coupling, side, document.is_open).then_some((header, coupling))
         });
         let (headers, couplings): (Vec<usize>, Vec<Coupling>) = unmarked.unzip();
         if couplings.is_empty() {
@@ -168,19 +171,29 @@ impl Batch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::pair;
 
     #[test]
     fn a_document_that_a_person_has_open_stays_open_and_one_that_was_opened_for_a_change_is_closed() {
-        let (document, nobodys) = (Uuid::from_u128(7), Uuid::nil());
-        for (before, is_open, expected) in [
-            (None, false, document),
-            (None, true, nobodys),
-            (Some(nobodys), true, nobodys),
-            (Some(nobodys), false, document),
-            (Some(document), true, document),
-            (Some(document), false, document),
+        let side = Side::BusinessCentral;
+        let nobodys = Uuid::nil();
+        let document = pair(7, 8, "ORDER").system_id.0;
+        for (opened_before, left_before, is_open, expected, is_news) in [
+            (None, None, false, document, true),
+            (None, None, true, nobodys, true),
+            (Some(nobodys), None, true, nobodys, false),
+            (Some(nobodys), None, false, document, true),
+            (Some(document), None, true, document, false),
+            (Some(document), None, false, document, false),
+            (None, Some(document), true, document, true),
+            (None, Some(document), false, document, true),
         ] {
-            assert_eq!(mark_of(before.as_ref(), document, is_open), expected, "{before:?} {is_open}");
+            let mut pair = pair(7, 8, "ORDER");
+            let roles = [(opened(side), opened_before), (left_open(side), left_before)];
+            pair.related.extend(roles.into_iter().filter_map(|(role, id)| Some((role.to_owned(), id?))));
+            let is_new = note_change(&mut pair, side, is_open);
+            let shown = (pair.related.get(opened(side)).copied(), pair.related.len(), is_new);
+            assert_eq!(shown, (Some(expected), 1, is_news), "{opened_before:?} {left_before:?} {is_open}");
         }
     }
 }

@@ -10,7 +10,7 @@ use couplet_store::{Claim, Reservation};
 use tracing::debug;
 
 use super::batch::{Batch, Delivered, End, Stop};
-use super::opening_documents::mark_of;
+use super::opening_documents::note_change;
 use super::parting::{Parting, may_lie_in_a_field};
 use super::stages::{Decided, DecidedBatch, Done, Verdict, is_known_to_have_failed};
 use crate::bulk::paired;
@@ -126,8 +126,7 @@ impl Batch<'_> {
         if !creates && self.mapping.rules.opens_documents() {
             let side = self.direction.destination();
             let is_open = self.is_open_document(self.mapping, record.destination.as_ref());
-            let mark = mark_of(coupling.related.get(opened(side)), coupling.id(side).0, is_open);
-            coupling.related.insert(opened(side).to_owned(), mark);
+            note_change(&mut coupling, side, is_open);
         }
         coupling
     }

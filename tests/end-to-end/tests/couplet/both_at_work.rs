@@ -1,6 +1,7 @@
 //! Orders that travel both ways while people work with them on both sides at once: whoever changes something finds it in the end, and
 //! what cannot be is told.
 
+use business_central_simulator::Poison;
 use couplet_end_to_end::World;
 use couplet_engine::RunMode;
 use rust_decimal::Decimal;
@@ -184,8 +185,9 @@ async fn an_order_that_is_deleted_in_sales_before_it_is_complete_is_told() {
     let items = items(&world);
     let lines: [(&Json, i64, &str, &str); 2] = [(&items[0], 2, "100", "0"), (&items[1], 1, "20", "0")];
     let order = submitted(&world, &json!({}), &lines).await;
-    let blocked = world.business_central_id("Item", "number", items[1].as_str().expect("a number"));
-    world.business_central.update_as_user("Item", blocked, json!({"blocked": true})).expect("blocked");
+    let number = items[1].as_str().expect("a number").to_owned();
+    let refused = Poison { table: None, property: Some("lineObjectNumber".into()), text: number };
+    world.business_central.faults().refuse_text(refused);
     world.run(CREATE, RunMode::Modified).await;
     let begun = world.business_central.rows("Sales Header");
     assert_eq!(begun.len(), 1, "a part of it is there");

@@ -112,9 +112,7 @@ async fn a_hundred_orders_of_five_lines_both_ways_stay_within_their_budget() {
     count_both_ways(100).await;
 }
 
-/// `cargo test -p couplet-end-to-end --test couplet -- --ignored a_thousand_orders`
 #[tokio::test]
-#[ignore = "takes a minute"]
 async fn a_thousand_orders_of_five_lines_both_ways_stay_within_their_budget() {
     count_both_ways(1000).await;
 }

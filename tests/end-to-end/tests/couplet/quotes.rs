@@ -182,6 +182,22 @@ async fn s156_s157_a_revised_quote_is_archived_and_replaced_and_a_lost_one_leave
 }
 
 #[tokio::test]
+async fn s152_a_revision_that_is_lost_before_anybody_looked_takes_what_it_revised_with_it() {
+    let world = prepared().await;
+    let quote = activated(&world).await;
+    world.run(QUOTES, RunMode::Modified).await;
+    let revision = world.revise_quote(quote).await;
+    activate(&world, revision);
+    close(&world, revision).await;
+    let run = world.run(QUOTES, RunMode::Modified).await;
+    assert_eq!(run.counters.failed, 0, "{:?}", world.failures(QUOTES).await);
+    assert!(world.business_central.rows("Sales Header (Quote)").is_empty());
+    assert_eq!((world.couplings(QUOTES).await, world.couplings(LINES).await), (0, 0));
+    let run = world.run(QUOTES, RunMode::Modified).await;
+    assert_eq!((run.counters.inserted, run.counters.modified, run.counters.failed), (0, 0, 0));
+}
+
+#[tokio::test]
 async fn no_coupling_of_a_line_is_left_of_a_revised_or_lost_quote_wherever_a_worker_dies() {
     for fatal in [Failpoint::Parted, Failpoint::LinesParted] {
         let world = prepared().await;

@@ -36,6 +36,15 @@ pub(crate) fn opened(side: Side) -> &'static str {
     }
 }
 
+/// Role, among the further rows of a pair, of its document on a side that was opened for a change of ours and had to stay open: the
+/// next change closes it where it can.
+pub(crate) fn left_open(side: Side) -> &'static str {
+    match side {
+        Side::BusinessCentral => "left open in Business Central",
+        Side::Dataverse => "left open in Dataverse",
+    }
+}
+
 /// A record that was written, or found equal, and may need more.
 pub(crate) struct AfterWrite<'a> {
     pub source: &'a Record,

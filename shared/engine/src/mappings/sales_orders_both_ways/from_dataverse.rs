@@ -17,10 +17,10 @@ use crate::facts::CompanyRow;
 use crate::installation::Installation;
 use crate::mappings::merged_fields::{transfer_both_ways, was_changed};
 use crate::mappings::order_names::{LINE_NUMBER, ORDER_NUMBER};
-use crate::mappings::order_releasing::{Move, act, after_change, is_open, reopen_for_write};
+use crate::mappings::order_releasing::{Move, act, after_change, is_open, is_prepayment_due, reopen_for_write};
 use crate::mappings::order_standing::{Standing, as_system_error};
 use crate::mappings::rules::{
-    AfterWrite, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside, set, set_on_create,
+    AfterWrite, BatchRules, BeforeWrite, Context, Obstacle, Transferring, WrittenBeside, left_open, set, set_on_create,
 };
 use crate::mappings::sales_documents::{
     Addresses, Customers, Document, Objects, QuotesBehind, as_days, freight_of, order_discount,
@@ -221,6 +221,7 @@ impl BatchRules for Prepared {
         }
         let mut failed = Failed::new();
         let mut discounts: HashMap<RecordId, Decimal> = HashMap::new();
+        let mut left: HashSet<RecordId> = HashSet::new();
         match self.standings(context, &concerned).await {
             Err(error) => failed.extend(concerned.iter().map(|record| (record.source.id, error.clone()))),
             Ok(now) => {
@@ -236,6 +237,7 @@ impl BatchRules for Prepared {
                         self.charge_freight(context, charges, &mut failed).await;
                         self.release(context, &concerned, (&now, &reopened), &mut failed).await;
                         self.write_back(context, &concerned, &now, &mut failed).await;
+                        left = left_for_prepayment(&concerned, &now);
                         discounts = discounts_of(&now).collect();
                         discounts.extend(due.into_iter().filter(|(order, _)| !failed.contains_key(order)));
                     }
@@ -251,10 +253,24 @@ impl BatchRules for Prepared {
             let discount = discounts.get(&record.source.id).map(|amount| ("discountAmount", Value::Decimal(*amount)));
             record.beside = match failed.get(&record.source.id) {
                 Some(error) => Err(error.clone()),
-                None => Ok(WrittenBeside { values: discount.into_iter().collect(), ..WrittenBeside::default() }),
+                None => {
+                    let mut beside = match left.contains(&record.source.id) {
+                        true => WrittenBeside::related(left_open(Side::BusinessCentral), record.destination.0),
+                        false => WrittenBeside::default(),
+                    };
+                    beside.values.extend(discount);
+                    Ok(beside)
+                }
             };
         }
     }
+}
+
+/// Orders that were opened for a change and stay open, because a prepayment is to be invoiced first (S102).
+fn left_for_prepayment(records: &[&mut AfterWrite<'_>], now: &HashMap<RecordId, Record>) -> HashSet<RecordId> {
+    let opened = records.iter().filter(|record| record.is_opened_by_us(Direction::FromDataverse));
+    let ids = opened.map(|record| record.source.id);
+    ids.filter(|order| now.get(order).is_some_and(is_prepayment_due)).collect()
 }
 
 /// What is told of an order that its seller has canceled while Business Central works on it.

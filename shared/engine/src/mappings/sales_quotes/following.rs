@@ -8,7 +8,7 @@ use couplet_model::outcome::{DataFailure, Dependency, FieldNote, Need};
 use couplet_model::record::Values;
 use couplet_model::system::Write;
 use couplet_model::table::Side;
-use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, RetryClass, SystemError, Table, Value};
+use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, RetryClass, Table, Value};
 
 use crate::bulk::write_all;
 use crate::error::EngineError;
@@ -217,16 +217,5 @@ async fn tie(installation: &Installation, table: &Table, mut tied: Vec<Tied<'_, 
     for (tied, result) in tied.into_iter().zip(act(installation, table, "archive", &ids).await) {
         tied.record.beside =
             result.map(|()| WrittenBeside { is_change: true, ..WrittenBeside::related(ORDERED, tied.order.0) });
-    }
-}
-
-/// Notes of records how an effect beside them ended, one result per record.
-fn note(records: &mut [&mut AfterWrite<'_>], results: Vec<Result<(), SystemError>>) {
-    for (record, result) in records.iter_mut().zip(results) {
-        match (result, &mut record.beside) {
-            (Ok(()), Ok(beside)) => beside.is_change = true,
-            (Err(error), beside) => *beside = Err(error),
-            (Ok(()), Err(_)) => {}
-        }
     }
 }

@@ -8,18 +8,23 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::{Work, come_to_rest, die_at_every_moment, failpoints_of, picture_of_order};
-use crate::both_ways::{
-    CREATE, JOB, add_line, details, drafted, lines_of, order_of, prepared, reactivate, state, submit,
-};
+use crate::both_ways::{self, CREATE, JOB, add_line, details, drafted, lines_of, order_of, reactivate, state, submit};
 use crate::invoicing::items;
 use crate::observing::id;
+use crate::selling::set_up;
 
 const ARCHIVED: &str = "Archived Sales Orders";
 const JOBS: &[&str] = &[CREATE, JOB, ARCHIVED];
 
+async fn prepared() -> World {
+    let world = both_ways::prepared().await;
+    set_up(&world, json!({"freightAccountNumber": "6410"}));
+    world
+}
+
 /// What an order says itself is not filled in by its customer, of which Sales hears with the next change only.
 fn addressed() -> Json {
-    json!({"discountamount": 10, "shipto_name": "Hall", "shipto_line1": "Main Street 1", "shipto_city": "Town",
+    json!({"discountamount": 10, "freightamount": 9, "shipto_name": "Hall", "shipto_line1": "Main Street 1", "shipto_city": "Town",
            "shipto_postalcode": "10115", "shipto_country": "DE", "billto_line1": "Side Street 2", "billto_city": "Village",
            "billto_postalcode": "20095", "billto_country": "DE"})
 }
@@ -60,12 +65,20 @@ async fn corrects(world: &World, order: Uuid) {
     crm.update_as_user("salesorderdetail", id(&lines[0], "salesorderdetailid"), json!({"quantity": 5})).expect("taken");
     crm.delete_as_user("salesorderdetail", id(&lines[1], "salesorderdetailid")).expect("taken");
     add_line(world, order, (&items(world)[3], 1, "7.5", "0")).await;
-    let changes = json!({"shipto_name": "Back door", "discountamount": 12});
+    let changes = json!({"shipto_name": "Back door", "discountamount": 12, "freightamount": 14});
     crm.update_as_user("salesorder", order, changes).expect("taken");
     submit(world, order);
 }
 
-/// The same by somebody in Business Central.
+/// A seller corrects nothing but the price of a line.
+async fn corrects_a_line(world: &World, order: Uuid) {
+    reactivate(world, order);
+    let line = id(&details(world, order)[0], "salesorderdetailid");
+    world.dataverse.update_as_user("salesorderdetail", line, json!({"priceperunit": 90})).expect("taken");
+    submit(world, order);
+}
+
+/// Somebody in Business Central opens the order, changes it and its lines, adds one, removes one, and releases it again.
 async fn changes(world: &World, order: Uuid) {
     let (erp, here) = (&world.business_central, own(world, order).await);
     act(world, order, "reopen").await;
@@ -108,6 +121,12 @@ async fn s100_an_order_is_made_once_wherever_the_worker_dies() {
 async fn s98_s103_what_a_seller_corrects_in_a_released_order_arrives_whole_wherever_the_worker_dies() {
     let world = prepared().await;
     die_at_every_moment(&world, work(JOB, RunMode::Modified), coupled, corrects, picture_in(1)).await;
+}
+
+#[tokio::test]
+async fn s98_s103_a_line_that_a_seller_corrects_leaves_the_amounts_of_its_order_wherever_the_worker_dies() {
+    let world = prepared().await;
+    die_at_every_moment(&world, work(JOB, RunMode::Modified), coupled, corrects_a_line, picture_in(1)).await;
 }
 
 #[tokio::test]

@@ -103,6 +103,16 @@ async fn s168_a_won_quote_is_released_wherever_the_worker_dies() {
 }
 
 #[tokio::test]
+async fn s164_a_quote_that_is_won_before_it_is_known_here_is_made_and_released_wherever_the_worker_dies() {
+    let world = prepared().await;
+    let wins = async |world: &World, quote: Uuid| {
+        activate(world, quote);
+        world.order_of_quote(quote).await;
+    };
+    die_at_every_moment(&world, work(), drafts, wins, picture_of_quote).await;
+}
+
+#[tokio::test]
 async fn c_171_c_172_a_won_quote_is_tied_to_its_order_once_wherever_the_worker_dies() {
     let world = prepared().await;
     let submits = async |world: &World, quote: Uuid| {
