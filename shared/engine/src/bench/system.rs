@@ -90,6 +90,7 @@ struct State {
     requests: u64,
     calls: Vec<String>,
     actions: Vec<(String, RecordId)>,
+    effects: BTreeMap<String, Json>,
 }
 
 impl FakeSystem {
@@ -210,6 +211,11 @@ impl FakeSystem {
     /// The actions performed since this was asked last: name and record.
     pub fn take_actions(&self) -> Vec<(String, RecordId)> {
         std::mem::take(&mut self.state.lock().actions)
+    }
+
+    /// What an action changes of its record from now on; without this, actions are noted and change nothing.
+    pub fn let_action_change(&self, action: &str, known: Json) {
+        self.state.lock().effects.insert(action.to_owned(), known);
     }
 
     fn table(&self, name: &str) -> Arc<Table> {
@@ -442,6 +448,14 @@ impl System for FakeSystem {
             results.push(kind.map_or(Ok(()), |kind| Err(self.error(&kind))));
             if results.last().is_some_and(Result::is_ok) {
                 state.actions.push((action.name.clone(), action.record));
+                if let Some(known) = state.effects.get(&action.name).cloned() {
+                    let changed = record(table, action.record, &known);
+                    let version = Some(state.next_version());
+                    if let Some(row) = state.rows(&table.name).get_mut(&action.record) {
+                        row.values.extend(changed.values);
+                        (row.version, row.modified) = (version, Some(self.clock.now()));
+                    }
+                }
             }
         }
         state.results.apply(&mut results);

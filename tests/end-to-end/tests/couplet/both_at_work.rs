@@ -36,7 +36,7 @@ fn change_line(world: &World, order: Uuid, change: Json) {
 }
 
 async fn told(world: &World) -> Vec<String> {
-    world.failures(JOB).await.into_iter().map(|failure| failure.message.to_string()).collect()
+    world.failures(JOB).await.into_iter().map(|failure| failure.message).collect()
 }
 
 #[tokio::test]

@@ -229,10 +229,9 @@ impl BatchRules for Prepared {
                 let charges = self.charges_due(context, &concerned, &now, &mut failed).await;
                 match (due, charges) {
                     (Ok(due), Ok(charges)) => {
-                        let is_due = |order: &RecordId| {
-                            due.contains_key(order) || charges.iter().any(|one| one.source == *order)
-                        };
-                        let reopened = self.reopen(context, &concerned, (&now, &is_due), &mut failed).await;
+                        let of_charges = charges.iter().map(|charge| charge.source);
+                        let changing: HashSet<RecordId> = due.keys().copied().chain(of_charges).collect();
+                        let reopened = self.reopen(context, &concerned, (&now, &changing), &mut failed).await;
                         self.apply_discounts(context, &concerned, &due, &mut failed).await;
                         self.charge_freight(context, charges, &mut failed).await;
                         self.release(context, &concerned, (&now, &reopened), &mut failed).await;
@@ -304,13 +303,13 @@ impl Prepared {
         &self,
         context: Context<'_>,
         records: &[&mut AfterWrite<'_>],
-        (now, is_due): (&HashMap<RecordId, Record>, &(dyn Fn(&RecordId) -> bool + Sync)),
+        (now, due): (&HashMap<RecordId, Record>, &HashSet<RecordId>),
         failed: &mut Failed,
     ) -> HashSet<RecordId> {
         let is_closed = |record: &AfterWrite<'_>| now.get(&record.source.id).is_some_and(|order| !is_open(order));
-        let closed = records
-            .iter()
-            .filter(|record| is_due(&record.source.id) && is_closed(record) && !failed.contains_key(&record.source.id));
+        let closed = records.iter().filter(|record| {
+            due.contains(&record.source.id) && is_closed(record) && !failed.contains_key(&record.source.id)
+        });
         let (of, moves): (Vec<RecordId>, Vec<(RecordId, Move)>) =
             closed.map(|record| (record.source.id, (record.destination, Move::Reopen))).unzip();
         // One result per order.
