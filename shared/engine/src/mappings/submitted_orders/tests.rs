@@ -206,6 +206,20 @@ async fn s82_s83_an_order_is_marked_when_all_of_it_is_there_and_submitted_again(
 }
 
 #[tokio::test]
+async fn s51_an_order_that_was_posted_before_anybody_stored_that_it_was_made_is_not_made_again() {
+    let bench = bench().await;
+    let invoice = json!({"number": "INV1", "customerPurchaseOrderReference": "ORD-1"});
+    bench.business_central.put("Sales Invoice Header", 301, invoice);
+    let marked = |number: &str| of(json!({"ordernumber": number, "lastbackofficesubmit": "2026-03-01T12:00:00Z"}));
+    let cases = vec![
+        case("posted").source(marked("ORD-1")).ignores("posted to its end"),
+        case("after a restore").source(marked("ORD-2")).gives(taken()),
+        case("never taken over, and its number is used again").source(order()).gives(taken()),
+    ];
+    bench.adjusts(FROM, cases).await;
+}
+
+#[tokio::test]
 async fn an_order_that_its_seller_has_in_hand_is_neither_made_from_an_earlier_copy_nor_overruled() {
     let bench = bench().await;
     setup(&bench, "1000", "6410");
