@@ -12,6 +12,7 @@ pub mod facts;
 pub mod filter;
 pub mod ids;
 pub mod job;
+pub mod matching;
 pub mod message;
 pub mod outcome;
 pub mod own_writes;

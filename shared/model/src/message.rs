@@ -166,6 +166,8 @@ impl From<SyncOptions> for StoredSyncOptions {
 pub enum Wish {
     /// Couple it with this record of the destination, and synchronize the pair.
     Couple(RecordId),
+    /// Couple it with this record of the destination, and leave both as they are.
+    CoupleOnly(RecordId),
     /// End its coupling; both records stay.
     Uncouple,
     /// Leave it alone from now on.

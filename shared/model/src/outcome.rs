@@ -178,6 +178,9 @@ pub struct Counters {
     /// Uncoupled by a person.
     #[serde(skip_serializing_if = "is_zero")]
     pub uncoupled: u64,
+    /// Coupled because a person asked for it, or because they match. These records are counted by their outcome, too.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub coupled: u64,
     /// Failed, in conflict, or waiting longer than it should.
     pub failed: u64,
     /// Waiting for another record.
@@ -226,6 +229,7 @@ impl AddAssign for Counters {
         self.ignored += other.ignored;
         self.skipped += other.skipped;
         self.uncoupled += other.uncoupled;
+        self.coupled += other.coupled;
         self.failed += other.failed;
         self.waiting += other.waiting;
         self.noted += other.noted;

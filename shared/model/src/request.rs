@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DataverseId, MappingName, RecordId, RunId, SystemId};
+use crate::matching::MatchPair;
 use crate::message::Direction;
 use crate::table::Side;
 
@@ -42,6 +43,15 @@ pub enum Want {
         /// Which way: the source wins.
         direction: Direction,
     },
+    /// Couple it with the row that it matches (R188 to R202).
+    Match {
+        /// Which way the pairs are synchronized then: the source wins. `None`: both records stay as they are (R199, R200).
+        synchronize: Option<Direction>,
+        /// Whether a record of Business Central that matches nothing gets a partner (R197).
+        create: bool,
+        /// Whether it is only told what would be coupled.
+        dry_run: bool,
+    },
     /// End its coupling; both records stay (R206).
     Uncouple,
     /// Leave it alone from now on.
@@ -60,6 +70,8 @@ pub enum Chosen {
     Records(Vec<(Side, RecordId)>),
     /// The two records of each of these pairs; at most [`MOST_NAMED`].
     Pairs(Vec<(SystemId, DataverseId)>),
+    /// Every record that is not coupled, by the fields that have to be equal: one list of them for each priority (R191).
+    Uncoupled(Vec<Vec<MatchPair>>),
     /// Every record that is coupled.
     Coupled,
     /// Every record that is skipped.
@@ -88,6 +100,16 @@ mod tests {
                 Want::Couple { direction: Direction::ToDataverse },
                 Chosen::Pairs(vec![(id.parse().expect("an id"), id.parse().expect("an id"))]),
                 format!(r#""want":{{"couple":{{"direction":"to_dataverse"}}}},"of":{{"pairs":[["{id}","{id}"]]}}"#),
+            ),
+            (
+                Want::Match { synchronize: None, create: true, dry_run: false },
+                Chosen::Uncoupled(vec![vec![MatchPair {
+                    business_central: "number".to_owned(),
+                    dataverse: "accountnumber".to_owned(),
+                    case_sensitive: false,
+                }]]),
+                r#""want":{"match":{"synchronize":null,"create":true,"dry_run":false}},"of":{"uncoupled":[[{"business_central":"number","dataverse":"accountnumber"}]]}"#
+                    .to_owned(),
             ),
         ] {
             let run: RunId = "0198c0de-0000-7000-8000-000000000001".parse().expect("an id");

@@ -36,7 +36,7 @@ impl Progress {
 }
 
 /// The counters by attribute, per direction.
-fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 9] {
+fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 10] {
     [
         ("inserted", counters.inserted),
         ("modified", counters.modified),
@@ -44,6 +44,7 @@ fn counter_attributes(direction: &str, counters: &Counters) -> [(String, u64); 9
         ("ignored", counters.ignored),
         ("skipped", counters.skipped),
         ("uncoupled", counters.uncoupled),
+        ("coupled", counters.coupled),
         ("failed", counters.failed),
         ("waiting", counters.waiting),
         ("noted", counters.noted),
@@ -60,6 +61,7 @@ fn counters_of(item: &Item, direction: &str) -> Result<Counters, StoreError> {
         ignored: count("ignored")?,
         skipped: count("skipped")?,
         uncoupled: count("uncoupled")?,
+        coupled: count("coupled")?,
         failed: count("failed")?,
         waiting: count("waiting")?,
         noted: count("noted")?,

@@ -50,6 +50,10 @@ pub struct ActiveMapping {
     pub update_conflict: ConflictRule,
     /// Rule for a destination that is gone.
     pub deletion_conflict: DeletionRule,
+    /// Whether pairs that were matched are synchronized, unless a person says otherwise.
+    pub synchronize_after_coupling: bool,
+    /// Whether a record without a match gets a partner, unless a person says otherwise.
+    pub create_when_no_match: bool,
     /// Fields to match by.
     pub match_fields: Vec<MatchField>,
     /// Its job.
@@ -188,6 +192,8 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
                 .collect(),
             update_conflict: mapping.update_conflict,
             deletion_conflict: mapping.deletion_conflict,
+            synchronize_after_coupling: mapping.synchronize_after_coupling,
+            create_when_no_match: mapping.create_when_no_match,
             match_fields: mapping.match_fields.clone(),
             job: mapping.job.clone(),
             named_by: mapping.named_by.clone(),

@@ -279,6 +279,10 @@ pub struct Order {
 pub struct MatchFieldFile {
     pub business_central: String,
     pub dataverse: String,
+    #[serde(default)]
+    pub priority: u32,
+    #[serde(default)]
+    pub case_sensitive: bool,
 }
 
 #[derive(Deserialize)]

@@ -87,6 +87,8 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         match_fields.push(MatchField {
             business_central: column(&business_central, &pair.business_central).map_err(|p| wrong(None, p))?,
             dataverse: column(&dataverse, &pair.dataverse).map_err(|p| wrong(None, p))?,
+            priority: pair.priority,
+            case_sensitive: pair.case_sensitive,
         });
     }
     let update_conflict = match raw.update_conflict.as_str() {

@@ -117,6 +117,10 @@ pub struct MatchField {
     pub business_central: Arc<Column>,
     /// Column of Dataverse.
     pub dataverse: Arc<Column>,
+    /// When it is tried: lower ones first; fields of one priority have to be equal together (R191).
+    pub priority: u32,
+    /// Whether upper and lower case differ (R194).
+    pub case_sensitive: bool,
 }
 
 /// Where the value of a row comes from.
@@ -164,8 +168,7 @@ pub struct FieldMapping {
     pub travels_without: bool,
     /// Whether the rules of the mapping find what this refers to, because its value alone does not say which record it is.
     pub resolved_by_rules: bool,
-    /// Whether records are matched by this row by default when they are coupled. For coupling by matching, which is not there
-    /// yet.
+    /// Whether records are matched by this row by default when they are coupled, with the first priority.
     pub matches: bool,
     /// When the row exists; `None` = always.
     pub when: Option<When>,
@@ -229,13 +232,13 @@ pub struct Mapping {
     pub update_conflict: ConflictRule,
     /// Rule for a destination that is gone.
     pub deletion_conflict: DeletionRule,
-    /// Synchronize pairs right after they were matched. For coupling by hand, not read yet.
+    /// Synchronize pairs right after they were matched, unless the person says otherwise (R199).
     pub synchronize_after_coupling: bool,
-    /// Create what matching did not find. For coupling by matching, not read yet.
+    /// Create what matching did not find, unless the person says otherwise (R197, D10).
     pub create_when_no_match: bool,
     /// Whether uncoupling is a job of its own. For coupling by hand, not read yet.
     pub uncouple_job: bool,
-    /// Fields to match by. For coupling by matching, not read yet.
+    /// Fields to match by, unless the person names others (R188).
     pub match_fields: Vec<MatchField>,
     /// Values given to new records, by side. For the mappings that come, not read yet.
     pub templates: Option<Json>,
