@@ -32,7 +32,7 @@ mod sync;
 mod trust;
 mod waiting;
 
-pub use couple::{Named, RequestReport, RequestStatus};
+pub use couple::{MatchChoices, MatchReport, MatchedRecord, Named, NamedRow, RequestReport, RequestStatus};
 pub use engine::{Engine, EngineParts};
 pub use error::EngineError;
 pub use failpoints::{Failpoint, Failpoints};

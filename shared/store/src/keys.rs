@@ -18,6 +18,9 @@
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
 //! | setting | `<company>#settings` | `<name>` | |
 //! | mark: this reservation may have made a record | `<company>#intents#<mapping>` | `<stand-in BC id>` | `expires`; no `data` |
+//! | a page of what a run gathers to match it | `<company>#matching#<run>` | `page#<side>#<number>` | `attempt`, `chunks`, `next_page`, `expires`; no `data` |
+//! | a part of such a page | `<company>#matching#<run>` | `part#<side>#<attempt>#<place>` | `bytes`, `expires`; no `data` |
+//! | mark: a step of the run is counted | `<company>#matching#<run>` | `step#<step>` | `expires`; no `data` |
 //! | whom the table belongs to | `store` | `owner` | |
 //!
 //! Couplings and what hangs on records are spread over [`SHARDS`] partitions per mapping. The shard follows from the
@@ -283,6 +286,37 @@ pub(crate) fn intents_pk(company: CompanyId, mapping: &MappingName) -> String {
 /// The mark of a reservation that may have made a record.
 pub(crate) fn intent(company: CompanyId, mapping: &MappingName, system_id: RecordId) -> Key {
     Key { pk: intents_pk(company, mapping), sk: system_id.to_string() }
+}
+
+/// The partition of what a run gathers to match it.
+pub(crate) fn gathered_pk(company: CompanyId, run: RunId) -> String {
+    format!("{company}#matching#{run}")
+}
+
+/// Start of the sort keys of the pages of a side.
+pub(crate) fn gathered_prefix(side: Side) -> String {
+    format!("page#{}#", side_name(side))
+}
+
+/// A page of what a run gathered of a side.
+pub(crate) fn gathered(company: CompanyId, run: RunId, side: Side, number: u32) -> Key {
+    Key { pk: gathered_pk(company, run), sk: format!("{}{number:08}", gathered_prefix(side)) }
+}
+
+/// Start of the sort keys of the parts that one attempt stored of a page.
+pub(crate) fn gathered_chunks_prefix(side: Side, attempt: &str) -> String {
+    format!("part#{}#{attempt}#", side_name(side))
+}
+
+/// A part of a page.
+pub(crate) fn gathered_chunk(company: CompanyId, run: RunId, side: Side, attempt: Uuid, place: usize) -> Key {
+    let prefix = gathered_chunks_prefix(side, &attempt.to_string());
+    Key { pk: gathered_pk(company, run), sk: format!("{prefix}{place:06}") }
+}
+
+/// The mark that a step of the run is counted.
+pub(crate) fn gathered_step(company: CompanyId, run: RunId, step: &str) -> Key {
+    Key { pk: gathered_pk(company, run), sk: format!("step#{step}") }
 }
 
 /// A setting.

@@ -187,15 +187,30 @@ impl Store {
         judged_to: Counters,
         judged_from: Counters,
     ) -> Result<(), StoreError> {
+        let Some(action) = self.adding_to_run(company, job, run, enqueued, judged_to, judged_from)? else {
+            return Ok(());
+        };
+        // In a transaction, for its token: an answer lost on the way must not make it count twice.
+        self.transact(&[Group { id: 0, actions: vec![action] }], None).await?;
+        Ok(())
+    }
+
+    /// The action that adds to a run, unless there is nothing to add.
+    pub(crate) fn adding_to_run(
+        &self,
+        company: CompanyId,
+        job: &str,
+        run: RunId,
+        enqueued: u64,
+        judged_to: Counters,
+        judged_from: Counters,
+    ) -> Result<Option<Action<()>>, StoreError> {
         let numbers = std::iter::once(("records_enqueued".to_owned(), enqueued))
             .chain(counter_attributes("to", &judged_to))
             .chain(counter_attributes("from", &judged_from));
-        let Some((expression, values)) = adding(numbers) else { return Ok(()) };
+        let Some((expression, values)) = adding(numbers) else { return Ok(None) };
         let terms = with_values(Terms::update_with(expression).when("attribute_exists(pk)"), values);
-        // In a transaction, for its token: an answer lost on the way must not make it count twice.
-        let action = self.change((), keys::run(company, job, run), &terms)?;
-        self.transact(&[Group { id: 0, actions: vec![action] }], None).await?;
-        Ok(())
+        self.change((), keys::run(company, job, run), &terms).map(Some)
     }
 
     /// Adds progress to one of the counter items of a run. It is created when it is not there, so that a run that has

@@ -283,6 +283,11 @@ impl Bench {
         }
     }
 
+    /// Tasks that are in the queue.
+    pub fn task_count(&self) -> usize {
+        self.queue.tasks.lock().len()
+    }
+
     /// The messages that are in the records queue, which leave it.
     pub fn take_messages(&self) -> Vec<RecordMessage> {
         std::mem::take(&mut *self.queue.records.lock())

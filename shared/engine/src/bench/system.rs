@@ -9,8 +9,8 @@ use couplet_model::facts::TableFacts;
 use couplet_model::ids::option_id;
 use couplet_model::record::Values;
 use couplet_model::system::{
-    Action, ChangePage, ChangesQuery, Cursor, Installation, NextPage, Position, Resume, SystemErrorKind, Write,
-    WriteAction, Written, earlier,
+    Action, ChangePage, ChangesQuery, Cursor, Installation, NextPage, PageToken, Position, Resume, SystemErrorKind,
+    Write, WriteAction, Written, earlier,
 };
 use couplet_model::table::{Choice, OPTION_LABELS, OPTION_NUMBER, Side};
 use couplet_model::{
@@ -86,6 +86,7 @@ struct State {
     broken: Vec<(Call, String, SystemErrorKind)>,
     results: Results,
     takes_ids: Option<bool>,
+    page_size: Option<usize>,
     versions: u64,
     requests: u64,
     calls: Vec<String>,
@@ -108,6 +109,11 @@ impl FakeSystem {
         let mut state = self.state.lock();
         record.version = Some(state.next_version());
         state.rows(&table.name).insert(record.id, record);
+    }
+
+    /// Gives the changes of a table in pages of so many records.
+    pub fn page_by(&self, records: usize) {
+        self.state.lock().page_size = Some(records);
     }
 
     /// Changes columns of a record that is there, as a person does.
@@ -384,12 +390,17 @@ impl System for FakeSystem {
     async fn changes(&self, query: &ChangesQuery<'_>, from: Resume) -> Result<ChangePage, SystemError> {
         let table = query.table;
         self.called(Call::Changes, table, format!("changes {}", table.name))?;
+        let mut skipped = 0;
         let since = match from {
             Resume::Everything => None,
+            Resume::Page(PageToken(token)) => {
+                skipped = token.parse().expect("a page of this system");
+                None
+            }
             Resume::Since(Cursor { position: Position::ModifiedOn(since), .. }) => {
                 Some(earlier(since, query.look_back))
             }
-            Resume::Since(_) | Resume::Page(_) => panic!("this system gives one page, by time of change"),
+            Resume::Since(_) => panic!("this system tells changes by their time"),
         };
         let found = self.search(table, query.filter, query.columns);
         let is_new = |record: &Record| since.is_none_or(|since| record.modified.is_some_and(|at| at >= since));
@@ -400,7 +411,14 @@ impl System for FakeSystem {
             let gone = state.deleted.iter().filter(|(of, _)| *of == table.name);
             changes.extend(gone.map(|(_, id)| Change::Deleted(*id)));
         }
-        let next = NextPage::Done(Cursor::by_time(None, self.clock.now(), SignedDuration::ZERO));
+        let mut next = NextPage::Done(Cursor::by_time(None, self.clock.now(), SignedDuration::ZERO));
+        if let Some(size) = self.state.lock().page_size {
+            changes.drain(..skipped.min(changes.len()));
+            if changes.len() > size {
+                changes.truncate(size);
+                next = NextPage::More(PageToken((skipped + size).to_string()));
+            }
+        }
         Ok(ChangePage { changes, next, note: None })
     }
 

@@ -13,13 +13,14 @@ use couplet_model::{
     Condition, Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId, Value,
 };
 
+use super::match_fields::{confirm_fields, in_words};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
 use crate::sync::gives_company;
 
 /// Records that are put into the queue before it is noted how far the request has come.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// How a request went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,9 @@ impl Engine {
     pub async fn ask(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
         let installed = self.mapping_of_a_job(mapping)?;
         confirm(installed, want, &of)?;
+        if let Chosen::Uncoupled(priorities) = &of {
+            confirm_fields(installed, priorities)?;
+        }
         self.confirm_owner().await?;
         self.confirm_orders().await?;
         self.standing_to_work().await?;
@@ -80,6 +84,9 @@ impl Engine {
     /// When the mapping is not there any more, or the store or the queue fails: the task comes again.
     pub async fn work_request(&self, request: &Request, until: Option<Instant>) -> Result<RequestReport, EngineError> {
         let mapping = self.mapping_of_a_job(&request.mapping)?;
+        if let Chosen::Uncoupled(priorities) = &request.of {
+            return self.work_matching(mapping, request, priorities, until).await;
+        }
         let (company, job) = (self.company(), request.mapping.as_str());
         let (mut after, mut enqueued) = (request.after.clone(), 0);
         loop {
@@ -141,13 +148,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn send_request(&self, request: Request) -> Result<(), EngineError> {
+    pub(super) async fn send_request(&self, request: Request) -> Result<(), EngineError> {
         let task = TaskMessage { v: TASK_FORMAT, company: self.company(), task: Task::Ask(request) };
         Ok(self.tasks.send(task).await?)
     }
 
     /// The mapping of that name, if it has a job of its own: the records of others travel with those of another mapping.
-    fn mapping_of_a_job(&self, name: &MappingName) -> Result<&InstalledMapping, EngineError> {
+    pub(super) fn mapping_of_a_job(&self, name: &MappingName) -> Result<&InstalledMapping, EngineError> {
         let mapping = self
             .mapping(name)
             .map_err(|missing| EngineError::CannotRun { mapping: name.to_string(), missing: missing.to_owned() })?;
@@ -199,6 +206,7 @@ impl Engine {
                 }
                 Ok(Page { messages, next: page.next })
             }
+            Chosen::Uncoupled(_) => Ok(Page { messages: Vec::new(), next: None }),
             Chosen::Failed => {
                 let mut messages = Vec::new();
                 for direction in mapping.directions() {
@@ -309,7 +317,7 @@ impl Engine {
                 };
                 (SyncOptions { create, precedence, waited_since: None }, None)
             }
-            Want::Couple { .. } => return None,
+            Want::Couple { .. } | Want::Match { .. } => return None,
             Want::Uncouple => (usual, Some(Wish::Uncouple)),
             Want::Skip => (usual, Some(Wish::Skip)),
             Want::Unskip => (usual, Some(Wish::Unskip)),
@@ -318,7 +326,7 @@ impl Engine {
         Some(self.asked(mapping, request, direction, record, options, wish))
     }
 
-    fn asked(
+    pub(super) fn asked(
         &self,
         mapping: &InstalledMapping,
         request: &Request,
@@ -349,7 +357,7 @@ fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), En
     let named = match of {
         Chosen::Records(records) => records.len(),
         Chosen::Pairs(pairs) => pairs.len(),
-        Chosen::Coupled | Chosen::Skipped | Chosen::Failed => 0,
+        Chosen::Uncoupled(_) | Chosen::Coupled | Chosen::Skipped | Chosen::Failed => 0,
     };
     if named > MOST_NAMED {
         return refused(format!("{named} records are named at once; name at most {MOST_NAMED}"));
@@ -357,6 +365,7 @@ fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), En
     let wanted = match want {
         Want::Synchronize { direction, .. } => direction,
         Want::Couple { direction } => Some(direction),
+        Want::Match { synchronize, .. } => synchronize,
         Want::Uncouple | Want::Skip | Want::Unskip | Want::Retry => None,
     };
     if let Some(direction) = wanted.filter(|wanted| !mapping.directions().any(|way| way == *wanted)) {
@@ -365,6 +374,18 @@ fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), En
     match (want, of) {
         (Want::Couple { .. }, Chosen::Pairs(_)) => Ok(()),
         (Want::Couple { .. }, _) => refused("name the two records that are to be coupled".to_owned()),
+        (Want::Match { create: true, .. }, Chosen::Uncoupled(_))
+            if !mapping.directions().any(|way| way == Direction::ToDataverse) =>
+        {
+            refused(format!(
+                "{} does not travel to Dataverse, so that nothing can be created there (R198)",
+                mapping.name
+            ))
+        }
+        (Want::Match { .. }, Chosen::Uncoupled(_)) => Ok(()),
+        (Want::Match { .. }, _) | (_, Chosen::Uncoupled(_)) => {
+            refused("all records that are not coupled are matched, and nothing else is done with them".to_owned())
+        }
         _ => Ok(()),
     }
 }
@@ -376,6 +397,7 @@ fn said(want: Want, of: &Chosen) -> String {
         Chosen::Records(records) => format!("{} chosen records", records.len()),
         Chosen::Pairs(pairs) if pairs.len() == 1 => "one chosen pair".to_owned(),
         Chosen::Pairs(pairs) => format!("{} chosen pairs", pairs.len()),
+        Chosen::Uncoupled(priorities) => format!("uncoupled records by {}", in_words(priorities)),
         Chosen::Coupled => "all coupled records".to_owned(),
         Chosen::Skipped => "all skipped records".to_owned(),
         Chosen::Failed => "all failed records".to_owned(),
@@ -384,6 +406,8 @@ fn said(want: Want, of: &Chosen) -> String {
         Want::Synchronize { direction: Some(direction), .. } => format!("A person synchronized {whom} {direction}."),
         Want::Synchronize { direction: None, .. } => format!("A person synchronized {whom}."),
         Want::Couple { direction } => format!("A person coupled {whom} and synchronized {direction}."),
+        Want::Match { dry_run: true, .. } => format!("A person looked how to match {whom}."),
+        Want::Match { .. } => format!("A person matched {whom}."),
         Want::Uncouple => format!("A person uncoupled {whom}."),
         Want::Skip => format!("A person skipped {whom}."),
         Want::Unskip => format!("A person brought back {whom}."),

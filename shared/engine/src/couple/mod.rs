@@ -1,8 +1,14 @@
-//! What a person asks for: records are named, a request is taken down as a task, and its records are put into the queue, page by
-//! page. What becomes of each of them is decided where all records are synchronized.
+//! What a person asks for: records are named or matched, a request is taken down as a task, and its records are put into the
+//! queue, page by page. What becomes of each of them is decided where all records are synchronized.
 
 mod asking;
+mod gathering;
+mod match_fields;
+mod match_report;
+mod matching;
 mod naming;
 
 pub use asking::{RequestReport, RequestStatus};
+pub use match_fields::MatchChoices;
+pub use match_report::{MatchReport, MatchedRecord, NamedRow};
 pub use naming::Named;

@@ -57,7 +57,7 @@ impl Engine {
 }
 
 /// The columns of a table by which people name its records, the strongest first.
-fn label_columns(table: &Table) -> Vec<&str> {
+pub(super) fn label_columns(table: &Table) -> Vec<&str> {
     let is_text = |name: &str| {
         let column = table.column(name);
         column.is_some_and(|column| matches!(column.field, FieldType::Text { .. } | FieldType::Code { .. }))

@@ -38,6 +38,8 @@ impl Batch<'_> {
             let mut counters = Counters::default();
             counters.count(&record.outcome);
             counters.noted = u64::from(record.is_synchronized() && record.notes().iter().any(|note| note.is_left));
+            let is_new_pair = record.pairing() == Pairing::Adopted && record.is_synchronized();
+            counters.coupled = u64::from(is_new_pair && self.wanted_partner(record.index).is_some());
             let wait = record.needs().map(|need| {
                 let since = waited.get(&id).copied().unwrap_or(now);
                 Wait::new(need, &self.delivered[record.index].message, self.label_of(record), since)
@@ -144,6 +146,9 @@ impl Batch<'_> {
             _ if earlier.is_some() => return FailureChange::Clear,
             _ => return FailureChange::Keep,
         };
+        let options = self.options(record.index);
+        // What could not be coupled with the partner that a person chose is not given another one by the next run.
+        let create = options.create && self.wanted_partner(record.index).is_none();
         let attempts = earlier.map_or(0, |failure| failure.attempts) + 1;
         FailureChange::Set(Failure {
             mapping: self.mapping.name.clone(),
@@ -159,7 +164,7 @@ impl Batch<'_> {
             field: data.field,
             message: data.message,
             conflicts,
-            options: SyncOptions { waited_since: None, ..self.options(record.index) },
+            options: SyncOptions { waited_since: None, create, ..options },
             retry_at: Some(retry_at(attempts, now)),
         })
     }

@@ -22,6 +22,9 @@ impl Batch<'_> {
             Some(next)
         };
         match (&record.outcome, &record.done) {
+            (Outcome::Unchanged, Some(done)) if self.couples_only(record.index) => {
+                Some(self.only_coupled(&released(coupling), &done.decided))
+            }
             (Outcome::Inserted | Outcome::Modified | Outcome::Unchanged, Some(done)) => {
                 Some(self.synchronized(coupling, done, now))
             }

@@ -11,6 +11,7 @@ mod acting;
 mod batch;
 mod committing;
 mod coupling_after;
+mod coupling_only;
 mod deciding;
 mod deleting;
 mod documents;

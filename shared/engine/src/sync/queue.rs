@@ -176,7 +176,9 @@ impl Batch<'_> {
         let admitted = self.read_destinations(admitted).await?;
         let admitted = self.follow_merged_destinations(admitted).await?;
         let admitted = self.fail_unreadable_destinations(admitted);
-        let decided = self.decide(admitted).await?;
+        let (admitted, couplings) = self.set_couplings_apart(admitted);
+        let mut decided = self.decide(admitted).await?;
+        decided.records.extend(couplings);
         let decided = DecidedBatch { records: self.fail_what_cannot_be_stored(decided.records), ..decided };
         let done = self.write(decided).await?;
         let stored = self.commit(done).await?;

@@ -91,6 +91,10 @@ impl Batch<'_> {
                 paired.push(record);
                 continue;
             }
+            if record.pairing == Pairing::Adopted && self.wanted_partner(record.index).is_some() {
+                self.settle_without_chosen_partner(record);
+                continue;
+            }
             if record.replaces.is_some() {
                 self.give_back(record.index, "the partner whose place it takes was deleted meanwhile", None);
                 continue;

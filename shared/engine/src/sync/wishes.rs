@@ -23,7 +23,7 @@ impl Batch<'_> {
         for mut record in received {
             let wish = self.delivered[record.index].message.wish;
             match (wish, record.coupling.is_some()) {
-                (None | Some(Wish::Couple(_)), _) => synchronized.push(record),
+                (None | Some(Wish::Couple(_) | Wish::CoupleOnly(_)), _) => synchronized.push(record),
                 (Some(Wish::LeaveCompany), _) => strays.push(record),
                 (Some(Wish::Uncouple), true) => leaving.push(record),
                 (Some(Wish::Skip), true) => {
@@ -141,7 +141,7 @@ impl Batch<'_> {
     /// The record that a person wants an uncoupled record to be coupled with.
     pub(super) fn wanted_partner(&self, index: usize) -> Option<RecordId> {
         match self.delivered[index].message.wish {
-            Some(Wish::Couple(partner)) => Some(partner),
+            Some(Wish::Couple(partner) | Wish::CoupleOnly(partner)) => Some(partner),
             _ => None,
         }
     }

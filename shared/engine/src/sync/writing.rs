@@ -26,6 +26,7 @@ impl Batch<'_> {
         let records = self.reserve(records).await?;
         let records = self.claim(records).await?;
         self.pass(Failpoint::Claimed)?;
+        let (records, couplings) = self.without_couplings(records);
         let records = self.prepare_writes(records, rules.as_ref()).await;
         let records = self.open_documents(records).await?;
         let records = self.write_records(records).await?;
@@ -34,7 +35,9 @@ impl Batch<'_> {
         let records = self.synchronize_lines(records, rules.as_ref()).await?;
         let done = self.run_after_write(records, rules.as_ref()).await;
         self.pass(Failpoint::AfterWrite)?;
-        self.act(done, rules.as_ref()).await
+        let mut done = self.act(done, rules.as_ref()).await?;
+        done.extend(couplings);
+        Ok(done)
     }
 
     /// Stores new pairs before anything is created, so that neither another worker nor the other direction creates a

@@ -8,6 +8,7 @@ mod commits;
 mod couplings;
 mod dead_letters;
 mod faults;
+mod gathered;
 mod intents;
 mod jobs;
 mod memory;
