@@ -14,7 +14,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, sync, couple, uncouple, skip, unskip, retry, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, hold, release, sync, couple, match, uncouple, skip, unskip, retry, couplings, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -113,6 +113,18 @@ pub enum Command {
     ///     couplet couple CUSTOMER --bc 10000 --dataverse "Adatum Corporation"
     #[command(verbatim_doc_comment)]
     Couple(CoupleOptions),
+    /// Couple all records of a mapping that are not coupled with the rows that they match, by fields that are equal.
+    ///
+    /// Name the fields with --by: `number,name` tries the number first, and the name for what is left; `name+city` wants both to
+    /// be equal; `phoneNumber=telephone1` names a field of either side. A blank matches nothing. Where several rows match, or one
+    /// row matches several records, nothing is coupled, and the candidates are named: begin with --dry-run. What matches nothing
+    /// counts as failed, and stands with its reason among the errors of the mapping.
+    ///
+    ///     couplet match CUSTOMER --by number,name --dry-run
+    ///     couplet match CUSTOMER --by number,name --sync --create-unmatched
+    ///     couplet match VENDOR --by name+city --no-sync --json
+    #[command(verbatim_doc_comment)]
+    Match(MatchOptions),
     /// End the coupling of chosen records, or of all of a mapping; both records of a pair stay.
     ///
     /// Rows of Dataverse that belong to the company by their coupling belong to none afterwards.
@@ -257,6 +269,36 @@ pub struct CoupleOptions {
     /// The side whose values win; Business Central, if the mapping travels from there, if left out.
     #[arg(long, value_enum)]
     pub wins: Option<Winner>,
+    #[command(flatten)]
+    pub how: HowOptions,
+}
+
+/// How records are matched.
+#[derive(Clone, Debug, Args)]
+pub struct MatchOptions {
+    /// Name of the mapping, such as CUSTOMER.
+    pub mapping: String,
+    /// The fields that have to be equal, such as number,name; those of the mapping if left out.
+    #[arg(long, value_name = "FIELDS")]
+    pub by: Option<String>,
+    /// Let upper and lower case differ.
+    #[arg(long)]
+    pub case_sensitive: bool,
+    /// Synchronize the pairs, also if the mapping says otherwise.
+    #[arg(long, conflicts_with = "no_sync")]
+    pub sync: bool,
+    /// Couple the pairs and leave their values as they are, also if the mapping says otherwise.
+    #[arg(long)]
+    pub no_sync: bool,
+    /// Synchronize the pairs, and let the values of this side win.
+    #[arg(long, value_enum, conflicts_with = "no_sync")]
+    pub wins: Option<Winner>,
+    /// Create a row of Dataverse for each record that matches nothing, also if the mapping says otherwise.
+    #[arg(long, conflicts_with = "no_create")]
+    pub create_unmatched: bool,
+    /// Create nothing, also if the mapping says otherwise.
+    #[arg(long)]
+    pub no_create: bool,
     #[command(flatten)]
     pub how: HowOptions,
 }

@@ -54,6 +54,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Run { job, full, wait, json } => commands::run(&place, job, *full, *wait, *json).await,
         Command::Sync(options) => commands::sync(&place, options).await,
         Command::Couple(options) => commands::couple(&place, options).await,
+        Command::Match(options) => commands::match_records(&place, options).await,
         Command::Uncouple(options) => commands::uncouple(&place, options).await,
         Command::Skip(options) => commands::skip(&place, options).await,
         Command::Unskip(options) => commands::unskip(&place, options).await,

@@ -178,7 +178,7 @@ async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<ExitCode
     Ok(exit_code(&stored))
 }
 
-async fn stored(engine: &Engine, mapping: &MappingName, run: RunId) -> anyhow::Result<Run> {
+pub(super) async fn stored(engine: &Engine, mapping: &MappingName, run: RunId) -> anyhow::Result<Run> {
     let stored = engine.store().run(engine.company(), mapping.as_str(), run).await?;
     stored.with_context(|| format!("the run {run} of {mapping} is not in the store"))
 }
@@ -332,6 +332,8 @@ async fn would(engine: &Engine, event: &AskEvent, meant: &[Meant], as_json: bool
         Chosen::Coupled => pairs(engine, mapping, false).await?,
         Chosen::Skipped => pairs(engine, mapping, true).await?,
         Chosen::Failed => failures(engine, mapping).await?,
+        // Who matches is told by the command that matches.
+        Chosen::Uncoupled(_) => 0,
     };
     if as_json {
         let records: Vec<Value> = meant

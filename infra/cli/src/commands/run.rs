@@ -179,15 +179,17 @@ pub(super) fn show(run: &Run, notes: &[String], took: Duration, as_json: bool) -
     }
 }
 
-fn round(seconds: f64) -> f64 {
+pub(super) fn round(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-fn render(run: &Run, notes: &[String], seconds: f64) -> String {
+pub(super) fn render(run: &Run, notes: &[String], seconds: f64) -> String {
     let mut headings =
         vec!["direction", "inserted", "modified", "unchanged", "ignored", "skipped", "failed", "waiting", "noted"];
     let uncouples = run.counters.uncoupled > 0;
     headings.extend(uncouples.then_some("uncoupled"));
+    let couples = run.counters.coupled > 0;
+    headings.extend(couples.then_some("coupled"));
     let mut shown = table(&headings);
     for (direction, counters) in [("to Dataverse", run.to_dataverse), ("from Dataverse", run.from_dataverse)] {
         if counters.total() == 0 {
@@ -208,6 +210,7 @@ fn render(run: &Run, notes: &[String], seconds: f64) -> String {
             .map(number),
         );
         row.extend(uncouples.then(|| number(counters.uncoupled)));
+        row.extend(couples.then(|| number(counters.coupled)));
         shown.add_row(row);
     }
     let mut lines = vec![format!("{}: {} records looked at in {seconds:.1} s", run.job, run.counters.total())];

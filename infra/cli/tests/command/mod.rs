@@ -3,11 +3,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use business_central_simulator::BusinessCentralSimulator;
 use dataverse_simulator::DataverseSimulator;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// Between two looks at the memory of a call.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A folder in which the command is called.
 pub struct Workplace {
@@ -157,17 +162,44 @@ url = "{address}"
 
     /// Calls the command with variables.
     pub fn couplet_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_couplet"));
-        command.args(arguments).current_dir(self.folder.path());
-        let ours = |name: &str| name.starts_with("COUPLET_") || name.starts_with("AWS_");
-        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-            command.env_remove(name);
-        }
+        let mut command = self.command(arguments);
         let output = command.envs(variables.iter().copied()).output().expect("the command starts");
         Ended {
             code: output.status.code().expect("it was not killed"),
             results: String::from_utf8(output.stdout).expect("text"),
             errors: String::from_utf8(output.stderr).expect("text"),
         }
+    }
+
+    /// Calls the command, and watches how much memory it uses at most, in kilobytes; 0 where the system does not tell.
+    pub fn measured(&self, arguments: &[&str]) -> (Ended, u64) {
+        let results = std::fs::File::create(self.path("results")).expect("a file");
+        let errors = std::fs::File::create(self.path("errors")).expect("a file");
+        let mut child = self.command(arguments).stdout(results).stderr(errors).spawn().expect("the command starts");
+        let status = format!("/proc/{}/status", child.id());
+        let (ended, end) = mpsc::channel();
+        let waiting = std::thread::spawn(move || ended.send(child.wait()));
+        let mut peak = 0;
+        let code = loop {
+            let status = std::fs::read_to_string(&status).unwrap_or_default();
+            let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+            peak = most.and_then(|most| most.parse().ok()).unwrap_or(0).max(peak);
+            if let Ok(status) = end.recv_timeout(BETWEEN_LOOKS) {
+                break status.expect("a child").code().expect("it was not killed");
+            }
+        };
+        waiting.join().expect("it has ended").expect("we listen");
+        let read = |name: &str| std::fs::read_to_string(self.path(name)).expect("text");
+        (Ended { code, results: read("results"), errors: read("errors") }, peak)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_couplet"));
+        command.args(arguments).current_dir(self.folder.path());
+        let ours = |name: &str| name.starts_with("COUPLET_") || name.starts_with("AWS_");
+        for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
+            command.env_remove(name);
+        }
+        command
     }
 }

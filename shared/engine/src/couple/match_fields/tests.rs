@@ -3,6 +3,9 @@
 use couplet_model::message::Direction;
 use couplet_model::request::{Chosen, Want};
 
+use couplet_model::Switches;
+use couplet_model::switches::Ownership;
+
 use super::*;
 use crate::bench::Bench;
 
@@ -49,6 +52,7 @@ async fn d10_r197_r198_r199_what_follows_is_a_setting_of_the_mapping_unless_the_
     let to = Some(Direction::ToDataverse);
     let from = Some(Direction::FromDataverse);
     let open = MatchChoices::default;
+    let by_person = || Switches { ownership: Ownership::Person, ..Switches::default() };
     for (mapping, choices, synchronize, create) in [
         ("CURRENCY", open(), to, true),
         ("CURRENCY", MatchChoices { synchronize: Some(false), create: Some(false), ..open() }, None, false),
@@ -57,11 +61,11 @@ async fn d10_r197_r198_r199_what_follows_is_a_setting_of_the_mapping_unless_the_
         ("CUSTOMER", MatchChoices { wins: Some(Side::Dataverse), ..by("name") }, from, false),
         ("SALESPEOPLE", MatchChoices { synchronize: Some(true), ..by("email") }, from, false),
     ] {
-        let bench = Bench::of(mapping).await;
+        let bench = Bench::with(mapping, by_person()).await;
         let (want, _) = bench.engine.matching(&bench.mapping.name, &choices).expect("a request");
         assert_eq!(want, Want::Match { synchronize, create, dry_run: false }, "{mapping} {choices:?}");
     }
-    let bench = Bench::of("SALESPEOPLE").await;
+    let bench = Bench::with("SALESPEOPLE", by_person()).await;
     let choices = MatchChoices { create: Some(true), ..by("email") };
     let (want, of) = bench.engine.matching(&bench.mapping.name, &choices).expect("a request");
     let refused = bench.engine.ask(&bench.mapping.name, want, of).await.expect_err("refused").to_string();
