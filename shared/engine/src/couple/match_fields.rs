@@ -13,6 +13,7 @@ use couplet_model::{ActiveMapping, Column, MappingName};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::mappings::installed::InstalledMapping;
 
 /// How a person wants records to be matched. What is left open is as the catalogue has it for the mapping.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +66,7 @@ impl Engine {
     }
 }
 
-/// The fields of the catalogue, by priority (R188).
+/// The fields of the catalogue, by priority (R188): those that the mapping lists, else the flagged field rows.
 fn usual_fields(mapping: &ActiveMapping, case_sensitive: bool) -> Vec<Vec<MatchPair>> {
     let pair = |ours: &Column, theirs: &Column, exactly: bool| MatchPair {
         business_central: ours.name.clone(),
@@ -77,7 +78,7 @@ fn usual_fields(mapping: &ActiveMapping, case_sensitive: bool) -> Vec<Vec<MatchP
         let pair = pair(&field.business_central, &field.dataverse, field.case_sensitive);
         priorities.entry(field.priority).or_default().push(pair);
     }
-    for row in mapping.fields.iter().filter(|row| row.matches) {
+    for row in mapping.fields.iter().filter(|row| row.matches && mapping.match_fields.is_empty()) {
         if let (Some(ours), Some(theirs)) = (&row.business_central, &row.dataverse) {
             priorities.entry(0).or_default().push(pair(ours, theirs, false));
         }
@@ -166,8 +167,11 @@ fn comparable(mapping: &ActiveMapping) -> Vec<&str> {
 }
 
 /// Whether records of a mapping can be matched by these fields.
-pub(super) fn confirm_fields(mapping: &ActiveMapping, priorities: &[Vec<MatchPair>]) -> Result<(), EngineError> {
+pub(super) fn confirm_fields(mapping: &InstalledMapping, priorities: &[Vec<MatchPair>]) -> Result<(), EngineError> {
     let refused = |why: String| Err(EngineError::SetUp(why));
+    if let Some(why) = mapping.rules.why_never_matched() {
+        return refused(format!("{} is not matched by fields: {why}", mapping.name));
+    }
     if mapping.kind != MappingKind::Table && mapping.direction == MappingDirection::Bidirectional {
         return refused(format!("{} maps options both ways, and such records are not matched (R233)", mapping.name));
     }

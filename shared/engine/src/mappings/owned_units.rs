@@ -61,6 +61,13 @@ impl MappingRules for OwnedUnits {
         Some("the same name in the unit group")
     }
 
+    /// A unit belongs to the group of its item or resource, in which its code is its name (R196).
+    fn why_never_matched(&self) -> Option<&'static str> {
+        Some(
+            "its job finds the unit of the same name in the unit group of each item or resource by itself; run that instead (R196)",
+        )
+    }
+
     /// An item names a unit by its code; whose unit it is goes without saying.
     fn key_named(&self, value: &str, by: &Record) -> Option<String> {
         Some(reference(value, by.get("number").as_text()?))

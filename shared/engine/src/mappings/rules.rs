@@ -240,6 +240,11 @@ pub(crate) trait MappingRules: Send + Sync {
         Ok(sources.iter().map(|_| Vec::new()).collect())
     }
 
+    /// Why records of this mapping are not matched by fields that a person chooses; `None` where they are.
+    fn why_never_matched(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether an uncoupled record may take such a place although the filter leaves it out.
     fn may_take_a_place(&self, _source: &Record) -> bool {
         false

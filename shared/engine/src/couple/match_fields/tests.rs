@@ -48,6 +48,17 @@ async fn r188_r189_r191_fields_are_named_by_either_side_and_what_cannot_be_compa
 }
 
 #[tokio::test]
+async fn r188_r196_unit_groups_are_matched_by_their_code_and_units_by_their_job_alone() {
+    let bench = Bench::of("UNIT GROUP").await;
+    let (_, of) = bench.engine.matching(&bench.mapping.name, &MatchChoices::default()).expect("a request");
+    let code = MatchPair { business_central: "code".into(), dataverse: "name".into(), case_sensitive: false };
+    assert_eq!(of, Chosen::Uncoupled(vec![vec![code]]), "the flagged row names another field");
+    let bench = Bench::of("ITEM UOM").await;
+    let refused = bench.engine.matching(&bench.mapping.name, &MatchChoices::default()).expect_err("refused");
+    assert!(refused.to_string().contains("ITEM UOM is not matched by fields: its job finds the unit"), "{refused}");
+}
+
+#[tokio::test]
 async fn d10_r197_r198_r199_what_follows_is_a_setting_of_the_mapping_unless_the_person_says_otherwise() {
     let to = Some(Direction::ToDataverse);
     let from = Some(Direction::FromDataverse);
