@@ -61,6 +61,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Retry(options) => commands::retry(&place, options).await,
         Command::Serve => commands::serve(place.here("serve")?).await,
         Command::Couplings { mapping, limit, json } => commands::couplings(&place, mapping, *limit, *json).await,
+        Command::Conflicts(options) => commands::conflicts(&place, options).await,
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
         Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
         Command::Hold(options) => commands::hold(&place, options).await,

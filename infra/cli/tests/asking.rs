@@ -139,6 +139,60 @@ async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
     assert!(world.pairs().is_empty());
 }
 
+async fn what_both_sides_changed_is_shown_and_settled(deployed: bool) {
+    let world = World::coupled(deployed).await;
+    let rows = [world.partner("C00010"), world.partner("C00020")];
+    for (number, row) in ["C00010", "C00020"].into_iter().zip(&rows) {
+        world.rename(number, &format!("{number} of the ERP"));
+        world.rename_account(row, &format!("{number} of Sales"));
+    }
+    assert!(world.couplet(&["conflicts"]).results.contains("no record was changed on both sides"));
+    let run = world.couplet(&["run", "CUSTOMER", "--json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let told = world.couplet(&["conflicts", "CUSTOMER", "--json"]).object();
+    assert_eq!(told["total"], json!(2), "each pair once: {told}");
+    let field = &told["conflicts"][0]["fields"][0];
+    assert!(field["business_central_value"].as_str().is_some_and(|value| value.ends_with("of the ERP")), "{told}");
+    assert!(field["dataverse_value"].as_str().is_some_and(|value| value.ends_with("of Sales")), "{told}");
+    let shown = world.couplet(&["conflicts"]).results;
+    assert!(
+        shown.contains("C00020 of Sales") && shown.contains("couplet conflicts resolve \"CUSTOMER\" --bc"),
+        "{shown}"
+    );
+    let resolve = ["conflicts", "resolve", "CUSTOMER"];
+    let look = [&resolve[..], &["--all", "--wins", "dataverse", "--dry-run", "--json"]].concat();
+    assert_eq!(world.couplet(&look).object()["meant"], json!(2));
+    let one = [&resolve[..], &["--bc", "C00010", "--wins", "dataverse", "--field", "Name=business-central"]].concat();
+    assert_eq!(world.counters(&one)["failed"], json!(0));
+    assert_eq!(world.account(&rows[0])["name"], json!("C00010 of the ERP"));
+    let rest = [&resolve[..], &["--all", "--wins", "dataverse"]].concat();
+    assert_eq!(world.counters(&rest)["failed"], json!(0));
+    assert_eq!(world.account(&rows[1])["name"], json!("C00020 of Sales"));
+    let customers = world.business_central.rows("Customer");
+    assert!(customers.iter().any(|row| row["displayName"] == json!("C00020 of Sales")), "{customers:?}");
+    assert_eq!(world.couplet(&["conflicts", "--json"]).object()["total"], json!(0));
+    for (arguments, said) in [
+        (&["--all"][..], "--wins"),
+        (&["--all", "--field", "name"], "such as phoneNumber=business-central"),
+        (&["--all", "--field", "fex=dataverse"], "CUSTOMER has no field \"fex\" on either side"),
+        (&["--wins", "dataverse"], "name the records with --bc and --dataverse"),
+    ] {
+        let ended = world.couplet(&[&resolve[..], arguments].concat());
+        assert_ne!(ended.code, 0, "{ended:?}");
+        assert!(format!("{ended:?}").contains(&said.replace('"', "\\\"")), "{said}: {ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ee11_what_both_sides_changed_is_shown_and_settled_on_this_machine() {
+    what_both_sides_changed_is_shown_and_settled(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ee11_what_both_sides_changed_is_shown_and_settled_at_a_stack() {
+    what_both_sides_changed_is_shown_and_settled(true).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c_041_c_043_c_049_r206_r113_a_person_has_the_say_over_chosen_records_on_this_machine() {
     a_person_has_the_say_over_chosen_records(false).await;

@@ -8,10 +8,10 @@
 use std::sync::Arc;
 
 use crate::base::Base;
-use crate::message::Direction;
+use crate::message::{Direction, Resolution};
 use crate::outcome::FieldConflict;
 use crate::record::{Record, Values};
-use crate::table::Column;
+use crate::table::{Column, Side};
 use crate::value::Value;
 
 /// How conflicts of a mapping are settled.
@@ -105,6 +105,21 @@ pub struct Situation<'a> {
     pub force: bool,
     /// Who wins a conflict.
     pub rule: ConflictRule,
+    /// How a person settles it instead.
+    pub resolution: Option<&'a Resolution>,
+}
+
+impl Situation<'_> {
+    /// Who wins where both sides changed a field.
+    fn rule_of(&self, field: &TransferredField) -> ConflictRule {
+        let source = field.source.as_ref().map(|column| column.name.as_str());
+        let names = [source.unwrap_or_default(), field.destination.name.as_str()];
+        match self.resolution.and_then(|resolution| resolution.winner(&names)) {
+            Some(Side::BusinessCentral) => ConflictRule::ToDataverse,
+            Some(Side::Dataverse) => ConflictRule::FromDataverse,
+            None => self.rule,
+        }
+    }
 }
 
 enum Verdict {
@@ -211,7 +226,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
         (true, false) => Verdict::Write,
         // Neither changed and yet they differ: a value that was cut or translated on its way. Leave it in peace.
         (false, _) => Verdict::Leave,
-        (true, true) => match (situation.rule, situation.direction) {
+        (true, true) => match (situation.rule_of(field), situation.direction) {
             (ConflictRule::None, _) => Verdict::Conflict,
             (ConflictRule::ToDataverse, Direction::ToDataverse)
             | (ConflictRule::FromDataverse, Direction::FromDataverse) => Verdict::Write,

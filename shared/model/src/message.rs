@@ -1,5 +1,6 @@
 //! The message of the records queue: synchronize one record.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -160,10 +161,31 @@ impl From<SyncOptions> for StoredSyncOptions {
     }
 }
 
+/// How a person settles what both sides have changed of a record: field by field, or all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolution {
+    /// The side whose values win in the fields that are not named; `None` leaves those to the mapping's rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wins: Option<Side>,
+    /// The side that wins in a field, by the name of the field on either side.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Side>,
+}
+
+impl Resolution {
+    /// The side that wins in a field of these names.
+    pub fn winner(&self, names: &[&str]) -> Option<Side> {
+        names.iter().find_map(|name| self.fields.get(*name)).copied().or(self.wins)
+    }
+}
+
 /// What a person asks for of one record, beside its synchronization or instead of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
+    /// Synchronize it, and settle what both sides have changed.
+    Resolve(Resolution),
     /// Couple it with this record of the destination, and synchronize the pair.
     Couple(RecordId),
     /// Couple it with this record of the destination, and leave both as they are.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DataverseId, MappingName, RecordId, RunId, SystemId};
 use crate::matching::MatchPair;
-use crate::message::Direction;
+use crate::message::{Direction, Resolution};
 use crate::table::Side;
 
 /// Records that may be named one by one in a request, so that it fits into a message of the queue.
@@ -28,7 +28,7 @@ pub struct Request {
 }
 
 /// What is to be done with each record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Want {
     /// Synchronize it, and let the source win (R12, R218).
@@ -52,6 +52,8 @@ pub enum Want {
         /// Whether it is only told what would be coupled.
         dry_run: bool,
     },
+    /// Settle what both sides have changed of it, and synchronize it both ways.
+    Resolve(Resolution),
     /// End its coupling; both records stay (R206).
     Uncouple,
     /// Leave it alone from now on.
@@ -78,6 +80,8 @@ pub enum Chosen {
     Skipped,
     /// Every record whose last synchronization failed.
     Failed,
+    /// Every pair that both sides have changed.
+    Conflicting,
 }
 
 #[cfg(test)]
@@ -95,6 +99,15 @@ mod tests {
                 format!(
                     r#""want":{{"synchronize":{{"direction":"from_dataverse","create":true}}}},"of":{{"records":[["dataverse","{id}"]]}}"#
                 ),
+            ),
+            (
+                Want::Resolve(Resolution {
+                    wins: Some(Side::Dataverse),
+                    fields: [("phoneNumber".to_owned(), Side::BusinessCentral)].into(),
+                }),
+                Chosen::Conflicting,
+                r#""want":{"resolve":{"wins":"dataverse","fields":{"phoneNumber":"business_central"}}},"of":"conflicting""#
+                    .to_owned(),
             ),
             (
                 Want::Couple { direction: Direction::ToDataverse },

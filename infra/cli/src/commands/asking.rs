@@ -9,12 +9,13 @@ use anyhow::{Context, bail};
 use couplet_engine::{Engine, Named};
 use couplet_model::ids::{MappingName, RecordId, RunId};
 use couplet_model::job::Run;
-use couplet_model::message::Direction;
+use couplet_model::message::{Direction, Resolution};
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
 use couplet_runtime::handlers::{self, AskEvent, FindEvent};
 use serde_json::{Value, json};
 
+use super::conflicts;
 use super::run::{exit_code, goes_on, left, show};
 use crate::arguments::{
     ChosenOptions, CoupleOptions, HowOptions, NamedOptions, RetryOptions, SyncRecordsOptions, Winner,
@@ -103,15 +104,15 @@ pub async fn retry(place: &Place, options: &RetryOptions) -> anyhow::Result<Exit
 }
 
 /// What was asked for on the command line.
-struct Asking<'a> {
-    mapping: &'a str,
-    want: Want,
-    whom: Whom<'a>,
-    how: &'a HowOptions,
+pub(super) struct Asking<'a> {
+    pub mapping: &'a str,
+    pub want: Want,
+    pub whom: Whom<'a>,
+    pub how: &'a HowOptions,
 }
 
 /// Which records, as they were named.
-enum Whom<'a> {
+pub(super) enum Whom<'a> {
     Records(&'a [String], &'a [String]),
     Pair(&'a str, &'a str, Option<Winner>),
     All(Chosen),
@@ -125,7 +126,7 @@ struct Meant {
     partner: Option<RecordId>,
 }
 
-async fn one(place: &Place, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+pub(super) async fn one(place: &Place, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
     match place {
         Place::Here(config) => here(config.as_deref(), asking).await,
         Place::Deployed(stack) => deployed(&Stack::reach(stack).await?, asking).await,
@@ -193,7 +194,7 @@ async fn notes(engine: &Engine, asking: &Asking<'_>, run: &Run) -> anyhow::Resul
         let of_run = errors.into_iter().filter(|error| error.run == run.id);
         notes.extend(of_run.map(|error| format!("{} failed: {}", error.label, error.message)));
     }
-    match asking.want {
+    match &asking.want {
         Want::Uncouple if run.counters.uncoupled > 0 && !mapping.only_coupled => notes
             .push(format!("runs of {} couple records by themselves: what changes there may be coupled again", run.job)),
         Want::Synchronize { create: false, .. } if run.counters.ignored > 0 => notes.push(
@@ -213,9 +214,16 @@ async fn resolve(
     asking: &Asking<'_>,
 ) -> anyhow::Result<(AskEvent, Vec<Meant>)> {
     let mapping = installation::mapping(engine, asking.mapping)?;
+    let want = match &asking.want {
+        Want::Resolve(Resolution { wins, fields }) => {
+            let fields: Vec<(String, Side)> = fields.iter().map(|(name, side)| (name.clone(), *side)).collect();
+            Want::Resolve(engine.resolution(&mapping, *wins, &fields)?)
+        }
+        other => other.clone(),
+    };
     let event = |want, of| AskEvent { mapping: mapping.clone(), want, of };
     match &asking.whom {
-        Whom::All(all) => Ok((event(asking.want, all.clone()), Vec::new())),
+        Whom::All(all) => Ok((event(want, all.clone()), Vec::new())),
         Whom::Records([], []) => {
             bail!(
                 "name the records with --bc and --dataverse, such as --bc 10000; couplet couplings \"{mapping}\" lists them"
@@ -227,7 +235,7 @@ async fn resolve(
                 meant.extend(found(engine, stack, &mapping, side, names).await?);
             }
             let records = meant.iter().map(|record| (record.side, record.id)).collect();
-            Ok((event(asking.want, Chosen::Records(records)), meant))
+            Ok((event(want, Chosen::Records(records)), meant))
         }
         Whom::Pair(record, row, wins) => {
             let mut meant = found(engine, stack, &mapping, Side::BusinessCentral, &[(*record).to_owned()]).await?;
@@ -332,6 +340,7 @@ async fn would(engine: &Engine, event: &AskEvent, meant: &[Meant], as_json: bool
         Chosen::Coupled => pairs(engine, mapping, false).await?,
         Chosen::Skipped => pairs(engine, mapping, true).await?,
         Chosen::Failed => failures(engine, mapping).await?,
+        Chosen::Conflicting => conflicts::of_mapping(engine, mapping).await?.len(),
         // Who matches is told by the command that matches.
         Chosen::Uncoupled(_) => 0,
     };

@@ -2,6 +2,7 @@
 
 mod asking;
 mod check;
+mod conflicts;
 mod couplings;
 mod errors;
 mod hold;
@@ -18,6 +19,7 @@ mod waiting;
 
 pub use asking::{couple, retry, skip, sync, uncouple, unskip};
 pub use check::check;
+pub use conflicts::conflicts;
 pub use couplings::couplings;
 pub use errors::errors;
 pub use hold::{hold, release};

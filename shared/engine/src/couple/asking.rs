@@ -1,7 +1,7 @@
 //! From a request to the messages of its records. The task carries how far it has come, so that whoever takes it up after a
 //! crash goes on with the page that was under way; a record that comes twice is one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use couplet_model::job::{Run, Trigger};
@@ -12,6 +12,8 @@ use couplet_model::task::{TASK_FORMAT, Task, TaskMessage};
 use couplet_model::{
     Condition, Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId, Value,
 };
+
+use couplet_store::FailureKind;
 
 use super::match_fields::{confirm_fields, in_words};
 use crate::engine::Engine;
@@ -54,7 +56,10 @@ impl Engine {
     /// records are named. Else when the store or the queue fails: then nothing is carried out.
     pub async fn ask(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
         let installed = self.mapping_of_a_job(mapping)?;
-        confirm(installed, want, &of)?;
+        confirm(installed, &want, &of)?;
+        if let Want::Resolve(resolution) = &want {
+            self.confirm_resolution(installed, resolution)?;
+        }
         if let Chosen::Uncoupled(priorities) = &of {
             confirm_fields(installed, priorities)?;
         }
@@ -65,7 +70,7 @@ impl Engine {
             self.confirm_pairs(installed, pairs).await?;
         }
         let run = Run {
-            message: Some(said(want, &of)),
+            message: Some(said(&want, &of)),
             ..Run::begun(RunId::fresh(), installed.name.as_str(), Trigger::Manual, self.now())
         };
         let request = Request { run: run.id, mapping: installed.name.clone(), want, of, after: None };
@@ -179,18 +184,18 @@ impl Engine {
                 Ok(Page { messages: self.messages_of(mapping, request, records).await?, next: None })
             }
             Chosen::Pairs(pairs) => {
-                let Want::Couple { direction } = request.want else {
+                let Want::Couple { direction } = &request.want else {
                     let records: Vec<(Side, RecordId)> =
                         pairs.iter().map(|(record, _)| (Side::BusinessCentral, RecordId::from(*record))).collect();
                     return Ok(Page { messages: self.messages_of(mapping, request, &records).await?, next: None });
                 };
                 let messages = pairs.iter().map(|(record, row)| {
-                    let (source, destination) = match direction {
+                    let (source, destination) = match *direction {
                         Direction::ToDataverse => (RecordId::from(*record), RecordId::from(*row)),
                         Direction::FromDataverse => (RecordId::from(*row), RecordId::from(*record)),
                     };
                     let options = SyncOptions { create: true, precedence: Precedence::Source, waited_since: None };
-                    self.asked(mapping, request, direction, source, options, Some(Wish::Couple(destination)))
+                    self.asked(mapping, request, *direction, source, options, Some(Wish::Couple(destination)))
                 });
                 Ok(Page { messages: messages.collect(), next: None })
             }
@@ -207,6 +212,10 @@ impl Engine {
                 Ok(Page { messages, next: page.next })
             }
             Chosen::Uncoupled(_) => Ok(Page { messages: Vec::new(), next: None }),
+            Chosen::Conflicting => {
+                let records = self.conflicting(mapping).await?;
+                Ok(Page { messages: self.messages_of(mapping, request, &records).await?, next: None })
+            }
             Chosen::Failed => {
                 let mut messages = Vec::new();
                 for direction in mapping.directions() {
@@ -217,6 +226,21 @@ impl Engine {
                 Ok(Page { messages, next: None })
             }
         }
+    }
+
+    /// The pairs that both sides have changed, by their records of Business Central, each once.
+    async fn conflicting(&self, mapping: &InstalledMapping) -> Result<Vec<(Side, RecordId)>, EngineError> {
+        let side = Side::BusinessCentral;
+        let mut records = BTreeSet::new();
+        for direction in mapping.directions() {
+            let failures = self.store().failures(self.company(), &mapping.name, direction).await?;
+            let conflicts = failures.into_iter().filter(|failure| failure.kind == FailureKind::Conflict);
+            records.extend(conflicts.filter_map(|failure| match direction.source() == side {
+                true => Some(failure.record),
+                false => failure.other,
+            }));
+        }
+        Ok(records.into_iter().map(|record| (side, record)).collect())
     }
 
     /// The messages of records that were named by their ids on either side.
@@ -303,9 +327,10 @@ impl Engine {
         record: RecordId,
     ) -> Option<RecordMessage> {
         let usual = SyncOptions::default();
-        let (options, wish) = match request.want {
-            Want::Synchronize { direction: Some(wanted), .. } if wanted != direction => return None,
+        let (options, wish) = match &request.want {
+            Want::Synchronize { direction: Some(wanted), .. } if *wanted != direction => return None,
             Want::Synchronize { direction: wanted, create } => {
+                let create = *create;
                 let is_second = direction == Direction::FromDataverse && wanted.is_none();
                 let has_both = mapping.directions().count() > 1;
                 // The queue knows no order: what travels both ways is left to the first direction.
@@ -318,6 +343,7 @@ impl Engine {
                 (SyncOptions { create, precedence, waited_since: None }, None)
             }
             Want::Couple { .. } | Want::Match { .. } => return None,
+            Want::Resolve(resolution) => (usual, Some(Wish::Resolve(resolution.clone()))),
             Want::Uncouple => (usual, Some(Wish::Uncouple)),
             Want::Skip => (usual, Some(Wish::Skip)),
             Want::Unskip => (usual, Some(Wish::Unskip)),
@@ -352,21 +378,21 @@ impl Engine {
 }
 
 /// Whether a request can be carried out by the mapping.
-fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), EngineError> {
+fn confirm(mapping: &InstalledMapping, want: &Want, of: &Chosen) -> Result<(), EngineError> {
     let refused = |why: String| Err(EngineError::SetUp(why));
     let named = match of {
         Chosen::Records(records) => records.len(),
         Chosen::Pairs(pairs) => pairs.len(),
-        Chosen::Uncoupled(_) | Chosen::Coupled | Chosen::Skipped | Chosen::Failed => 0,
+        Chosen::Uncoupled(_) | Chosen::Coupled | Chosen::Skipped | Chosen::Failed | Chosen::Conflicting => 0,
     };
     if named > MOST_NAMED {
         return refused(format!("{named} records are named at once; name at most {MOST_NAMED}"));
     }
     let wanted = match want {
-        Want::Synchronize { direction, .. } => direction,
-        Want::Couple { direction } => Some(direction),
-        Want::Match { synchronize, .. } => synchronize,
-        Want::Uncouple | Want::Skip | Want::Unskip | Want::Retry => None,
+        Want::Synchronize { direction, .. } => *direction,
+        Want::Couple { direction } => Some(*direction),
+        Want::Match { synchronize, .. } => *synchronize,
+        Want::Resolve(_) | Want::Uncouple | Want::Skip | Want::Unskip | Want::Retry => None,
     };
     if let Some(direction) = wanted.filter(|wanted| !mapping.directions().any(|way| way == *wanted)) {
         return refused(format!("{} does not travel {direction} (EE3)", mapping.name));
@@ -383,6 +409,10 @@ fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), En
             ))
         }
         (Want::Match { .. }, Chosen::Uncoupled(_)) => Ok(()),
+        (Want::Resolve(_), Chosen::Records(_) | Chosen::Conflicting) => Ok(()),
+        (Want::Resolve(_), _) | (_, Chosen::Conflicting) => {
+            refused("records that both sides have changed are settled, and nothing else is done with them".to_owned())
+        }
         (Want::Match { .. }, _) | (_, Chosen::Uncoupled(_)) => {
             refused("all records that are not coupled are matched, and nothing else is done with them".to_owned())
         }
@@ -391,7 +421,7 @@ fn confirm(mapping: &InstalledMapping, want: Want, of: &Chosen) -> Result<(), En
 }
 
 /// What was asked for, as the run tells it.
-fn said(want: Want, of: &Chosen) -> String {
+fn said(want: &Want, of: &Chosen) -> String {
     let whom = match of {
         Chosen::Records(records) if records.len() == 1 => "one chosen record".to_owned(),
         Chosen::Records(records) => format!("{} chosen records", records.len()),
@@ -401,6 +431,7 @@ fn said(want: Want, of: &Chosen) -> String {
         Chosen::Coupled => "all coupled records".to_owned(),
         Chosen::Skipped => "all skipped records".to_owned(),
         Chosen::Failed => "all failed records".to_owned(),
+        Chosen::Conflicting => "all records that both sides have changed".to_owned(),
     };
     match want {
         Want::Synchronize { direction: Some(direction), .. } => format!("A person synchronized {whom} {direction}."),
@@ -408,6 +439,7 @@ fn said(want: Want, of: &Chosen) -> String {
         Want::Couple { direction } => format!("A person coupled {whom} and synchronized {direction}."),
         Want::Match { dry_run: true, .. } => format!("A person looked how to match {whom}."),
         Want::Match { .. } => format!("A person matched {whom}."),
+        Want::Resolve(_) => format!("A person settled what both sides changed of {whom}."),
         Want::Uncouple => format!("A person uncoupled {whom}."),
         Want::Skip => format!("A person skipped {whom}."),
         Want::Unskip => format!("A person brought back {whom}."),

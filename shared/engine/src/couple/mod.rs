@@ -7,6 +7,7 @@ mod match_fields;
 mod match_report;
 mod matching;
 mod naming;
+mod resolving;
 
 pub use asking::{RequestReport, RequestStatus};
 pub use match_fields::MatchChoices;

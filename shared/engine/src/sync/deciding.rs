@@ -7,7 +7,7 @@ use couplet_model::coupling::Base;
 use couplet_model::decision::{ConflictRule, Creation, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
 use couplet_model::ids::derived_id;
-use couplet_model::message::Precedence;
+use couplet_model::message::{Precedence, Wish};
 use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote, IgnoreReason};
 use couplet_model::own_writes::{Agreement, Tables, recognize};
 use couplet_model::record::Values;
@@ -104,6 +104,10 @@ impl Batch<'_> {
         let (mapping, direction) = (self.mapping, self.direction);
         let Transferred { mut fields, notes } = transferred;
         let options = self.options(record.index);
+        let resolution = match &self.delivered[record.index].message.wish {
+            Some(Wish::Resolve(resolution)) => Some(resolution),
+            _ => None,
+        };
         let creating = record.pairing == Pairing::Creating;
         if options.precedence == Precedence::Destination && !creating {
             fields.retain(|field| field.travel != Travel::BothWays);
@@ -128,6 +132,7 @@ impl Batch<'_> {
             base: agreement.as_ref().map_or(&empty, |agreement| &agreement.known),
             force: options.precedence.is_forced() || record.pairing == Pairing::Adopted,
             rule: mapping.update_conflict,
+            resolution,
         };
         let mut verdict = match Verdict::of(decide(&situation, &fields)) {
             Ok(verdict) => verdict,

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use couplet_model::catalogue::{HeaderName, Names};
-use couplet_model::message::{Direction, Precedence};
+use couplet_model::message::{Direction, Precedence, Wish};
 use couplet_model::outcome::{DataFailure, FieldConflict, Need};
 use couplet_model::record::Values;
 use couplet_model::table::{FieldType, Side};
@@ -249,6 +249,7 @@ impl<'a> Batch<'a> {
                     record: line.id,
                     snapshot: None,
                     options,
+                    wish: of_header.message.wish.clone().filter(|wish| matches!(wish, Wish::Resolve(_))),
                     ..of_header.message.clone()
                 };
                 let (deliveries, receive_count) = (Vec::new(), of_header.receive_count);

@@ -120,7 +120,7 @@ fn one_per_record(deliveries: Vec<(usize, Delivery)>) -> Vec<Delivered> {
         record.deliveries.push(index);
         record.receive_count = record.receive_count.max(receive_count);
         record.message.options = record.message.options.or(message.options);
-        record.message.wish = record.message.wish.or(message.wish);
+        record.message.wish = record.message.wish.take().or(message.wish);
         // Which of two snapshots is newer is known for sure only by reading again.
         record.message.snapshot = None;
     }

@@ -21,9 +21,9 @@ impl Batch<'_> {
         }
         let (mut synchronized, mut leaving, mut strays) = (Vec::new(), Vec::new(), Vec::new());
         for mut record in received {
-            let wish = self.delivered[record.index].message.wish;
+            let wish = self.delivered[record.index].message.wish.as_ref();
             match (wish, record.coupling.is_some()) {
-                (None | Some(Wish::Couple(_) | Wish::CoupleOnly(_)), _) => synchronized.push(record),
+                (None | Some(Wish::Couple(_) | Wish::CoupleOnly(_) | Wish::Resolve(_)), _) => synchronized.push(record),
                 (Some(Wish::LeaveCompany), _) => strays.push(record),
                 (Some(Wish::Uncouple), true) => leaving.push(record),
                 (Some(Wish::Skip), true) => {

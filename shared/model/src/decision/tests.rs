@@ -157,6 +157,7 @@ fn a_table_of_situations() {
                 base: &base,
                 force: case.force,
                 rule: case.rule,
+                resolution: None,
             },
             &fields,
         );
@@ -167,6 +168,60 @@ fn a_table_of_situations() {
             Decision::Conflict(_) => "conflict",
         };
         assert_eq!(found, case.expected, "{}", case.name);
+    }
+}
+
+#[test]
+fn ee11_a_person_settles_what_both_sides_changed_by_side_or_by_field() {
+    use crate::table::Side::{BusinessCentral, Dataverse};
+    let resolution = |wins, fields: &[(&str, crate::table::Side)]| Resolution {
+        wins,
+        fields: fields.iter().map(|(name, side)| ((*name).to_owned(), *side)).collect(),
+    };
+    let (to, from) = (Direction::ToDataverse, Direction::FromDataverse);
+    for (resolution, direction, expected) in [
+        (None, to, "conflict"),
+        (Some(resolution(Some(BusinessCentral), &[])), to, "write"),
+        (Some(resolution(Some(BusinessCentral), &[])), from, "unchanged"),
+        (Some(resolution(Some(Dataverse), &[])), to, "unchanged"),
+        (Some(resolution(Some(Dataverse), &[])), from, "write"),
+        (Some(resolution(Some(Dataverse), &[("displayName", BusinessCentral)])), to, "write"),
+        (Some(resolution(Some(Dataverse), &[("displayName", BusinessCentral)])), from, "unchanged"),
+        (Some(resolution(None, &[("name", Dataverse)])), to, "unchanged"),
+        (Some(resolution(None, &[("name", Dataverse)])), from, "write"),
+        (Some(resolution(None, &[("phoneNumber", Dataverse)])), from, "conflict"),
+    ] {
+        let (read, held) = match direction {
+            Direction::ToDataverse => ("displayName", "name"),
+            Direction::FromDataverse => ("name", "displayName"),
+        };
+        let (source, destination) = (record(read, "here"), record(held, "there"));
+        let fields = [TransferredField {
+            source: Some(column(read)),
+            destination: column(held),
+            desired: Value::text("here"),
+            travel: Travel::BothWays,
+        }];
+        let situation = Situation {
+            direction,
+            source: &source,
+            destination: Some(&destination),
+            creation: Creation::Over,
+            base: &base("agreed", "agreed"),
+            force: false,
+            rule: ConflictRule::None,
+            resolution: resolution.as_ref(),
+        };
+        let found = match decide(&situation, &fields) {
+            Decision::Create { .. } => "create",
+            Decision::Update { .. } => "write",
+            Decision::Unchanged { base: kept } => {
+                assert_eq!(kept, base("agreed", "agreed"), "the other direction has still to bring it");
+                "unchanged"
+            }
+            Decision::Conflict(_) => "conflict",
+        };
+        assert_eq!(found, expected, "{resolution:?} {direction}");
     }
 }
 
@@ -205,6 +260,7 @@ fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
                 base: &known,
                 force: false,
                 rule: ConflictRule::None,
+                resolution: None,
             };
             let found = match decide(&situation, &fields) {
                 Decision::Create { .. } => "create",
@@ -238,6 +294,7 @@ fn a_value_cut_on_its_way_is_not_fought_over() {
         base: &known,
         force: false,
         rule: ConflictRule::None,
+        resolution: None,
     };
     assert_eq!(decide(&situation, &fields), Decision::Unchanged { base: known.clone() });
 }
@@ -272,6 +329,7 @@ fn changes_of_different_fields_on_both_sides_merge() {
         base: &known,
         force: false,
         rule: ConflictRule::None,
+        resolution: None,
     };
     let Decision::Update { values, base } = decide(&situation, &fields) else { panic!("expected an update") };
     assert_eq!(values.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["name"]);
@@ -306,6 +364,7 @@ fn what_the_system_filled_in_stays_while_an_earlier_creation_is_finished() {
                 base: &base,
                 force: false,
                 rule: ConflictRule::FromDataverse,
+                resolution: None,
             };
             let is_written = matches!(decide(&situation, &[field]), Decision::Update { .. });
             assert_eq!(is_written, writes, "{name}, {travel:?}");

@@ -99,6 +99,7 @@ fn decided(coupling: &Coupling, direction: Direction, source: &Record, destinati
         base: &agreement.known,
         force: false,
         rule: ConflictRule::None,
+        resolution: None,
     };
     let words = match decide(&situation, &fields(source)) {
         Decision::Update { values, .. } => {

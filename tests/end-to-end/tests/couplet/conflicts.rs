@@ -1,6 +1,9 @@
 //! Pairs of which both records were changed, and pairs of which one is gone: what the mapping's rules make of them.
 
 use couplet_end_to_end::{World, WorldOptions, catalogue_with};
+use couplet_model::RecordId;
+use couplet_model::request::{Chosen, Want};
+use couplet_model::table::Side;
 use serde_json::{Value as Json, json};
 
 use crate::coupled_customers::{Pair, coupled, of_customers, synchronize};
@@ -43,6 +46,48 @@ fn faxes(world: &World, pair: Pair) -> (String, String) {
 
 fn both(first: &str, second: &str) -> (String, String) {
     (first.to_owned(), second.to_owned())
+}
+
+#[tokio::test]
+async fn ee11_a_person_settles_what_both_sides_changed_field_by_field() {
+    let (world, pair) = one_customer(&unchanged).await;
+    change_fax_on_both_sides(&world, pair);
+    pair.change_customer(&world, json!({"website": "https://erp.example"}));
+    pair.change_account(&world, json!({"websiteurl": "https://crm.example", "telephone1": "555"}));
+    let run = synchronize(&world).await;
+    assert_eq!((run.to_dataverse.failed, run.from_dataverse.failed), (1, 1), "{run:?}");
+    assert_eq!(faxes(&world, pair), both("111", "222"), "nothing is written before somebody decides");
+    let fields = [("faxNo".to_owned(), Side::BusinessCentral), ("Website".to_owned(), Side::Dataverse)];
+    let resolution = world.engine.resolution(&"CUSTOMER".into(), None, &fields).expect("fields of both");
+    let run = world.ask("CUSTOMER", Want::Resolve(resolution), Chosen::Conflicting).await.expect("it can be done");
+    assert_eq!((run.to_dataverse.modified, run.from_dataverse.modified, run.counters.failed), (1, 1, 0), "{run:?}");
+    assert_eq!(faxes(&world, pair), both("111", "111"));
+    assert_eq!(pair.both(&world, "website", "websiteurl"), both("https://crm.example", "https://crm.example"));
+    assert_eq!(
+        pair.both(&world, "phoneNumber", "telephone1"),
+        both("555", "555"),
+        "what one side changed travels as ever"
+    );
+    assert!(world.failures("CUSTOMER").await.is_empty());
+    let quiet = synchronize(&world).await;
+    assert_eq!((quiet.counters.modified, quiet.counters.failed), (0, 0));
+    let unknown = world.engine.resolution(&"CUSTOMER".into(), None, &[("fex".to_owned(), Side::Dataverse)]);
+    assert!(unknown.expect_err("refused").to_string().contains("has no field \"fex\" on either side"));
+}
+
+#[tokio::test]
+async fn ee11_a_person_lets_one_side_win_all_of_it() {
+    for (wins, expected) in [(Side::BusinessCentral, "111"), (Side::Dataverse, "222")] {
+        let (world, pair) = one_customer(&unchanged).await;
+        change_fax_on_both_sides(&world, pair);
+        synchronize(&world).await;
+        let resolution = world.engine.resolution(&"CUSTOMER".into(), Some(wins), &[]).expect("a side");
+        let chosen = Chosen::Records(vec![(Side::BusinessCentral, RecordId(pair.customer))]);
+        let run = world.ask("CUSTOMER", Want::Resolve(resolution), chosen).await.expect("it can be done");
+        assert_eq!((run.counters.modified, run.counters.failed), (1, 0), "{run:?}");
+        assert_eq!(faxes(&world, pair), both(expected, expected), "{wins}");
+        assert!(world.failures("CUSTOMER").await.is_empty());
+    }
 }
 
 #[tokio::test]

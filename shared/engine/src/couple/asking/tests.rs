@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use couplet_model::coupling::CouplingState;
-use couplet_model::message::{Direction, Precedence, Wish};
+use couplet_model::message::{Direction, Precedence, Resolution, Wish};
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, DataverseId, RecordId, SystemId};
@@ -25,9 +25,13 @@ async fn messages(bench: &Bench, want: Want, of: Chosen) -> Vec<(Direction, Reco
     assert_eq!((report.status, report.enqueued), (RequestStatus::Done, messages.len() as u64));
     assert!(messages.iter().all(|message| message.run == request.run));
     let shown = messages.iter().map(|message| {
-        (message.direction, message.record, message.options.precedence, message.options.create, message.wish)
+        (message.direction, message.record, message.options.precedence, message.options.create, message.wish.clone())
     });
     shown.collect()
+}
+
+fn dataverse_wins() -> Resolution {
+    Resolution { wins: Some(Side::Dataverse), ..Resolution::default() }
 }
 
 #[tokio::test]
@@ -57,6 +61,15 @@ async fn each_want_sends_its_records_the_ways_it_has() {
             Want::Unskip,
             Chosen::Skipped,
             vec![(TO, id(2), usual, false, Some(Wish::Unskip)), (FROM, id(12), usual, false, Some(Wish::Unskip))],
+        ),
+        // What both sides changed is settled the one way and the other.
+        (
+            Want::Resolve(dataverse_wins()),
+            chosen(BC, 1),
+            vec![
+                (TO, id(1), usual, false, Some(Wish::Resolve(dataverse_wins()))),
+                (FROM, id(11), usual, false, Some(Wish::Resolve(dataverse_wins()))),
+            ],
         ),
         (Want::Couple { direction: FROM }, pairs, vec![(FROM, id(13), source, true, Some(Wish::Couple(id(3))))]),
     ] {

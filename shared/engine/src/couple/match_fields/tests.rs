@@ -49,11 +49,12 @@ async fn r188_r189_r191_fields_are_named_by_either_side_and_what_cannot_be_compa
 
 #[tokio::test]
 async fn r188_r196_unit_groups_are_matched_by_their_code_and_units_by_their_job_alone() {
-    let bench = Bench::of("UNIT GROUP").await;
+    let in_groups = || Switches { unit_groups: true, ..Switches::default() };
+    let bench = Bench::with("UNIT GROUP", in_groups()).await;
     let (_, of) = bench.engine.matching(&bench.mapping.name, &MatchChoices::default()).expect("a request");
     let code = MatchPair { business_central: "code".into(), dataverse: "name".into(), case_sensitive: false };
     assert_eq!(of, Chosen::Uncoupled(vec![vec![code]]), "the flagged row names another field");
-    let bench = Bench::of("ITEM UOM").await;
+    let bench = Bench::with("ITEM UOM", in_groups()).await;
     let refused = bench.engine.matching(&bench.mapping.name, &MatchChoices::default()).expect_err("refused");
     assert!(refused.to_string().contains("ITEM UOM is not matched by fields: its job finds the unit"), "{refused}");
 }
