@@ -314,8 +314,8 @@ impl Engine {
             self.system(side).find(table, &filter, &[]).await?.into_iter().map(|row| row.id).collect();
         let coupled = self.store().couplings_by_id(self.company(), &mapping.name, side, &ours).await?;
         let strays = ours.into_iter().filter(|row| !coupled.contains_key(row));
-        let wish = Some(Wish::LeaveCompany);
-        Ok(strays.map(|row| self.asked(mapping, request, way, row, SyncOptions::default(), wish)).collect())
+        let message = |row| self.asked(mapping, request, way, row, SyncOptions::default(), Some(Wish::LeaveCompany));
+        Ok(strays.map(message).collect())
     }
 
     /// The message of a record in one direction, unless nothing is wanted there.

@@ -64,8 +64,8 @@ impl Engine {
     /// A mapping, and that of the lines which travel with its records.
     fn with_lines<'a>(&'a self, mapping: &'a InstalledMapping) -> Vec<&'a ActiveMapping> {
         let lines = Direction::BOTH.into_iter().filter_map(|direction| mapping.lines(direction));
-        let lines = lines.filter_map(|lines| self.mapping(&lines.mapping).ok());
-        std::iter::once(&**mapping).chain(lines.map(|lines| &**lines)).collect()
+        let lines = lines.filter_map(|lines| self.mapping(&lines.mapping).ok()).map(|lines| &**lines);
+        std::iter::once(mapping).chain(lines).map(|mapping| &**mapping).collect()
     }
 }
 

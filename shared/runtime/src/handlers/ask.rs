@@ -34,7 +34,7 @@ pub struct AskAnswer {
 /// When it cannot be carried out, or the store or the queue fails.
 pub async fn ask(application: &Application, event: AskEvent) -> Result<AskAnswer, EngineError> {
     let AskEvent { mapping, want, of } = event;
-    let run = application.engine.ask(&mapping, want, of).await?;
+    let run = application.engine.ask(&mapping, want.clone(), of).await?;
     tracing::info!(company = %application.engine.company(), %mapping, %run, ?want, "a person asked for something");
     Ok(AskAnswer { run })
 }

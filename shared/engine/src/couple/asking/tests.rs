@@ -73,7 +73,7 @@ async fn each_want_sends_its_records_the_ways_it_has() {
         ),
         (Want::Couple { direction: FROM }, pairs, vec![(FROM, id(13), source, true, Some(Wish::Couple(id(3))))]),
     ] {
-        assert_eq!(messages(&bench, want, of.clone()).await, expected, "{want:?} {of:?}");
+        assert_eq!(messages(&bench, want.clone(), of.clone()).await, expected, "{want:?} {of:?}");
     }
 }
 
