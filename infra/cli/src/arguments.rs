@@ -14,7 +14,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, sync, couple, match, uncouple, skip, unskip, retry, couplings, conflicts, errors, waiting, resume, replay and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, hold, release, sync, couple, match, uncouple, skip, unskip, retry, couplings, conflicts, errors, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -204,6 +204,12 @@ pub enum Command {
     /// What cannot be read stays; what was synchronized meanwhile is counted and removed. Records are read again before
     /// anything is written, so it may be run any number of times, and interrupted.
     Replay(ReplayOptions),
+    /// List the dead letters of a deployed stack, or delete them.
+    #[command(name = "dead-letters")]
+    DeadLetters {
+        #[command(subcommand)]
+        action: DeadLettersAction,
+    },
     /// Show the log lines of a deployed stack's functions.
     Logs(LogsOptions),
 }
@@ -472,6 +478,31 @@ pub struct ReplayOptions {
     /// Print one JSON object with every letter.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is done with dead letters.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeadLettersAction {
+    /// List them with the reason why they died, and change nothing.
+    List(ReplayOptions),
+    /// Delete them: their records are noted as failed, and can be tried again with retry; what cannot be read is gone.
+    ///
+    /// Name which ones, or --all; look first with --dry-run. What was synchronized meanwhile is only counted and removed.
+    ///
+    ///     couplet --profile aws dead-letters delete --mapping CUSTOMER --until 3d --dry-run
+    ///     couplet --profile aws dead-letters delete --all
+    #[command(verbatim_doc_comment)]
+    Delete(DeleteOptions),
+}
+
+/// Which dead letters are deleted.
+#[derive(Clone, Debug, Args)]
+pub struct DeleteOptions {
+    /// All of them.
+    #[arg(long, required_unless_present_any = ["queue", "since", "until", "mapping"], conflicts_with_all = ["queue", "since", "until", "mapping"])]
+    pub all: bool,
+    #[command(flatten)]
+    pub which: ReplayOptions,
 }
 
 /// A queue with dead letters.

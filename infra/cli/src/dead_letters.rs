@@ -10,8 +10,9 @@ use crate::commands::seconds;
 use crate::tables::{number, table, text};
 
 /// Every outcome, in the order of the sums.
-pub const OUTCOMES: [ReplayOutcome; 7] = [
+pub const OUTCOMES: [ReplayOutcome; 8] = [
     ReplayOutcome::Moved,
+    ReplayOutcome::Deleted,
     ReplayOutcome::SynchronizedMeanwhile,
     ReplayOutcome::OutsideWindow,
     ReplayOutcome::OtherMapping,
@@ -140,6 +141,8 @@ fn words(outcome: ReplayOutcome, dry_run: bool) -> &'static str {
     match outcome {
         ReplayOutcome::Moved if dry_run => "would be moved",
         ReplayOutcome::Moved => "moved",
+        ReplayOutcome::Deleted if dry_run => "would be deleted",
+        ReplayOutcome::Deleted => "deleted",
         ReplayOutcome::SynchronizedMeanwhile => "synchronized meanwhile",
         ReplayOutcome::OutsideWindow => "left: outside the window",
         ReplayOutcome::OtherMapping => "left: of another mapping",
@@ -151,11 +154,12 @@ fn words(outcome: ReplayOutcome, dry_run: bool) -> &'static str {
 
 /// One line: what became of how many.
 fn sums(report: &ReplayReport) -> String {
+    let is_deleting = report.count(ReplayOutcome::Deleted) > 0;
     let parts: Vec<String> = OUTCOMES
         .into_iter()
         .map(|outcome| (outcome, report.count(outcome)))
         // Moving is what it is about: it is named even when nothing was.
-        .filter(|(outcome, count)| *count > 0 || *outcome == ReplayOutcome::Moved)
+        .filter(|(outcome, count)| *count > 0 || (*outcome == ReplayOutcome::Moved && !is_deleting))
         .map(|(outcome, count)| format!("{count} {}", words(outcome, report.dry_run)))
         .collect();
     let dry = if report.dry_run { " (nothing was changed)" } else { "" };

@@ -68,6 +68,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Release(options) => commands::release(&place, options).await,
         Command::Resume(options) => commands::resume(&place, options).await,
         Command::SwitchUnits(options) => commands::switch_units(&place, options).await,
+        Command::DeadLetters { action } => commands::dead_letters(&place, action).await,
         Command::Replay(options) => commands::replay(&place, options).await,
         Command::Logs(options) => commands::logs(&place, options).await,
     }

@@ -42,5 +42,6 @@ pub use installation::{EngineOptions, Installation, InstallationParts};
 pub use jobs::JobPlan;
 pub use mappings::unit_switch::{OldProduct, RefusedProduct};
 pub use ports::{BatchReport, Delivery, Disposition, GroupReport, QueueError, RecordsQueue, TasksQueue};
+pub use replaying::GivenUp;
 pub use run::{RunReport, RunRequest, RunStatus};
 pub use switching_units::{UnitSwitch, UnitSwitchStep};

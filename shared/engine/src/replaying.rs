@@ -3,14 +3,116 @@
 use std::collections::{BTreeMap, HashMap};
 
 use couplet_model::message::Direction;
+use couplet_model::message::SyncOptions;
+use couplet_model::outcome::DataFailure;
+use couplet_model::task::TaskMessage;
 use couplet_model::{Counters, Coupling, MappingName, Outcome, RecordId, RecordMessage, RunId};
-use couplet_store::{Commit, CommitResult, FailureChange};
+use couplet_store::{Commit, CommitResult, ErrorKind, ErrorRecord, Failure, FailureChange, FailureKind};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::sync::admission::is_untouched;
 
+/// A record whose message a person deletes from the dead letters.
+#[derive(Clone, Debug)]
+pub struct GivenUp {
+    /// The message.
+    pub message: RecordMessage,
+    /// Why the queue gave up on it, if that was noted.
+    pub reason: Option<String>,
+}
+
 impl Engine {
+    /// Notes records whose messages a person deletes from the dead letters as failed, each on its run, so that their runs can
+    /// finish. What failed can be tried again by a person; nothing tries it by itself.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written; some may have been noted.
+    pub async fn give_up(&self, records: &[GivenUp]) -> Result<(), EngineError> {
+        let mut groups: BTreeMap<(&MappingName, &str, RunId, Direction), Vec<&GivenUp>> = BTreeMap::new();
+        for one in records {
+            let message = &one.message;
+            let group = (&message.mapping, message.job.as_str(), message.run, message.direction);
+            groups.entry(group).or_default().push(one);
+        }
+        let (store, company, now) = (self.store(), self.company(), self.now());
+        for ((mapping, job, run, direction), records) in groups {
+            let ids: Vec<RecordId> = records.iter().map(|one| one.message.record).collect();
+            let pairs = store.couplings_by_id(company, mapping, direction.source(), &ids).await?;
+            let earlier = store.failures_of(company, mapping, direction, &ids).await?;
+            let (mut commits, mut errors) = (Vec::new(), Vec::new());
+            for GivenUp { message, reason } in records {
+                let record = message.record;
+                let (pair, before) = (pairs.get(&record), earlier.get(&record));
+                let label = pair.and_then(|pair| pair.key.clone()).unwrap_or_else(|| record.to_string());
+                let other = pair.map(|pair| pair.id(direction.destination()));
+                let why = reason.as_deref().unwrap_or("nobody could note why");
+                let said = format!(
+                    "a person deleted its message from the dead letters, where it was because: {why}; couplet retry \"{mapping}\" \
+                     synchronizes it"
+                );
+                if before.is_some_and(|before| before.run == run && before.message == said) {
+                    // An attempt that broke off has noted and counted it.
+                    continue;
+                }
+                let mut outcome = Counters::default();
+                outcome.count(&Outcome::Failed(DataFailure::new(said.clone())));
+                errors.push(ErrorRecord {
+                    run,
+                    job: job.to_owned(),
+                    mapping: mapping.clone(),
+                    direction,
+                    record,
+                    other,
+                    label: label.clone(),
+                    at: now,
+                    field: None,
+                    message: said.clone(),
+                    kind: ErrorKind::Data,
+                });
+                let failure = FailureChange::Set(Failure {
+                    mapping: mapping.clone(),
+                    direction,
+                    record,
+                    other,
+                    label,
+                    run,
+                    first_at: before.map_or(now, |before| before.first_at),
+                    at: now,
+                    attempts: before.map_or(0, |before| before.attempts) + 1,
+                    kind: FailureKind::Data,
+                    field: None,
+                    message: said,
+                    conflicts: Vec::new(),
+                    options: SyncOptions { waited_since: None, ..message.options },
+                    retry_at: None,
+                });
+                commits.push(Commit { record, direction, coupling: None, failure, wait: None, outcome });
+            }
+            store.record_errors(company, errors).await?;
+            let results = store.commit(company, mapping, job, run, commits).await?;
+            // Without a coupling there is nothing that could be stale.
+            debug_assert!(results.iter().all(|result| *result == CommitResult::Stored));
+        }
+        Ok(())
+    }
+
+    /// Ends the run of a task that a person deletes from the dead letters, unless it has ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn give_up_task(&self, message: &TaskMessage, reason: Option<&str>) -> Result<(), EngineError> {
+        let (store, company, job, run) = (self.store(), self.company(), message.task.job(), message.task.run());
+        let is_open = store.run(company, job, run).await?.is_some_and(|run| run.finished.is_none());
+        if is_open {
+            let why = reason.unwrap_or("nobody could note why");
+            let said =
+                format!("a person deleted its task from the dead letters, where it was because: {why}; run it again");
+            store.fail_run(company, job, run, self.now(), said).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the change each message stands for has been synchronized since, so that it need not be sent again. One
     /// answer per message, in order; the couplings are read in bulk and neither system is asked.
     ///

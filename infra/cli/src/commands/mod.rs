@@ -27,7 +27,7 @@ pub use init::init;
 pub use jobs::{direction as direction_in_words, jobs, seconds};
 pub use logs::logs;
 pub use matching::match_records;
-pub use replay::replay;
+pub use replay::{dead_letters, replay};
 pub use resume::resume;
 pub use run::run;
 pub use serve::{jobs_until_stopped, serve};

@@ -6,8 +6,8 @@ use couplet_engine::Engine;
 use couplet_runtime::replay::{self, Pace, QueueName, ReplayOutcome, ReplayReport, ReplayRequest};
 use serde_json::{Value, json};
 
-use crate::arguments::ReplayOptions;
-use crate::dead_letters::{self, OUTCOMES};
+use crate::arguments::{DeadLettersAction, ReplayOptions};
+use crate::dead_letters::{OUTCOMES, render};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::{installation, interrupt, output};
@@ -17,6 +17,20 @@ const NOTHING_HERE: &str = "there is nothing to replay on this machine: its queu
 
 /// Shows dead letters and sends them back.
 pub async fn replay(place: &Place, options: &ReplayOptions) -> anyhow::Result<ExitCode> {
+    work(place, options, false).await
+}
+
+/// Shows dead letters, or deletes them.
+pub async fn dead_letters(place: &Place, action: &DeadLettersAction) -> anyhow::Result<ExitCode> {
+    match action {
+        DeadLettersAction::List(options) => {
+            work(place, &ReplayOptions { dry_run: true, ..options.clone() }, false).await
+        }
+        DeadLettersAction::Delete(options) => work(place, &options.which, true).await,
+    }
+}
+
+async fn work(place: &Place, options: &ReplayOptions, deletes: bool) -> anyhow::Result<ExitCode> {
     if let Place::Here(_) = place {
         if options.json {
             output::json(&json!({ "letters": [], "remark": NOTHING_HERE }))?;
@@ -32,11 +46,12 @@ pub async fn replay(place: &Place, options: &ReplayOptions) -> anyhow::Result<Ex
         until: options.until,
         mapping: options.mapping.as_deref().map(|name| mapping_or_job(&application.engine, name)).transpose()?,
         dry_run: options.dry_run,
+        deletes,
     };
     let (progress, stop) = (Progress::new(), interrupt::flag());
     progress.show("looking at dead letters");
     let tell = |far: replay::Progress| {
-        progress.show(&format!("{} dead letters looked at, {} moved", far.looked_at, far.moved));
+        progress.show(&format!("{} dead letters looked at, {} moved or deleted", far.looked_at, far.moved));
     };
     let work = replay::replay(&application.engine, &application.cloud, &request, Pace::default(), &stop, &tell);
     let report = work.await;
@@ -44,12 +59,12 @@ pub async fn replay(place: &Place, options: &ReplayOptions) -> anyhow::Result<Ex
     if options.json {
         output::json(&object(&report)?)?;
     } else {
-        output::result(&dead_letters::render(&report))?;
+        output::result(&render(&report))?;
     }
     Ok(match &report.stopped {
         None => ExitCode::SUCCESS,
         Some(why) => {
-            output::note(&format!("couplet: the replay did not come to its end: {why}"));
+            output::note(&format!("couplet: it did not come to its end: {why}"));
             ExitCode::FAILURE
         }
     })

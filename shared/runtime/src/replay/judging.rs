@@ -15,6 +15,8 @@ pub enum ReplayOutcome {
     Moved,
     /// Its change has been synchronized since: counted on its run and removed; in a rehearsal: it would be.
     SynchronizedMeanwhile,
+    /// Deleted, its record noted as failed; in a rehearsal: it would be.
+    Deleted,
     /// Left: sent outside the window that was asked for.
     OutsideWindow,
     /// Left: of another mapping than the one that was asked for.
@@ -39,15 +41,19 @@ pub(super) struct Criteria {
     pub until: Option<Timestamp>,
     /// Of this mapping; for a task: of this job.
     pub mapping: Option<String>,
+    /// Whether they are deleted instead.
+    pub deletes: bool,
 }
 
 impl Criteria {
-    /// Why a dead letter is left where it is; `None` when it is to be brought back.
+    /// Why a dead letter is left where it is; `None` when it is to be brought back, or deleted.
     pub fn leaves(&self, dead_letter: &DeadMessage) -> Option<ReplayOutcome> {
         if !self.covers(dead_letter.sent) {
             return Some(ReplayOutcome::OutsideWindow);
         }
         let (mapping, is_ours) = match &dead_letter.content {
+            // Nobody knows which mapping it is of; but it may go.
+            Content::Unreadable(_) if self.deletes && self.mapping.is_none() => return None,
             Content::Unreadable(_) => return Some(ReplayOutcome::Unreadable),
             Content::Record(record) => (record.mapping.as_str(), record.replay == Some(self.replay)),
             // A task travels as it was and so bears no mark; but what we sent back was sent after we began.
@@ -88,7 +94,7 @@ mod tests {
 
     /// A replay that began at 1000, of everything.
     fn everything() -> Criteria {
-        Criteria { replay: OURS, began: at(1000), since: None, until: None, mapping: None }
+        Criteria { replay: OURS, began: at(1000), since: None, until: None, mapping: None, deletes: false }
     }
 
     fn dead_letter(queue: QueueName, sent: Option<i64>, body: &str) -> DeadMessage {
@@ -130,6 +136,7 @@ mod tests {
         let window =
             |since: i64, until: i64| Criteria { since: Some(at(since)), until: Some(at(until)), ..everything() };
         let of_mapping = |name: &str| Criteria { mapping: Some(name.to_owned()), ..everything() };
+        let deleting = |criteria: Criteria| Criteria { deletes: true, ..criteria };
         let poison = || dead_letter(QueueName::Records, Some(500), "poison");
         let cases = [
             ("a record", everything(), record(Some(500), None), None),
@@ -145,6 +152,14 @@ mod tests {
             ("poison", everything(), poison(), Some(ReplayOutcome::Unreadable)),
             ("poison outside the window", window(0, 100), poison(), Some(ReplayOutcome::OutsideWindow)),
             ("poison of no mapping", of_mapping("CUSTOMER"), poison(), Some(ReplayOutcome::Unreadable)),
+            ("poison that is deleted", deleting(everything()), poison(), None),
+            (
+                "poison of no mapping that is deleted",
+                deleting(of_mapping("CUSTOMER")),
+                poison(),
+                Some(ReplayOutcome::Unreadable),
+            ),
+            ("a record that is deleted", deleting(everything()), record(Some(500), None), None),
             ("a task", everything(), task(500), None),
             ("a task of the job", of_mapping("CUSTOMER"), task(500), None),
             ("a task of another job", of_mapping("VENDOR"), task(500), Some(ReplayOutcome::OtherMapping)),

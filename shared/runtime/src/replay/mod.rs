@@ -13,12 +13,13 @@ mod judging;
 mod pace;
 mod report;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use couplet_engine::Engine;
+use couplet_engine::{Engine, GivenUp};
 use couplet_model::ids::ReplayId;
 use couplet_model::message::RecordMessage;
+use couplet_store::DeadLetter;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -55,6 +56,8 @@ pub struct ReplayRequest {
     pub mapping: Option<String>,
     /// Only look: nothing is moved, removed or counted.
     pub dry_run: bool,
+    /// Delete them instead: their records are noted as failed, so that a person can try them again, and their runs end.
+    pub deletes: bool,
 }
 
 /// How far a replay is.
@@ -62,7 +65,7 @@ pub struct ReplayRequest {
 pub struct Progress {
     /// Dead letters looked at.
     pub looked_at: usize,
-    /// Dead letters sent back.
+    /// Dead letters sent back, or deleted.
     pub moved: usize,
 }
 
@@ -82,6 +85,7 @@ pub async fn replay(
         since: request.since,
         until: request.until,
         mapping: request.mapping.clone(),
+        deletes: request.deletes,
     };
     let report =
         ReplayReport { replay: criteria.replay, dry_run: request.dry_run, stopped: None, dead_letters: Vec::new() };
@@ -141,13 +145,14 @@ impl Work<'_> {
         let ids: Vec<String> = dead_letters.iter().map(|dead_letter| dead_letter.message_id.clone()).collect();
         let noted = self.engine.store().dead_letters(self.engine.company(), &ids).await?;
         let mut outcomes = self.judge(dead_letters).await?;
-        let ended = if self.report.dry_run { Ok(()) } else { self.act(dead, dead_letters, &mut outcomes).await };
+        let ended =
+            if self.report.dry_run { Ok(()) } else { self.act(dead, dead_letters, &noted, &mut outcomes).await };
         self.report.dead_letters.extend(dead_letters.iter().zip(outcomes).map(|(dead_letter, outcome)| {
             ReportedDeadLetter::new(queue, dead_letter, noted.get(&dead_letter.message_id), outcome)
         }));
         (self.tell)(Progress {
             looked_at: self.report.dead_letters.len(),
-            moved: self.report.count(ReplayOutcome::Moved),
+            moved: self.report.count(ReplayOutcome::Moved) + self.report.count(ReplayOutcome::Deleted),
         });
         ended
     }
@@ -166,6 +171,7 @@ impl Work<'_> {
         let outcome = |(dead_letter, left): (&DeadMessage, Option<ReplayOutcome>)| match (left, &dead_letter.content) {
             (Some(left), _) => left,
             (None, Content::Record(_)) if synchronized.next() == Some(true) => ReplayOutcome::SynchronizedMeanwhile,
+            (None, _) if self.criteria.deletes => ReplayOutcome::Deleted,
             (None, _) => ReplayOutcome::Moved,
         };
         Ok(dead_letters.iter().zip(left).map(outcome).collect())
@@ -176,6 +182,7 @@ impl Work<'_> {
         &self,
         dead: &mut DeadLetterQueue,
         dead_letters: &[DeadMessage],
+        noted: &HashMap<String, DeadLetter>,
         outcomes: &mut [ReplayOutcome],
     ) -> Result<(), Stopped> {
         let with = |wanted| {
@@ -183,12 +190,16 @@ impl Work<'_> {
             all.filter(move |(_, outcome)| **outcome == wanted).map(|(index, _)| index).collect::<Vec<usize>>()
         };
         let (settled, moved) = (with(ReplayOutcome::SynchronizedMeanwhile), with(ReplayOutcome::Moved));
+        let deleted = with(ReplayOutcome::Deleted);
         let mut done = HashSet::new();
         let mut ended = self.settle(dead, dead_letters, &settled, &mut done).await;
         if ended.is_ok() {
             ended = self.send_back(dead, dead_letters, &moved, &mut done).await;
         }
-        for index in settled.into_iter().chain(moved) {
+        if ended.is_ok() {
+            ended = self.delete(dead, dead_letters, noted, (&deleted, &mut done)).await;
+        }
+        for index in settled.into_iter().chain(moved).chain(deleted) {
             if done.contains(&index) {
                 dead.is_gone(&dead_letters[index].message_id);
             } else {
@@ -221,6 +232,40 @@ impl Work<'_> {
             self.engine.count_as_synchronized(&messages).await?;
             let settled: Vec<&DeadMessage> = chunk.iter().map(|index| &dead_letters[*index]).collect();
             dead.remove(&settled).await?;
+            done.extend(chunk);
+        }
+        Ok(())
+    }
+
+    /// Notes the records of dead letters as failed and ends the runs of tasks, then removes the letters: in this order nothing is
+    /// lost without a word, and no run waits for ever.
+    async fn delete(
+        &self,
+        dead: &DeadLetterQueue,
+        dead_letters: &[DeadMessage],
+        noted: &HashMap<String, DeadLetter>,
+        (chosen, done): (&[usize], &mut HashSet<usize>),
+    ) -> Result<(), Stopped> {
+        for chunk in chosen.chunks(COUNTED_AT_ONCE) {
+            if *self.stop.borrow() {
+                return Err(Stopped::Interrupted);
+            }
+            let letters: Vec<&DeadMessage> = chunk.iter().map(|index| &dead_letters[*index]).collect();
+            let reason = |letter: &DeadMessage| noted.get(&letter.message_id).map(|noted| noted.reason.clone());
+            let records: Vec<GivenUp> = letters
+                .iter()
+                .filter_map(|letter| match &letter.content {
+                    Content::Record(message) => Some(GivenUp { message: (**message).clone(), reason: reason(letter) }),
+                    Content::Task(_) | Content::Unreadable(_) => None,
+                })
+                .collect();
+            self.engine.give_up(&records).await?;
+            for letter in &letters {
+                if let Content::Task(message) = &letter.content {
+                    self.engine.give_up_task(message, reason(letter).as_deref()).await?;
+                }
+            }
+            dead.remove(&letters).await?;
             done.extend(chunk);
         }
         Ok(())

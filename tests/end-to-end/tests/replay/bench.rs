@@ -141,7 +141,14 @@ impl Bench {
 
 /// A replay of everything in both queues.
 pub fn everything() -> ReplayRequest {
-    ReplayRequest { queues: QueueName::ALL.to_vec(), since: None, until: None, mapping: None, dry_run: false }
+    ReplayRequest {
+        queues: QueueName::ALL.to_vec(),
+        since: None,
+        until: None,
+        mapping: None,
+        dry_run: false,
+        deletes: false,
+    }
 }
 
 /// What became of the dead letters: fates that occur, and how often.

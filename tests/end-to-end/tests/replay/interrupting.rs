@@ -16,7 +16,7 @@ use crate::bench::{Bench, ITEMS, PACE, everything, outcomes, text};
 
 /// Why a request is never sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
+pub enum End {
     /// The process dies, once.
     Death,
     /// The service cannot be reached, ever.
@@ -53,7 +53,7 @@ impl Intercept for EndsAt {
 }
 
 /// The cloud, with an operation whose requests do not arrive.
-fn ending_at(bench: &Bench, operation: &'static str, end: End) -> Cloud {
+pub fn ending_at(bench: &Bench, operation: &'static str, end: End) -> Cloud {
     let cloud = bench.services();
     let settings = cloud.sqs.config().to_builder().interceptor(EndsAt { operation, end, died: AtomicBool::new(false) });
     Cloud { sqs: aws_sdk_sqs::Client::from_conf(settings.build()), ..cloud }

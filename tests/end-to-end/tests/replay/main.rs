@@ -4,5 +4,6 @@
 mod bench;
 mod choosing;
 mod coming_home;
+mod deleting;
 mod interrupting;
 mod skipping;
