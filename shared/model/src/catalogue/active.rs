@@ -150,6 +150,12 @@ impl ActiveMapping {
         let of_templates = self.templates.iter().filter(|template| template.direction.source() == side);
         columns
             .extend(of_templates.flat_map(|template| &template.filter).map(|condition| condition.column.to_string()));
+        if self.rules == RulesId::Plain {
+            columns.extend(self.match_fields.iter().map(|field| match side {
+                Side::BusinessCentral => field.business_central.name.clone(),
+                Side::Dataverse => field.dataverse.name.clone(),
+            }));
+        }
         columns.extend(table.label_column.clone());
         columns.extend(table.company_column.clone());
         // A table name beside a lookup is implied by the lookup and is not a column of the Web API.

@@ -70,6 +70,33 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
+/// Conditions as [`read_conditions`] takes them; what it cannot take is told in parentheses behind its condition.
+pub fn in_words(conditions: &[ConditionFile]) -> String {
+    conditions.iter().map(one_in_words).collect::<Vec<_>>().join(" and ")
+}
+
+fn one_in_words(condition: &ConditionFile) -> String {
+    let name = condition.property.as_deref().or(condition.column.as_deref()).unwrap_or_default();
+    let value = match &condition.value {
+        Json::Array(values) => format!("({})", values.iter().map(value_in_words).collect::<Vec<_>>().join(", ")),
+        one => value_in_words(one),
+    };
+    let when = match condition.only_if.as_deref() {
+        Some("company_exists_in_dataverse") => " (once the company has a row in Dataverse)",
+        _ => "",
+    };
+    format!("{name} {} {value}{when}", condition.op)
+}
+
+fn value_in_words(value: &Json) -> String {
+    match value {
+        Json::String(text) if text.starts_with('$') => text.clone(),
+        Json::String(text) if text.contains('"') => format!("'{text}'"),
+        Json::String(text) => format!("\"{text}\""),
+        other => other.to_string(),
+    }
+}
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -236,6 +263,21 @@ mod tests {
         }
         let of_business_central = json!([{"property": "blocked", "op": "eq", "value": " "}]);
         assert_eq!(read(r#"blocked eq " ""#, Side::BusinessCentral), of_business_central);
+    }
+
+    #[test]
+    fn a_filter_in_words_is_read_as_the_same_filter() {
+        for text in [
+            "",
+            "statecode eq 0 and customertypecode in (3, 11)",
+            "name ne \"Müller and Sons\" and fax ne null",
+            "name eq 'the \"best\"'",
+            "donotmail eq true and companyid in ($company_id, null)",
+        ] {
+            let conditions = read_conditions(text, Side::Dataverse).expect(text);
+            assert_eq!(in_words(&conditions), text);
+            assert_eq!(read_conditions(&in_words(&conditions), Side::Dataverse).expect(text), conditions);
+        }
     }
 
     #[test]

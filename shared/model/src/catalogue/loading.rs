@@ -59,23 +59,15 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     if kind != MappingKind::Table && direction == MappingDirection::Bidirectional {
         return Err(wrong(None, "option mappings go one way only (EE8)".into()));
     }
-    let mut fields = Vec::with_capacity(raw.fields.len());
-    for (index, row) in raw.fields.iter().enumerate() {
-        let mut field = field(index + 1, row, direction, &business_central, &dataverse)
-            .map_err(|problem| wrong(Some(index + 1), problem))?;
-        // The options of its own column are the mapping's rows; it does not look them up.
-        if kind != MappingKind::Table && field.resolution == Resolution::Option(name.clone()) {
-            field.resolution = Resolution::Copy;
-        }
-        fields.push(field);
-    }
     let designed_for = direction;
     let direction = match &raw.travels {
         None => designed_for,
         Some(part) => narrowed(designed_for, part).map_err(|problem| wrong(None, problem))?,
     };
     for way in direction.directions() {
-        if !fields.iter().any(|field| field.enabled && field.direction.includes(way)) {
+        // A row whose direction is no direction is told of on its own.
+        let travels = |row: &FieldFile| self::direction(&row.direction).map_or(true, |ways| ways.includes(way));
+        if !raw.fields.iter().any(|row| row.enabled && travels(row)) {
             return Err(wrong(
                 None,
                 format!(
@@ -83,6 +75,16 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
                 ),
             ));
         }
+    }
+    let mut fields = Vec::with_capacity(raw.fields.len());
+    for (index, row) in raw.fields.iter().enumerate() {
+        let mut field = field(index + 1, row, designed_for, &business_central, &dataverse)
+            .map_err(|problem| wrong(Some(index + 1), problem))?;
+        // The options of its own column are the mapping's rows; it does not look them up.
+        if kind != MappingKind::Table && field.resolution == Resolution::Option(name.clone()) {
+            field.resolution = Resolution::Copy;
+        }
+        fields.push(field);
     }
     let filter = |raw: &[ConditionFile], table: &Table| {
         raw.iter().map(|raw| condition(raw, table)).collect::<Result<FilterTemplate, String>>()
@@ -98,6 +100,20 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
             priority: pair.priority,
             case_sensitive: pair.case_sensitive,
         });
+    }
+    // Whether a create that broke off has made a record is told by nothing else.
+    if raw.rules == RulesId::Plain
+        && designed_for.includes(Direction::FromDataverse)
+        && !business_central.companion_takes_id
+        && match_fields.is_empty()
+    {
+        return Err(wrong(
+            None,
+            format!(
+                "makes records of {}, which take no id of their own; name the fields by which one is known in match_fields",
+                business_central.name
+            ),
+        ));
     }
     let update_conflict = match raw.update_conflict.as_str() {
         "none" => ConflictRule::None,

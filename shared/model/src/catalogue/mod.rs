@@ -6,6 +6,7 @@
 mod active;
 mod conditions;
 mod defaults;
+mod describing;
 mod embedded;
 mod error;
 mod files;
@@ -27,8 +28,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use active::{ActiveMapping, FilterContext};
-pub use conditions::{ConditionProblem, read_conditions};
+pub use conditions::{ConditionProblem, in_words, read_conditions};
 pub use defaults::Defaults;
+pub use describing::{Difference, differences, filter_in_words};
 pub use error::CatalogueError;
 pub use files::ConditionFile;
 pub use forms::usual_form;

@@ -376,7 +376,8 @@ impl Catalogue {
         add_tables(&mut files.dataverse, &overlay.tables.dataverse, "columns", &mut problems);
         for added in &overlay.added {
             let name = added.get("name").and_then(Json::as_str).unwrap_or("without a name");
-            files.mappings.push(NamedFile { name: format!("the added mapping {name}"), text: added.to_string() });
+            let text = completed(added).to_string();
+            files.mappings.push(NamedFile { name: format!("the added mapping {name}"), text });
         }
         let mut mappings = Vec::with_capacity(files.mappings.len());
         for file in &files.mappings {
@@ -399,6 +400,43 @@ impl Catalogue {
         let locate = |error| located(error, &mappings);
         assemble(files).map_err(|errors| errors.into_iter().map(locate).collect())
     }
+}
+
+/// An added mapping with what it leaves out as it is in most mappings.
+fn completed(added: &Json) -> Json {
+    let name = added.get("name").and_then(Json::as_str).unwrap_or_default();
+    let mut whole = json!({
+        "layer": "added",
+        "kind": "table",
+        "rules": "plain",
+        "direction": "to_dataverse",
+        "only_coupled": true,
+        "when": null,
+        "dependencies": [],
+        "dependencies_when": {},
+        "order": {"sales": null, "dataverse": null},
+        "update_conflict": "none",
+        "deletion_conflict": "none",
+        "synchronize_after_coupling": false,
+        "create_when_no_match": false,
+        "uncouple_job": true,
+        "match_fields": [],
+        "business_central_filter": [],
+        "dataverse_filter": [],
+        "job": {
+            "description": format!("{name} - added"),
+            "every_minutes": 30,
+            "inactivity_minutes": 720,
+            "max_attempts": 10,
+            "retry_seconds": 30
+        },
+        "source": "added by the operator"
+    });
+    match (whole.as_object_mut(), added) {
+        (Some(all), Json::Object(added)) => all.extend(added.clone()),
+        _ => return added.clone(),
+    }
+    whole
 }
 
 fn change_one(

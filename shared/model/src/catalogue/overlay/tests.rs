@@ -287,6 +287,48 @@ fn tables_columns_and_whole_mappings_can_be_added() {
 }
 
 #[test]
+fn an_added_mapping_says_only_what_is_its_own() {
+    let mapping = |more: Json| {
+        let mut mapping = json!({
+            "name": "PLACES",
+            "business_central_table": "Location",
+            "dataverse_table": "cdm_company",
+            "fields": [{"business_central": "code", "dataverse": "cdm_companycode", "direction": "bidirectional"}]
+        });
+        if let (Some(mapping), Json::Object(more)) = (mapping.as_object_mut(), more) {
+            mapping.extend(more);
+        }
+        Overlay { added: vec![mapping], ..Overlay::default() }
+    };
+    let changed = |overlay: &Overlay| catalogue().changed_by(overlay, &Since::new(), &switches());
+    let added = changed(&mapping(json!({}))).expect("valid");
+    let added = added.active_mapping("places", &switches()).expect("active");
+    assert_eq!((added.direction, added.only_coupled), (MappingDirection::ToDataverse, true));
+    assert_eq!(added.job.map(|job| job.every_minutes), Some(Some(30)));
+    // Whoever makes records in Business Central has to know them again.
+    let both_ways = json!({"direction": "bidirectional"});
+    let problems = changed(&mapping(both_ways)).expect_err("nothing tells a record from another");
+    assert!(problems[0].to_string().starts_with("PLACES: makes records of Location"), "{problems:?}");
+    let known = json!({"direction": "bidirectional", "match_fields": [{"business_central": "code", "dataverse": "cdm_companycode"}]});
+    assert!(changed(&mapping(known)).is_ok());
+    let misspelt = changed(&mapping(json!({"dataverse_table": "cdm_compny"}))).expect_err("no such table");
+    assert!(misspelt[0].to_string().contains("did you mean cdm_company?"), "{misspelt:?}");
+}
+
+#[test]
+fn the_mapping_that_the_documents_show_can_be_added() {
+    let page = include_str!("../../../../../docs/operations.md");
+    let (_, example) = page.split_once("```json\n{\"mapping\"").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let example: Json = serde_json::from_str(&format!("{{\"mapping\"{example}")).expect("JSON");
+    let tables = serde_json::from_value(example["tables"].clone()).expect("tables");
+    let overlay = Overlay { added: vec![example["mapping"].clone()], tables, ..Overlay::default() };
+    let changed = catalogue().changed_by(&overlay, &Since::new(), &switches()).expect("valid");
+    let mapping = changed.active_mapping("PLACES", &switches()).expect("active");
+    assert_eq!((mapping.business_central.name.as_str(), mapping.fields.len()), ("Place", 1));
+}
+
+#[test]
 fn a_row_that_comes_back_bears_the_revision_in_which_it_came() {
     let (catalogue, switches) = (catalogue(), switches());
     let off =
