@@ -174,6 +174,46 @@ async fn r142_a_mapping_is_the_operators_at_a_stack() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r8_who_wins_who_takes_part_and_what_a_deletion_means_are_the_operators() {
+    let world = World::coupled(false).await;
+    let row = world.partner("C00010");
+    let both_change = |ours: &str, theirs: &str| {
+        world.change("C00010", json!({"faxNo": ours}));
+        world.change_account(row, json!({"fax": theirs}));
+    };
+    both_change("1", "2");
+    assert!(
+        world.couplet(&["run", "CUSTOMER", "--json"]).results.contains("\"failed\": 2"),
+        "a conflict in either direction"
+    );
+    world.object(&["mapping", "set", "CUSTOMER", "--update-conflict", "to-dataverse"]);
+    both_change("3", "4");
+    assert_eq!(world.run()["failed"], json!(0));
+    assert_eq!((&world.account(row)["fax"], &world.customer("C00010")["faxNo"]), (&json!("3"), &json!("3")));
+    // Records without a partner take part once that is wanted.
+    let new = json!({"number": "C99", "displayName": "New"});
+    let id = world.business_central.create_as_user("Customer", new).expect("a customer");
+    world.run();
+    let accounts = || world.dataverse.rows("account").iter().filter(|row| row["name"] == json!("Newer")).count();
+    world.business_central.update_as_user("Customer", id, json!({"displayName": "Newer"})).expect("taken");
+    assert_eq!((world.run()["inserted"].clone(), accounts()), (json!(0), 0));
+    let set = ["mapping", "set", "CUSTOMER", "--only-coupled", "false", "--deletion-conflict", "remove-coupling"];
+    let ended = world.couplet(&set);
+    assert!(ended.code == 0 && ended.errors.contains("(R8)"), "{ended:?}");
+    world
+        .business_central
+        .update_as_user("Customer", id, json!({"displayName": "Newer", "city": "Lyon"}))
+        .expect("taken");
+    assert_eq!((world.run()["inserted"].clone(), accounts()), (json!(1), 1));
+    // What was deleted in Sales ends its pair.
+    world.dataverse.delete_as_user("account", row).expect("deleted");
+    world.run();
+    let pairs = world.object(&["couplings", "CUSTOMER"]);
+    let keys: Vec<&Value> = pairs["couplings"].as_array().expect("couplings").iter().map(|pair| &pair["key"]).collect();
+    assert!(!keys.contains(&&json!("C00010")) && keys.contains(&&json!("C99")), "{keys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c_008_c_010_r157_r158_a_new_customer_holds_what_the_first_template_says() {
     let world = World::coupled(false).await;
     let template = |priority: &str, more: &[&str]| {
@@ -382,12 +422,12 @@ fn c_109_only_ids_can_be_never_blank() {
     let workplace = defaults("");
     let set = |row: &str| workplace.couplet(&["field", "set", "CONTACT", row, "--not-null", "true"]);
     assert_eq!(set("salespersonCode=ownerid").code, 0);
-    let line = set("displayName=fullname").failed_with_one_line();
+    let line = set("surname=lastname").failed_with_one_line();
     assert!(
-        line.contains("CONTACT, field displayName=fullname: not_null applies to id fields of Dataverse only"),
+        line.contains("CONTACT, field surname=lastname: not_null applies to id fields of Dataverse only"),
         "{line}"
     );
-    assert_eq!(row(&workplace, "CONTACT", "displayName=fullname")["not_null"], json!(false));
+    assert_eq!(row(&workplace, "CONTACT", "surname=lastname")["not_null"], json!(false));
 }
 
 #[test]
@@ -443,22 +483,29 @@ async fn c_113_a_mapping_cannot_be_left_without_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_114_a_currency_of_which_only_the_code_travels_is_made_of_the_code() {
+async fn c_114_of_a_currency_only_chosen_fields_travel_and_dataverse_wants_a_name() {
     let world = World::coupled(false).await;
-    world.object(&["field", "disable", "CURRENCY", "currencyname", "currencysymbol"]);
-    world
-        .business_central
-        .create_as_user("Currency", json!({"code": "XTS", "displayName": "Test money", "symbol": "T"}))
-        .expect("a currency");
-    let rate = json!({"currencyCode": "XTS", "startingDate": "2026-01-01", "exchangeRateAmount": 2, "relationalExchangeRateAmount": 1});
-    world.business_central.create_as_user("Currency Exchange Rate", rate).expect("a rate");
+    let new = |code: &str| {
+        let currency = json!({"code": code, "displayName": "Test money", "symbol": "T"});
+        world.business_central.create_as_user("Currency", currency).expect("a currency");
+        let rate = json!({"currencyCode": code, "startingDate": "2026-01-01", "exchangeRateAmount": 2, "relationalExchangeRateAmount": 1});
+        world.business_central.create_as_user("Currency Exchange Rate", rate).expect("a rate");
+    };
+    let row = |code: &str| {
+        let rows = world.dataverse.rows("transactioncurrency");
+        rows.into_iter().find(|row| row["isocurrencycode"] == json!(code))
+    };
+    world.object(&["field", "disable", "CURRENCY", "currencysymbol"]);
+    new("XTS");
     let counters = world.object(&["sync", "CURRENCY", "--bc", "XTS", "--create"])["run"]["counters"].clone();
     assert_eq!(counters["inserted"], json!(1), "{counters}");
-    let rows = world.dataverse.rows("transactioncurrency");
-    let row = rows.iter().find(|row| row["isocurrencycode"] == json!("XTS")).expect("a row");
-    for column in ["currencyname", "currencysymbol"] {
-        assert!(row.get(column).is_none_or(Value::is_null), "{row:?}");
-    }
+    assert_eq!(row("XTS").expect("a row")["currencysymbol"], json!("XTS"), "what Dataverse makes of the code");
+    world.object(&["field", "disable", "CURRENCY", "currencyname"]);
+    new("XXX");
+    let ended = world.couplet(&["sync", "CURRENCY", "--bc", "XXX", "--create"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.results.contains("'currencyname' cannot be NULL"), "{ended:?}");
+    assert!(row("XXX").is_none(), "nothing is made");
 }
 
 #[test]

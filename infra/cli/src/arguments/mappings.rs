@@ -69,6 +69,9 @@ pub enum MappingCommand {
     Export {
         /// The file; it must not be there yet.
         file: Option<PathBuf>,
+        /// Say as one JSON object which file was written. What goes to standard output is JSON anyway.
+        #[arg(long)]
+        json: bool,
     },
     /// Take what another installation exported, in the place of all that this one changes.
     ///

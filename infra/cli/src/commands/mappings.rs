@@ -19,7 +19,7 @@ pub async fn mapping(place: &Place, command: &MappingCommand) -> anyhow::Result<
         MappingCommand::Template(options) => changing::template(place, options).await,
         MappingCommand::Add(options) => changing::add(place, options).await,
         MappingCommand::Reset(options) => changing::reset(place, options).await,
-        MappingCommand::Export { file } => showing::export(place, file.as_deref()).await,
+        MappingCommand::Export { file, json } => showing::export(place, file.as_deref(), *json).await,
         MappingCommand::Import(options) => changing::import(place, options).await,
     }
 }

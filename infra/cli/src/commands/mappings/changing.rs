@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use couplet_engine::{ChangeError, Engine, StandingMappings};
 use couplet_model::catalogue::{
-    Catalogue, ConditionFile, Difference, Overlay, TableAdditions, TemplateFile, differences, nearest, read_conditions,
+    Catalogue, ConditionFile, DeletionRule, Difference, Overlay, TableAdditions, TemplateFile, differences, nearest,
+    read_conditions,
 };
 use couplet_model::ids::MappingName;
 use couplet_model::message::Direction;
@@ -241,7 +242,27 @@ async fn at(
         (true, _) | (_, true) => standing.revision,
         (false, false) => engine.change_mappings(&standing, overlay).await.map_err(in_words)?,
     };
-    tell(&standing, revision, &differ, how)
+    tell(&standing, revision, &differ, how)?;
+    for remark in remarks(&after, &differ, switches) {
+        output::note(&remark);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What follows from the settings of changed mappings and may surprise.
+fn remarks(after: &Catalogue, differ: &[Difference], switches: &Switches) -> Vec<String> {
+    let is_changed = |name: &MappingName| differ.iter().any(|difference| difference.mapping == *name);
+    let mappings = after.active(switches).into_iter().filter(|mapping| is_changed(&mapping.name));
+    let comes_back = mappings
+        .filter(|mapping| !mapping.only_coupled && mapping.deletion_conflict == DeletionRule::RemoveCoupling)
+        .map(|mapping| {
+            format!(
+                "{} gives uncoupled records a partner, and uncouples what was deleted on the other side: such a record gets a new \
+                 partner when it changes (R8)",
+                mapping.name
+            )
+        });
+    comes_back.collect()
 }
 
 fn in_words(error: ChangeError) -> anyhow::Error {
@@ -251,18 +272,13 @@ fn in_words(error: ChangeError) -> anyhow::Error {
     }
 }
 
-fn tell(
-    standing: &StandingMappings,
-    revision: u64,
-    differ: &[Difference],
-    how: ChangingOptions,
-) -> anyhow::Result<ExitCode> {
+fn tell(standing: &StandingMappings, revision: u64, differ: &[Difference], how: ChangingOptions) -> anyhow::Result<()> {
     let is_stored = revision != standing.revision;
     if how.json {
         output::json(
             &json!({ "revision": revision, "changed": is_stored, "dry_run": how.dry_run, "differences": differ }),
         )?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     if !differ.is_empty() {
         let mut shown = table(&["mapping", "what", "before", "after"]);
@@ -281,7 +297,7 @@ fn tell(
         (false, true) => "nothing was changed".to_owned(),
         (false, false) => "the mappings stand like that already".to_owned(),
     });
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A value in a table of differences.

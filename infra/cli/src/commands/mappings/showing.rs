@@ -197,7 +197,7 @@ fn show_rows(description: &Value) -> anyhow::Result<()> {
 }
 
 /// Writes what this installation changes.
-pub async fn export(place: &Place, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub async fn export(place: &Place, file: Option<&Path>, as_json: bool) -> anyhow::Result<ExitCode> {
     let application = place.look().await?;
     let standing = application.engine.standing_mappings().await?;
     let overlay = serde_json::to_value(&standing.stored.overlay)?;
@@ -212,7 +212,11 @@ pub async fn export(place: &Place, file: Option<&Path>) -> anyhow::Result<ExitCo
         .open(file)
         .with_context(|| format!("{shown} cannot be written; name a file that is not there yet"))?;
     writeln!(opened, "{overlay:#}").with_context(|| format!("{shown} cannot be written"))?;
-    output::note(&format!("{shown} is written; {}", in_force(standing.revision)));
+    if as_json {
+        output::json(&json!({ "file": file, "revision": standing.revision }))?;
+    } else {
+        output::note(&format!("{shown} is written; {}", in_force(standing.revision)));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
