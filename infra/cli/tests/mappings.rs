@@ -340,6 +340,10 @@ async fn a_mapping_of_ones_own(deployed: bool) {
     world.object(&["mapping", "reset", "PLACES"]);
     let gone = world.couplet(&["run", "PLACES"]).failed_with_one_line();
     assert!(gone.contains("there is no job PLACES"), "{gone}");
+    assert_eq!(world.object(&["mapping", "export"]), json!({"v": 1}), "nothing is left of it");
+    // Added again, it knows its pairs.
+    world.object(&["mapping", "add", "places.json"]);
+    assert_eq!(world.object(&["couplings", "PLACES"])["total"], pairs["total"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

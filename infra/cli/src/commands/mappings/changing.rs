@@ -178,6 +178,7 @@ pub async fn reset(place: &Place, options: &ResetOptions) -> anyhow::Result<Exit
             let (before, added) = (overlay.mappings.len(), overlay.added.len());
             overlay.mappings.retain(|known, _| !is_it(known.as_str()));
             overlay.added.retain(|mapping| !mapping["name"].as_str().is_some_and(is_it));
+            drop_unused_tables(overlay);
             if (overlay.mappings.len(), overlay.added.len()) == (before, added) {
                 // It is as the catalogue has it, or nobody knows it.
                 named(change.catalogue, change.switches, name)?;
@@ -186,6 +187,19 @@ pub async fn reset(place: &Place, options: &ResetOptions) -> anyhow::Result<Exit
         Ok(())
     })
     .await
+}
+
+/// Takes away the tables that came with added mappings of which none is left. Columns that were added to tables of the catalogue
+/// stay: rows of other mappings may have them.
+fn drop_unused_tables(overlay: &mut Overlay) {
+    let Overlay { added, tables, .. } = overlay;
+    let is_used = |side: &str, table: &Value| added.iter().any(|mapping| mapping[side] == table["name"]);
+    tables
+        .business_central
+        .retain(|table| table.get("primary_key").is_none() || is_used("business_central_table", table));
+    tables
+        .dataverse
+        .retain(|table| table.get("reset_company_on_uncouple").is_none() || is_used("dataverse_table", table));
 }
 
 /// Takes over what was exported.
