@@ -115,6 +115,10 @@ page 50100 "Couplet Customers"
                 {
                     Caption = 'Shipping Agent Code';
                 }
+                field(locationCode; Rec."Location Code")
+                {
+                    Caption = 'Location Code';
+                }
                 field(paymentTermsCode; Rec."Payment Terms Code")
                 {
                     Caption = 'Payment Terms Code';

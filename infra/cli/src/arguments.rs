@@ -1,5 +1,7 @@
 //! What can be asked of the command.
 
+mod mappings;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,12 +11,16 @@ use couplet_model::table::Side;
 use couplet_runtime::replay::QueueName;
 use jiff::Timestamp;
 
+pub use self::mappings::{
+    AddOptions, ChangingOptions, FieldCommand, FieldOptions, FilterOptions, ImportOptions, MappingCommand,
+    ResetOptions, RowsOptions, SetOptions, ShowOptions, TemplateOptions,
+};
 use crate::log_lines::Level;
 use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, sync, couple, match, uncouple, skip, unskip, retry, couplings, conflicts, errors, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, hold, release, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, errors, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -149,6 +155,21 @@ pub enum Command {
     ///     couplet retry --all
     #[command(verbatim_doc_comment)]
     Retry(RetryOptions),
+    /// See and change the mappings: directions, filters, conflict rules, templates, mappings of your own.
+    ///
+    /// What is changed is an overlay over the mappings that Couplet brings along; it takes effect with the next run of each job,
+    /// and records under way are finished by the mappings that they were found by.
+    ///
+    ///     couplet mapping list
+    ///     couplet mapping set CUSTOMER --direction to-dataverse
+    #[command(subcommand, verbatim_doc_comment)]
+    Mapping(MappingCommand),
+    /// See and change the field rows of a mapping.
+    ///
+    ///     couplet field list CUSTOMER
+    ///     couplet field disable CUSTOMER faxNo=fax
+    #[command(subcommand, verbatim_doc_comment)]
+    Field(FieldCommand),
     /// List the couplings of a mapping.
     Couplings {
         /// Name of the mapping, such as CUSTOMER.

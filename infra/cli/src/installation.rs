@@ -48,7 +48,17 @@ pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
         Some(database) => EmbeddedCloud::to_look_at(&database, &settings).await?,
         None => EmbeddedCloud::in_memory(&settings).await?,
     };
-    Ok(Application::new(&settings, cloud.services())?)
+    Ok(by_current_mappings(Application::new(&settings, cloud.services())?).await)
+}
+
+/// The application by the mappings as they stand. Where they do not fit, by those that Couplet brings along: whoever looks can
+/// see what there is, and whoever changes them can take them back.
+pub async fn by_current_mappings(mut application: Application) -> Application {
+    match application.engine.current().await {
+        Ok(engine) => application.engine = engine,
+        Err(error) => output::note(&format!("couplet: {error}")),
+    }
+    application
 }
 
 /// The application on this machine's data alone, for a command that changes them without entering the systems.
@@ -61,11 +71,25 @@ pub async fn alone(config: Option<&Path>) -> anyhow::Result<(Application, DataFo
     if DataFolder::existing_database(&settings.data).is_none() {
         bail!("there are no data in {} yet", settings.data.display());
     }
+    take(&settings).await
+}
+
+/// As [`alone`], for a command that may be the first one: data are begun where there are none.
+///
+/// # Errors
+/// When the settings are wrong, or another process works on the data.
+pub async fn alone_or_new(config: Option<&Path>) -> anyhow::Result<(Application, DataFolder)> {
+    let settings = settings(config)?;
+    wiring::catalogue(&settings)?;
+    take(&settings).await
+}
+
+async fn take(settings: &Settings) -> anyhow::Result<(Application, DataFolder)> {
     let folder = DataFolder::take(&settings.data)?;
-    let cloud = EmbeddedCloud::on_file(&folder.database(), &settings).await?;
-    let application = Application::new(&settings, cloud.services())?;
+    let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
+    let application = by_current_mappings(Application::new(settings, cloud.services())?).await;
     // What an earlier process left is closed first, or it would undo later what is chosen now.
-    for run in cloud.recover(&settings, &application.engine.jobs()).await? {
+    for run in cloud.recover(settings, &application.engine.jobs()).await? {
         output::note(&interrupted(&run));
     }
     Ok((application, folder))
@@ -93,7 +117,7 @@ impl Installation {
         enter(settings, &Systems::new(settings, &catalogue)?).await?;
         let folder = DataFolder::take(&settings.data)?;
         let cloud = EmbeddedCloud::on_file(&folder.database(), settings).await?;
-        let application = Application::new(settings, cloud.services())?;
+        let application = by_current_mappings(Application::new(settings, cloud.services())?).await;
         application.engine.confirm_owner().await?;
         application.engine.confirm_orders().await?;
         for run in cloud.recover(settings, &application.engine.jobs()).await? {

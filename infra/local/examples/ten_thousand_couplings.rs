@@ -76,6 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         counters: Counters::default(),
         to_dataverse: Counters::default(),
         from_dataverse: Counters::default(),
+        mappings: 0,
         message: None,
     };
     store.start_run(company, &run).await?;

@@ -93,6 +93,7 @@ async fn interrupted_on(cloud: &EmbeddedCloud, settings: &Settings, trigger: Tri
         to_dataverse: Counters::default(),
         from_dataverse: Counters::default(),
         message: None,
+        mappings: 0,
     };
     store.start_run(company, &started).await.unwrap();
     store.add_to_run(company, JOB, run, enqueued, Counters::default(), Counters::default()).await.unwrap();

@@ -14,6 +14,7 @@ use crate::jobs::{JobPlan, Jobs};
 use crate::mappings::installed::{InstalledMapping, Mappings};
 use crate::memory::Memory;
 use crate::ports::{RecordsQueue, TasksQueue};
+use crate::revisions::{Plan, Revisions};
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -46,6 +47,9 @@ pub struct Engine {
     pub(crate) queue: Arc<dyn RecordsQueue>,
     pub(crate) tasks: Arc<dyn TasksQueue>,
     pub(crate) memory: Arc<Memory>,
+    /// The revision of the installation's mappings that this engine works by; 0 as the catalogue has them.
+    pub(crate) revision: u64,
+    pub(crate) revisions: Arc<Revisions>,
 }
 
 impl Engine {
@@ -57,17 +61,9 @@ impl Engine {
         let EngineParts { company, catalogue, switches, business_central, dataverse, store, queue, tasks, options } =
             parts;
         let parts = InstallationParts { company, catalogue, switches, business_central, dataverse, store, options };
-        let mappings = Mappings::install(&parts.catalogue, &parts.switches)?;
-        let installation = Installation::new(parts);
-        let jobs = Arc::new(Jobs::of(&installation, &mappings));
-        Ok(Self {
-            installation: Arc::new(installation),
-            mappings: Arc::new(mappings),
-            jobs,
-            queue,
-            tasks,
-            memory: Arc::default(),
-        })
+        let revisions = Arc::new(Revisions::of(&parts.catalogue));
+        let Plan { installation, mappings, jobs } = Plan::of(Installation::new(parts))?;
+        Ok(Self { installation, mappings, jobs, queue, tasks, memory: Arc::default(), revision: 0, revisions })
     }
 
     /// The jobs of this installation, each after all it depends on; those that belong to no mapping last.

@@ -53,6 +53,21 @@ pub(crate) enum Finds {
     Named(NamedRows),
 }
 
+impl Work {
+    /// The directions in which it reads.
+    pub fn ways(&self) -> MappingDirection {
+        match &self.finds {
+            Finds::Changes(ways) => *ways,
+            Finds::New(Direction::ToDataverse) => MappingDirection::ToDataverse,
+            Finds::New(Direction::FromDataverse) => MappingDirection::FromDataverse,
+            Finds::Named(rows) => match rows.direction {
+                Direction::ToDataverse => MappingDirection::ToDataverse,
+                Direction::FromDataverse => MappingDirection::FromDataverse,
+            },
+        }
+    }
+}
+
 /// One job.
 pub(crate) struct Job {
     /// As it is shown and scheduled.
@@ -153,11 +168,16 @@ fn other_job(job: &OtherJob, mappings: &Mappings) -> Option<Job> {
         None => Err("its entry in jobs.json says nothing of what it enqueues".to_owned()),
         Some(enqueues) => match mappings.named(&enqueues.mapping) {
             Ok(mapping) => {
-                let finds = match &enqueues.found {
-                    FoundIn::Rows(rows) => Finds::Named(rows.clone()),
-                    FoundIn::Changes(direction) => Finds::New(*direction),
+                let (finds, way) = match &enqueues.found {
+                    FoundIn::Rows(rows) => (Finds::Named(rows.clone()), rows.direction),
+                    FoundIn::Changes(direction) => (Finds::New(*direction), *direction),
                 };
-                Ok(Work { mapping: Arc::clone(mapping), finds })
+                if mapping.direction.includes(way) {
+                    Ok(Work { mapping: Arc::clone(mapping), finds })
+                } else {
+                    let goes = mapping.direction.in_words();
+                    Err(format!("the mapping {} goes {goes} only in this installation", enqueues.mapping))
+                }
             }
             Err(reason) => Err(format!("the mapping {} cannot run: {reason}", enqueues.mapping)),
         },

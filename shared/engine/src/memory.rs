@@ -33,18 +33,18 @@ pub(crate) struct Makers {
 /// Runs remembered by a process; with more, it asks for them again.
 const MOST_KNOWN: usize = 1000;
 
-/// Runs that the store was seen to know, each with its job.
+/// Runs that the store was seen to know, each with its job, and the revision of the mappings that each works by.
 #[derive(Default)]
-pub(crate) struct KnownRuns(Mutex<HashSet<(String, RunId)>>);
+pub(crate) struct KnownRuns(Mutex<HashMap<(String, RunId), u64>>);
 
 impl KnownRuns {
-    /// Those of these runs that were not seen yet.
-    pub fn unseen(&self, runs: HashSet<(String, RunId)>) -> Vec<(String, RunId)> {
+    /// The revisions of those of these runs that were seen.
+    pub fn seen(&self, runs: &HashSet<(String, RunId)>) -> HashMap<(String, RunId), u64> {
         let seen = self.0.lock();
-        runs.into_iter().filter(|run| !seen.contains(run)).collect()
+        runs.iter().filter_map(|run| Some((run.clone(), *seen.get(run)?))).collect()
     }
 
-    pub fn saw(&self, runs: Vec<(String, RunId)>) {
+    pub fn saw(&self, runs: impl ExactSizeIterator<Item = ((String, RunId), u64)>) {
         let mut seen = self.0.lock();
         if seen.len() + runs.len() > MOST_KNOWN {
             seen.clear();

@@ -87,6 +87,10 @@ impl Engine {
     /// When the mapping is unknown or cannot run, or when a system, the store or the queue failed; the cursors are
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
+        self.current().await?.run_by_these_mappings(request).await
+    }
+
+    async fn run_by_these_mappings(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
         let planned = self.jobs.named(&request.job)?;
         let (job, work) = (planned.plan.name.as_str(), planned.work()?);
         // A store of others is not touched. A system that cannot be asked just now is a failure of the run like any other.
@@ -112,12 +116,16 @@ impl Engine {
             }
             LeaseResult::OnHold => return Ok(RunReport::new(run, RunStatus::OnHold, Found::default())),
         };
-        let started = Run::begun(run, job, request.trigger, now);
+        let started = Run { mappings: self.revision, ..Run::begun(run, job, request.trigger, now) };
         self.store().start_run(self.company(), &started).await?;
         // A full synchronization that did not come to its end is owed, whatever this run was asked for.
         let mode = if full_since.is_some() { RunMode::Full } else { request.mode };
         let mut checkpoint =
             checkpoint.and_then(|text| Checkpoint::read(&text)).filter(|checkpoint| checkpoint.serves(mode));
+        if let Some(checkpoint) = checkpoint.as_mut().filter(|checkpoint| checkpoint.mappings != self.revision) {
+            // Part of it was read by other mappings: it begins again, from the same cursors.
+            checkpoint.begin_again(work.ways());
+        }
         let mut found = Found::default();
         if let Some(since) = full_since.filter(|_| request.mode != RunMode::Full) {
             found.notes.push(format!(
@@ -142,6 +150,24 @@ impl Engine {
     /// # Errors
     /// As [`Engine::run_job`].
     pub async fn continue_run(&self, next: &Continuation, until: Option<Instant>) -> Result<RunReport, EngineError> {
+        let run = (next.job.clone(), next.run);
+        let revision = self.known_runs([run.clone()].into()).await?.get(&run).copied();
+        let engine = match revision {
+            Some(revision) => self.of_revision(revision).await?,
+            None => None,
+        };
+        let engine = match engine {
+            Some(engine) => engine,
+            None => self.current().await?,
+        };
+        engine.continue_by_these_mappings(next, until).await
+    }
+
+    async fn continue_by_these_mappings(
+        &self,
+        next: &Continuation,
+        until: Option<Instant>,
+    ) -> Result<RunReport, EngineError> {
         let planned = self.jobs.named(&next.job)?;
         let (job, work) = (planned.plan.name.as_str(), planned.work()?);
         self.standing_to_work().await?;

@@ -1,7 +1,7 @@
 //! Which messages are believed: those of a run that the store knows, of a job that synchronizes their mapping. Whoever else
 //! can send to the queue can ask for a record to be looked at, and for nothing more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use couplet_model::message::Direction;
 use couplet_model::{MappingName, RunId};
@@ -27,19 +27,27 @@ impl Engine {
     ) -> Result<HashSet<GroupKey>, EngineError> {
         let possible: Vec<&GroupKey> = groups.filter(|group| self.is_possible(group)).collect();
         let of = |(_, _, job, run): &GroupKey| (job.clone(), *run);
-        let unseen = self.memory.runs.unseen(possible.iter().map(|group| of(group)).collect());
-        let asked: HashSet<(String, RunId)> = unseen.iter().cloned().collect();
-        let mut known = HashSet::new();
+        let known = self.known_runs(possible.iter().map(|group| of(group)).collect()).await?;
+        Ok(possible.iter().filter(|group| known.contains_key(&of(group))).map(|group| (*group).clone()).collect())
+    }
+
+    /// Those of some runs that the store knows, with the revision of the mappings that each works by. Costs one bulk read for
+    /// all that this process has not met.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn known_runs(
+        &self,
+        runs: HashSet<(String, RunId)>,
+    ) -> Result<HashMap<(String, RunId), u64>, EngineError> {
+        let mut known = self.memory.runs.seen(&runs);
+        let unseen: Vec<(String, RunId)> = runs.into_iter().filter(|run| !known.contains_key(run)).collect();
         if !unseen.is_empty() {
             let existing = self.store().existing_runs(self.company(), unseen).await?;
             known.extend(existing.iter().cloned());
-            self.memory.runs.saw(existing);
+            self.memory.runs.saw(existing.into_iter());
         }
-        let is_known = |group: &&&GroupKey| {
-            let run = of(group);
-            known.contains(&run) || !asked.contains(&run)
-        };
-        Ok(possible.iter().filter(is_known).map(|group| (*group).clone()).collect())
+        Ok(known)
     }
 
     /// Whether a later run of a job of this mapping has begun, whose messages may have been processed before those of this run.

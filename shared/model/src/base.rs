@@ -22,6 +22,15 @@ pub struct Base {
     /// Of the header of a document: a digest of its lines per side as they were when all of them were last brought across.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lines: BTreeMap<Side, Uuid>,
+    /// The revision of the installation's mappings by which it was last looked through; 0 for what no change concerns. Columns
+    /// of rows that came, or came back, in a later revision say nothing.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub revision: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_first(revision: &u64) -> bool {
+    *revision == 0
 }
 
 impl Base {

@@ -5,7 +5,10 @@
 //! conflict for the mapping's rule. Where the built-in integration calls any two changes on both sides a conflict
 //! (R73), Couplet merges field by field.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
 use crate::message::{Direction, Resolution};
@@ -15,7 +18,8 @@ use crate::table::{Column, Side};
 use crate::value::Value;
 
 /// How conflicts of a mapping are settled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConflictRule {
     /// Not at all: the record fails and names the fields.
     #[default]
@@ -107,6 +111,9 @@ pub struct Situation<'a> {
     pub rule: ConflictRule,
     /// How a person settles it instead.
     pub resolution: Option<&'a Resolution>,
+    /// Destination columns whose rows are new here, or came back after they were not used. Where the two have never been agreed
+    /// on, a side is taken instead of calling it a conflict of every record.
+    pub newcomers: &'a BTreeSet<String>,
 }
 
 impl Situation<'_> {
@@ -227,6 +234,14 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
         // Neither changed and yet they differ: a value that was cut or translated on its way. Leave it in peace.
         (false, _) => Verdict::Leave,
         (true, true) => match (situation.rule_of(field), situation.direction) {
+            // Nobody knows who changed it, and what travels was changed last.
+            (ConflictRule::None, _)
+                if known.is_none()
+                    && !situation.base.is_empty()
+                    && situation.newcomers.contains(&field.destination.name) =>
+            {
+                Verdict::Write
+            }
             (ConflictRule::None, _) => Verdict::Conflict,
             (ConflictRule::ToDataverse, Direction::ToDataverse)
             | (ConflictRule::FromDataverse, Direction::FromDataverse) => Verdict::Write,

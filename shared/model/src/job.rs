@@ -160,6 +160,9 @@ pub struct Run {
     /// Why it failed as a whole, or what is to be known about it.
     #[serde(default)]
     pub message: Option<String>,
+    /// The revision of the installation's mappings by which it and its messages go.
+    #[serde(default)]
+    pub mappings: u64,
 }
 
 impl Run {
@@ -178,6 +181,7 @@ impl Run {
             to_dataverse: Counters::default(),
             from_dataverse: Counters::default(),
             message: None,
+            mappings: 0,
         }
     }
 }

@@ -128,6 +128,7 @@ impl Agreement {
                 base.copy(decided, side, &column);
             }
         }
+        base.revision = decided.revision;
         base
     }
 

@@ -80,6 +80,13 @@ pub enum FieldType {
     EntityName,
 }
 
+impl FieldType {
+    /// Whether it holds texts that people write.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text { .. } | Self::Code { .. } | Self::Memo)
+    }
+}
+
 impl fmt::Display for FieldType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

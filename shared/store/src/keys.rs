@@ -10,12 +10,14 @@
 //! | wait, by who waits | `<company>#<mapping>#<shard of source id>` | `waiting#<direction>#<source id>#<needed mapping>#<side>#<key>` | |
 //! | wait, by what is needed | `<company>#<needed mapping>#<shard of key>` | `wait#<side>#<key>#<mapping>#<direction>#<source id>` | |
 //! | mark: something waits for this | `<company>#<needed mapping>#<shard of key>` | `needed#<side>#<key>` | `expires`; no `data` |
-//! | run | `<company>#run#<job>` | `<run>` | times, counters, `message`, `expires`; no `data` |
+//! | run | `<company>#run#<job>` | `<run>` | times, `mappings` (their revision), counters, `message`, `expires`; no `data` |
 //! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
 //! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, `full_since`, times, `message`; no `data` |
 //! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
 //! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
+//! | which revision of the mappings is in force | `<company>#mappings` | `in force` | `revision`; no `data` |
+//! | a revision of the mappings | `<company>#mappings` | `<revision>` | `expires` once another is in force |
 //! | setting | `<company>#settings` | `<name>` | |
 //! | mark: this reservation may have made a record | `<company>#intents#<mapping>` | `<stand-in BC id>` | `expires`; no `data` |
 //! | a page of what a run gathers to match it | `<company>#matching#<run>` | `page#<side>#<number>` | `attempt`, `chunks`, `next_page`, `expires`; no `data` |
@@ -317,6 +319,16 @@ pub(crate) fn gathered_chunk(company: CompanyId, run: RunId, side: Side, attempt
 /// The mark that a step of the run is counted.
 pub(crate) fn gathered_step(company: CompanyId, run: RunId, step: &str) -> Key {
     Key { pk: gathered_pk(company, run), sk: format!("step#{step}") }
+}
+
+/// Which revision of the mappings is in force.
+pub(crate) fn mappings_in_force(company: CompanyId) -> Key {
+    Key { pk: format!("{company}#mappings"), sk: "in force".to_owned() }
+}
+
+/// A revision of the mappings.
+pub(crate) fn mappings_of(company: CompanyId, revision: u64) -> Key {
+    Key { pk: format!("{company}#mappings"), sk: format!("{revision:020}") }
 }
 
 /// A setting.

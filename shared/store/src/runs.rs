@@ -100,6 +100,7 @@ fn assemble(items: &[Item]) -> Result<Option<Run>, StoreError> {
         to_dataverse: Counters::default(),
         from_dataverse: Counters::default(),
         message: text_if_any(main, "message").map(str::to_owned),
+        mappings: count_of(main, "mappings")?,
     };
     let remarks: Vec<&str> = main
         .get(REMARKS)
@@ -161,6 +162,9 @@ impl Store {
         }
         if let Some(message) = &run.message {
             item.insert("message".to_owned(), text(message));
+        }
+        if run.mappings > 0 {
+            item.insert("mappings".to_owned(), number(run.mappings));
         }
         item.insert("records_enqueued".to_owned(), number(run.enqueued));
         item.insert("records_processed".to_owned(), number(run.processed));
@@ -313,7 +317,7 @@ impl Store {
         Ok(())
     }
 
-    /// Those of some runs, each with its job, that there are.
+    /// Those of some runs, each with its job, that there are, and the revision of the mappings that each works by.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -321,10 +325,15 @@ impl Store {
         &self,
         company: CompanyId,
         runs: Vec<(String, RunId)>,
-    ) -> Result<Vec<(String, RunId)>, StoreError> {
+    ) -> Result<Vec<((String, RunId), u64)>, StoreError> {
         let found = self.read_many(runs.iter().map(|(job, run)| keys::run(company, job, *run))).await?;
-        let exists = |(job, run): &(String, RunId)| found.contains_key(&keys::run(company, job, *run));
-        Ok(runs.into_iter().filter(exists).collect())
+        let mut existing = Vec::with_capacity(found.len());
+        for (job, run) in runs {
+            if let Some(item) = found.get(&keys::run(company, &job, run)) {
+                existing.push(((job, run), count_of(item, "mappings")?));
+            }
+        }
+        Ok(existing)
     }
 
     /// A run.

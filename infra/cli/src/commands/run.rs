@@ -40,7 +40,11 @@ async fn here(
 ) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let names = Application::new(&settings, EmbeddedCloud::in_memory(&settings).await?.services())?;
-    let job = installation::job(&names.engine, name)?.name;
+    let job = match installation::job(&names.engine, name) {
+        Ok(plan) => plan.name,
+        // A job of a mapping that was added here is known to the data alone.
+        Err(_) => installation::job(&installation::look(config).await?.engine, name)?.name,
+    };
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
     let installation = Installation::open(&settings).await?;
     let began = installation.application.clock.now();

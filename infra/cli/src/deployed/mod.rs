@@ -16,6 +16,7 @@ use couplet_runtime::{Application, Cloud};
 pub use invoking::{Waited, end_of_run, within};
 pub use logs::{FUNCTIONS, Position};
 
+use crate::installation::by_current_mappings;
 use refusal::causes;
 
 /// A stack, reached with credentials that are there; whether they may do anything is seen later.
@@ -47,13 +48,14 @@ impl Stack {
         Ok(Self { name: name.to_owned(), region, aws })
     }
 
-    /// The application for looking: the stack's own table, queues and settings, and this program's catalogue.
+    /// The application for looking: the stack's own table, queues, settings and mappings, and this program's catalogue.
     ///
     /// # Errors
     /// When there is no such stack, we may not read its settings, or they are of another version.
     pub async fn application(&self) -> anyhow::Result<Application> {
         let (settings, sources) = self.settings().await?;
-        Ok(Application::new(&settings, Cloud::aws(&settings, &sources, &self.aws)?)?)
+        let application = Application::new(&settings, Cloud::aws(&settings, &sources, &self.aws)?)?;
+        Ok(by_current_mappings(application).await)
     }
 
     /// The name of one of its functions.

@@ -55,6 +55,10 @@ impl Engine {
     /// [`EngineError::SetUp`] when it cannot be carried out: the mapping has no job, does not travel that way, or too many
     /// records are named. Else when the store or the queue fails: then nothing is carried out.
     pub async fn ask(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
+        self.current().await?.ask_by_these_mappings(mapping, want, of).await
+    }
+
+    async fn ask_by_these_mappings(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
         let installed = self.mapping_of_a_job(mapping)?;
         confirm(installed, &want, &of)?;
         if let Want::Resolve(resolution) = &want {
@@ -71,6 +75,7 @@ impl Engine {
         }
         let run = Run {
             message: Some(said(&want, &of)),
+            mappings: self.revision,
             ..Run::begun(RunId::fresh(), installed.name.as_str(), Trigger::Manual, self.now())
         };
         let request = Request { run: run.id, mapping: installed.name.clone(), want, of, after: None };
@@ -88,14 +93,15 @@ impl Engine {
     /// # Errors
     /// When the mapping is not there any more, or the store or the queue fails: the task comes again.
     pub async fn work_request(&self, request: &Request, until: Option<Instant>) -> Result<RequestReport, EngineError> {
-        let mapping = self.mapping_of_a_job(&request.mapping)?;
+        let engine = self.current().await?;
+        let mapping = engine.mapping_of_a_job(&request.mapping)?;
         if let Chosen::Uncoupled(priorities) = &request.of {
-            return self.work_matching(mapping, request, priorities, until).await;
+            return engine.work_matching(mapping, request, priorities, until).await;
         }
         let (company, job) = (self.company(), request.mapping.as_str());
         let (mut after, mut enqueued) = (request.after.clone(), 0);
         loop {
-            let page = self.page_of(mapping, request, after.as_deref()).await?;
+            let page = engine.page_of(mapping, request, after.as_deref()).await?;
             let count = page.messages.len() as u64;
             // First the records: should the count be lost, the page comes again, and the run does not wait for more than comes.
             self.queue.send(page.messages).await?;

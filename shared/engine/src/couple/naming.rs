@@ -28,7 +28,8 @@ impl Engine {
     /// # Errors
     /// When there is no such mapping here, or the store or the system cannot be read.
     pub async fn named(&self, mapping: &MappingName, side: Side, text: &str) -> Result<Vec<Named>, EngineError> {
-        let installed = self
+        let engine = self.current().await?;
+        let installed = engine
             .mapping(mapping)
             .map_err(|missing| EngineError::CannotRun { mapping: mapping.to_string(), missing: missing.to_owned() })?;
         let (table, system) = (installed.table(side), self.system(side));

@@ -34,6 +34,14 @@ pub(crate) struct Checkpoint {
     /// The side that wins in this full synchronization, when a person chose one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wins: Option<Side>,
+    /// The revision of the mappings by which it was read.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub mappings: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_first(revision: &u64) -> bool {
+    *revision == 0
 }
 
 /// What an invocation begins with.
@@ -74,7 +82,7 @@ impl Checkpoint {
 
     /// The beginning of a feed of a direction.
     pub fn at_feed(mode: RunMode, direction: Direction, feed: usize, found: Found) -> Self {
-        Self { mode, direction, feed, step: Step::Feed(None), found, wins: None }
+        Self { mode, direction, feed, step: Step::Feed(None), found, wins: None, mappings: 0 }
     }
 
     /// The beginning of a full synchronization in which a side wins, of a job that travels these ways.
@@ -86,6 +94,13 @@ impl Checkpoint {
     /// The beginning of another feed of the same run.
     pub fn at_direction(self, direction: Direction, feed: usize) -> Self {
         Self { direction, feed, step: Step::Feed(None), ..self }
+    }
+
+    /// The same run from its beginning, in these directions.
+    pub fn begin_again(&mut self, ways: MappingDirection) {
+        if let Some(first) = directions(ways, self.wins).first() {
+            (self.direction, self.feed, self.step) = (*first, 0, Step::Feed(None));
+        }
     }
 
     /// Whether a run asked for in this mode goes on here. A full synchronization begins anew, unless it is one already.
@@ -136,6 +151,7 @@ impl Invocation<'_> {
 
     /// Renews the lease and remembers where the run stands.
     pub async fn keep_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), EngineError> {
+        let checkpoint = Checkpoint { mappings: self.engine.revision, ..checkpoint.clone() };
         self.keep(Some(&checkpoint.text()?)).await
     }
 
@@ -173,7 +189,12 @@ mod tests {
         checkpoint.step = Step::Feed(Some(PageToken("the next page".to_owned())));
         checkpoint.found.enqueued = 7;
         checkpoint.wins = Some(Side::Dataverse);
-        assert_eq!(Checkpoint::read(&checkpoint.text().expect("JSON")), Some(checkpoint));
+        checkpoint.mappings = 3;
+        assert_eq!(Checkpoint::read(&checkpoint.text().expect("JSON")), Some(checkpoint.clone()));
         assert_eq!(Checkpoint::read(r#"{"page":3}"#), None);
+        let mut again = checkpoint.clone();
+        again.begin_again(MappingDirection::Bidirectional);
+        assert_eq!((again.direction, again.step), (Direction::FromDataverse, Step::Feed(None)), "Dataverse wins");
+        assert_eq!(again.found.enqueued, 7);
     }
 }

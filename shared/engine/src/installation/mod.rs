@@ -69,6 +69,7 @@ impl Default for EngineOptions {
 }
 
 /// What an installation is made of.
+#[derive(Clone)]
 pub struct InstallationParts {
     /// The Business Central company.
     pub company: CompanyId,
@@ -90,13 +91,19 @@ pub struct InstallationParts {
 pub struct Installation {
     parts: InstallationParts,
     /// Facts read so far.
-    facts: Facts,
+    facts: Arc<Facts>,
 }
 
 impl Installation {
     /// An installation of these parts.
     pub fn new(parts: InstallationParts) -> Self {
-        Self { facts: Facts::new(parts.options.company_row), parts }
+        Self { facts: Arc::new(Facts::new(parts.options.company_row)), parts }
+    }
+
+    /// The same installation with other mappings; what was read of both systems stays known.
+    pub(crate) fn with_catalogue(&self, catalogue: Catalogue) -> Self {
+        let parts = InstallationParts { catalogue: Arc::new(catalogue), ..self.parts.clone() };
+        Self { parts, facts: Arc::clone(&self.facts) }
     }
 
     /// The Business Central company.

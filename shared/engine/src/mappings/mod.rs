@@ -26,6 +26,7 @@ mod order_standing;
 pub(crate) mod order_switch;
 mod owned_units;
 mod persons_without_company;
+mod plain;
 mod posted_invoice_lines;
 mod posted_invoices;
 mod price_holders;

@@ -5,7 +5,7 @@ use couplet_model::catalogue::RulesId;
 use super::rules::MappingRules;
 use super::{
     accounts, contacts, currencies, customer_price_groups, customer_statistics, opportunities, options, order_notes,
-    order_posts, owned_units, posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products,
+    order_posts, owned_units, plain, posted_invoice_lines, posted_invoices, price_list_lines, price_lists, products,
     sales_order_archives, sales_order_lines, sales_orders_both_ways, sales_prices, sales_quote_lines, sales_quotes,
     salespeople, submitted_order_lines, submitted_orders, unit_groups, units_of_measure,
 };
@@ -31,6 +31,7 @@ pub(crate) fn rules_of(id: RulesId) -> &'static dyn MappingRules {
         RulesId::Items => &products::ITEMS,
         RulesId::Options => &options::OptionCodes,
         RulesId::PriceListLines => &price_list_lines::PRICE_LIST_LINES,
+        RulesId::Plain => &plain::Plain,
         RulesId::PriceLists => &price_lists::PriceLists,
         RulesId::ResourceUnits => &owned_units::RESOURCE_UNITS,
         RulesId::Resources => &products::RESOURCES,

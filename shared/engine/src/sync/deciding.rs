@@ -1,19 +1,21 @@
 //! Transferring fields and deciding what to write.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use couplet_model::catalogue::{DeletionRule, usual_form};
+use couplet_model::catalogue::{DeletionRule, Template, usual_form};
 use couplet_model::coupling::Base;
 use couplet_model::decision::{ConflictRule, Creation, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
 use couplet_model::ids::derived_id;
-use couplet_model::message::{Precedence, Wish};
+use couplet_model::message::{Direction, Precedence, Wish};
 use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote, IgnoreReason};
 use couplet_model::own_writes::{Agreement, Tables, recognize};
 use couplet_model::record::Values;
 use couplet_model::shape::shape;
 use couplet_model::table::{Side, Table};
-use couplet_model::{Outcome, Record};
+use couplet_model::{ActiveMapping, Outcome, Record};
 
 use super::batch::{Batch, Stop};
 use super::deleting::AfterLeaving;
@@ -40,6 +42,7 @@ impl Batch<'_> {
         let rules = self.mapping.rules.prepare(self.context(), &all).await?;
         let destination = self.mapping.table(self.direction.destination());
         let facts = self.engine.installation.table_facts(destination).await?;
+        let context = self.engine.installation.filter_context().await?;
         let (mut records, mut leaving) = (Vec::with_capacity(admitted.len()), Vec::new());
         let (kept, admitted) =
             admitted.into_iter().partition(|record| self.is_kept_without_partner(record, rules.as_ref()));
@@ -52,12 +55,20 @@ impl Batch<'_> {
                     if let Some(lines) = &self.lines {
                         lines.name_header(record.index, &mut transferred.fields);
                     }
+                    if one.creating
+                        && let Some(template) = self.mapping.template(self.direction, &record.source, context)
+                    {
+                        give(&mut transferred.fields, template);
+                    }
                     rules.adjust(one, &mut transferred.fields)?;
                     transferred.notes.extend(bring_into_form(&mut transferred.fields, destination, &facts));
                     transferred.notes.extend(rules.leave_behind(one, &mut transferred.fields));
                     // What may not be written is left as it is there; the run names the column.
                     let creating = one.creating;
-                    transferred.fields.retain(|field| facts.may_write(&field.destination.name, creating));
+                    transferred.fields.retain(|field| {
+                        let name = &field.destination.name;
+                        facts.may_write(name, creating) && !self.mapping.leaves_alone(self.direction, name)
+                    });
                     Ok(transferred)
                 })
             };
@@ -114,11 +125,11 @@ impl Batch<'_> {
         }
         let tables = Tables { business_central: &mapping.business_central, dataverse: &mapping.dataverse };
         let (source, destination) = (&record.source, record.destination.as_ref());
-        let agreement = record
-            .coupling
-            .as_ref()
-            .zip(record.base())
-            .map(|(coupling, base)| recognize(base, &coupling.pending, direction, tables, source, destination));
+        let agreement = record.coupling.as_ref().zip(record.base()).map(|(coupling, base)| {
+            let base = without_newcomers(mapping, base);
+            recognize(&base, &coupling.pending, direction, tables, source, destination)
+        });
+        let newcomers = newcomers(mapping, direction);
         let empty = Base::default();
         let situation = Situation {
             direction,
@@ -133,6 +144,7 @@ impl Batch<'_> {
             force: options.precedence.is_forced() || record.pairing == Pairing::Adopted,
             rule: mapping.update_conflict,
             resolution,
+            newcomers: &newcomers,
         };
         let mut verdict = match Verdict::of(decide(&situation, &fields)) {
             Ok(verdict) => verdict,
@@ -145,6 +157,10 @@ impl Batch<'_> {
             complete(values, destination, rules.travel_together());
         }
         self.note_what_was_seen(verdict.base_mut(), source, &notes);
+        let base = verdict.base_mut();
+        if mapping.fields.iter().any(|field| field.since > base.revision) {
+            base.revision = self.engine.revision;
+        }
         let Admitted { index, source, coupling, pairing, destination, lines, replaces } = record;
         let coupling = coupling.unwrap_or_else(|| {
             let word = mapping.rules.made(direction, self.engine.installation.switches());
@@ -195,6 +211,42 @@ impl Batch<'_> {
             {
                 base.set(side, &column.name, value);
             }
+        }
+    }
+}
+
+/// The base without what it holds of rows that came, or came back, after it was last looked through: while a row is not used,
+/// nobody keeps its columns up to date.
+fn without_newcomers<'b>(mapping: &ActiveMapping, base: &'b Base) -> Cow<'b, Base> {
+    let revision = base.revision;
+    let mut base = Cow::Borrowed(base);
+    for field in mapping.fields.iter().filter(|field| field.since > revision) {
+        for side in [Side::BusinessCentral, Side::Dataverse] {
+            if let Some(column) = field.column(side).filter(|column| base.get(side, column).is_some()) {
+                base.to_mut().forget(side, &column.name);
+            }
+        }
+    }
+    base
+}
+
+/// Destination columns of rows that came, or came back.
+fn newcomers(mapping: &ActiveMapping, direction: Direction) -> BTreeSet<String> {
+    let rows = mapping.rows(direction).filter(|field| field.since > 0);
+    rows.filter_map(|field| Some(field.column(direction.destination())?.name.clone())).collect()
+}
+
+/// Gives a new record what its template says, in the place of what the rows transferred (R158).
+fn give(fields: &mut Vec<TransferredField>, template: &Template) {
+    for (column, value) in &template.values {
+        match fields.iter_mut().find(|field| field.destination.name == column.name) {
+            Some(field) => field.desired = value.clone(),
+            None => fields.push(TransferredField {
+                source: None,
+                destination: Arc::clone(column),
+                desired: value.clone(),
+                travel: Travel::OnCreateOnly,
+            }),
         }
     }
 }

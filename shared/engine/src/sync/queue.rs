@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use couplet_model::correlation::in_the_name_of;
 use couplet_model::message::MESSAGE_FORMAT;
-use couplet_model::{Counters, Outcome, RecordId, Said};
+use couplet_model::outcome::IgnoreReason;
+use couplet_model::{Counters, Outcome, RecordId, RecordMessage, Said};
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::display;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::batch::{Batch, Delivered, End, SET_UP_PAUSE, Stop, Stored, halted_pause, pause_of};
-use super::stages::DecidedBatch;
+use super::stages::{DecidedBatch, Received};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::halt::Standing;
@@ -22,7 +23,6 @@ impl Engine {
     /// Applies delivered messages; one disposition per delivery, in order. Never fails as a whole: what could not be
     /// done goes back to the queue with its reason.
     pub async fn sync_batch(&self, deliveries: Vec<Delivery>) -> BatchReport {
-        let mut reports = Vec::new();
         let mut dispositions = vec![Disposition::again("not processed"); deliveries.len()];
         let standing = match self.standing_of_batch().await {
             Ok(standing) => standing,
@@ -32,11 +32,65 @@ impl Engine {
                     Some(after) => Disposition::Postpone { reason, after },
                     None => Disposition::Return { reason, after: pause_of(error.retry_class(), 1) },
                 });
-                return BatchReport { dispositions, groups: reports };
+                return BatchReport { dispositions, groups: Vec::new() };
             }
         };
-        let mut groups: BTreeMap<GroupKey, Vec<(usize, Delivery)>> = BTreeMap::new();
+        let parts = match self.by_mappings(deliveries).await {
+            Ok(parts) => parts,
+            Err(error) => {
+                let (reason, after) = (Said::from(&error), pause_of(error.retry_class(), 1));
+                dispositions.fill(Disposition::Return { reason, after });
+                return BatchReport { dispositions, groups: Vec::new() };
+            }
+        };
+        let mut groups = Vec::new();
+        for (engine, deliveries) in parts {
+            groups.extend(engine.sync_by_these_mappings(deliveries, &standing, &mut dispositions).await);
+        }
+        BatchReport { dispositions, groups }
+    }
+
+    /// Delivered messages, each with the engine of the mappings it goes by. What a run has read is treated by the mappings of
+    /// the run, whatever has become of them since; what is still to be read, by the mappings as they are now.
+    async fn by_mappings(&self, deliveries: Vec<Delivery>) -> Result<Vec<(Self, Vec<(usize, Delivery)>)>, EngineError> {
+        let goes_by_its_run = |message: &RecordMessage| message.snapshot.is_some() && message.replay.is_none();
+        let of = |message: &RecordMessage| (message.job.clone(), message.run);
+        let ours = deliveries.iter().map(|delivery| &delivery.message).filter(|message| goes_by_its_run(message));
+        let runs = self.known_runs(ours.map(of).collect()).await?;
+        let mut revisions: BTreeMap<Option<u64>, Vec<(usize, Delivery)>> = BTreeMap::new();
         for (index, delivery) in deliveries.into_iter().enumerate() {
+            let message = &delivery.message;
+            let revision = goes_by_its_run(message).then(|| runs.get(&of(message)).copied()).flatten();
+            revisions.entry(revision).or_default().push((index, delivery));
+        }
+        let mut parts = Vec::with_capacity(revisions.len());
+        for (revision, mut deliveries) in revisions {
+            let engine = match revision {
+                None => self.current().await?,
+                Some(revision) => match self.of_revision(revision).await? {
+                    Some(engine) => engine,
+                    None => {
+                        // Mappings that are kept no more give no meaning to what was read by them.
+                        deliveries.iter_mut().for_each(|(_, delivery)| delivery.message.snapshot = None);
+                        self.current().await?
+                    }
+                },
+            };
+            parts.push((engine, deliveries));
+        }
+        Ok(parts)
+    }
+
+    /// Applies messages that go by the mappings of this engine.
+    async fn sync_by_these_mappings(
+        &self,
+        deliveries: Vec<(usize, Delivery)>,
+        standing: &Standing,
+        dispositions: &mut [Disposition],
+    ) -> Vec<GroupReport> {
+        let mut reports = Vec::new();
+        let mut groups: BTreeMap<GroupKey, Vec<(usize, Delivery)>> = BTreeMap::new();
+        for (index, delivery) in deliveries {
             let message = &delivery.message;
             if message.v != MESSAGE_FORMAT || message.company != self.company() {
                 let reason = format!(
@@ -58,7 +112,7 @@ impl Engine {
                 for (index, _) in groups.into_values().flatten() {
                     dispositions[index] = Disposition::Return { reason: (&error).into(), after };
                 }
-                return BatchReport { dispositions, groups: reports };
+                return reports;
             }
         };
         for (key, mut deliveries) in groups {
@@ -91,9 +145,9 @@ impl Engine {
                 lines: None,
             };
             in_the_name_of(run, batch.work()).instrument(span.clone()).await;
-            reports.push(span.in_scope(|| batch.report(&mut dispositions)));
+            reports.push(span.in_scope(|| batch.report(dispositions)));
         }
-        BatchReport { dispositions, groups: reports }
+        reports
     }
 
     /// How the installation stands, if this batch may work at all.
@@ -166,6 +220,7 @@ impl Batch<'_> {
 
     async fn steps(&mut self) -> Result<(), Stop> {
         let received = self.receive().await?;
+        let received = self.turn_away_what_does_not_travel(received);
         let received = self.grant_wishes(received).await?;
         let read = self.read_sources(received).await?;
         let read = self.follow_merged_sources(read).await?;
@@ -183,6 +238,18 @@ impl Batch<'_> {
         let done = self.write(decided).await?;
         let stored = self.commit(done).await?;
         self.release_waiting(&stored).await
+    }
+
+    /// Settles the records of a direction that the mapping goes no more: a person has made it one-way since they were found.
+    fn turn_away_what_does_not_travel(&mut self, received: Vec<Received>) -> Vec<Received> {
+        if self.mapping.direction.includes(self.direction) || self.lines.is_some() {
+            return received;
+        }
+        let reason = format!("{} goes {} only", self.mapping.name, self.mapping.direction.in_words());
+        for record in received {
+            self.settle(record.settle(Outcome::Ignored(IgnoreReason::Rule(reason.clone()))));
+        }
+        Vec::new()
     }
 
     /// Says what became of the records: to the queue, to the log, and in numbers.

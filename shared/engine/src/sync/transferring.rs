@@ -1,6 +1,7 @@
 //! From a source record to what its destination should hold: constants, lookups, options and plain values of the
 //! mapping's field rows.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use couplet_model::catalogue::{Clearing, FieldMapping, Resolution};
@@ -157,7 +158,8 @@ pub(crate) fn transfer(
                 let Some(column) = row.column(direction.source()) else { continue };
                 // Unknown is not blank: the row leaves the destination alone.
                 let Some(value) = source.known(&column.name) else { continue };
-                match resolved(row, references, column, value, source)? {
+                let value = row.transformation(direction).map_or(Cow::Borrowed(value), |rule| rule.apply(value));
+                match resolved(row, references, column, &value, source)? {
                     Resolved::Value(value) => value,
                     Resolved::Decline => continue,
                     Resolved::Left(note) => {

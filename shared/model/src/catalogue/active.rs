@@ -10,10 +10,12 @@ use super::mapping::{
 };
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
+use super::templates::{Template, template_of};
 use crate::decision::ConflictRule;
 use crate::filter::{Condition, Filter};
 use crate::ids::{DataverseId, MappingName};
 use crate::message::Direction;
+use crate::record::Record;
 use crate::switches::Switches;
 use crate::table::{Side, Table};
 use crate::value::Value;
@@ -64,6 +66,10 @@ pub struct ActiveMapping {
     pub lines: Option<DocumentLines>,
     /// Field rows.
     pub fields: Vec<FieldMapping>,
+    /// Field rows that the installation does not use. Their columns are read, and nothing is written to them.
+    pub disabled_fields: Vec<FieldMapping>,
+    /// Values given to new records, in the order in which they are looked through (R157).
+    pub templates: Vec<Template>,
     /// Whether other mappings refer to its records, and wait for them.
     pub is_lookup_target: bool,
     business_central_filter: FilterTemplate,
@@ -111,30 +117,27 @@ impl ActiveMapping {
             Side::BusinessCentral => &self.business_central_filter,
             Side::Dataverse => &self.dataverse_filter,
         };
-        let conditions = template
-            .iter()
-            .filter(|condition| !condition.only_if_company_exists || context.company.is_some())
-            .map(|condition| Condition {
-                column: condition.column.to_string(),
-                operator: condition.operator,
-                values: condition
-                    .operands
-                    .iter()
-                    .map(|operand| match operand {
-                        Operand::Value(value) => value.clone(),
-                        Operand::Company => context.company.map_or(Value::Null, |id| Value::Guid(id.0)),
-                        Operand::DefaultPriceListCodeIsSet => Value::Bool(context.default_price_list_code_is_set),
-                    })
-                    .collect(),
-            })
-            .collect();
-        Filter { conditions }
+        filled_in(template, context)
+    }
+
+    /// Whether nothing is written to a column in a direction, because the installation does not use the row of the column.
+    pub fn leaves_alone(&self, direction: Direction, column: &str) -> bool {
+        let is_of = |field: &&FieldMapping| {
+            field.direction.includes(direction)
+                && field.column(direction.destination()).is_some_and(|destination| destination.name == column)
+        };
+        self.disabled_fields.iter().any(|field| is_of(&field)) && !self.fields.iter().any(|field| is_of(&field))
+    }
+
+    /// The template that a new record gets (R157).
+    pub fn template(&self, direction: Direction, source: &Record, context: FilterContext) -> Option<&Template> {
+        template_of(&self.templates, direction, source, context)
     }
 
     /// The columns of a side that transfer, filter and label need; sorted, without the id.
     pub fn columns(&self, side: Side) -> BTreeSet<String> {
         let table = self.table(side);
-        let mapped = self.fields.iter().filter_map(|field| match side {
+        let mapped = self.fields.iter().chain(&self.disabled_fields).filter_map(|field| match side {
             Side::BusinessCentral => field.business_central.as_ref(),
             Side::Dataverse => field.dataverse.as_ref(),
         });
@@ -144,6 +147,15 @@ impl ActiveMapping {
             Side::Dataverse => &self.dataverse_filter,
         };
         columns.extend(filter.iter().map(|condition| condition.column.to_string()));
+        let of_templates = self.templates.iter().filter(|template| template.direction.source() == side);
+        columns
+            .extend(of_templates.flat_map(|template| &template.filter).map(|condition| condition.column.to_string()));
+        if self.rules == RulesId::Plain {
+            columns.extend(self.match_fields.iter().map(|field| match side {
+                Side::BusinessCentral => field.business_central.name.clone(),
+                Side::Dataverse => field.dataverse.name.clone(),
+            }));
+        }
         columns.extend(table.label_column.clone());
         columns.extend(table.company_column.clone());
         // A table name beside a lookup is implied by the lookup and is not a column of the Web API.
@@ -151,6 +163,34 @@ impl ActiveMapping {
             .retain(|name| table.column(name).is_none_or(|column| column.field != crate::table::FieldType::EntityName));
         columns
     }
+}
+
+/// A filter with its placeholders filled in.
+pub(super) fn filled_in(template: &FilterTemplate, context: FilterContext) -> Filter {
+    let conditions = template
+        .iter()
+        .filter(|condition| !condition.only_if_company_exists || context.company.is_some())
+        .map(|condition| Condition {
+            column: condition.column.to_string(),
+            operator: condition.operator,
+            values: condition
+                .operands
+                .iter()
+                .map(|operand| match operand {
+                    Operand::Value(value) => value.clone(),
+                    Operand::Company => context.company.map_or(Value::Null, |id| Value::Guid(id.0)),
+                    Operand::DefaultPriceListCodeIsSet => Value::Bool(context.default_price_list_code_is_set),
+                })
+                .collect(),
+        })
+        .collect();
+    Filter { conditions }
+}
+
+/// The field rows of a mapping that the switches call for and the installation uses, or does not.
+fn rows(mapping: &Mapping, switches: &Switches, used: bool) -> Vec<FieldMapping> {
+    let exists = |field: &&FieldMapping| field.when.is_none_or(|when| when.holds(switches)) && field.enabled == used;
+    mapping.fields.iter().filter(exists).cloned().collect()
 }
 
 /// The active mappings, each after all it depends on; among equals in the order of the catalogue.
@@ -198,12 +238,9 @@ pub fn activate(mappings: &[Mapping], switches: &Switches) -> Vec<ActiveMapping>
             job: mapping.job.clone(),
             named_by: mapping.named_by.clone(),
             lines: mapping.lines.clone().filter(|lines| names.contains(&lines.mapping)),
-            fields: mapping
-                .fields
-                .iter()
-                .filter(|field| field.when.is_none_or(|when| when.holds(switches)))
-                .cloned()
-                .collect(),
+            fields: rows(mapping, switches, true),
+            disabled_fields: rows(mapping, switches, false),
+            templates: mapping.templates.clone(),
             is_lookup_target: targets.contains(&mapping.name),
             business_central_filter: mapping.business_central_filter.clone(),
             dataverse_filter: mapping.dataverse_filter.clone(),

@@ -1,9 +1,10 @@
 //! The raw shape of the catalogue files: what may be written in them, and nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::embedded;
@@ -11,10 +12,13 @@ use super::error::CatalogueError;
 use super::lines::LinesFile;
 use super::named_rows::NamedRowsFile;
 use super::rules::RulesId;
+use super::templates::TemplateFile;
+use super::transformation::Transformation;
 use crate::message::Direction;
 use crate::switches::When;
 
 /// A file with its name in messages.
+#[derive(Clone)]
 pub struct NamedFile {
     /// Path below the catalogue folder.
     pub name: String,
@@ -23,12 +27,20 @@ pub struct NamedFile {
 }
 
 /// All files of a catalogue.
+#[derive(Clone)]
 pub struct Files {
     pub business_central: NamedFile,
     pub dataverse: NamedFile,
     pub jobs: NamedFile,
     pub defaults: NamedFile,
     pub mappings: Vec<NamedFile>,
+}
+
+/// Their number alone: the texts are long.
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Files of {} mappings", self.mappings.len())
+    }
 }
 
 impl Files {
@@ -240,6 +252,9 @@ pub struct MappingFile {
     #[serde(default)]
     pub option_mirrors: BTreeMap<String, String>,
     pub direction: String,
+    /// The part of its direction that an installation lets it travel.
+    #[serde(default)]
+    pub travels: Option<String>,
     pub only_coupled: bool,
     pub when: Option<When>,
     pub dependencies: Vec<String>,
@@ -252,7 +267,7 @@ pub struct MappingFile {
     pub uncouple_job: bool,
     pub match_fields: Vec<MatchFieldFile>,
     #[serde(default)]
-    pub templates: Option<Json>,
+    pub templates: Option<Vec<TemplateFile>>,
     pub business_central_filter: Vec<ConditionFile>,
     pub dataverse_filter: Vec<ConditionFile>,
     pub job: Option<JobFile>,
@@ -285,18 +300,25 @@ pub struct MatchFieldFile {
     pub case_sensitive: bool,
 }
 
-#[derive(Deserialize)]
+/// One condition of a filter, as the catalogue writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionFile {
-    #[serde(default)]
+    /// The property of Business Central.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
-    #[serde(default)]
+    /// The column of Dataverse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    #[serde(default, rename = "field")]
-    pub _field: Option<String>,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// `eq`, `ne` or `in`.
     pub op: String,
+    /// What it is compared with; a list with `in`.
     pub value: Json,
-    #[serde(default)]
+    /// When it counts: `company_exists_in_dataverse`; always if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_if: Option<String>,
 }
 
@@ -346,7 +368,15 @@ pub struct FieldFile {
     #[serde(default)]
     pub resolved_by_rules: bool,
     #[serde(default)]
-    pub transformation: Option<String>,
+    pub transformation: Option<Transformation>,
+    /// The way in which it applies to a row of both ways; both if left out.
+    #[serde(default)]
+    pub transformation_direction: Option<String>,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// The revision of the installation's mappings in which the row came, or came back.
+    #[serde(default)]
+    pub since: u64,
     #[serde(default)]
     pub when: Option<When>,
     #[serde(default)]
@@ -357,6 +387,10 @@ pub struct FieldFile {
     pub matches: bool,
     #[serde(default, rename = "note")]
     pub _note: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]

@@ -89,7 +89,7 @@ pub fn load(
                         }
                         (None, Some(way)) => {
                             let mut entries = mappings.iter().filter(|known| known.name == named.name);
-                            if let Some(other) = entries.find(|entry| !entry.direction.includes(way)) {
+                            if let Some(other) = entries.find(|entry| !entry.designed_for.includes(way)) {
                                 return Err(format!("{} of {} does not travel {way}", other.name, other.file));
                             }
                             FoundIn::Changes(way)

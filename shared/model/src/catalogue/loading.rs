@@ -14,11 +14,12 @@ use super::mapping::{
 };
 use super::nearest::nearest;
 use super::rules::RulesId;
+use super::templates::{self, TemplateFile};
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;
 use crate::message::Direction;
-use crate::table::{Column, Side, Table};
+use crate::table::{Access, Column, FieldType, Side, Table};
 use crate::value::Value;
 
 type Tables = BTreeMap<String, Arc<Table>>;
@@ -58,23 +59,32 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     if kind != MappingKind::Table && direction == MappingDirection::Bidirectional {
         return Err(wrong(None, "option mappings go one way only (EE8)".into()));
     }
+    let designed_for = direction;
+    let direction = match &raw.travels {
+        None => designed_for,
+        Some(part) => narrowed(designed_for, part).map_err(|problem| wrong(None, problem))?,
+    };
+    for way in direction.directions() {
+        // A row whose direction is no direction is told of on its own.
+        let travels = |row: &FieldFile| self::direction(&row.direction).map_or(true, |ways| ways.includes(way));
+        if !raw.fields.iter().any(|row| row.enabled && travels(row)) {
+            return Err(wrong(
+                None,
+                format!(
+                    "travels {way}, but there are no field mapping rows for that; enable or add a row, or change the direction"
+                ),
+            ));
+        }
+    }
     let mut fields = Vec::with_capacity(raw.fields.len());
     for (index, row) in raw.fields.iter().enumerate() {
-        let mut field = field(index + 1, row, direction, &business_central, &dataverse)
+        let mut field = field(index + 1, row, designed_for, &business_central, &dataverse)
             .map_err(|problem| wrong(Some(index + 1), problem))?;
         // The options of its own column are the mapping's rows; it does not look them up.
         if kind != MappingKind::Table && field.resolution == Resolution::Option(name.clone()) {
             field.resolution = Resolution::Copy;
         }
         fields.push(field);
-    }
-    for way in Direction::BOTH {
-        if direction.includes(way) && !fields.iter().any(|field| field.direction.includes(way)) {
-            return Err(wrong(
-                None,
-                format!("travels {way}, but no field row does; add a row or change the direction"),
-            ));
-        }
     }
     let filter = |raw: &[ConditionFile], table: &Table| {
         raw.iter().map(|raw| condition(raw, table)).collect::<Result<FilterTemplate, String>>()
@@ -90,6 +100,20 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
             priority: pair.priority,
             case_sensitive: pair.case_sensitive,
         });
+    }
+    // Whether a create that broke off has made a record is told by nothing else.
+    if raw.rules == RulesId::Plain
+        && designed_for.includes(Direction::FromDataverse)
+        && !business_central.companion_takes_id
+        && match_fields.is_empty()
+    {
+        return Err(wrong(
+            None,
+            format!(
+                "makes records of {}, which take no id of their own; name the fields by which one is known in match_fields",
+                business_central.name
+            ),
+        ));
     }
     let update_conflict = match raw.update_conflict.as_str() {
         "none" => ConflictRule::None,
@@ -122,7 +146,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         };
         let rows =
             rows.check(bc_tables, dv_tables, named).map_err(|problem| wrong(None, format!("named_by: {problem}")))?;
-        if !direction.includes(rows.direction) {
+        if !designed_for.includes(rows.direction) {
             return Err(wrong(None, format!("named_by: the mapping does not travel {}", rows.direction)));
         }
         named_by.push(rows);
@@ -130,20 +154,27 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     let job = match raw.job {
         None => None,
         Some(job) => {
-            let ways = job.direction.map_or(Ok(direction), |text| self::direction(&text));
+            let ways = job.direction.map_or(Ok(designed_for), |text| self::direction(&text));
             let ways = ways.map_err(|problem| wrong(None, format!("job: {problem}")))?;
-            if let Some(other) = ways.directions().find(|way| !direction.includes(*way)) {
+            if let Some(other) = ways.directions().find(|way| !designed_for.includes(*way)) {
                 return Err(wrong(None, format!("job: the mapping does not travel {other}")));
             }
-            Some(JobDefaults {
+            ways.within(direction).map(|direction| JobDefaults {
                 description: job.description,
                 every_minutes: job.every_minutes,
                 inactivity_minutes: job.inactivity_minutes,
-                direction: ways,
+                direction,
                 when: job.when,
             })
         }
     };
+    let mut templates = Vec::new();
+    for (index, template) in raw.templates.unwrap_or_default().into_iter().enumerate() {
+        let template = self::template(template, designed_for, &business_central, &dataverse)
+            .map_err(|problem| wrong(None, format!("template {}: {problem}", index + 1)))?;
+        templates.push(template);
+    }
+    templates::put_in_order(&mut templates).map_err(|problem| wrong(None, problem))?;
     let names = |names: Vec<String>| names.into_iter().map(MappingName).collect::<Vec<_>>();
     Ok(Mapping {
         file: file.name.clone(),
@@ -153,6 +184,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         business_central,
         dataverse,
         direction,
+        designed_for,
         only_coupled: raw.only_coupled,
         when: raw.when,
         dependencies: names(raw.dependencies),
@@ -164,7 +196,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
         create_when_no_match: raw.create_when_no_match,
         uncouple_job: raw.uncouple_job,
         match_fields,
-        templates: raw.templates,
+        templates,
         business_central_filter,
         dataverse_filter,
         job,
@@ -302,8 +334,40 @@ fn field(
     if raw.not_null && !dataverse.as_ref().is_some_and(|column| is_id(column)) {
         return Err("not_null applies to id fields of Dataverse only (EE43)".to_owned());
     }
-    if raw.transformation.is_some() {
-        return Err("transformation rules are not there yet; remove the transformation".to_owned());
+    let transformation = match &raw.transformation {
+        None if raw.transformation_direction.is_some() => {
+            return Err("transformation_direction goes with a transformation, and only with it".to_owned());
+        }
+        None => None,
+        Some(transformation) => {
+            if resolution != Resolution::Copy || constant.is_some() {
+                return Err(
+                    "a transformation is for texts that are copied, not for constants, lookups and options".to_owned()
+                );
+            }
+            transformation.check()?;
+            // A row of one way transforms its own way (R7).
+            let asked = raw.transformation_direction.as_deref().map_or(Ok(direction), self::direction)?;
+            let way = asked.within(direction).ok_or("transformation_direction contradicts the direction of the row")?;
+            for way in way.directions() {
+                let source = if way == Direction::ToDataverse { &business_central } else { &dataverse };
+                if let Some(source) = source.as_ref().filter(|column| !column.field.is_text()) {
+                    return Err(format!("a transformation is for texts, and {} is a {}", source.name, source.field));
+                }
+            }
+            Some((transformation.clone(), way))
+        }
+    };
+    if !raw.enabled {
+        if raw.resolved_by_rules {
+            return Err("the rules of the mapping set this field, so the row cannot be disabled".to_owned());
+        }
+        if business_central.as_ref().is_some_and(|column| bc.label_column.as_deref() == Some(&column.name)) {
+            return Err(format!(
+                "it is what a record of {} is known by on both sides, so the row cannot be disabled",
+                bc.name
+            ));
+        }
     }
     Ok(FieldMapping {
         row,
@@ -317,7 +381,43 @@ fn field(
         resolved_by_rules: raw.resolved_by_rules,
         matches: raw.matches,
         when: raw.when,
+        enabled: raw.enabled,
+        since: raw.since,
+        transformation,
     })
+}
+
+/// The part of its direction that an installation lets a mapping travel.
+fn narrowed(designed_for: MappingDirection, part: &str) -> Result<MappingDirection, String> {
+    let part = direction(part)?;
+    if part.directions().all(|way| designed_for.includes(way)) {
+        return Ok(part);
+    }
+    Err(format!("goes {} only: what is special about it is written for that way", designed_for.in_words()))
+}
+
+fn template(raw: TemplateFile, ways: MappingDirection, bc: &Table, dv: &Table) -> Result<templates::Template, String> {
+    if !ways.includes(raw.direction) {
+        return Err(format!("the mapping does not travel {}", raw.direction));
+    }
+    let (source, destination) = match raw.direction {
+        Direction::ToDataverse => (bc, dv),
+        Direction::FromDataverse => (dv, bc),
+    };
+    let filter = raw.filter.iter().map(|raw| condition(raw, source)).collect::<Result<FilterTemplate, String>>()?;
+    let mut values = Vec::with_capacity(raw.values.len());
+    for (name, json) in &raw.values {
+        let column = column(destination, name)?;
+        if matches!(column.access, Access::Read | Access::Modify) {
+            return Err(format!("{name} cannot be written when a record of {} is created", destination.name));
+        }
+        let value = Value::from_json(&column.field, json).map_err(|error| format!("{name}: {error}"))?;
+        values.push((column, value));
+    }
+    if values.is_empty() {
+        return Err("it gives no values; name at least one column in values".to_owned());
+    }
+    Ok(templates::Template { priority: raw.priority, direction: raw.direction, filter, values })
 }
 
 fn is_id(column: &Column) -> bool {
@@ -334,7 +434,15 @@ fn condition(raw: &ConditionFile, table: &Table) -> Result<ConditionTemplate, St
         "in" => Operator::In,
         other => return Err(format!("filter on {name}: unknown op {other}; use eq, ne or in")),
     };
+    let is_strange = |text: &str| match &target.field {
+        FieldType::Enum { values } if !values.is_empty() => !values.iter().any(|value| value == text),
+        _ => false,
+    };
     let operand = |json: &Json| match json.as_str() {
+        Some(text) if is_strange(text) => {
+            let FieldType::Enum { values } = &target.field else { return Err(String::new()) };
+            Err(format!("filter on {name}: \"{text}\" is none of its options \"{}\"", values.join("\", \"")))
+        }
         Some("$company_id") => Ok(Operand::Company),
         Some("$default_price_list_code_is_set") => Ok(Operand::DefaultPriceListCodeIsSet),
         _ => Value::from_json(&target.field, json)

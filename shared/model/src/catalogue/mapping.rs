@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
-
 use super::lines::DocumentLines;
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
+use super::templates::Template;
+use super::transformation::Transformation;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;
@@ -16,6 +15,7 @@ use crate::message::Direction;
 use crate::switches::When;
 use crate::table::{Column, Side, Table};
 use crate::value::Value;
+use serde::{Deserialize, Serialize};
 
 /// Which ways a mapping or a row travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,25 @@ impl MappingDirection {
             Self::Bidirectional => true,
             Self::ToDataverse => direction == Direction::ToDataverse,
             Self::FromDataverse => direction == Direction::FromDataverse,
+        }
+    }
+
+    /// What two directions have in common; `None`: nothing.
+    #[must_use]
+    pub fn within(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Bidirectional, other) => Some(other),
+            (this, Self::Bidirectional) => Some(this),
+            (this, other) => (this == other).then_some(this),
+        }
+    }
+
+    /// The direction in words.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::ToDataverse => "to Dataverse",
+            Self::FromDataverse => "from Dataverse",
+            Self::Bidirectional => "both ways",
         }
     }
 
@@ -70,7 +89,8 @@ pub enum MappingKind {
 }
 
 /// What to do when the coupled destination record is gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeletionRule {
     /// Fail and say so.
     #[default]
@@ -172,9 +192,23 @@ pub struct FieldMapping {
     pub matches: bool,
     /// When the row exists; `None` = always.
     pub when: Option<When>,
+    /// Whether the installation uses the row. One that is not used is still read, because rules may look at its columns, and
+    /// writes nothing.
+    pub enabled: bool,
+    /// The revision of the installation's mappings in which the row came, or came back after it was not used; 0 for a row that
+    /// was always there. What couplings remember of its columns from before says nothing any more.
+    pub since: u64,
+    /// What is made of the text at the source, and in which direction.
+    pub transformation: Option<(Transformation, MappingDirection)>,
 }
 
 impl FieldMapping {
+    /// The transformation of its values in a direction.
+    pub fn transformation(&self, direction: Direction) -> Option<&Transformation> {
+        let (transformation, way) = self.transformation.as_ref()?;
+        way.includes(direction).then_some(transformation)
+    }
+
     /// Its column of a side.
     pub fn column(&self, side: Side) -> Option<&Arc<Column>> {
         match side {
@@ -218,6 +252,8 @@ pub struct Mapping {
     pub dataverse: Arc<Table>,
     /// Which ways it travels.
     pub direction: MappingDirection,
+    /// Which ways it can travel: what is special about it is written for these.
+    pub designed_for: MappingDirection,
     /// Whether only coupled records are synchronized.
     pub only_coupled: bool,
     /// When it exists; `None` = always.
@@ -240,8 +276,8 @@ pub struct Mapping {
     pub uncouple_job: bool,
     /// Fields to match by, unless the person names others (R188).
     pub match_fields: Vec<MatchField>,
-    /// Values given to new records, by side. For the mappings that come, not read yet.
-    pub templates: Option<Json>,
+    /// Values given to new records, in the order in which they are looked through (R157).
+    pub templates: Vec<Template>,
     /// Which records of Business Central take part.
     pub business_central_filter: FilterTemplate,
     /// Which rows of Dataverse take part.

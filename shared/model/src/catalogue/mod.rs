@@ -4,7 +4,9 @@
 //! shape ([`Catalogue::from_directory`]).
 
 mod active;
+mod conditions;
 mod defaults;
+mod describing;
 mod embedded;
 mod error;
 mod files;
@@ -15,16 +17,22 @@ mod loading;
 mod mapping;
 mod named_rows;
 mod nearest;
+mod overlay;
 mod rules;
 mod tables;
+mod templates;
+mod transformation;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use active::{ActiveMapping, FilterContext};
+pub use conditions::{ConditionProblem, in_words, read_conditions};
 pub use defaults::Defaults;
+pub use describing::{Difference, differences, filter_in_words};
 pub use error::CatalogueError;
+pub use files::ConditionFile;
 pub use forms::usual_form;
 pub use jobs::{Enqueues, FoundIn, OtherJob, RUN_JOB};
 pub use lines::{DocumentLines, HeaderName};
@@ -34,7 +42,12 @@ pub use mapping::{
 };
 pub use named_rows::{NamedRows, Names};
 pub use nearest::nearest;
+pub use overlay::{
+    FieldChange, MappingChange, OVERLAY_FORMAT, Overlay, OverlayProblem, Since, StoredOverlay, TableAdditions, row_name,
+};
 pub use rules::RulesId;
+pub use templates::{Template, TemplateFile};
+pub use transformation::Transformation;
 
 use crate::ids::MappingName;
 use crate::switches::Switches;
@@ -48,6 +61,8 @@ pub struct Catalogue {
     defaults: Defaults,
     business_central: BTreeMap<String, Arc<Table>>,
     dataverse: BTreeMap<String, Arc<Table>>,
+    /// What it was read from, for an installation that changes it.
+    files: Arc<files::Files>,
 }
 
 impl Catalogue {
@@ -56,7 +71,7 @@ impl Catalogue {
     /// # Errors
     /// When a file is damaged; the project's tests see to it that it is not.
     pub fn embedded() -> Result<Self, CatalogueError> {
-        Self::from_files(&files::Files::embedded())
+        Self::from_files(files::Files::embedded())
     }
 
     /// A catalogue read from a folder with `tables/`, `mappings/`, `jobs.json` and `defaults.json`.
@@ -64,10 +79,10 @@ impl Catalogue {
     /// # Errors
     /// When a file is missing or damaged: names file, mapping and row, and what to do.
     pub fn from_directory(directory: &Path) -> Result<Self, CatalogueError> {
-        Self::from_files(&files::Files::read(directory)?)
+        Self::from_files(files::Files::read(directory)?)
     }
 
-    fn from_files(files: &files::Files) -> Result<Self, CatalogueError> {
+    fn from_files(files: files::Files) -> Result<Self, CatalogueError> {
         let business_central = tables::business_central(&files.business_central)?;
         let dataverse = tables::dataverse(&files.dataverse)?;
         let mut mappings = Vec::with_capacity(files.mappings.len());
@@ -77,7 +92,7 @@ impl Catalogue {
         loading::check_together(&mappings)?;
         let jobs = jobs::load(&files.jobs, &mappings, &business_central, &dataverse)?;
         let defaults = defaults::load(&files.defaults)?;
-        Ok(Self { mappings, jobs, defaults, business_central, dataverse })
+        Ok(Self { mappings, jobs, defaults, business_central, dataverse, files: Arc::new(files) })
     }
 
     /// Every entry, whether the switches call for it or not.

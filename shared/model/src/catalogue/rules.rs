@@ -38,6 +38,8 @@ pub enum RulesId {
     ShippedOrderPosts,
     /// Lines of posted invoices.
     PostedInvoiceLines,
+    /// Nothing beyond field rows, filters and couplings.
+    Plain,
     /// Posted invoices.
     PostedInvoices,
     /// Lines of price lists.

@@ -158,6 +158,7 @@ fn a_table_of_situations() {
                 force: case.force,
                 rule: case.rule,
                 resolution: None,
+                newcomers: &BTreeSet::new(),
             },
             &fields,
         );
@@ -211,6 +212,7 @@ fn ee11_a_person_settles_what_both_sides_changed_by_side_or_by_field() {
             force: false,
             rule: ConflictRule::None,
             resolution: resolution.as_ref(),
+            newcomers: &BTreeSet::new(),
         };
         let found = match decide(&situation, &fields) {
             Decision::Create { .. } => "create",
@@ -261,6 +263,7 @@ fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
                 force: false,
                 rule: ConflictRule::None,
                 resolution: None,
+                newcomers: &BTreeSet::new(),
             };
             let found = match decide(&situation, &fields) {
                 Decision::Create { .. } => "create",
@@ -295,6 +298,7 @@ fn a_value_cut_on_its_way_is_not_fought_over() {
         force: false,
         rule: ConflictRule::None,
         resolution: None,
+        newcomers: &BTreeSet::new(),
     };
     assert_eq!(decide(&situation, &fields), Decision::Unchanged { base: known.clone() });
 }
@@ -330,6 +334,7 @@ fn changes_of_different_fields_on_both_sides_merge() {
         force: false,
         rule: ConflictRule::None,
         resolution: None,
+        newcomers: &BTreeSet::new(),
     };
     let Decision::Update { values, base } = decide(&situation, &fields) else { panic!("expected an update") };
     assert_eq!(values.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["name"]);
@@ -365,9 +370,65 @@ fn what_the_system_filled_in_stays_while_an_earlier_creation_is_finished() {
                 force: false,
                 rule: ConflictRule::FromDataverse,
                 resolution: None,
+                newcomers: &BTreeSet::new(),
             };
             let is_written = matches!(decide(&situation, &[field]), Decision::Update { .. });
             assert_eq!(is_written, writes, "{name}, {travel:?}");
         }
+    }
+}
+
+#[test]
+fn a_field_that_was_not_used_for_a_while_takes_a_side_instead_of_a_conflict() {
+    use ConflictRule::{FromDataverse as DataverseWins, None as NoRule, ToDataverse as BusinessCentralWins};
+    let other_fields = || {
+        let mut base = Base::default();
+        base.set(crate::table::Side::BusinessCentral, "city", &Value::text("Paris"));
+        base
+    };
+    let came = BTreeSet::from(["name".to_owned(), "displayName".to_owned()]);
+    let cases = [
+        (NoRule, Direction::ToDataverse, "A", "B", &came, other_fields(), "write"),
+        (NoRule, Direction::FromDataverse, "A", "B", &came, other_fields(), "write"),
+        (BusinessCentralWins, Direction::ToDataverse, "A", "B", &came, other_fields(), "write"),
+        (BusinessCentralWins, Direction::FromDataverse, "A", "B", &came, other_fields(), "leave"),
+        (DataverseWins, Direction::ToDataverse, "A", "B", &came, other_fields(), "leave"),
+        (NoRule, Direction::ToDataverse, "A", "A", &came, other_fields(), "agreed"),
+        // Of a row that was always there, and of a pair about which nothing is known, nobody can say who is right.
+        (NoRule, Direction::ToDataverse, "A", "B", &BTreeSet::new(), other_fields(), "conflict"),
+        (NoRule, Direction::ToDataverse, "A", "B", &came, Base::default(), "conflict"),
+        // Once it has been agreed on again, it is a field like any other.
+        (NoRule, Direction::ToDataverse, "A", "B", &came, base("Z", "Z"), "conflict"),
+    ];
+    for (rule, direction, source, destination, newcomers, known, expected) in cases {
+        let (from, to) = match direction {
+            Direction::ToDataverse => ("displayName", "name"),
+            Direction::FromDataverse => ("name", "displayName"),
+        };
+        let field = TransferredField {
+            source: Some(column(from)),
+            destination: column(to),
+            desired: Value::text(source),
+            travel: Travel::BothWays,
+        };
+        let (source, destination) = (record(from, source), record(to, destination));
+        let situation = Situation {
+            direction,
+            source: &source,
+            destination: Some(&destination),
+            creation: Creation::Over,
+            base: &known,
+            force: false,
+            rule,
+            newcomers,
+        };
+        let found = match decide(&situation, &[field]) {
+            Decision::Update { .. } => "write",
+            Decision::Unchanged { base } if base.get(direction.source(), &column(from)).is_some() => "agreed",
+            Decision::Unchanged { .. } => "leave",
+            Decision::Conflict(_) => "conflict",
+            Decision::Create { .. } => "create",
+        };
+        assert_eq!(found, expected, "{rule:?} {direction} {known:?}");
     }
 }

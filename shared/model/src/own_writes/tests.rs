@@ -1,6 +1,7 @@
 //! Tables of what stands in both records after a write whose fate is not known, and what is made of it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -100,6 +101,7 @@ fn decided(coupling: &Coupling, direction: Direction, source: &Record, destinati
         force: false,
         rule: ConflictRule::None,
         resolution: None,
+        newcomers: &BTreeSet::new(),
     };
     let words = match decide(&situation, &fields(source)) {
         Decision::Update { values, .. } => {

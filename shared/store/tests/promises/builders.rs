@@ -104,6 +104,7 @@ pub async fn started_at(store: &Store, started: Timestamp) -> RunId {
         to_dataverse: Counters::default(),
         from_dataverse: Counters::default(),
         message: None,
+        mappings: 0,
     };
     store.start_run(COMPANY, &run).await.expect("start");
     run.id
