@@ -52,6 +52,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { json } => commands::check(place.here("check")?, *json).await,
         Command::Jobs { json } => commands::jobs(&place, *json).await,
         Command::Run { job, full, wait, json } => commands::run(&place, job, *full, *wait, *json).await,
+        Command::FullSync(command) => commands::full_sync(&place, command).await,
         Command::Sync(options) => commands::sync(&place, options).await,
         Command::Couple(options) => commands::couple(&place, options).await,
         Command::Match(options) => commands::match_records(&place, options).await,

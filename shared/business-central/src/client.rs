@@ -7,6 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use couplet_model::Said;
 use couplet_model::filter::Filter;
+use couplet_model::full_sync::Sighted;
 use couplet_model::ids::{CompanyId, RecordId};
 use couplet_model::record::Record;
 use couplet_model::system::{
@@ -223,6 +224,10 @@ impl System for BusinessCentralClient {
 
     async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
         self.read_matching(table, filter, columns).await
+    }
+
+    async fn count(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
+        self.count_matching(table, filter).await
     }
 
     async fn act(&self, table: &Table, actions: &[Action]) -> Vec<Result<(), SystemError>> {

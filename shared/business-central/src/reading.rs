@@ -1,6 +1,7 @@
 //! Records by id and by filter.
 
 use couplet_model::filter::Filter;
+use couplet_model::full_sync::Sighted;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
 use couplet_model::system::SystemError;
@@ -49,6 +50,21 @@ impl BusinessCentralClient {
             record.values.retain(|name, _| !extra.iter().any(|extra| **extra == **name));
         }
         Ok(records)
+    }
+
+    /// How many records meet the filter. What the service may read in its own way is read and looked at here.
+    pub(crate) async fn count_matching(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
+        if filter.is_impossible() {
+            return Ok(Sighted::default());
+        }
+        if !doubtful(filter).is_empty() {
+            let records = self.read_matching(table, filter, &[]).await?.len();
+            return Ok(Sighted { records: records.try_into().unwrap_or(u64::MAX), or_more: false });
+        }
+        let route = Route::to_read(table, filter.columns(), self.companion)?;
+        let reader = EntityReader::new(self, table, route, &[])?;
+        let records = reading::count(&reader, find_filters(table, filter)?).await?;
+        Ok(Sighted { records, or_more: false })
     }
 
     /// Reads records by id through a given API, whatever its columns; for their versions.

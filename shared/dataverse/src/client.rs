@@ -7,6 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use couplet_model::facts::{Sight, TableFacts};
 use couplet_model::filter::Filter;
+use couplet_model::full_sync::Sighted;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
 use couplet_model::system::{
@@ -173,6 +174,16 @@ impl System for DataverseClient {
         match &table.choice {
             Some(choice) => self.find_options(choice, filter).await,
             None => self.read_matching(table, filter, columns).await,
+        }
+    }
+
+    async fn count(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
+        match &table.choice {
+            Some(choice) => {
+                let records = self.find_options(choice, filter).await?.len();
+                Ok(Sighted { records: records.try_into().unwrap_or(u64::MAX), or_more: false })
+            }
+            None => self.count_matching(table, filter).await,
         }
     }
 

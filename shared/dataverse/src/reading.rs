@@ -1,6 +1,7 @@
 //! Records by id and by filter.
 
 use couplet_model::filter::Filter;
+use couplet_model::full_sync::Sighted;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
 use couplet_model::system::SystemError;
@@ -10,6 +11,9 @@ use couplet_odata::reading;
 use crate::client::DataverseClient;
 use crate::filters::{find_filters, id_filters};
 use crate::rows::RowReader;
+
+/// The count of a query goes no further, whatever it is.
+const MOST_COUNTED: u64 = 5_000;
 
 impl DataverseClient {
     /// A reader of those of these columns that may be read.
@@ -32,6 +36,16 @@ impl DataverseClient {
             return Ok(Vec::new());
         }
         reading::by_ids(&self.reader(table, columns).await?, ids, |ids| id_filters(table, ids)).await
+    }
+
+    /// How many rows meet the filter, as far as the service counts.
+    pub(crate) async fn count_matching(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
+        if filter.is_impossible() {
+            return Ok(Sighted::default());
+        }
+        let filters = find_filters(table, filter)?;
+        let records = reading::count(&self.reader(table, &[]).await?, filters).await?;
+        Ok(Sighted { records, or_more: records >= MOST_COUNTED })
     }
 
     pub(crate) async fn read_matching(

@@ -32,6 +32,15 @@ pub struct RunRequest {
     pub until: Option<Instant>,
 }
 
+/// Who starts a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Starter {
+    /// A timer, or a person who names the job.
+    TimerOrPerson,
+    /// A line of the full synchronization.
+    Line,
+}
+
 /// How a run went.
 #[derive(Clone, Debug)]
 pub struct RunReport {
@@ -87,10 +96,15 @@ impl Engine {
     /// When the mapping is unknown or cannot run, or when a system, the store or the queue failed; the cursors are
     /// then where they were.
     pub async fn run_job(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
-        self.current().await?.run_by_these_mappings(request).await
+        self.start_run_as(request, Starter::TimerOrPerson).await
     }
 
-    async fn run_by_these_mappings(&self, request: &RunRequest) -> Result<RunReport, EngineError> {
+    /// As [`Engine::run_job`]. A line of the full synchronization runs its job also while that is on hold, and notes its run.
+    pub(crate) async fn start_run_as(&self, request: &RunRequest, by: Starter) -> Result<RunReport, EngineError> {
+        self.current().await?.run_by_these_mappings(request, by).await
+    }
+
+    async fn run_by_these_mappings(&self, request: &RunRequest, by: Starter) -> Result<RunReport, EngineError> {
         let planned = self.jobs.named(&request.job)?;
         let (job, work) = (planned.plan.name.as_str(), planned.work()?);
         // A store of others is not touched. A system that cannot be asked just now is a failure of the run like any other.
@@ -109,6 +123,12 @@ impl Engine {
             RunMode::Modified => self.store().acquire_lease(self.company(), job, run, now, lease).await?,
             RunMode::Full => self.store().acquire_lease_in_full(self.company(), job, run, now, lease).await?,
         };
+        let taken = match (taken, by) {
+            (LeaseResult::OnHold, Starter::Line) => {
+                self.store().acquire_held_lease(self.company(), job, run, now, lease).await?
+            }
+            (taken, _) => taken,
+        };
         let (checkpoint, full_since) = match taken {
             LeaseResult::Acquired(acquired) => (acquired.checkpoint, acquired.full_since),
             LeaseResult::HeldBy { run, until } => {
@@ -118,6 +138,9 @@ impl Engine {
         };
         let started = Run { mappings: self.revision, ..Run::begun(run, job, request.trigger, now) };
         self.store().start_run(self.company(), &started).await?;
+        if by == Starter::Line {
+            self.note_run_of_line(job, run).await?;
+        }
         // A full synchronization that did not come to its end is owed, whatever this run was asked for.
         let mode = if full_since.is_some() { RunMode::Full } else { request.mode };
         let mut checkpoint =

@@ -10,6 +10,7 @@ pub mod coupling;
 pub mod decision;
 pub mod facts;
 pub mod filter;
+pub mod full_sync;
 pub mod ids;
 pub mod job;
 pub mod matching;

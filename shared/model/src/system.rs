@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::facts::{Sight, TableFacts};
 use crate::filter::Filter;
+use crate::full_sync::Sighted;
 use crate::ids::RecordId;
 use crate::record::{Change, Record, Values, Version};
 use crate::said::Said;
@@ -398,6 +399,12 @@ pub trait System: Send + Sync {
     /// All records that meet the filter. A long list of values is split over as few requests as possible; an
     /// impossible filter asks nothing.
     async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError>;
+
+    /// How many records meet the filter, counted by the system in one request where it can.
+    async fn count(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
+        let records = self.find(table, filter, &[]).await?.len();
+        Ok(Sighted { records: records.try_into().unwrap_or(u64::MAX), or_more: false })
+    }
 
     /// Writes in bulk: one result per write, in order. A bad record fails alone.
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>>;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CompanyId, RunId};
+use crate::ids::{CompanyId, MappingName, RunId};
 use crate::request::Request;
 
 /// Version of the task format.
@@ -29,6 +29,10 @@ pub enum Task {
     ContinueRun(Continuation),
     /// What a person asks for of records of a mapping.
     Ask(Request),
+    /// A full synchronization of the installation goes on: lines whose runs have ended are noted, others begin.
+    AdvanceFullSync(Going),
+    /// A line of a full synchronization begins.
+    RunLine(LineTask),
 }
 
 impl Task {
@@ -37,14 +41,18 @@ impl Task {
         match self {
             Self::ContinueRun(next) => &next.job,
             Self::Ask(request) => request.mapping.as_str(),
+            Self::AdvanceFullSync(_) => FULL_SYNCHRONIZATION,
+            Self::RunLine(line) => line.mapping.as_str(),
         }
     }
 
-    /// The run it works for.
+    /// The run it works for, or the going of the full synchronization.
     pub fn run(&self) -> RunId {
         match self {
             Self::ContinueRun(next) => next.run,
             Self::Ask(request) => request.run,
+            Self::AdvanceFullSync(going) => going.going,
+            Self::RunLine(line) => line.going,
         }
     }
 
@@ -52,9 +60,30 @@ impl Task {
     pub fn invocation(&self) -> Option<u32> {
         match self {
             Self::ContinueRun(next) => Some(next.invocation),
-            Self::Ask(_) => None,
+            Self::Ask(_) | Self::AdvanceFullSync(_) | Self::RunLine(_) => None,
         }
     }
+}
+
+/// What the full synchronization of an installation is called where a job is named.
+pub const FULL_SYNCHRONIZATION: &str = "full synchronization";
+
+/// Which going of the full synchronization goes on: a task of an earlier one has nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Going {
+    /// Its id.
+    pub going: RunId,
+}
+
+/// A line of the full synchronization that begins. Delivered twice, it begins once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineTask {
+    /// The going of the full synchronization.
+    pub going: RunId,
+    /// The mapping.
+    pub mapping: MappingName,
 }
 
 /// The next invocation of a run.

@@ -22,6 +22,8 @@ use crate::sizes::{Load, PageCount, Sizes, all_of_them, is_too_much};
 const SMALLEST_PAGE: usize = 1;
 /// The link to the next page of an answer.
 const NEXT_LINK: &str = "@odata.nextLink";
+/// How many records a query has, whatever part of them the answer holds.
+const COUNT: &str = "@odata.count";
 
 /// How much one system gives and takes at once.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,28 @@ pub async fn by_ids(
     let full = (&*reader.table().name, Load::Ids, ids.len());
     let pieces = reader.sizes().in_pieces(full, ids, true, |ids| by_filters(reader, filters(ids)));
     all_of_them(pieces.await)
+}
+
+/// How many records meet any of the filters, which leave no record to two of them: one request each, in whose answer the service
+/// counts them.
+///
+/// # Errors
+/// When one of the requests fails, or an answer has no count.
+pub async fn count(reader: &dyn TableReader, filters: Vec<String>) -> Result<u64, SystemError> {
+    let (select, address) = (reader.select(), reader.address());
+    let mut sum: u64 = 0;
+    for filter in filters {
+        let query = Query::new().select(&select).option("$filter", filter).option("$top", "1").option("$count", "true");
+        let reply = page(reader, &query.on(&address), "").await?;
+        if !reply.is_success() {
+            return Err(reader.explain(error_of(reader.table().side, &reply)));
+        }
+        let counted = reply.content.get(COUNT).and_then(Json::as_u64);
+        let counted =
+            counted.ok_or_else(|| failed(reader, SystemErrorKind::Protocol, "the answer does not say how many there are"))?;
+        sum = sum.saturating_add(counted);
+    }
+    Ok(sum)
 }
 
 /// The records that meet any of the filters, each once. One short query is a request of its own, several are batches.

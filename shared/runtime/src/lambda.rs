@@ -37,6 +37,7 @@ pub async fn run_job() -> Result<(), Error> {
             Asked::Run(event) => serde_json::to_value(handlers::run_job(application, &event, Some(deadline)).await?)?,
             Asked::Ask(event) => serde_json::to_value(handlers::ask(application, event).await?)?,
             Asked::Find(event) => serde_json::to_value(handlers::find(application, &event).await?)?,
+            Asked::FullSync(event) => serde_json::to_value(handlers::full_sync(application, &event).await?)?,
             Asked::SwitchUnits(event) => {
                 serde_json::to_value(handlers::switch_units_in_function(application, event, deadline).await?)?
             }

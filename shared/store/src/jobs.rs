@@ -1,5 +1,6 @@
 //! Jobs and their leases: one run of a job at a time, and a dead one blocks for minutes only.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use couplet_model::job::{Job, JobState};
 use couplet_model::{CompanyId, RunId};
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,8 @@ use crate::terms::Terms;
 
 /// Attribute with a run's checkpoint; named so since the first version.
 const PLACE: &str = "place";
+/// Attribute of a job that is on hold again when its run has ended.
+const HELD: &str = "held";
 
 /// What became of the attempt to start a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,10 +109,10 @@ fn read_job(item: &Item) -> Result<Job, StoreError> {
     })
 }
 
-/// Only the invocation that holds the lease, as long as no person has stepped in.
-fn held_by(terms: Terms, holder: Holder) -> Terms {
+/// Only the invocation that holds the lease, as long as no person has stepped in; and only under this condition.
+fn held_by(terms: Terms, holder: Holder, condition: &str) -> Terms {
     terms
-        .when("#state = :in_process AND #run = :run AND leg = :leg")
+        .when(format!("#state = :in_process AND #run = :run AND leg = :leg AND {condition}"))
         .name("state")
         .name("run")
         .value("in_process", word(&JobState::InProcess))
@@ -166,7 +169,7 @@ impl Store {
         ))
         .when(
             "attribute_not_exists(pk) OR #state IN (:ready, :error, :inactive) \
-             OR (#state = :in_process AND lease_until < :now)",
+             OR (#state = :in_process AND lease_until < :now AND attribute_not_exists(held))",
         )
         .name("state")
         .name("run")
@@ -214,6 +217,61 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Starts a full synchronization of a job that a person has put on hold, as [`Store::acquire_lease_in_full`] does of others. It
+    /// is on hold again when the run has ended, however it ends; nobody else starts the job before.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn acquire_held_lease(
+        &self,
+        company: CompanyId,
+        job: &str,
+        run: RunId,
+        now: Timestamp,
+        length: SignedDuration,
+    ) -> Result<LeaseResult, StoreError> {
+        let terms = Terms::update_with(
+            "SET #state = :in_process, #run = :run, leg = :leg, lease_until = :until, last_started = :now, \
+             full_since = if_not_exists(full_since, :now), held = :held",
+        )
+        .when("#state = :on_hold OR (#state = :in_process AND lease_until < :now AND attribute_exists(held))")
+        .name("state")
+        .name("run")
+        .value("in_process", word(&JobState::InProcess))
+        .value("on_hold", word(&JobState::OnHold))
+        .value("run", text(run.to_string()))
+        .value("leg", number(0))
+        .value("until", time(now + length))
+        .value("now", time(now))
+        .value("held", AttributeValue::Bool(true));
+        let (item, is_done) = match self.update(&keys::job(company, job), &terms).await? {
+            Updated::Done(before) => (before, true),
+            Updated::Refused(Some(standing)) => (standing, false),
+            Updated::Refused(None) => return Err(StoreError::Contended(format!("the lease of {job}"))),
+        };
+        let standing = read_job(&item)?;
+        let is_ours = standing.state == JobState::InProcess && standing.run == Some(run);
+        if is_done {
+            if let (JobState::InProcess, Some(dead)) = (standing.state, standing.run.filter(|dead| *dead != run)) {
+                self.abandon_run(company, job, dead, now).await?;
+            }
+        } else if !is_ours {
+            let (Some(run), Some(until)) = (standing.run, standing.lease_until) else {
+                return Err(StoreError::Contended(format!("the lease of {job}")));
+            };
+            return Ok(LeaseResult::HeldBy { run, until });
+        }
+        Ok(LeaseResult::Acquired(Job {
+            state: JobState::InProcess,
+            run: Some(run),
+            invocation: 0,
+            lease_until: Some(now + length),
+            full_since: standing.full_since.or(Some(now)),
+            last_started: Some(now),
+            ..standing
+        }))
     }
 
     /// Goes on with a run in a new invocation: takes the lease over from the invocation before, or from a dead worker
@@ -280,7 +338,7 @@ impl Store {
             None => Terms::update_with("SET lease_until = :until"),
         };
         let terms = terms.value("until", time(now + length));
-        let updated = self.update(&keys::job(company, job), &held_by(terms, holder)).await?;
+        let updated = self.update(&keys::job(company, job), &held_by(terms, holder, "attribute_exists(pk)")).await?;
         Ok(matches!(updated, Updated::Done(_)))
     }
 
@@ -323,7 +381,15 @@ impl Store {
             Ended::Well { .. } => terms.value("now", time(now)),
             Ended::Badly { message, .. } | Ended::Interrupted { message } => terms.value("message", text(message)),
         };
-        self.update(&keys::job(company, job), &held_by(terms, holder)).await?;
+        let key = keys::job(company, job);
+        let usual = held_by(terms.clone(), holder, "attribute_not_exists(held)");
+        if let Updated::Refused(Some(standing)) = self.update(&key, &usual).await?
+            && standing.contains_key(HELD)
+        {
+            // A person has put the job on hold before this run began.
+            let terms = terms.and_remove(HELD).value("state", word(&JobState::OnHold));
+            self.update(&key, &held_by(terms, holder, "attribute_exists(held)")).await?;
+        }
         Ok(())
     }
 
@@ -385,7 +451,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn release_job(&self, company: CompanyId, name: &str) -> Result<bool, StoreError> {
-        let terms = Terms::update_with("SET #state = :ready REMOVE lease_until")
+        let terms = Terms::update_with("SET #state = :ready REMOVE lease_until, held")
             .when("#state = :on_hold")
             .name("state")
             .value("ready", word(&JobState::Ready))
@@ -399,7 +465,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn set_job_state(&self, company: CompanyId, name: &str, state: JobState) -> Result<(), StoreError> {
         let terms =
-            Terms::update_with("SET #state = :state REMOVE lease_until").name("state").value("state", word(&state));
+            Terms::update_with("SET #state = :state REMOVE lease_until, held").name("state").value("state", word(&state));
         self.update(&keys::job(company, name), &terms).await?;
         Ok(())
     }

@@ -12,7 +12,7 @@
 //! | mark: something waits for this | `<company>#<needed mapping>#<shard of key>` | `needed#<side>#<key>` | `expires`; no `data` |
 //! | run | `<company>#run#<job>` | `<run>` | times, `mappings` (their revision), counters, `message`, `expires`; no `data` |
 //! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
-//! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, `full_since`, times, `message`; no `data` |
+//! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, `full_since`, `held`, times, `message`; no `data` |
 //! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
 //! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
@@ -23,6 +23,7 @@
 //! | a page of what a run gathers to match it | `<company>#matching#<run>` | `page#<side>#<number>` | `attempt`, `chunks`, `next_page`, `expires`; no `data` |
 //! | a part of such a page | `<company>#matching#<run>` | `part#<side>#<attempt>#<place>` | `bytes`, `expires`; no `data` |
 //! | mark: a step of the run is counted | `<company>#matching#<run>` | `step#<step>` | `expires`; no `data` |
+//! | plan of the full synchronization | `<company>#full-sync` | `plan` | `rev` |
 //! | whom the table belongs to | `store` | `owner` | |
 //!
 //! Couplings and what hangs on records are spread over [`SHARDS`] partitions per mapping. The shard follows from the
@@ -329,6 +330,11 @@ pub(crate) fn mappings_in_force(company: CompanyId) -> Key {
 /// A revision of the mappings.
 pub(crate) fn mappings_of(company: CompanyId, revision: u64) -> Key {
     Key { pk: format!("{company}#mappings"), sk: format!("{revision:020}") }
+}
+
+/// The plan of the full synchronization of the installation.
+pub(crate) fn full_sync(company: CompanyId) -> Key {
+    Key { pk: format!("{company}#full-sync"), sk: "plan".to_owned() }
 }
 
 /// A setting.

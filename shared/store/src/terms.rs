@@ -29,6 +29,12 @@ impl Terms {
         Self::only_if("attribute_not_exists(pk)")
     }
 
+    /// Removes another attribute, behind the last clause of the update, which removes some.
+    pub fn and_remove(mut self, attribute: &str) -> Self {
+        self.update = self.update.map(|update| format!("{update}, {attribute}"));
+        self
+    }
+
     /// Adds the condition.
     pub fn when(mut self, condition: impl Into<String>) -> Self {
         self.condition = Some(condition.into());

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use couplet_engine::{Delivery, Engine, EngineOptions, Failpoint, Failpoints};
 use couplet_model::facts::{Sight, TableFacts};
+use couplet_model::full_sync::Sighted;
 use couplet_model::system::{Action, ChangePage, ChangesQuery, Installation, Resume, Write, Written};
 use couplet_model::table::{Side, Table};
 use couplet_model::{Filter, ProcessId, Record, RecordId, System, SystemError};
@@ -150,6 +151,10 @@ impl System for Reached {
 
     async fn find(&self, table: &Table, filter: &Filter, columns: &[String]) -> Result<Vec<Record>, SystemError> {
         self.system.find(table, filter, columns).await
+    }
+
+    async fn count(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
+        self.system.count(table, filter).await
     }
 
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {

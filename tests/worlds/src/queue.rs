@@ -94,7 +94,7 @@ impl HandTasks {
     pub fn next(&self) -> Option<Continuation> {
         match self.next_task()? {
             Task::ContinueRun(next) => Some(next),
-            Task::Ask(request) => panic!("what a person asked for comes first: {request:?}"),
+            other => panic!("another task comes first: {other:?}"),
         }
     }
 

@@ -10,10 +10,11 @@ use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::{Client, config};
 use couplet_engine::Engine;
+use couplet_model::full_sync::Plan;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
 use couplet_runtime::handlers::{
-    AskAnswer, AskEvent, Asked, FindAnswer, FindEvent, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent,
+    AskAnswer, AskEvent, Asked, FindAnswer, FindEvent, FullSyncEvent, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,14 @@ impl Stack {
     pub async fn find(&self, event: FindEvent) -> anyhow::Result<FindAnswer> {
         let mapping = event.mapping.to_string();
         self.call("run-job", &mapping, &Asked::Find(event)).await
+    }
+
+    /// Has the function of jobs look at a full synchronization, or start it; gives its plan.
+    ///
+    /// # Errors
+    /// When the function cannot be called, or it cannot be done.
+    pub async fn full_sync(&self, event: FullSyncEvent) -> anyhow::Result<Plan> {
+        self.call("run-job", "full-sync", &Asked::FullSync(event)).await
     }
 
     /// Calls a function about something, and waits until it answers.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
@@ -20,7 +20,7 @@ use couplet_engine::EngineError;
 use couplet_local::{EmbeddedDynamoDb, scheduler};
 use couplet_model::job::Trigger;
 use couplet_runtime::configuration::{Environment, Settings, Sources};
-use couplet_runtime::handlers::Asked;
+use couplet_runtime::handlers::{Asked, FullSyncEvent};
 use couplet_runtime::{Application, Cloud, handlers, wiring};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -342,6 +342,14 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
             tokio::spawn(apply(application));
             return function_answer(taken_down);
         }
+        Asked::FullSync(event) => {
+            assert_eq!(function, "run-job");
+            let answer = handlers::full_sync(&application, &event).await;
+            if answer.is_ok() && calls == Calls::Work && !matches!(event, FullSyncEvent::Review(_)) {
+                tokio::spawn(apply_until_quiet(application));
+            }
+            return function_answer(answer);
+        }
         Asked::Find(event) => return function_answer(handlers::find(&application, &event).await),
         Asked::SwitchUnits(event) => {
             assert_eq!(function, "run-job");
@@ -390,6 +398,30 @@ async fn apply(application: Application) {
         let response = handlers::sync_record(&application, event.clone()).await;
         assert!(response.batch_item_failures.is_empty(), "every record is applied");
         delete(&application, &records, &event).await;
+    }
+}
+
+/// As [`apply`], until no message is left that comes later: one task may wait for what others do.
+async fn apply_until_quiet(application: Application) {
+    let queues = [application.cloud.tasks_queue_url.clone(), application.cloud.queue_url.clone()];
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    for _ in 0..LOOKS {
+        apply(application.clone()).await;
+        let mut left: u64 = 0;
+        for url in &queues {
+            let request = application.cloud.sqs.get_queue_attributes().queue_url(url);
+            let answer = request.set_attribute_names(Some(names.to_vec())).send().await.expect("the queue answers");
+            let attributes = answer.attributes().expect("attributes");
+            left += names.iter().filter_map(|name| attributes.get(name)?.parse::<u64>().ok()).sum::<u64>();
+        }
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -279,7 +279,7 @@ impl Bench {
     pub fn take_request(&self) -> Option<Request> {
         match self.queue.tasks.lock().pop()? {
             Task::Ask(request) => Some(request),
-            Task::ContinueRun(next) => panic!("no request: {next:?}"),
+            other => panic!("no request: {other:?}"),
         }
     }
 

@@ -55,10 +55,29 @@ impl Engine {
     /// [`EngineError::SetUp`] when it cannot be carried out: the mapping has no job, does not travel that way, or too many
     /// records are named. Else when the store or the queue fails: then nothing is carried out.
     pub async fn ask(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
-        self.current().await?.ask_by_these_mappings(mapping, want, of).await
+        let run = RunId::fresh();
+        self.ask_as(run, mapping, want, of).await?;
+        Ok(run)
     }
 
-    async fn ask_by_these_mappings(&self, mapping: &MappingName, want: Want, of: Chosen) -> Result<RunId, EngineError> {
+    /// Takes it down as a run that has its id already: asked twice, it is one run.
+    pub(crate) async fn ask_as(
+        &self,
+        run: RunId,
+        mapping: &MappingName,
+        want: Want,
+        of: Chosen,
+    ) -> Result<(), EngineError> {
+        self.current().await?.ask_by_these_mappings(run, mapping, want, of).await
+    }
+
+    async fn ask_by_these_mappings(
+        &self,
+        run: RunId,
+        mapping: &MappingName,
+        want: Want,
+        of: Chosen,
+    ) -> Result<(), EngineError> {
         let installed = self.mapping_of_a_job(mapping)?;
         confirm(installed, &want, &of)?;
         if let Want::Resolve(resolution) = &want {
@@ -76,7 +95,7 @@ impl Engine {
         let run = Run {
             message: Some(said(&want, &of)),
             mappings: self.revision,
-            ..Run::begun(RunId::fresh(), installed.name.as_str(), Trigger::Manual, self.now())
+            ..Run::begun(run, installed.name.as_str(), Trigger::Manual, self.now())
         };
         let request = Request { run: run.id, mapping: installed.name.clone(), want, of, after: None };
         self.store().start_run(self.company(), &run).await?;
@@ -85,7 +104,7 @@ impl Engine {
             self.store().fail_run(self.company(), &run.job, run.id, self.now(), why).await?;
             return Err(error);
         }
-        Ok(run.id)
+        Ok(())
     }
 
     /// Puts the records of a request into the queue, up to a time; what is left then goes on as another task.

@@ -32,6 +32,11 @@ impl MappingRules for Currencies {
         refresh_local_currency(installation).await
     }
 
+    /// The base currency.
+    fn rows_of_every_organization(&self) -> u64 {
+        1
+    }
+
     fn destination_columns(&self, _: Direction) -> &'static [&'static str] {
         &["exchangerate"]
     }

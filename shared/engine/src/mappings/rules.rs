@@ -245,6 +245,16 @@ pub(crate) trait MappingRules: Send + Sync {
         None
     }
 
+    /// Whether the mapping is a line of a full synchronization of the installation (R167).
+    fn belongs_to_full_synchronization(&self) -> bool {
+        !self.tells_news_only()
+    }
+
+    /// Rows of Dataverse that every organization has, so that they say nothing of whether people have entered some (R173, R174).
+    fn rows_of_every_organization(&self) -> u64 {
+        0
+    }
+
     /// Whether an uncoupled record may take such a place although the filter leaves it out.
     fn may_take_a_place(&self, _source: &Record) -> bool {
         false

@@ -21,6 +21,11 @@ pub(crate) struct SubmittedOrders;
 
 #[async_trait]
 impl MappingRules for SubmittedOrders {
+    /// Orders that were submitted before are not made again: they are taken over one by one, by their job.
+    fn belongs_to_full_synchronization(&self) -> bool {
+        false
+    }
+
     fn source_columns(&self, direction: Direction) -> &'static [&'static str] {
         match direction {
             // The totals are kept with the pair, although Dataverse makes its own.

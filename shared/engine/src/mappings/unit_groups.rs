@@ -27,6 +27,11 @@ pub(crate) struct UnitGroups;
 
 #[async_trait]
 impl MappingRules for UnitGroups {
+    /// The default unit group.
+    fn rows_of_every_organization(&self) -> u64 {
+        1
+    }
+
     fn source_columns(&self, _: Direction) -> &'static [&'static str] {
         &["code", "sourceType", "sourceId"]
     }

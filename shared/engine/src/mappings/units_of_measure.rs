@@ -19,6 +19,11 @@ pub(crate) struct UnitsOfMeasure;
 
 #[async_trait]
 impl MappingRules for UnitsOfMeasure {
+    /// The default unit group.
+    fn rows_of_every_organization(&self) -> u64 {
+        1
+    }
+
     fn destination_columns(&self, _: Direction) -> &'static [&'static str] {
         &["name", "statecode"]
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ask::{AskEvent, FindEvent};
+use super::full_sync::FullSyncEvent;
 use super::run_job::RunJobEvent;
 use super::switch_units::SwitchUnitsEvent;
 
@@ -19,6 +20,15 @@ pub enum Asked {
     Ask(AskEvent),
     /// Which records names mean.
     Find(FindEvent),
+    /// The full synchronization of the installation.
+    FullSync(FullSyncEvent),
+}
+
+/// The event of a person who synchronizes the installation in full.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullSync {
+    full_sync: FullSyncEvent,
 }
 
 /// The event of a person who switches the units.
@@ -52,6 +62,8 @@ impl<'de> Deserialize<'de> for Asked {
             serde_json::from_value(event).map(|Ask { ask }| Self::Ask(ask))
         } else if event.get("find").is_some() {
             serde_json::from_value(event).map(|Find { find }| Self::Find(find))
+        } else if event.get("full_sync").is_some() {
+            serde_json::from_value(event).map(|FullSync { full_sync }| Self::FullSync(full_sync))
         } else {
             serde_json::from_value(event).map(Self::Run)
         };
@@ -66,6 +78,7 @@ impl Serialize for Asked {
             Self::SwitchUnits(event) => SwitchUnits { switch_units: *event }.serialize(serializer),
             Self::Ask(event) => Ask { ask: event.clone() }.serialize(serializer),
             Self::Find(event) => Find { find: event.clone() }.serialize(serializer),
+            Self::FullSync(event) => FullSync { full_sync: event.clone() }.serialize(serializer),
         }
     }
 }
@@ -89,7 +102,12 @@ mod tests {
         assert_eq!(serde_json::to_string(&uncouple).expect("JSON"), text);
         let text = r#"{"find":{"mapping":"CUSTOMER","side":"dataverse","names":["Adatum"]}}"#;
         assert!(matches!(asked(text).expect("names"), Asked::Find(event) if event.names == ["Adatum"]));
+        let text = r#"{"full_sync":{"start":{"mappings":[],"full":["CUSTOMER"],"by":{}}}}"#;
+        let start = asked(text).expect("a start");
+        assert!(matches!(&start, Asked::FullSync(FullSyncEvent::Start(choice)) if choice.full == ["CUSTOMER"]));
+        assert_eq!(serde_json::to_string(&start).expect("JSON"), text);
         for (misspelt, named) in [
+            (r#"{"full_sync":{"start":{"who":[]}}}"#, "who"),
             (r#"{"ask":{"mapping":"CUSTOMER","want":"skip","of":"coupled","who":"me"}}"#, "who"),
             (r#"{"job":"CUSTOMER","modus":"full"}"#, "modus"),
             (r#"{"switch_units":{"dry":true}}"#, "dry"),

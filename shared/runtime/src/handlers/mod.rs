@@ -2,6 +2,7 @@
 
 mod ask;
 mod asked;
+mod full_sync;
 mod isolation;
 mod reading;
 mod returning;
@@ -13,6 +14,7 @@ mod sync_record;
 
 pub use ask::{AskAnswer, AskEvent, FindAnswer, FindEvent, ask, find};
 pub use asked::Asked;
+pub use full_sync::{FullSyncEvent, full_sync};
 pub use run_job::{RunJobAnswer, RunJobEvent, RunMode, RunOutcome, run_job};
 pub use run_job_of::run_job_of;
 pub use run_task::run_task;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use couplet_engine::{RequestStatus, RunReport, RunStatus};
+use couplet_engine::{Advanced, EngineError, LineReport, RequestStatus, RunReport, RunStatus};
 use couplet_model::Said;
 use couplet_model::request::Request;
-use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
+use couplet_model::task::{Continuation, Going, LineTask, TASK_FORMAT, Task, TaskMessage};
 use jiff::Timestamp;
 use tracing::Instrument;
 
@@ -17,6 +17,9 @@ use crate::wiring::Application;
 
 /// How long a task stays away whose set-up is wrong: long enough for a person to act before it is given up.
 const SET_UP_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a line waits for another run of its job: that may end long before its lease.
+const LINE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why a task was not done.
 enum NotDone {
@@ -86,6 +89,55 @@ async fn work(application: &Application, task: &Task, deadline: Option<Instant>)
     match task {
         Task::ContinueRun(next) => go_on(application, next, deadline).await,
         Task::Ask(request) => carry_out(application, request, deadline).await,
+        Task::AdvanceFullSync(going) => advance(application, *going).await,
+        Task::RunLine(line) => run_line(application, line, deadline).await,
+    }
+}
+
+/// Carries the full synchronization on. The task comes again until nothing is under way: so nothing has to tell it that a run has
+/// ended, and no crash keeps it from being noticed.
+async fn advance(application: &Application, going: Going) -> Result<(), NotDone> {
+    match application.engine.advance_full_sync(going.going).await {
+        Ok(Advanced::Over) => Ok(()),
+        Ok(Advanced::Again(after)) => {
+            Err(NotDone::Held(Said::safe("the full synchronization is under way".to_owned()), after))
+        }
+        Err(error) => {
+            tracing::warn!(error = error.for_log(), "the full synchronization could not be carried on");
+            Err(NotDone::Failed((&error).into(), None))
+        }
+    }
+}
+
+/// Begins a line of the full synchronization.
+async fn run_line(application: &Application, line: &LineTask, deadline: Option<Instant>) -> Result<(), NotDone> {
+    let span = tracing::info_span!("run_line", job = %line.mapping);
+    async {
+        // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
+        match Box::pin(application.engine.run_line(line, application.until(deadline))).await {
+            Ok(LineReport::Ran(report)) => ran(application, line, Ok(report)),
+            Ok(LineReport::Over) => Ok(()),
+            Ok(LineReport::Failed(_)) => {
+                tracing::error!("a line of the full synchronization failed; see couplet full-sync status");
+                Ok(())
+            }
+            Ok(LineReport::HeldUntil(until)) => {
+                let wait = until.duration_since(application.clock.now()).try_into().unwrap_or(Duration::ZERO);
+                let reason = format!("another run of {} is under way until {until} at the latest", line.mapping);
+                Err(NotDone::Held(Said::safe(reason), Duration::min(wait, LINE_PAUSE)))
+            }
+            Err(error) => ran(application, line, Err(error)),
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+/// Logs and counts the run of a line as every run.
+fn ran(application: &Application, line: &LineTask, report: Result<RunReport, EngineError>) -> Result<(), NotDone> {
+    match answer(application, line.mapping.as_str(), report) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(NotDone::Failed((&error).into(), None)),
     }
 }
 
@@ -125,7 +177,7 @@ async fn go_on(application: &Application, next: &Continuation, deadline: Option<
             return Err(NotDone::Held(held(next, *until), wait.try_into().unwrap_or(Duration::ZERO)));
         }
         // A run that failed has noted so and ended; delivered again, its task finds nothing to go on with and is done.
-        let class = report.as_ref().err().map(couplet_engine::EngineError::retry_class);
+        let class = report.as_ref().err().map(EngineError::retry_class);
         match (answer(application, &next.job, report), class) {
             (Err(error), Some(couplet_model::RetryClass::Configuration)) => {
                 Err(NotDone::Failed((&error).into(), Some(SET_UP_PAUSE)))

@@ -14,6 +14,7 @@ mod deletions;
 mod drawing;
 mod dying;
 mod faults;
+mod full_sync;
 mod going_on;
 mod idle;
 mod invoices;
