@@ -191,7 +191,7 @@ impl Engine {
             return self.send_task(Task::RunLine(LineTask { going: plan.going, mapping })).await;
         };
         let by = plan.lines.iter().find(|line| line.mapping == mapping).and_then(|line| line.by.as_ref());
-        let asked = match self.match_of_line(&mapping, by) {
+        let asked = match self.current().await?.match_of_line(&mapping, by) {
             Ok((want, of)) => self.ask_as(run, &mapping, want, of).await,
             Err(error) => Err(error),
         };

@@ -24,7 +24,7 @@ pub enum FullSyncEvent {
 /// # Errors
 /// When it cannot be done, or a system, the store or the queue fails.
 pub async fn full_sync(application: &Application, event: &FullSyncEvent) -> Result<Plan, EngineError> {
-    let engine = &application.engine;
+    let engine = &application.engine.current().await?;
     let plan = match event {
         FullSyncEvent::Review(choice) => return engine.review_full_sync(choice).await,
         FullSyncEvent::Start(choice) => engine.start_full_sync(choice).await?,
