@@ -420,6 +420,7 @@ fn a_field_that_was_not_used_for_a_while_takes_a_side_instead_of_a_conflict() {
             base: &known,
             force: false,
             rule,
+            resolution: None,
             newcomers,
         };
         let found = match decide(&situation, &[field]) {
