@@ -184,7 +184,10 @@ async fn c_077_the_job_of_a_line_stands_still_meanwhile_and_is_as_it_was_afterwa
         let [Task::RunLine(line)] = tasks.as_slice() else { panic!("one line begins: {tasks:?}") };
         // Its time is up after a page.
         let report = world.engine.run_line(line, Some(Instant::now())).await.expect("it begins");
-        assert!(matches!(&report, LineReport::Ran(run) if matches!(run.status, RunStatus::GoesOn { .. })), "{report:?}");
+        assert!(
+            matches!(&report, LineReport::Ran(run) if matches!(run.status, RunStatus::GoesOn { .. })),
+            "{report:?}"
+        );
         let timer = world.find("CUSTOMER", RunMode::Modified).await;
         assert!(matches!(timer.status, RunStatus::AlreadyRunning { .. }), "{:?}", timer.status);
         let again = world.engine.run_line(line, None).await.expect("the store answers");
@@ -221,8 +224,12 @@ async fn c_078_what_depends_on_ended_lines_begins_and_what_depends_on_others_doe
     let (_, tasks) = advance(&world).await;
     let begun: Vec<&str> = tasks.iter().map(Task::job).collect();
     assert_eq!(begun, ["CUSTOMER", "VENDOR"]);
-    let waiting: Vec<String> =
-        states(&world).await.into_iter().filter(|(_, state)| *state == LineState::Waiting).map(|(name, _)| name).collect();
+    let waiting: Vec<String> = states(&world)
+        .await
+        .into_iter()
+        .filter(|(_, state)| *state == LineState::Waiting)
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(waiting, ["CONTACT", "RESOURCE-PRODUCT"]);
 }
 
@@ -306,4 +313,33 @@ async fn looking_asks_each_side_once_for_each_mapping() {
     let seen = world.engine.review_full_sync(&FullSyncChoice::default()).await.expect("both sides answer");
     let (erp, crm) = (world.business_central.request_log().len(), world.dataverse.request_log().len());
     assert!(erp <= seen.lines.len() && crm <= seen.lines.len(), "{erp} {crm} for {} lines", seen.lines.len());
+}
+
+#[tokio::test]
+async fn a_job_that_is_put_on_hold_while_its_line_is_under_way_stays_on_hold() {
+    let world = World::start(WorldOptions { page_size: Some(2), ..of_customers(5) }).await;
+    for job in ["CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT"] {
+        world.run(job, RunMode::Full).await;
+    }
+    world.engine.start_full_sync(&of(&["CUSTOMER"])).await.expect("it starts");
+    let (_, tasks) = advance(&world).await;
+    let [Task::RunLine(line)] = tasks.as_slice() else { panic!("one line begins: {tasks:?}") };
+    world.engine.run_line(line, Some(Instant::now())).await.expect("it begins");
+    world.engine.hold_jobs(&["CUSTOMER".to_owned()]).await.expect("a job");
+    let next = world.tasks.next().expect("its next invocation");
+    let report = world.engine.continue_run(&next, None).await.expect("it leaves");
+    assert_eq!(report.status, RunStatus::Over);
+    world.drain().await;
+    assert_eq!(job_state(&world, "CUSTOMER").await, JobState::OnHold);
+    let again = world.engine.run_line(line, None).await.expect("the store answers");
+    assert!(matches!(again, LineReport::Over), "delivered again: {again:?}");
+    assert_eq!(advance(&world).await, (Advanced::Over, Vec::new()));
+    let line = plan(&world).await.lines.remove(0);
+    assert_eq!(line.state, LineState::Failed, "{line:?}");
+    assert!(line.message.is_some_and(|why| why.contains("put on hold")));
+    // A person who restarts it wants it.
+    world.engine.restart_full_sync(&of(&["CUSTOMER"])).await.expect("it has ended");
+    finish(&world).await;
+    assert!(plan(&world).await.is_finished(), "{:?}", states(&world).await);
+    assert_eq!((world.couplings("CUSTOMER").await, job_state(&world, "CUSTOMER").await), (5, JobState::OnHold));
 }
