@@ -58,6 +58,6 @@ pub struct FullSyncStartOptions {
 /// A mapping, and the fields by which its records are matched.
 fn fields_of_mapping(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(mapping, fields)| !mapping.is_empty() && !fields.is_empty());
-    let (mapping, fields) = parts.ok_or("write the mapping and the fields as CUSTOMER=number,name")?;
+    let (mapping, fields) = parts.ok_or("write the mapping and the fields as MAPPING=FIELD,FIELD")?;
     Ok((mapping.trim().to_owned(), fields.trim().to_owned()))
 }

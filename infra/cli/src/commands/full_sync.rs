@@ -37,7 +37,7 @@ pub async fn full_sync(place: &Place, command: &FullSyncCommand) -> anyhow::Resu
         FullSyncCommand::Restart(options) => {
             anyhow::ensure!(
                 !options.choice.mappings.is_empty(),
-                "name the mappings that begin again, such as CUSTOMER"
+                "name the mappings that begin again; couplet full-sync status lists them"
             );
             start(place, options, FullSyncEvent::Restart(choice(&options.choice))).await
         }
