@@ -116,5 +116,5 @@ async fn what_cannot_be_started_is_said_in_one_line() {
     }
     let wrong = world.full_sync(&["start", "--by", "CUSTOMER"]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
-    assert!(wrong.errors.contains("CUSTOMER=number,name"), "{wrong:?}");
+    assert!(wrong.errors.contains("MAPPING=FIELD,FIELD"), "{wrong:?}");
 }

@@ -1,11 +1,11 @@
 //! Records by id and by filter.
 
-use couplet_model::filter::Filter;
+use couplet_model::filter::{Condition, Filter};
 use couplet_model::full_sync::Sighted;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
 use couplet_model::system::SystemError;
-use couplet_model::table::Table;
+use couplet_model::table::{FieldType, Table};
 use couplet_odata::reading;
 
 use crate::client::DataverseClient;
@@ -42,6 +42,19 @@ impl DataverseClient {
     pub(crate) async fn count_matching(&self, table: &Table, filter: &Filter) -> Result<Sighted, SystemError> {
         if filter.is_impossible() {
             return Ok(Sighted::default());
+        }
+        let is_of_lookup = |condition: &Condition| {
+            table.column(&condition.column).is_some_and(|column| column.field == FieldType::EntityName)
+        };
+        let (unasked, asked): (Vec<Condition>, Vec<Condition>) =
+            filter.conditions.iter().cloned().partition(is_of_lookup);
+        if !unasked.is_empty() {
+            // The service filters by a lookup and not by the table that it points to: the rows are read, and looked at here.
+            let columns: Vec<String> = unasked.iter().map(|condition| condition.column.clone()).collect();
+            let rows = self.read_matching(table, &Filter::all(asked), &columns).await?;
+            let unasked = Filter::all(unasked);
+            let records = rows.iter().filter(|row| unasked.matches(row)).count();
+            return Ok(Sighted { records: records.try_into().unwrap_or(u64::MAX), or_more: false });
         }
         let filters = find_filters(table, filter)?;
         let records = reading::count(&self.reader(table, &[]).await?, filters).await?;

@@ -123,11 +123,16 @@ impl Engine {
             RunMode::Modified => self.store().acquire_lease(self.company(), job, run, now, lease).await?,
             RunMode::Full => self.store().acquire_lease_in_full(self.company(), job, run, now, lease).await?,
         };
-        let taken = match (taken, by) {
-            (LeaseResult::OnHold, Starter::Line) => {
-                self.store().acquire_held_lease(self.company(), job, run, now, lease).await?
-            }
-            (taken, _) => taken,
+        // Nobody but a line runs a job that is on hold, and nobody else takes up what a dead one left of it.
+        let on_hold = by == Starter::Line
+            && match &taken {
+                LeaseResult::OnHold => true,
+                LeaseResult::HeldBy { until, .. } => *until < now,
+                LeaseResult::Acquired(_) => false,
+            };
+        let taken = match on_hold {
+            true => self.store().acquire_held_lease(self.company(), job, run, now, lease).await?,
+            false => taken,
         };
         let (checkpoint, full_since) = match taken {
             LeaseResult::Acquired(acquired) => (acquired.checkpoint, acquired.full_since),
@@ -139,7 +144,7 @@ impl Engine {
         let started = Run { mappings: self.revision, ..Run::begun(run, job, request.trigger, now) };
         self.store().start_run(self.company(), &started).await?;
         if by == Starter::Line {
-            self.note_run_of_line(job, run).await?;
+            self.note_run_of_line(job, run, on_hold).await?;
         }
         // A full synchronization that did not come to its end is owed, whatever this run was asked for.
         let mode = if full_since.is_some() { RunMode::Full } else { request.mode };

@@ -50,6 +50,9 @@ pub struct Line {
     /// The run that works for it, or did last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// Whether a person had put its job on hold before its run began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_hold: bool,
     /// How often it has begun since a person asked for it.
     #[serde(default)]
     pub attempts: u32,
@@ -105,6 +108,7 @@ impl Line {
             by: None,
             state: LineState::Waiting,
             run: None,
+            on_hold: false,
             attempts: 0,
             asked: None,
             began: None,
@@ -163,9 +167,9 @@ pub fn merged(standing: Option<&Plan>, generated: Vec<Line>) -> Vec<Line> {
         standing.into_iter().flat_map(|plan| &plan.lines).filter(|line| line.state != LineState::Waiting).collect();
     let is_generated = |line: &&&Line| generated.iter().any(|new| new.mapping == line.mapping);
     let others: Vec<Line> = begun.iter().filter(|line| !is_generated(line)).map(|line| (*line).clone()).collect();
-    let lines = generated.into_iter().map(|line| {
-        begun.iter().find(|begun| begun.mapping == line.mapping).map_or(line, |begun| (*begun).clone())
-    });
+    let lines = generated
+        .into_iter()
+        .map(|line| begun.iter().find(|begun| begun.mapping == line.mapping).map_or(line, |begun| (*begun).clone()));
     others.into_iter().chain(lines).collect()
 }
 

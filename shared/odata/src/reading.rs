@@ -114,8 +114,8 @@ pub async fn count(reader: &dyn TableReader, filters: Vec<String>) -> Result<u64
             return Err(reader.explain(error_of(reader.table().side, &reply)));
         }
         let counted = reply.content.get(COUNT).and_then(Json::as_u64);
-        let counted =
-            counted.ok_or_else(|| failed(reader, SystemErrorKind::Protocol, "the answer does not say how many there are"))?;
+        let counted = counted
+            .ok_or_else(|| failed(reader, SystemErrorKind::Protocol, "the answer does not say how many there are"))?;
         sum = sum.saturating_add(counted);
     }
     Ok(sum)

@@ -464,8 +464,9 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn set_job_state(&self, company: CompanyId, name: &str, state: JobState) -> Result<(), StoreError> {
-        let terms =
-            Terms::update_with("SET #state = :state REMOVE lease_until, held").name("state").value("state", word(&state));
+        let terms = Terms::update_with("SET #state = :state REMOVE lease_until, held")
+            .name("state")
+            .value("state", word(&state));
         self.update(&keys::job(company, name), &terms).await?;
         Ok(())
     }

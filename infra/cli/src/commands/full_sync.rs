@@ -35,7 +35,10 @@ pub async fn full_sync(place: &Place, command: &FullSyncCommand) -> anyhow::Resu
         }
         FullSyncCommand::Start(options) => start(place, options, FullSyncEvent::Start(choice(&options.choice))).await,
         FullSyncCommand::Restart(options) => {
-            anyhow::ensure!(!options.choice.mappings.is_empty(), "name the mappings that begin again, such as CUSTOMER");
+            anyhow::ensure!(
+                !options.choice.mappings.is_empty(),
+                "name the mappings that begin again; couplet full-sync status lists them"
+            );
             start(place, options, FullSyncEvent::Restart(choice(&options.choice))).await
         }
         FullSyncCommand::Status { json } => status(place, *json).await,
@@ -244,8 +247,10 @@ fn render(status: &FullSyncStatus) -> String {
     let mut shown = table(&["mapping", "state", "what", "began", "took", "to Dataverse", "from Dataverse", "remark"]);
     for line in &plan.lines {
         let run = status.runs.get(&line.mapping);
-        let (to, from) = run.map_or((line.to_dataverse, line.from_dataverse), |run| (run.to_dataverse, run.from_dataverse));
-        let took = line.began.zip(line.ended).map(|(began, ended)| format!("{} s", ended.duration_since(began).as_secs()));
+        let (to, from) =
+            run.map_or((line.to_dataverse, line.from_dataverse), |run| (run.to_dataverse, run.from_dataverse));
+        let took =
+            line.began.zip(line.ended).map(|(began, ended)| format!("{} s", ended.duration_since(began).as_secs()));
         shown.add_row(vec![
             text(&line.mapping),
             text(caption(line.state)),

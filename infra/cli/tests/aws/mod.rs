@@ -409,7 +409,9 @@ async fn apply_until_quiet(application: Application) {
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
     for _ in 0..LOOKS {
+        looks.tick().await;
         apply(application.clone()).await;
         let mut left: u64 = 0;
         for url in &queues {
@@ -421,7 +423,6 @@ async fn apply_until_quiet(application: Application) {
         if left == 0 {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use couplet_model::full_sync::must_begin_again;
+use couplet_model::full_sync::{LineFacts, must_begin_again};
 use couplet_model::job::Trigger;
 use couplet_model::task::LineTask;
-use couplet_model::{MappingName, RetryClass};
+use couplet_model::{MappingName, RetryClass, RunId};
 use jiff::Timestamp;
 
 use crate::engine::Engine;
@@ -41,11 +41,11 @@ impl Engine {
             Some(run) => self.store().run(self.company(), line.mapping.as_str(), run).await?,
             None => None,
         };
-        if !must_begin_again(&line, run.as_ref()) {
+        let job = self.store().job(self.company(), line.mapping.as_str()).await?;
+        if !must_begin_again(&line, &LineFacts { run, job }) {
             return Ok(LineReport::Over);
         }
-        let request =
-            RunRequest { job: line.mapping.to_string(), mode: RunMode::Full, trigger: Trigger::Full, until };
+        let request = RunRequest { job: line.mapping.to_string(), mode: RunMode::Full, trigger: Trigger::Full, until };
         match self.start_run_as(&request, Starter::Line).await {
             Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) => Ok(LineReport::HeldUntil(until)),
             Ok(report) => Ok(LineReport::Ran(report)),
@@ -58,8 +58,8 @@ impl Engine {
         }
     }
 
-    /// Notes on its line which run works for it.
-    pub(crate) async fn note_run_of_line(&self, job: &str, run: couplet_model::RunId) -> Result<(), EngineError> {
-        self.change_line(&MappingName::from(job), |line| line.run = Some(run)).await
+    /// Notes on its line which run works for it, and whether its job was on hold before.
+    pub(crate) async fn note_run_of_line(&self, job: &str, run: RunId, on_hold: bool) -> Result<(), EngineError> {
+        self.change_line(&MappingName::from(job), |line| (line.run, line.on_hold) = (Some(run), on_hold)).await
     }
 }

@@ -103,11 +103,8 @@ impl Engine {
         full: bool,
         by: Option<&String>,
     ) -> Result<Line, EngineError> {
-        let (ours, theirs) = try_join(
-            self.sighted(mapping, Side::BusinessCentral),
-            self.sighted(mapping, Side::Dataverse),
-        )
-        .await?;
+        let (ours, theirs) =
+            try_join(self.sighted(mapping, Side::BusinessCentral), self.sighted(mapping, Side::Dataverse)).await?;
         let standing = mapping.rules.rows_of_every_organization();
         let theirs = Sighted { records: theirs.records.saturating_sub(standing), ..theirs };
         let coupled = self.store().count_couplings(self.company(), &mapping.name).await?;

@@ -51,6 +51,8 @@ enum Next {
     Follow(RunId),
     Finish,
     Fail,
+    /// A person has put its job on hold.
+    Stopped,
     /// Its records do not come back.
     GiveUp,
 }
@@ -76,11 +78,17 @@ pub fn advance(plan: &mut Plan, facts: &HashMap<MappingName, LineFacts>, now: Ti
             Next::Follow(run) => line.run = Some(run),
             Next::Finish => end(line, LineState::Finished, facts.run.as_ref(), now),
             Next::Fail => end(line, LineState::Failed, facts.run.as_ref(), now),
+            Next::Stopped => {
+                end(line, LineState::Failed, facts.run.as_ref(), now);
+                line.message =
+                    Some("its job was put on hold while it was synchronized; release it, and restart".to_owned());
+            }
             Next::GiveUp => {
                 end(line, LineState::Failed, facts.run.as_ref(), now);
                 let missing = facts.run.as_ref().map_or(0, |run| run.enqueued.saturating_sub(run.processed));
                 line.message = Some(format!(
-                    "{missing} records have not come back for a day; look for them with couplet replay --dry-run"
+                    "its run has not ended for a day, and {missing} records have not come back; look for them with couplet replay \
+                     --dry-run"
                 ));
             }
         }
@@ -99,9 +107,16 @@ pub fn advance(plan: &mut Plan, facts: &HashMap<MappingName, LineFacts>, now: Ti
 
 /// Whether the run of a full synchronization has to begin (again) for a line, given the run that the line names. Its task may
 /// come twice, and after a worker died: the lease of the job decides between those who begin at once.
-pub fn must_begin_again(line: &Line, run: Option<&Run>) -> bool {
+pub fn must_begin_again(line: &Line, facts: &LineFacts) -> bool {
     let is_wanted = line.state == LineState::InProcess && line.recommendation == Recommendation::Full;
-    is_wanted && run.is_none_or(|run| run.found.is_none() && run.finished.is_none())
+    let is_open = facts.run.as_ref().is_none_or(|run| run.found.is_none() && run.finished.is_none());
+    is_wanted && is_open && !is_stopped(line, facts)
+}
+
+/// Whether a person has put the job on hold since its line began: then it does not begin again by itself.
+fn is_stopped(line: &Line, facts: &LineFacts) -> bool {
+    let has_begun = line.attempts > 1 || line.run.is_some();
+    has_begun && !line.on_hold && facts.job.as_ref().is_some_and(|job| job.state == JobState::OnHold)
 }
 
 /// Lets a line begin again that has ended; what is done with it stays (R184, R185). `false`: it has not ended.
@@ -136,6 +151,10 @@ fn end(line: &mut Line, state: LineState, run: Option<&Run>, now: Timestamp) {
 
 fn next(line: &Line, facts: &LineFacts, now: Timestamp) -> Next {
     let is_due = |since: Option<Timestamp>, pause: SignedDuration| since.is_none_or(|since| now >= since + pause);
+    let is_open = facts.run.as_ref().is_none_or(|run| run.found.is_none());
+    if is_open && line.recommendation == Recommendation::Full && is_stopped(line, facts) {
+        return Next::Stopped;
+    }
     let Some(run) = &facts.run else {
         return if is_due(line.asked, LOST) { Next::AskAgain } else { Next::Stay };
     };
@@ -145,11 +164,14 @@ fn next(line: &Line, facts: &LineFacts, now: Timestamp) -> Next {
         (Some(_), None) => Next::Stay,
         (None, None) => match &facts.job {
             Some(job) if is_lost(job, run, now) && is_due(line.asked, LOST) => Next::AskAgain,
+            // Whoever matches holds no lease.
+            _ if line.recommendation == Recommendation::Couple && is_due(line.asked, PATIENCE) => Next::GiveUp,
             _ => Next::Stay,
         },
         (None, Some(ended)) => {
             // What is owed is taken up by whatever run of the job comes next.
-            let follower = facts.job.as_ref().filter(|job| job.state == JobState::InProcess && job.full_since.is_some());
+            let follower =
+                facts.job.as_ref().filter(|job| job.state == JobState::InProcess && job.full_since.is_some());
             if let Some(other) = follower.and_then(|job| job.run).filter(|other| *other != run.id)
                 && line.recommendation == Recommendation::Full
             {

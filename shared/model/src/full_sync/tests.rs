@@ -91,7 +91,10 @@ fn c_069_c_072_r169_lines_that_have_begun_stay_and_others_are_generated_anew() {
     // A line that is not meant this time, but has begun, stays as well.
     let standing = plan(vec![line("VENDOR", &[], LineState::Finished), line("CONTACT", &[], LineState::Waiting)]);
     let lines = merged(Some(&standing), generated());
-    assert_eq!(lines.iter().map(|line| line.mapping.as_str()).collect::<Vec<_>>(), ["VENDOR", "CURRENCY", "SALESPEOPLE"]);
+    assert_eq!(
+        lines.iter().map(|line| line.mapping.as_str()).collect::<Vec<_>>(),
+        ["VENDOR", "CURRENCY", "SALESPEOPLE"]
+    );
 }
 
 #[test]
@@ -169,7 +172,14 @@ fn r177_r180_r186_r187_how_a_line_goes_on() {
         ("asked for just now", None, None, 1, minute, (InProcess, false)),
         ("lost on the way", None, None, 1, minute * 6, (InProcess, true)),
         ("at work", Some(&busy), Some(job(&busy, JobState::InProcess, minute)), 1, minute, (InProcess, false)),
-        ("a worker died", Some(&busy), Some(job(&busy, JobState::InProcess, -minute)), 1, minute * 6, (InProcess, true)),
+        (
+            "a worker died",
+            Some(&busy),
+            Some(job(&busy, JobState::InProcess, -minute)),
+            1,
+            minute * 6,
+            (InProcess, true),
+        ),
         ("its records travel", Some(&sought), None, 1, minute, (InProcess, false)),
         ("its records are lost", Some(&sought), None, 1, minute * 60 * 25, (Failed, false)),
         ("ended", Some(&done), None, 1, minute, (Finished, false)),
@@ -177,14 +187,17 @@ fn r177_r180_r186_r187_how_a_line_goes_on() {
         ("failed as a whole", Some(&broken), None, 1, minute, (InProcess, true)),
         ("failed just now", Some(&broken), None, 1, SignedDuration::ZERO, (InProcess, false)),
         ("failed three times", Some(&broken), None, 3, minute * 5, (Failed, false)),
-        ("taken up by a timer", Some(&broken), Some(job(&other, JobState::InProcess, minute)), 3, minute, (InProcess, false)),
+        (
+            "taken up by a timer",
+            Some(&broken),
+            Some(job(&other, JobState::InProcess, minute)),
+            3,
+            minute,
+            (InProcess, false),
+        ),
     ] {
-        let under_way = Line {
-            run: run.map(|run| run.id),
-            asked: Some(now()),
-            attempts,
-            ..line("A", &[], LineState::InProcess)
-        };
+        let under_way =
+            Line { run: run.map(|run| run.id), asked: Some(now()), attempts, ..line("A", &[], LineState::InProcess) };
         let mut plan = plan(vec![under_way]);
         let known = HashMap::from([(MappingName::from("A"), LineFacts { run: run.cloned(), job })]);
         let begins = advance(&mut plan, &known, now() + later);
@@ -198,16 +211,24 @@ fn r177_r180_r186_r187_how_a_line_goes_on() {
 #[test]
 fn a_line_begins_once_however_often_its_task_comes() {
     let under_way = line("A", &[], LineState::InProcess);
-    for (line, run, expected) in [
-        (under_way.clone(), None, true),
-        (under_way.clone(), Some(run(false, false)), true),
-        (under_way.clone(), Some(run(true, false)), false),
-        (under_way.clone(), Some(run(true, true)), false),
-        (under_way.clone(), Some(run(false, true)), false),
-        (Line { recommendation: Recommendation::Couple, ..under_way }, None, false),
-        (line("A", &[], LineState::Waiting), None, false),
-        (line("A", &[], LineState::Finished), None, false),
+    let on_hold = Some(Job { state: JobState::OnHold, ..Job::new("A") });
+    let begun = Line { run: Some(RunId::fresh()), attempts: 1, ..under_way.clone() };
+    for (line, run, job, expected) in [
+        (under_way.clone(), None, None, true),
+        (begun.clone(), Some(run(false, false)), None, true),
+        (begun.clone(), Some(run(true, false)), None, false),
+        (begun.clone(), Some(run(true, true)), None, false),
+        (begun.clone(), Some(run(false, true)), None, false),
+        (Line { recommendation: Recommendation::Couple, ..under_way.clone() }, None, None, false),
+        (line("A", &[], LineState::Waiting), None, None, false),
+        (line("A", &[], LineState::Finished), None, None, false),
+        // A job that was on hold before is run; one that was put on hold since is not.
+        (under_way, None, on_hold.clone(), true),
+        (Line { on_hold: true, ..begun.clone() }, Some(run(false, false)), on_hold.clone(), true),
+        (begun, Some(run(false, false)), on_hold, false),
     ] {
-        assert_eq!(must_begin_again(&line, run.as_ref()), expected, "{:?} {run:?}", line.state);
+        let state = line.state;
+        let facts = LineFacts { run, job };
+        assert_eq!(must_begin_again(&line, &facts), expected, "{state:?} {facts:?}");
     }
 }
