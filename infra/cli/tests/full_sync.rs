@@ -109,7 +109,7 @@ async fn what_cannot_be_started_is_said_in_one_line() {
     for (arguments, words) in [
         (&["start", "CUSTOMERS"][..], "did you mean CUSTOMER"),
         (&["restart"], "name the mappings"),
-        (&["stop"], "no data"),
+        (&["stop"], "there is no full synchronization"),
     ] {
         let line = world.full_sync(arguments).failed_with_one_line();
         assert!(line.contains(words), "{line}");

@@ -34,7 +34,7 @@ pub enum MappingCommand {
     /// blank. It takes the place of the filter that stands; an empty text lets every record in. What keeps rows of other companies
     /// out stays unless the filter names the company itself. JSON in the form of the catalogue is taken as well.
     ///
-    ///     couplet mapping filter CUSTOMER --bc 'blocked eq " " and city in (Paris, "New York")'
+    ///     couplet mapping filter CUSTOMER --bc "blocked ne All and city in (Paris, Berlin)"
     ///     couplet mapping filter CUSTOMER --dataverse "statecode eq 0" --dry-run
     #[command(verbatim_doc_comment)]
     Filter(FilterOptions),
@@ -44,7 +44,7 @@ pub enum MappingCommand {
     /// replace what the field rows bring. A template with the priority of another takes its place.
     ///
     ///     couplet mapping template CUSTOMER --direction from-dataverse --priority 10 --value paymentTermsCode=1M
-    ///     couplet mapping template CUSTOMER --direction to-dataverse --priority 5 --where 'city eq Paris' --value customertypecode=3
+    ///     couplet mapping template CUSTOMER --direction to-dataverse --priority 5 --where "city eq Paris" --value customertypecode=3
     ///     couplet mapping template CUSTOMER --direction to-dataverse --priority 5 --remove
     #[command(verbatim_doc_comment)]
     Template(TemplateOptions),

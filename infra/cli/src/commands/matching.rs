@@ -64,7 +64,7 @@ async fn look(config: Option<&Path>, options: &MatchOptions) -> anyhow::Result<E
         }
     };
     progress.end();
-    show(None, &report?, want, begin.elapsed(), options.how.json)
+    show(None, &report?, &want, begin.elapsed(), options.how.json)
 }
 
 async fn here(config: Option<&Path>, options: &MatchOptions) -> anyhow::Result<ExitCode> {
@@ -81,7 +81,7 @@ async fn here(config: Option<&Path>, options: &MatchOptions) -> anyhow::Result<E
     installation.storage_is_sound()?;
     let stored = stored(engine, &mapping, run).await?;
     if let Some(report) = engine.found_matches(&mapping, &of, run).await? {
-        show(Some(&stored), &report, want, begin.elapsed(), options.how.json)?;
+        show(Some(&stored), &report, &want, begin.elapsed(), options.how.json)?;
     }
     finished?;
     Ok(exit_code(&stored))
@@ -108,7 +108,7 @@ async fn deployed(stack: &Stack, options: &MatchOptions) -> anyhow::Result<ExitC
         format!("what the run {run} of {mapping} found is not in the store; see couplet errors \"{mapping}\"")
     })?;
     let run = (!options.how.dry_run).then_some(&stored);
-    show(run, &report, want, begin.elapsed(), options.how.json)?;
+    show(run, &report, &want, begin.elapsed(), options.how.json)?;
     Ok(exit_code(&stored))
 }
 
@@ -116,7 +116,7 @@ async fn deployed(stack: &Stack, options: &MatchOptions) -> anyhow::Result<ExitC
 fn show(
     run: Option<&Run>,
     report: &MatchReport,
-    want: Want,
+    want: &Want,
     took: Duration,
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {

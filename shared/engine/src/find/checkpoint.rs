@@ -192,7 +192,7 @@ mod tests {
         checkpoint.mappings = 3;
         assert_eq!(Checkpoint::read(&checkpoint.text().expect("JSON")), Some(checkpoint.clone()));
         assert_eq!(Checkpoint::read(r#"{"page":3}"#), None);
-        let mut again = checkpoint.clone();
+        let mut again = checkpoint;
         again.begin_again(MappingDirection::Bidirectional);
         assert_eq!((again.direction, again.step), (Direction::FromDataverse, Step::Feed(None)), "Dataverse wins");
         assert_eq!(again.found.enqueued, 7);

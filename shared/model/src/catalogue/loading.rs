@@ -170,7 +170,7 @@ pub fn load(file: &NamedFile, bc_tables: &Tables, dv_tables: &Tables) -> Result<
     };
     let mut templates = Vec::new();
     for (index, template) in raw.templates.unwrap_or_default().into_iter().enumerate() {
-        let template = self::template(template, designed_for, &business_central, &dataverse)
+        let template = self::template(&template, designed_for, &business_central, &dataverse)
             .map_err(|problem| wrong(None, format!("template {}: {problem}", index + 1)))?;
         templates.push(template);
     }
@@ -396,7 +396,7 @@ fn narrowed(designed_for: MappingDirection, part: &str) -> Result<MappingDirecti
     Err(format!("goes {} only: what is special about it is written for that way", designed_for.in_words()))
 }
 
-fn template(raw: TemplateFile, ways: MappingDirection, bc: &Table, dv: &Table) -> Result<templates::Template, String> {
+fn template(raw: &TemplateFile, ways: MappingDirection, bc: &Table, dv: &Table) -> Result<templates::Template, String> {
     if !ways.includes(raw.direction) {
         return Err(format!("the mapping does not travel {}", raw.direction));
     }

@@ -337,7 +337,7 @@ fn a_row_that_comes_back_bears_the_revision_in_which_it_came() {
         let mapping = catalogue.active_mapping("CUSTOMER", &switches).expect("customers");
         mapping.fields.iter().find(|field| name_of(field) == row).map(|field| field.since)
     };
-    let (first, used) = StoredOverlay::default().followed_by(off.clone(), 1, &catalogue, &switches).expect("valid");
+    let (first, used) = StoredOverlay::default().followed_by(off, 1, &catalogue, &switches).expect("valid");
     assert_eq!((since(&used, "faxNo=fax"), since(&used, "email=emailaddress1")), (None, Some(0)));
     let (second, used) = first.followed_by(Overlay::default(), 2, &catalogue, &switches).expect("valid");
     assert_eq!((since(&used, "faxNo=fax"), since(&used, "email=emailaddress1")), (Some(2), Some(0)));
