@@ -22,6 +22,7 @@ mod jobs;
 mod mappings;
 mod memory;
 mod partners;
+mod plan;
 mod ports;
 mod replaying;
 mod retry;
