@@ -13,8 +13,8 @@ use crate::installation::{EngineOptions, Installation, InstallationParts};
 use crate::jobs::{JobPlan, Jobs};
 use crate::mappings::installed::{InstalledMapping, Mappings};
 use crate::memory::Memory;
+use crate::plan::{Plan, Revisions};
 use crate::ports::{RecordsQueue, TasksQueue};
-use crate::revisions::{Plan, Revisions};
 
 /// What an engine is made of.
 pub struct EngineParts {

@@ -23,6 +23,7 @@ mod jobs;
 mod mappings;
 mod memory;
 mod partners;
+mod plan;
 mod ports;
 mod replaying;
 mod retry;

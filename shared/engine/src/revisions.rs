@@ -3,55 +3,16 @@
 //! What a run finds bears the revision of the run, so a change takes effect with the next run, and messages under way are
 //! treated by the mappings they were found by.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use couplet_model::Catalogue;
 use couplet_model::catalogue::{Overlay, OverlayProblem, StoredOverlay};
 use couplet_store::MappingsStored;
-use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::installation::Installation;
-use crate::jobs::Jobs;
-use crate::mappings::installed::Mappings;
+use crate::plan::Plan;
 
 /// Revisions that a process keeps ready; those under way at a time are hardly ever more than two.
 const MOST_READY: usize = 4;
-
-/// What follows from the mappings of a revision.
-#[derive(Clone)]
-pub(crate) struct Plan {
-    pub installation: Arc<Installation>,
-    pub mappings: Arc<Mappings>,
-    pub jobs: Arc<Jobs>,
-}
-
-impl Plan {
-    /// What follows from the catalogue of an installation.
-    ///
-    /// # Errors
-    /// [`EngineError::SetUp`] when the rules of a mapping read a column that the catalogue does not have.
-    pub fn of(installation: Installation) -> Result<Self, EngineError> {
-        let mappings = Mappings::install(installation.catalogue(), installation.switches())?;
-        let jobs = Jobs::of(&installation, &mappings);
-        Ok(Self { installation: Arc::new(installation), mappings: Arc::new(mappings), jobs: Arc::new(jobs) })
-    }
-}
-
-/// The revisions a process has met.
-pub(crate) struct Revisions {
-    /// The catalogue without what the installation changes.
-    catalogue: Arc<Catalogue>,
-    ready: Mutex<BTreeMap<u64, Plan>>,
-}
-
-impl Revisions {
-    pub fn of(catalogue: &Arc<Catalogue>) -> Self {
-        Self { catalogue: Arc::clone(catalogue), ready: Mutex::default() }
-    }
-}
 
 /// The mappings of an installation as they stand, for a person who changes them.
 #[derive(Clone, Debug)]

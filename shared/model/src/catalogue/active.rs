@@ -6,11 +6,10 @@ use std::sync::Arc;
 use super::lines::DocumentLines;
 use super::mapping::{
     DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField,
-    Operand,
+    Operand, Template,
 };
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
-use super::templates::{Template, template_of};
 use crate::decision::ConflictRule;
 use crate::filter::{Condition, Filter};
 use crate::ids::{DataverseId, MappingName};
@@ -129,9 +128,12 @@ impl ActiveMapping {
         self.disabled_fields.iter().any(|field| is_of(&field)) && !self.fields.iter().any(|field| is_of(&field))
     }
 
-    /// The template that a new record gets (R157).
+    /// The template that a new record gets: the first, by ascending priority, whose filter is empty or matches the source (R157).
     pub fn template(&self, direction: Direction, source: &Record, context: FilterContext) -> Option<&Template> {
-        template_of(&self.templates, direction, source, context)
+        let fits = |template: &&Template| {
+            template.direction == direction && filled_in(&template.filter, context).matches(source)
+        };
+        self.templates.iter().find(fits)
     }
 
     /// The columns of a side that transfer, filter and label need; sorted, without the id.
@@ -166,7 +168,7 @@ impl ActiveMapping {
 }
 
 /// A filter with its placeholders filled in.
-pub(super) fn filled_in(template: &FilterTemplate, context: FilterContext) -> Filter {
+fn filled_in(template: &FilterTemplate, context: FilterContext) -> Filter {
     let conditions = template
         .iter()
         .filter(|condition| !condition.only_if_company_exists || context.company.is_some())

@@ -7,9 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Catalogue;
 use super::conditions::in_words;
-use super::files::{ConditionFile, NamedFile};
+use super::files::{ConditionFile, NamedFile, TemplateFile};
 use super::overlay::row_name;
-use super::templates::TemplateFile;
 use crate::ids::MappingName;
 use crate::switches::{Switches, When};
 use crate::table::Side;

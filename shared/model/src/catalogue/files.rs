@@ -12,7 +12,6 @@ use super::error::CatalogueError;
 use super::lines::LinesFile;
 use super::named_rows::NamedRowsFile;
 use super::rules::RulesId;
-use super::templates::TemplateFile;
 use super::transformation::Transformation;
 use crate::message::Direction;
 use crate::switches::When;
@@ -298,6 +297,21 @@ pub struct MatchFieldFile {
     pub priority: u32,
     #[serde(default)]
     pub case_sensitive: bool,
+}
+
+/// A template as a file writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateFile {
+    /// Its place: the lowest comes first.
+    pub priority: u32,
+    /// The direction in which records are created with it.
+    pub direction: Direction,
+    /// The source records it is for; all if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filter: Vec<ConditionFile>,
+    /// What new records hold, by column of the destination.
+    pub values: BTreeMap<String, Json>,
 }
 
 /// One condition of a filter, as the catalogue writes it.

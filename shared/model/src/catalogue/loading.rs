@@ -6,15 +6,15 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::error::CatalogueError;
-use super::files::{self, ConditionFile, FieldFile, MappingFile, NamedFile};
+use super::files::{self, ConditionFile, FieldFile, MappingFile, NamedFile, TemplateFile};
 use super::lines::DocumentLines;
 use super::mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
-    MappingKind, MatchField, Operand, Resolution,
+    MappingKind, MatchField, Operand, Resolution, Template,
 };
 use super::nearest::nearest;
 use super::rules::RulesId;
-use super::templates::{self, TemplateFile};
+use super::templates;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
 use crate::ids::MappingName;
@@ -396,7 +396,7 @@ fn narrowed(designed_for: MappingDirection, part: &str) -> Result<MappingDirecti
     Err(format!("goes {} only: what is special about it is written for that way", designed_for.in_words()))
 }
 
-fn template(raw: &TemplateFile, ways: MappingDirection, bc: &Table, dv: &Table) -> Result<templates::Template, String> {
+fn template(raw: &TemplateFile, ways: MappingDirection, bc: &Table, dv: &Table) -> Result<Template, String> {
     if !ways.includes(raw.direction) {
         return Err(format!("the mapping does not travel {}", raw.direction));
     }
@@ -417,7 +417,7 @@ fn template(raw: &TemplateFile, ways: MappingDirection, bc: &Table, dv: &Table) 
     if values.is_empty() {
         return Err("it gives no values; name at least one column in values".to_owned());
     }
-    Ok(templates::Template { priority: raw.priority, direction: raw.direction, filter, values })
+    Ok(Template { priority: raw.priority, direction: raw.direction, filter, values })
 }
 
 fn is_id(column: &Column) -> bool {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::lines::DocumentLines;
 use super::named_rows::NamedRows;
 use super::rules::RulesId;
-use super::templates::Template;
 use super::transformation::Transformation;
 use crate::decision::ConflictRule;
 use crate::filter::Operator;
@@ -101,6 +100,19 @@ pub enum DeletionRule {
     RemoveCoupling,
     /// Keep the coupling and leave the record alone: what people deleted on purpose is not made again, and nobody has to be told.
     Keep,
+}
+
+/// A template.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// Its place: the lowest comes first.
+    pub priority: u32,
+    /// The direction in which records are created with it.
+    pub direction: Direction,
+    /// The source records it is for.
+    pub filter: FilterTemplate,
+    /// What new records hold.
+    pub values: Vec<(Arc<Column>, Value)>,
 }
 
 /// One condition as the catalogue writes it.

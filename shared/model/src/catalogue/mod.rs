@@ -32,13 +32,13 @@ pub use conditions::{ConditionProblem, in_words, read_conditions};
 pub use defaults::Defaults;
 pub use describing::{Difference, differences, filter_in_words};
 pub use error::CatalogueError;
-pub use files::ConditionFile;
+pub use files::{ConditionFile, TemplateFile};
 pub use forms::usual_form;
 pub use jobs::{Enqueues, FoundIn, OtherJob, RUN_JOB};
 pub use lines::{DocumentLines, HeaderName};
 pub use mapping::{
     Clearing, ConditionTemplate, DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection,
-    MappingKind, MatchField, Operand, Resolution,
+    MappingKind, MatchField, Operand, Resolution, Template,
 };
 pub use named_rows::{NamedRows, Names};
 pub use nearest::nearest;
@@ -46,7 +46,6 @@ pub use overlay::{
     FieldChange, MappingChange, OVERLAY_FORMAT, Overlay, OverlayProblem, Since, StoredOverlay, TableAdditions, row_name,
 };
 pub use rules::RulesId;
-pub use templates::{Template, TemplateFile};
 pub use transformation::Transformation;
 
 use crate::ids::MappingName;

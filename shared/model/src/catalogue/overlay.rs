@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::Catalogue;
-use super::files::ConditionFile;
+use super::files::{ConditionFile, TemplateFile};
 use super::mapping::{DeletionRule, FieldMapping, MappingDirection};
-use super::templates::TemplateFile;
 use super::transformation::Transformation;
 use crate::decision::ConflictRule;
 use crate::ids::MappingName;
