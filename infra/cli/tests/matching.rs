@@ -283,4 +283,6 @@ async fn a_hundred_thousand_customers_find_a_hundred_thousand_accounts() {
     assert!(spent.requests_to_dataverse <= 30, "{spent:?}");
     let (done, _) = spend(&["match", "CUSTOMER", "--by", "number,name", "--no-sync", "--json"]);
     assert_eq!(done["run"]["counters"]["coupled"], json!(COUNT), "{}", done["run"]);
+    let (ended, _) = spend(&["uncouple", "CUSTOMER", "--all", "--json"]);
+    assert_eq!(ended["run"]["counters"]["uncoupled"], json!(COUNT), "{}", ended["run"]);
 }
