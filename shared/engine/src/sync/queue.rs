@@ -57,22 +57,25 @@ impl Engine {
         let of = |message: &RecordMessage| (message.job.clone(), message.run);
         let ours = deliveries.iter().map(|delivery| &delivery.message).filter(|message| goes_by_its_run(message));
         let runs = self.known_runs(ours.map(of).collect()).await?;
+        let current = self.current().await?;
         let mut revisions: BTreeMap<Option<u64>, Vec<(usize, Delivery)>> = BTreeMap::new();
         for (index, delivery) in deliveries.into_iter().enumerate() {
             let message = &delivery.message;
+            // What goes by the mappings as they are now stays together, so that it is done in its usual order.
             let revision = goes_by_its_run(message).then(|| runs.get(&of(message)).copied()).flatten();
+            let revision = revision.filter(|revision| *revision != current.revision);
             revisions.entry(revision).or_default().push((index, delivery));
         }
         let mut parts = Vec::with_capacity(revisions.len());
         for (revision, mut deliveries) in revisions {
             let engine = match revision {
-                None => self.current().await?,
+                None => current.clone(),
                 Some(revision) => match self.of_revision(revision).await? {
                     Some(engine) => engine,
                     None => {
                         // Mappings that are kept no more give no meaning to what was read by them.
                         deliveries.iter_mut().for_each(|(_, delivery)| delivery.message.snapshot = None);
-                        self.current().await?
+                        current.clone()
                     }
                 },
             };
