@@ -1,8 +1,10 @@
 //! Where a command looks: at the installation on this machine, or at a deployed stack.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::bail;
+use couplet_engine::Engine;
 use couplet_runtime::Application;
 
 use crate::arguments::{Arguments, Profile};
@@ -36,6 +38,21 @@ impl Place {
             Self::Here(config) => installation::look(config.as_deref()).await,
             Self::Deployed(name) => Stack::reach(name).await?.application().await,
         }
+    }
+
+    /// Works on what is stored there, without entering the systems; on this machine while nobody else works on it.
+    ///
+    /// # Errors
+    /// When the settings are wrong, the place cannot be reached, another process works on the data, or the work fails.
+    pub async fn alone(&self, work: impl AsyncFnOnce(&Engine) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Here(config) => {
+                let (application, _folder) = installation::alone(config.as_deref()).await?;
+                work(&application.engine).await?;
+            }
+            Self::Deployed(_) => work(&self.look().await?.engine).await?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// The settings file of this machine, for a command that works nowhere else.

@@ -163,20 +163,36 @@ async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<ExitCode
     if asking.how.dry_run {
         return would(engine, &event, &meant, asking.how.json).await;
     }
+    let begin = Instant::now();
+    let stored = match end_at_stack(stack, engine, event, "synchronizing", asking.how).await? {
+        Ok(stored) => stored,
+        Err(code) => return Ok(code),
+    };
+    show(&stored, &notes(engine, asking, &stored).await?, begin.elapsed(), asking.how.json)?;
+    Ok(exit_code(&stored))
+}
+
+/// Asks a stack, and waits for the run that carries it out; or the code with which a command ends that waits no longer.
+pub(super) async fn end_at_stack(
+    stack: &Stack,
+    engine: &Engine,
+    event: AskEvent,
+    doing: &str,
+    how: &HowOptions,
+) -> anyhow::Result<Result<Run, ExitCode>> {
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
-    let wait = Duration::from_secs(asking.how.wait);
+    let wait = Duration::from_secs(how.wait);
     let mapping = event.mapping.clone();
     let run = stack.ask(event).await?.run;
-    progress.show(&format!("{mapping}: synchronizing"));
+    progress.show(&format!("{mapping}: {doing}"));
     let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
     let stored = match within(end_of_run(engine, mapping.as_str(), run, tell), begin + wait, &stop).await {
         Waited::Done(run) => run.inspect_err(|_| progress.end())?,
-        Waited::TimeUp => return Ok(goes_on(&progress, mapping.as_str(), "is not finished", wait)),
-        Waited::Left => return Ok(left(&progress, mapping.as_str())),
+        Waited::TimeUp => return Ok(Err(goes_on(&progress, mapping.as_str(), "is not finished", wait))),
+        Waited::Left => return Ok(Err(left(&progress, mapping.as_str()))),
     };
     progress.end();
-    show(&stored, &notes(engine, asking, &stored).await?, begin.elapsed(), asking.how.json)?;
-    Ok(exit_code(&stored))
+    Ok(Ok(stored))
 }
 
 pub(super) async fn stored(engine: &Engine, mapping: &MappingName, run: RunId) -> anyhow::Result<Run> {

@@ -43,27 +43,29 @@ pub async fn full_sync(place: &Place, command: &FullSyncCommand) -> anyhow::Resu
         }
         FullSyncCommand::Status { json } => status(place, *json).await,
         FullSyncCommand::Stop => {
-            at(place, async |engine| {
-                let plan = engine.stop_full_sync().await?;
-                let busy: Vec<&str> = of_state(&plan, LineState::InProcess);
-                output::note(&match busy.as_slice() {
-                    [] => "stopped; couplet full-sync start goes on".to_owned(),
-                    busy => format!(
-                        "no other mapping begins; these come to their end: {}; couplet full-sync start goes on",
-                        busy.join(", ")
-                    ),
-                });
-                Ok(())
-            })
-            .await
+            place
+                .alone(async |engine| {
+                    let plan = engine.stop_full_sync().await?;
+                    let busy: Vec<&str> = of_state(&plan, LineState::InProcess);
+                    output::note(&match busy.as_slice() {
+                        [] => "stopped; couplet full-sync start goes on".to_owned(),
+                        busy => format!(
+                            "no other mapping begins; these come to their end: {}; couplet full-sync start goes on",
+                            busy.join(", ")
+                        ),
+                    });
+                    Ok(())
+                })
+                .await
         }
         FullSyncCommand::Reset => {
-            at(place, async |engine| {
-                engine.reset_full_sync().await?;
-                output::note("the next couplet full-sync start begins with every mapping");
-                Ok(())
-            })
-            .await
+            place
+                .alone(async |engine| {
+                    engine.reset_full_sync().await?;
+                    output::note("the next couplet full-sync start begins with every mapping");
+                    Ok(())
+                })
+                .await
         }
     }
 }
@@ -196,18 +198,6 @@ async fn status(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
         Some(status) => show(&status, as_json)?,
         None if as_json => output::json(&json!({ "lines": [] }))?,
         None => output::result("there is no full synchronization; begin one with couplet full-sync start")?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Works on the plan of a place, without entering the systems.
-async fn at(place: &Place, work: impl AsyncFnOnce(&Engine) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
-    match place {
-        Place::Here(config) => {
-            let (application, _folder) = installation::alone(config.as_deref()).await?;
-            work(&application.engine).await?;
-        }
-        Place::Deployed(_) => work(&place.look().await?.engine).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

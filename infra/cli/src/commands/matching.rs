@@ -11,10 +11,10 @@ use couplet_model::request::Want;
 use couplet_runtime::handlers::{self, AskEvent};
 use serde_json::json;
 
-use super::asking::stored;
-use super::run::{exit_code, goes_on, left, render, round};
+use super::asking::{end_at_stack, stored};
+use super::run::{exit_code, render, round};
 use crate::arguments::MatchOptions;
-use crate::deployed::{Stack, Waited, end_of_run, within};
+use crate::deployed::Stack;
 use crate::installation::{self, Installation};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::output;
@@ -22,6 +22,8 @@ use crate::place::Place;
 use crate::progress::Progress;
 use crate::tables::{table, text};
 
+/// What is under way, as the progress shows it.
+const DOING: &str = "reading both sides and coupling";
 /// Records of each kind that are shown in a table; all of them are in the JSON.
 const SHOWN: usize = 50;
 
@@ -75,7 +77,7 @@ async fn here(config: Option<&Path>, options: &MatchOptions) -> anyhow::Result<E
     let event = event(engine, options)?;
     let AskEvent { mapping, want, of } = event.clone();
     let run = handlers::ask(&installation.application, event).await?.run;
-    progress.show(&format!("{mapping}: reading both sides and coupling"));
+    progress.show(&format!("{mapping}: {DOING}"));
     let finished = installation.finish(&stop, &progress).await;
     progress.end();
     installation.storage_is_sound()?;
@@ -92,17 +94,12 @@ async fn deployed(stack: &Stack, options: &MatchOptions) -> anyhow::Result<ExitC
     let engine = &application.engine;
     let event = event(engine, options)?;
     let AskEvent { mapping, want, of } = event.clone();
-    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
-    let wait = Duration::from_secs(options.how.wait);
-    let run = stack.ask(event).await?.run;
-    progress.show(&format!("{mapping}: reading both sides and coupling"));
-    let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
-    let stored = match within(end_of_run(engine, mapping.as_str(), run, tell), begin + wait, &stop).await {
-        Waited::Done(run) => run.inspect_err(|_| progress.end())?,
-        Waited::TimeUp => return Ok(goes_on(&progress, mapping.as_str(), "is not finished", wait)),
-        Waited::Left => return Ok(left(&progress, mapping.as_str())),
+    let begin = Instant::now();
+    let stored = match end_at_stack(stack, engine, event, DOING, &options.how).await? {
+        Ok(stored) => stored,
+        Err(code) => return Ok(code),
     };
-    progress.end();
+    let run = stored.id;
     let report = engine.found_matches(&mapping, &of, run).await?;
     let report = report.with_context(|| {
         format!("what the run {run} of {mapping} found is not in the store; see couplet errors \"{mapping}\"")
