@@ -188,8 +188,8 @@ pub enum Wish {
     Resolve(Resolution),
     /// Couple it with this record of the destination, and synchronize the pair.
     Couple(RecordId),
-    /// Couple it with this record of the destination, and leave both as they are.
-    CoupleOnly(RecordId),
+    /// Couple it with a record of the destination, and leave both as they are.
+    CoupleOnly(Partner),
     /// End its coupling; both records stay.
     Uncouple,
     /// Leave it alone from now on.
@@ -199,6 +199,28 @@ pub enum Wish {
     /// Take this row of Dataverse off the company it belongs to: all pairs of its mapping end, and nothing couples it. It is
     /// named by its id there whatever the direction.
     LeaveCompany,
+}
+
+/// The partner a record is to be coupled with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    /// The record of the destination.
+    pub record: RecordId,
+    /// When both records were seen, by a run that read all of them; absent when they are to be read before they are coupled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// What a run has seen of the two records of a pair, as far as their coupling needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// When, at the earliest.
+    pub at: Timestamp,
+    /// The number or code of the record of Business Central, by which other records refer to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Version of the message format.
@@ -279,6 +301,28 @@ mod tests {
         let bare: RecordMessage =
             serde_json::from_str(&message("{}").replace(r#","treatment":{}"#, "")).expect("a message without any");
         assert_eq!(bare.options, SyncOptions::default());
+    }
+
+    #[test]
+    fn a_wish_is_written_as_it_is_read() {
+        let (id, at) = ("00000000-0000-0000-0000-000000000001", "2026-03-01T08:00:00Z");
+        let record: RecordId = id.parse().expect("an id");
+        let seen = |key: Option<&str>| Some(Seen { at: at.parse().expect("a time"), key: key.map(str::to_owned) });
+        for (wish, text) in [
+            (Wish::Skip, r#""skip""#.to_owned()),
+            (Wish::CoupleOnly(Partner { record, seen: None }), format!(r#"{{"couple_only":{{"record":"{id}"}}}}"#)),
+            (
+                Wish::CoupleOnly(Partner { record, seen: seen(Some("10000")) }),
+                format!(r#"{{"couple_only":{{"record":"{id}","seen":{{"at":"{at}","key":"10000"}}}}}}"#),
+            ),
+            (
+                Wish::CoupleOnly(Partner { record, seen: seen(None) }),
+                format!(r#"{{"couple_only":{{"record":"{id}","seen":{{"at":"{at}"}}}}}}"#),
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&wish).expect("JSON"), text);
+            assert_eq!(serde_json::from_str::<Wish>(&text).expect("a wish"), wish);
+        }
     }
 
     #[test]

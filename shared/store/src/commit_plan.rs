@@ -130,10 +130,11 @@ impl Store {
         let key_of = |code: &str| keys::code(company, mapping, code);
         if coupling.key.as_deref().map(key_of) != old_key.map(key_of) {
             if let Some(code) = &coupling.key {
-                // Unconditional: a renamed record takes over the key, its former owner is renamed or gone.
+                // A renamed record takes over the key, whose former owner is renamed or gone. Of a new pair nobody knows that.
+                let terms = if new { own_pointer_or_none(coupling) } else { Terms::default() };
                 let key = keys::code(company, mapping, code);
                 let item = pointer_item(&key, coupling);
-                actions.push(self.put(Role::KeyPointer, key, item, &Terms::default())?);
+                actions.push(self.put(Role::KeyPointer, key, item, &terms)?);
             }
             if let Some(old_key) = old_key {
                 let key = keys::code(company, mapping, old_key);

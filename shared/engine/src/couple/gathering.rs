@@ -191,8 +191,15 @@ impl Reading<'_> {
             return None;
         }
         let keys = self.priorities.iter().map(|pairs| key_of(pairs, self.side, record)).collect();
-        Some(Entry::new(record.id, keys, taken, &label(table, record)))
+        let code = key_column(self.mapping).filter(|_| self.side == Side::BusinessCentral);
+        let code = code.and_then(|column| record.get(column).as_text());
+        Some(Entry::new(record.id, keys, taken, &label(table, record)).known_by(code))
     }
+}
+
+/// The column of Business Central by which other records refer to a record of the mapping.
+pub(super) fn key_column(mapping: &InstalledMapping) -> Option<&str> {
+    mapping.business_central.label_column.as_deref().filter(|_| mapping.rules.has_key())
 }
 
 /// Where the reading of a side stands.

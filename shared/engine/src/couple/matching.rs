@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use couplet_model::matching::{MatchPair, Matched, Tally, match_all};
-use couplet_model::message::{Direction, Precedence, SyncOptions, Wish};
+use couplet_model::message::{Direction, Partner, Precedence, Seen, SyncOptions, Wish};
 use couplet_model::request::{Request, Want};
 use couplet_model::table::Side;
 use couplet_model::{Counters, RecordMessage};
@@ -15,7 +15,7 @@ use couplet_store::{ErrorKind, ErrorRecord};
 use jiff::Timestamp;
 
 use super::asking::{PAGE, RequestReport, RequestStatus};
-use super::gathering::Gathered;
+use super::gathering::{Gathered, key_column};
 use super::match_fields::in_words;
 use super::match_report::reason;
 use crate::engine::Engine;
@@ -131,7 +131,10 @@ impl Engine {
         };
         let (wish, options) = match matching.synchronize {
             Some(_) => (Wish::Couple(partner), options(Precedence::Source)),
-            None => (Wish::CoupleOnly(partner), options(Precedence::Changed)),
+            None => {
+                let seen = matching.seen(place);
+                (Wish::CoupleOnly(Partner { record: partner, seen }), options(Precedence::Changed))
+            }
         };
         Some(self.asked(matching.mapping, matching.request, way, source, options, Some(wish)))
     }
@@ -142,6 +145,14 @@ impl Matching<'_> {
     fn way(&self) -> Direction {
         let first = self.mapping.directions().next().unwrap_or(Direction::ToDataverse);
         self.synchronize.unwrap_or(first)
+    }
+
+    /// What was seen of a record and its row, so that coupling them takes no other look. `None`: what the coupling needs of them
+    /// was not kept.
+    fn seen(&self, place: usize) -> Option<Seen> {
+        let key = self.gathered.records[place].code.as_deref().map(str::to_owned);
+        let is_enough = key.is_some() || key_column(self.mapping).is_none();
+        is_enough.then_some(Seen { at: self.began, key })
     }
 
     /// The records that are put into the queue, and those that stay uncoupled. Where several rows match, nobody knows whether one

@@ -1,19 +1,56 @@
-//! Records that a person wants to couple and not to synchronize: the pair is reserved, claimed and stored as any other, and what
-//! both records hold is neither read into it nor written (R200).
+//! Records that a person wants to couple and not to synchronize: what both records hold is neither read into the pair nor written
+//! (R200). A pair that a run has seen just now is stored at once; any other is read, reserved and stored as all pairs are.
 
 use couplet_model::coupling::Base;
-use couplet_model::message::Wish;
+use couplet_model::message::{Partner, Seen, Wish};
 use couplet_model::outcome::DataFailure;
-use couplet_model::{Coupling, CouplingState, Outcome};
+use couplet_model::record::Values;
+use couplet_model::table::Side;
+use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, Value};
 
 use super::batch::Batch;
-use super::stages::{Admitted, Decided, Done, Lines, Pairing, Verdict};
+use super::matching::new_pair;
+use super::stages::{Admitted, Decided, Done, Lines, Pairing, Received, Verdict};
+use crate::mappings::installed::InstalledMapping;
 use crate::mappings::rules::WrittenBeside;
 
 impl Batch<'_> {
     /// Whether a record is to be coupled and to stay as it is.
     pub(super) fn couples_only(&self, index: usize) -> bool {
         matches!(self.delivered[index].message.wish, Some(Wish::CoupleOnly(_)))
+    }
+
+    /// Takes out the pairs that a run has seen just now: both records were there and uncoupled, so that storing the pair is all
+    /// that is left. Whatever stands in the way refuses the commit; then the message comes again, and both records are read.
+    pub(super) fn couple_as_seen(&self, received: Vec<Received>) -> (Vec<Received>, Vec<Done>) {
+        let (mut others, mut coupled) = (Vec::with_capacity(received.len()), Vec::new());
+        for record in received {
+            match self.pair_as_seen(&record) {
+                Some(decided) => coupled.push(Done { decided, beside: WrittenBeside::default() }),
+                None => others.push(record),
+            }
+        }
+        (others, coupled)
+    }
+
+    fn pair_as_seen(&self, record: &Received) -> Option<Decided> {
+        let delivered = &self.delivered[record.index];
+        let Some(Wish::CoupleOnly(Partner { record: partner, seen: Some(seen) })) = &delivered.message.wish else {
+            return None;
+        };
+        let age = self.engine.now().duration_since(seen.at);
+        let is_first = delivered.receive_count <= 1 && delivered.message.replay.is_none();
+        if record.coupling.is_some() || !is_first || age > self.engine.options().snapshot_max_age {
+            return None;
+        }
+        let side = self.direction.source();
+        let pair = new_pair(side, delivered.message.record, *partner);
+        let ours = as_seen(self.mapping, &pair, seen);
+        let (source, destination) = match side {
+            Side::BusinessCentral => (ours, None),
+            Side::Dataverse => (unread(delivered.message.record), Some(ours)),
+        };
+        Some(just_coupled(record.index, source, pair, destination))
     }
 
     /// Takes out the records that are only to be coupled. Gives the others, and those as they are to be stored.
@@ -61,10 +98,28 @@ impl Batch<'_> {
 
 fn as_decided(record: Admitted) -> Option<Decided> {
     let Admitted { index, source, coupling, destination, .. } = record;
-    Some(Decided {
+    Some(just_coupled(index, source, coupling?, destination))
+}
+
+/// A record of Business Central of which nothing is known but what others refer to it by.
+fn as_seen(mapping: &InstalledMapping, pair: &Coupling, seen: &Seen) -> Record {
+    let mut record = unread(pair.system_id.into());
+    if let (Some(column), Some(key)) = (mapping.business_central.label_column.as_deref(), seen.key.as_deref()) {
+        record.values.insert(column.into(), Value::text(key));
+    }
+    record
+}
+
+/// A record of which nothing was read.
+fn unread(id: RecordId) -> Record {
+    Record { id, version: None, modified: None, values: Values::default(), unreadable: None }
+}
+
+fn just_coupled(index: usize, source: Record, coupling: Coupling, destination: Option<Record>) -> Decided {
+    Decided {
         index,
         source,
-        coupling: coupling?,
+        coupling,
         pairing: Pairing::Adopted,
         destination,
         fields: Vec::new(),
@@ -74,5 +129,5 @@ fn as_decided(record: Admitted) -> Option<Decided> {
         written: None,
         lines: Lines::None,
         replaces: None,
-    })
+    }
 }

@@ -225,6 +225,7 @@ impl Batch<'_> {
         let received = self.receive().await?;
         let received = self.turn_away_what_does_not_travel(received);
         let received = self.grant_wishes(received).await?;
+        let (received, coupled) = self.couple_as_seen(received);
         let read = self.read_sources(received).await?;
         let read = self.follow_merged_sources(read).await?;
         let read = self.move_to_sources(read).await?;
@@ -238,7 +239,8 @@ impl Batch<'_> {
         let mut decided = self.decide(admitted).await?;
         decided.records.extend(couplings);
         let decided = DecidedBatch { records: self.fail_what_cannot_be_stored(decided.records), ..decided };
-        let done = self.write(decided).await?;
+        let mut done = self.write(decided).await?;
+        done.extend(coupled);
         let stored = self.commit(done).await?;
         self.release_waiting(&stored).await
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use couplet_model::message::Wish;
+use couplet_model::message::{Partner, Wish};
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, Outcome, Record, RecordId};
@@ -141,7 +141,7 @@ impl Batch<'_> {
     /// The record that a person wants an uncoupled record to be coupled with.
     pub(super) fn wanted_partner(&self, index: usize) -> Option<RecordId> {
         match self.delivered[index].message.wish {
-            Some(Wish::Couple(partner) | Wish::CoupleOnly(partner)) => Some(partner),
+            Some(Wish::Couple(partner) | Wish::CoupleOnly(Partner { record: partner, .. })) => Some(partner),
             _ => None,
         }
     }

@@ -7,6 +7,8 @@ use crate::ids::RecordId;
 
 /// The longest name of a record that is kept, in bytes.
 const LONGEST_LABEL: usize = 120;
+/// The longest number or code that is kept, in bytes; the systems' own end at half of it.
+const LONGEST_CODE: usize = 255;
 
 /// A record reduced to what matching needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +21,22 @@ pub struct Entry {
     pub taken: bool,
     /// What people call it.
     pub label: Box<str>,
+    /// The number or code other records refer to it by, if it has one.
+    pub code: Option<Box<str>>,
 }
 
 impl Entry {
     /// A record; of a long name the beginning is kept.
     pub fn new(id: RecordId, keys: Vec<Option<Key>>, taken: bool, label: &str) -> Self {
         let end = label.floor_char_boundary(LONGEST_LABEL);
-        Self { id, keys: keys.into(), taken, label: label[..end].into() }
+        Self { id, keys: keys.into(), taken, label: label[..end].into(), code: None }
+    }
+
+    /// The same record with the number or code that other records refer to it by.
+    #[must_use]
+    pub fn known_by(self, code: Option<&str>) -> Self {
+        let fits = |code: &&str| !code.is_empty() && code.len() <= LONGEST_CODE;
+        Self { code: code.filter(fits).map(Into::into), ..self }
     }
 }
 
@@ -47,6 +58,9 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
         }
         bytes.push(u8::try_from(entry.label.len()).unwrap_or(u8::MAX));
         bytes.extend(entry.label.as_bytes());
+        let code = entry.code.as_deref().unwrap_or_default();
+        bytes.push(u8::try_from(code.len()).unwrap_or_default());
+        bytes.extend(code.as_bytes());
     }
     bytes
 }
@@ -66,12 +80,18 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
             keys.push(if has_key == 0 { None } else { Some(Key::from_bytes(take(&mut bytes)?)) });
         }
         let [length] = take(&mut bytes)?;
-        let (label, rest) = bytes.split_at_checked(usize::from(length)).ok_or(Malformed)?;
-        bytes = rest;
-        let label = std::str::from_utf8(label).map_err(|_| Malformed)?;
-        entries.push(Entry { id, keys: keys.into(), taken: taken != 0, label: label.into() });
+        let label = take_text(&mut bytes, length.into())?.into();
+        let [length] = take(&mut bytes)?;
+        let code = Some(take_text(&mut bytes, length.into())?).filter(|code| !code.is_empty()).map(Into::into);
+        entries.push(Entry { id, keys: keys.into(), taken: taken != 0, label, code });
     }
     Ok(entries)
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a str, Malformed> {
+    let (text, rest) = bytes.split_at_checked(length).ok_or(Malformed)?;
+    *bytes = rest;
+    std::str::from_utf8(text).map_err(|_| Malformed)
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Malformed> {

@@ -178,6 +178,8 @@ fn records_are_kept_in_bytes_and_read_again() {
     let long = "é".repeat(100);
     let mut kept = entries(Side::Dataverse, &[&["A", ""], &["*", "", "B"], &[]]);
     kept[1].label = Entry::new(kept[1].id, Vec::new(), false, &long).label;
+    kept[0] = kept[0].clone().known_by(Some("ÄÖÜ-10000"));
+    kept[1] = kept[1].clone().known_by(Some(&"9".repeat(300)));
     assert_eq!(kept[1].label.chars().count(), 60, "of a long name the beginning");
     let bytes = pack(&kept);
     assert_eq!(unpack(&bytes).expect("records"), kept);

@@ -9,6 +9,7 @@ use couplet_model::job::Run;
 use couplet_model::request::{Chosen, Request, Want};
 use couplet_model::table::Side;
 use couplet_model::{DataverseId, RecordMessage};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::bench::{Bench, COMPANY, id, pair};
@@ -177,6 +178,8 @@ async fn a_pair_that_changed_before_it_was_made_fails_and_nothing_is_created_for
         bench.dataverse.delete("account", 101);
         bench.business_central.delete("Customer", 2);
         bench.couple("CUSTOMER", [pair(9, 103, "C9")]).await;
+        // What the run has seen is too old to count.
+        bench.pass(SignedDuration::from_mins(6));
         apply(&bench.engine, bench.take_messages()).await;
         let run = bench.stored(run).await;
         assert_eq!((run.counters.coupled, run.counters.failed, run.counters.ignored), (1, 2, 1), "{run:?}");
@@ -190,8 +193,52 @@ async fn a_pair_that_changed_before_it_was_made_fails_and_nothing_is_created_for
     }
 }
 
+#[tokio::test]
+async fn pairs_that_were_seen_just_now_are_made_without_another_look_and_one_that_clashes_is_looked_at() {
+    let bench = bench(&["1", "2", "3"], &["1", "2", "3"]).await;
+    let (want, of) = request(&bench, &by_phone(false));
+    let run = bench.engine.ask(&bench.mapping.name, want, of).await.expect("a request");
+    bench.engine.work_request(&bench.take_request().expect("a task"), None).await.expect("a store");
+    bench.couple("CUSTOMER", [pair(9, 103, "C9")]).await;
+    let messages = bench.take_messages();
+    bench.business_central.take_calls();
+    bench.dataverse.take_calls();
+    assert_eq!(apply(&bench.engine, messages.clone()).await, 1, "somebody else has coupled a row meanwhile");
+    let calls = [bench.business_central.take_calls(), bench.dataverse.take_calls()].concat();
+    assert!(!calls.iter().any(|call| call.starts_with("fetch") || call.starts_with("find")), "{calls:?}");
+    let other_key = bench.coupling(2).await.expect("a pair");
+    assert_eq!((other_key.key.as_deref(), other_key.base.is_empty()), (Some("C2"), true));
+    assert_eq!(apply_again(&bench.engine, messages).await, 0);
+    let run = bench.stored(run).await;
+    assert_eq!((run.counters.coupled, run.counters.failed, run.counters.unchanged), (2, 1, 4), "{run:?}");
+    assert_eq!((partner(&bench, 1).await, partner(&bench, 2).await), (row(101), row(102)));
+    let failure = bench.failure(couplet_model::message::Direction::ToDataverse, 3).await;
+    assert!(failure.contains("coupled with another record already (R101)"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_key_that_another_pair_holds_is_not_taken_from_it_unseen() {
+    let bench = bench(&["1"], &["1"]).await;
+    let (want, of) = request(&bench, &by_phone(false));
+    bench.engine.ask(&bench.mapping.name, want, of).await.expect("a request");
+    bench.engine.work_request(&bench.take_request().expect("a task"), None).await.expect("a store");
+    bench.couple("CUSTOMER", [pair(9, 109, "C1")]).await;
+    bench.business_central.put("Customer", 9, json!({"number": "C1", "displayName": "Another", "blocked": " "}));
+    assert_eq!(apply(&bench.engine, bench.take_messages()).await, 1, "it comes again");
+    assert_eq!(partner(&bench, 1).await, None);
+}
+
 async fn apply(engine: &Engine, messages: Vec<RecordMessage>) -> usize {
-    let deliveries = messages.into_iter().map(|message| Delivery { message, receive_count: 1 });
+    deliver(engine, messages, 1).await
+}
+
+async fn apply_again(engine: &Engine, messages: Vec<RecordMessage>) -> usize {
+    deliver(engine, messages, 2).await
+}
+
+/// Gives how many of the messages come again.
+async fn deliver(engine: &Engine, messages: Vec<RecordMessage>, receive_count: u32) -> usize {
+    let deliveries = messages.into_iter().map(|message| Delivery { message, receive_count });
     let report = engine.sync_batch(deliveries.collect()).await;
     report.dispositions.iter().filter(|end| **end != Disposition::Done).count()
 }
