@@ -273,8 +273,12 @@ async fn a_hundred_thousand_customers_find_a_hundred_thousand_accounts() {
     // Pages of 20,000 and 5,000, and what is asked of each system before: who we are, the company, its columns.
     assert!(spent.requests_to_business_central <= 10, "{spent:?}");
     assert!(spent.requests_to_dataverse <= 30, "{spent:?}");
-    let (done, _) = spend(&["match", "CUSTOMER", "--by", "number,name", "--no-sync", "--json"]);
+    let (done, spent) = spend(&["match", "CUSTOMER", "--by", "number,name", "--no-sync", "--json"]);
     assert_eq!(done["run"]["counters"]["coupled"], json!(COUNT), "{}", done["run"]);
+    // Each side is read once; the few others are asked when the batches begin.
+    assert!(spent.requests_to_business_central <= 10, "{spent:?}");
+    assert!(spent.requests_to_dataverse <= 35, "{spent:?}");
+    assert!(spent.peak_megabytes <= 600, "{spent:?}");
     let (ended, _) = spend(&["uncouple", "CUSTOMER", "--all", "--json"]);
     assert_eq!(ended["run"]["counters"]["uncoupled"], json!(COUNT), "{}", ended["run"]);
 }

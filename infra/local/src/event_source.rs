@@ -232,6 +232,8 @@ impl EventSource {
             .receive_message()
             .queue_url(self.url(door))
             .max_number_of_messages(i32::try_from(count).unwrap_or(1))
+            // Asked without it, the embedded queue looks the queue's setting up, and counts every message on the way.
+            .wait_time_seconds(0)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_attribute_names("All")
             .send()

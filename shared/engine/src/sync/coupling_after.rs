@@ -15,8 +15,7 @@ impl Batch<'_> {
     pub(super) fn coupling_after(&self, record: &Ended, now: Timestamp) -> Option<Coupling> {
         // A damaged one is left as it is, for whoever mends it.
         let is_stored_now = self.couples_only(record.index) && record.done.is_some();
-        let is_whole =
-            |coupling: &&Coupling| (coupling.revision > 0 || is_stored_now) && coupling.damage.is_none();
+        let is_whole = |coupling: &&Coupling| (coupling.revision > 0 || is_stored_now) && coupling.damage.is_none();
         let coupling = record.coupling().filter(is_whole)?;
         let failed = |message: String| {
             let mut next = released(coupling);
