@@ -18,8 +18,8 @@ use couplet_model::{Condition, Filter, Record, Value};
 
 use super::order_names::{OCCURRENCE, ORDER_NUMBER};
 use super::order_releasing::is_open;
-use super::order_standing::Standing;
-use super::rules::{BatchRules, Context, MappingRules, OnDeletion, Transferring};
+use super::order_standing::{OrderLocks, Standing};
+use super::rules::{BatchRules, Context, Locks, MappingRules, OnDeletion, Transferring};
 use super::submitted_orders::posted;
 use crate::error::EngineError;
 use crate::installation::Installation;
@@ -127,6 +127,10 @@ impl MappingRules for SalesOrdersBothWays {
     /// An order that is over in Business Central is no concern of its order in Dataverse any more (S124).
     fn may_leave(&self, direction: Direction) -> bool {
         direction == Direction::FromDataverse
+    }
+
+    fn locks(&self) -> Option<&'static dyn Locks> {
+        Some(&OrderLocks)
     }
 
     fn opens_documents(&self) -> bool {
