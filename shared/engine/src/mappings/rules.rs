@@ -127,6 +127,12 @@ pub(crate) trait MappingRules: Send + Sync {
         None
     }
 
+    /// Whether a source record that nothing couples says itself that it was at the destination before: then it was uncoupled, and the
+    /// job that looks for new ones leaves it alone.
+    fn was_there_before(&self, _direction: Direction, _source: &Record) -> bool {
+        false
+    }
+
     /// What becomes of the partner when a coupled record was deleted at the source.
     fn on_deletion(&self, _direction: Direction) -> OnDeletion {
         OnDeletion::AsTheMappingSays

@@ -86,6 +86,11 @@ impl MappingRules for SalesOrdersBothWays {
         direction == Direction::FromDataverse && column == "statecode"
     }
 
+    /// An order that names its order in Business Central was uncoupled by a person (R207).
+    fn was_there_before(&self, direction: Direction, source: &Record) -> bool {
+        direction == Direction::FromDataverse && !source.get(ORDER_NUMBER).is_null()
+    }
+
     /// What was deleted or posted in Business Central stays coupled, marked, and is the archive's from then on (S128).
     fn on_deletion(&self, direction: Direction) -> OnDeletion {
         match direction {

@@ -74,6 +74,13 @@ async fn r207_a_submitted_order_is_opened_to_leave_the_company_and_submitted_aga
     }
     assert!(deaths >= 8, "opened, taken off and submitted again, each before and after: {deaths}");
     assert!(world.queue.dead_letters().is_empty() && world.failures(JOB).await.is_empty());
+    // No job makes them again, or couples them anew, although they are submitted and have just been changed.
+    let headers = world.business_central.rows("Sales Header").len();
+    for job in [CREATE, JOB] {
+        world.run(job, RunMode::Modified).await;
+    }
+    assert_eq!(world.couplings(JOB).await, orders.len() as u64);
+    assert_eq!(world.business_central.rows("Sales Header").len(), headers);
 }
 
 #[tokio::test]
@@ -95,4 +102,7 @@ async fn r207_an_order_that_is_over_keeps_the_company_and_one_that_a_seller_has_
     let found: Vec<_> = orders.iter().map(|order| standing(&world, *order)).collect();
     assert_eq!(found, [(2, 4, true), (0, 1, false), (0, 2, false)]);
     assert_eq!(world.couplings(JOB).await, 0);
+    crm.update_as_user("salesorder", orders[1], json!({"statecode": 1, "statuscode": 3})).expect("submitted");
+    world.run(CREATE, RunMode::Modified).await;
+    assert_eq!(world.couplings(JOB).await, 0, "it was in Business Central before");
 }
