@@ -2,6 +2,8 @@
 
 mod full_sync;
 mod mappings;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -176,7 +176,7 @@ fn c_108_the_field_rows_of_items() {
 }
 
 #[test]
-fn c_109_only_ids_can_be_never_blank() {
+fn c_109_r6_only_ids_can_be_never_blank() {
     let workplace = defaults("");
     let set = |row: &str| workplace.couplet(&["field", "set", "CONTACT", row, "--not-null", "true"]);
     assert_eq!(set("salespersonCode=ownerid").code, 0);
@@ -189,7 +189,7 @@ fn c_109_only_ids_can_be_never_blank() {
 }
 
 #[test]
-fn c_110_a_row_that_is_never_blank_cannot_be_cleared() {
+fn c_110_r6_a_row_that_is_never_blank_cannot_be_cleared() {
     let workplace = defaults("");
     let refused = workplace.couplet(&["field", "set", "CUSTOMER", "ownerid", "--clear-on-failure", "true"]);
     let line = refused.failed_with_one_line();
@@ -211,7 +211,7 @@ fn c_111_what_is_reset_loses_its_rows_and_others_keep_theirs() {
 }
 
 #[test]
-fn c_112_mappings_are_listed_after_all_they_depend_on() {
+fn c_112_r164_mappings_are_listed_after_all_they_depend_on() {
     let workplace = defaults("unit_groups = false\n");
     let listed = object(&workplace, &["mapping", "list"]);
     let names: Vec<String> = listed["mappings"]

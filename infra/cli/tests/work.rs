@@ -52,7 +52,7 @@ async fn jobs_run_one_process_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_249_c_251_jobs_that_a_person_stops_stand_still_until_they_are_released_and_every_state_is_shown() {
+async fn c_249_c_251_r239_r278_jobs_that_a_person_stops_stand_still_until_they_are_released_and_every_state_is_shown() {
     let (business_central, dataverse) = systems().await;
     let workplace = Workplace::at(&business_central, &dataverse);
     for job in ["CURRENCY", "UNIT OF MEASURE"] {

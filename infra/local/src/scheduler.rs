@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_start_one_after_the_other_in_the_order_of_their_dependencies() {
+    fn r165_r166_jobs_start_one_after_the_other_in_the_order_of_their_dependencies() {
         let timers = timers(&[
             plan("CURRENCY", 30, true),
             plan("CONTACT", 30, false),

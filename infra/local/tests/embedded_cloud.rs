@@ -151,7 +151,7 @@ async fn all_cursors_a_job_reads_from_are_cleared_with_its_lost_records() {
 }
 
 #[tokio::test]
-async fn a_killed_process_does_not_block_its_job() {
+async fn r124_r254_a_killed_process_does_not_block_its_job() {
     let settings = settings_to_nowhere();
     let (_cloud, store, _) = interrupted(&settings, Trigger::Schedule).await;
     recover(&store, settings.company, Messages::Lost, &[]).await.unwrap();

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn f13_only_the_same_company_environment_and_organization_are_let_in() {
+    fn r107_f13_only_the_same_company_environment_and_organization_are_let_in() {
         let ours = owner(1, "t/production", 2, "https://a");
         for (found, named) in [
             (owner(1, "t/production", 2, "https://a"), None),

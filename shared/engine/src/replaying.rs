@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use couplet_model::message::Direction;
-use couplet_model::message::SyncOptions;
+use couplet_model::message::{Direction, SyncOptions, Wish};
 use couplet_model::outcome::DataFailure;
 use couplet_model::task::TaskMessage;
 use couplet_model::{Counters, Coupling, MappingName, Outcome, RecordId, RecordMessage, RunId};
 use couplet_store::{Commit, CommitResult, ErrorKind, ErrorRecord, Failure, FailureChange, FailureKind};
 
+use crate::couple::ask_again;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::sync::admission::is_untouched;
@@ -24,7 +24,8 @@ pub struct GivenUp {
 
 impl Engine {
     /// Notes records whose messages a person deletes from the dead letters as failed, each on its run, so that their runs can
-    /// finish. What failed can be tried again by a person; nothing tries it by itself.
+    /// finish. What failed can be tried again by a person, and what a person had asked for has to be asked for again, which its note
+    /// says; nothing tries it by itself.
     ///
     /// # Errors
     /// When the store cannot be read or written; some may have been noted.
@@ -48,9 +49,12 @@ impl Engine {
                 let other = pair.map(|pair| pair.id(direction.destination()));
                 let why = reason.as_deref().unwrap_or("nobody could note why");
                 let said = format!(
-                    "a person deleted its message from the dead letters, where it was because: {why}; couplet retry \"{mapping}\" \
-                     synchronizes it"
+                    "a person deleted its message from the dead letters, where it was because: {why}; {}",
+                    ask_again(message)
                 );
+                // What was to be coupled with a chosen record gets no other partner when it is tried again.
+                let create =
+                    message.options.create && !matches!(message.wish, Some(Wish::Couple(_) | Wish::CoupleOnly(_)));
                 if before.is_some_and(|before| before.run == run && before.message == said) {
                     // An attempt that broke off has noted and counted it.
                     continue;
@@ -84,7 +88,7 @@ impl Engine {
                     field: None,
                     message: said,
                     conflicts: Vec::new(),
-                    options: SyncOptions { waited_since: None, ..message.options },
+                    options: SyncOptions { waited_since: None, create, ..message.options },
                     retry_at: None,
                 });
                 commits.push(Commit { record, direction, coupling: None, failure, wait: None, outcome });

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn u1_a_failed_record_is_tried_for_ever_with_growing_pauses() {
+    fn u1_r108_a_failed_record_is_tried_for_ever_with_growing_pauses() {
         let now = Timestamp::UNIX_EPOCH;
         let pauses: Vec<i64> = (1..=10).map(|n| retry_at(n, now).duration_since(now).as_hours()).collect();
         assert_eq!(pauses, [0, 0, 0, 1, 2, 4, 8, 16, 24, 24]);

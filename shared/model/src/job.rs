@@ -220,14 +220,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d22_an_inactivity_time_of_zero_never_parks_a_job() {
+    fn d22_r242_an_inactivity_time_of_zero_never_parks_a_job() {
         let idle = RunEnd::Success { enqueued: 0, judged: Counters::default() };
         assert_eq!(state_after_run(&idle, SignedDuration::ZERO), JobState::Ready);
         assert_eq!(state_after_run(&idle, SignedDuration::from_mins(720)), JobState::OnHoldDueToInactivity);
     }
 
     #[test]
-    fn unchanged_records_do_not_keep_a_job_awake_but_enqueued_ones_do() {
+    fn r240_unchanged_records_do_not_keep_a_job_awake_but_enqueued_ones_do() {
         let hour = SignedDuration::from_hours(1);
         let unchanged = Counters { unchanged: 5, ..Counters::default() };
         assert_eq!(

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_take_the_form_of_their_destination() {
+    fn r133_r139_r140_values_take_the_form_of_their_destination() {
         let text = |length| FieldType::Text { length };
         let code = |length| FieldType::Code { length };
         let day = Date::constant(2026, 3, 1);

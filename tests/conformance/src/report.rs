@@ -42,7 +42,9 @@ pub fn written(cases: &Cases, proofs: &BTreeMap<String, Vec<Proof>>, decisions: 
             let _ = writeln!(page, "\nNo test bears the name of {}.", open.join(", "));
         }
     }
-    for (letter, title) in [('S', "Rules of single tables"), ('D', "Defects"), ('U', "What users ask for")] {
+    for (letter, title) in
+        [('R', "Rules of all tables"), ('S', "Rules of single tables"), ('D', "Defects"), ('U', "What users ask for")]
+    {
         let mut of_kind: Vec<_> =
             proofs.iter().filter_map(|(code, tests)| Some((number(code, letter)?, tests))).collect();
         of_kind.sort_unstable_by_key(|(number, _)| *number);
@@ -141,9 +143,9 @@ mod tests {
 
     #[test]
     fn the_page_lists_proofs_by_number_and_names_what_is_open() {
-        let page = written(&cases(true), &proofs(&["C-001", "S10", "S9", "R4"]), &decisions());
+        let page = written(&cases(true), &proofs(&["C-001", "S10", "S9", "R4", "E7"]), &decisions());
         assert!(page.contains("## prices: 2 of 3 cases\n\n| Case | Proof |\n|---|---|\n| C-001 | `x` in `a.rs` |\n| C-002 | Different on purpose: it waits ([0007](../../docs/decisions/0007-waits.md)) |\n\nNo test bears the name of C-003.\n"), "{page}");
         assert!(page.contains("| S9 | `x` in `a.rs` |\n| S10 |"), "{page}");
-        assert!(!page.contains("R4"), "{page}");
+        assert!(page.contains("| R4 | `x` in `a.rs` |") && !page.contains("E7"), "{page}");
     }
 }

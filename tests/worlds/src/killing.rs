@@ -29,12 +29,18 @@ impl Killing {
         EngineOptions { failpoints: Failpoints::new(dies), ..options }
     }
 
+    /// Whether the engine came by there.
+    #[must_use]
+    pub fn has_happened(&self) -> bool {
+        self.happened.load(Ordering::SeqCst)
+    }
+
     /// Fails a test whose engine never came by there: it would have proved nothing.
     ///
     /// # Panics
     /// When the engine is not dead.
     pub fn assert_happened(&self) {
-        assert!(self.happened.load(Ordering::SeqCst), "nothing was killed: the engine never reached {:?}", self.at);
+        assert!(self.has_happened(), "nothing was killed: the engine never reached {:?}", self.at);
     }
 }
 

@@ -2,6 +2,7 @@
 //! queue, page by page. What becomes of each of them is decided where all records are synchronized.
 
 mod asking;
+mod asking_again;
 mod gathering;
 mod match_fields;
 mod match_report;
@@ -10,6 +11,7 @@ mod naming;
 mod resolving;
 
 pub use asking::{RequestReport, RequestStatus};
+pub(crate) use asking_again::ask_again;
 pub use match_fields::MatchChoices;
 pub use match_report::{MatchReport, MatchedRecord, NamedRow};
 pub use naming::Named;

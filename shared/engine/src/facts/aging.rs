@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_fact_is_read_once_until_it_has_aged_and_a_failure_is_not_kept() {
+    async fn r283_a_fact_is_read_once_until_it_has_aged_and_a_failure_is_not_kept() {
         let fact: Aging<u32> = Aging::default();
         let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
         assert_eq!(fact.get(at(0), async { Err("down") }).await, Err("down"));

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn c_206_the_rate_from_a_12_to_1_currency_to_a_3_to_1_currency_is_4() {
+    fn c_206_r272_the_rate_from_a_12_to_1_currency_to_a_3_to_1_currency_is_4() {
         let rates = twelve_and_three();
         assert_eq!(rates.between("AAA", "BBB"), Ok(Decimal::from(4)));
         assert_eq!(rates.between("AAA", "AAA"), Ok(Decimal::ONE));

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_forced_both_ways_where_dataverse_wins_conflicts_unless_a_person_chose() {
+    fn r83_nothing_is_forced_both_ways_where_dataverse_wins_conflicts_unless_a_person_chose() {
         let options = |chosen, ways, direction| {
             let winner = Winner::of(chosen, ConflictRule::FromDataverse);
             sync_options(RunMode::Full, winner, ways, direction).precedence

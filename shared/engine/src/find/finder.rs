@@ -280,7 +280,10 @@ impl<'a> Finder<'a> {
                 }
                 Admission::Process
                     if self.source.wants_only_new()
-                        && own.is_some_and(|coupling| coupling.state == CouplingState::Coupled) =>
+                        && own.map_or_else(
+                            || self.mapping.rules.was_there_before(direction, record),
+                            |coupling| coupling.state == CouplingState::Coupled,
+                        ) =>
                 {
                     judged.count(&Outcome::Unchanged);
                 }

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn d2_u10_a_customer_that_was_deleted_is_told_of_with_the_first_run_of_a_day() {
+    async fn d2_u10_r84_a_customer_that_was_deleted_is_told_of_with_the_first_run_of_a_day() {
         let bench = Bench::of("CUSTOMER").await;
         bench.business_central.put("Customer", 1, json!({"number": "C1", "displayName": "Adatum"}));
         run(&bench, RunMode::Full).await;

@@ -28,6 +28,8 @@ const STATE_ACTIVE: i64 = 0;
 const STATE_INACTIVE: i64 = 1;
 /// The block that an inactive account puts on a customer (S249).
 const BLOCKED_ALL: &str = "All";
+/// The mapping of the figures that an account shows of its customer.
+const STATISTICS: &str = "Customer Statistics";
 /// The mapping of a primary contact.
 const CONTACTS: &str = "CONTACT";
 
@@ -73,6 +75,11 @@ impl MappingRules for Accounts {
 
     fn merged_into(&self, side: Side, record: &Record) -> Option<Merged> {
         merged_into(side, record)
+    }
+
+    /// The figures of a customer leave the account that is no longer the customer's (S31).
+    fn hang_on_pairs(&self) -> &'static [&'static str] {
+        if self.relationship == CUSTOMERS.relationship { &[STATISTICS] } else { &[] }
     }
 
     /// A blocked customer or vendor.

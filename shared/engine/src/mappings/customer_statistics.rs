@@ -37,6 +37,11 @@ impl MappingRules for CustomerStatistics {
         OnDeletion::Stay
     }
 
+    /// Statistics of a customer who is coupled no more are deleted (S31).
+    fn may_leave(&self, _: Direction) -> bool {
+        true
+    }
+
     /// The account may have lost its link although the figures are what they were.
     fn record_tells_all(&self, _: Direction, _: &Record, _: &Coupling) -> bool {
         false
@@ -131,7 +136,7 @@ impl BatchRules for Prepared {
         let customer = record.source;
         let number = customer.get("number");
         let Some(coupling) = self.accounts.couplings.get(&customer.id) else {
-            return Err(Obstacle::Ignore(format!("its customer is not coupled by {CUSTOMERS}")));
+            return Err(Obstacle::Leave(format!("its customer is not coupled by {CUSTOMERS}")));
         };
         if coupling.skipped {
             return Err(Obstacle::Ignore(format!("its customer is skipped by {CUSTOMERS}")));

@@ -8,9 +8,9 @@ use couplet_model::coupling::Base;
 use couplet_model::record::Values;
 use couplet_model::system::{SystemErrorKind, Write};
 use couplet_model::table::Side;
-use couplet_model::{Record, RecordId, SystemError, Table, Value, Version};
+use couplet_model::{Coupling, Record, RecordId, SystemError, Table, Value, Version};
 
-use super::rules::BeforeWrite;
+use super::rules::{BeforeWrite, Lock, Locks};
 use crate::bulk::write_all;
 use crate::error::EngineError;
 use crate::installation::Installation;
@@ -148,6 +148,33 @@ pub(crate) async fn open_for_write(installation: &Installation, table: &Table, r
             Ok(_) => record.version = None,
             Err(error) => record.ready = Err(error),
         }
+    }
+}
+
+/// Orders are opened to be changed, and submitted again; what is canceled, fulfilled or invoiced is over (R207).
+pub(crate) struct OrderLocks;
+
+impl Locks for OrderLocks {
+    fn columns(&self) -> &'static [&'static str] {
+        &COLUMNS
+    }
+
+    fn lock(&self, row: &Record) -> Lock {
+        match Standing::of(row) {
+            Some(Standing::Submitted) => Lock::Closed,
+            Some(Standing::Canceled | Standing::Fulfilled | Standing::PartlyFulfilled | Standing::Invoiced) => {
+                Lock::Over
+            }
+            Some(Standing::New | Standing::Pending) | None => Lock::Open,
+        }
+    }
+
+    fn opening(&self, row: &Record) -> Write {
+        Standing::Pending.write(row.id, row.version.clone(), None)
+    }
+
+    fn closing(&self, row: &Record, pair: &Coupling, table: &Table) -> Write {
+        Standing::Submitted.write(row.id, None, Reason::of(row, Some(&pair.base), table))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fields;
 mod leaving;
+mod locks;
 mod records;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 pub(crate) use self::fields::{put_same, set, set_on_create};
 pub(crate) use self::leaving::{AfterDeletion, DELETED, Keeping, Merged, OnDeletion, SourceDeleted, done_with};
+pub(crate) use self::locks::{Lock, Locks};
 pub(crate) use self::records::{
     AfterWrite, Attempted, BeforeWrite, Match, Transferring, WrittenBeside, is_usable, left_open, opened,
 };
@@ -123,6 +125,12 @@ pub(crate) trait MappingRules: Send + Sync {
     /// What people call a source record, where its label alone says too little.
     fn label(&self, _direction: Direction, _source: &Record) -> Option<String> {
         None
+    }
+
+    /// Whether a source record that nothing couples says itself that it was at the destination before: then it was uncoupled, and the
+    /// job that looks for new ones leaves it alone.
+    fn was_there_before(&self, _direction: Direction, _source: &Record) -> bool {
+        false
     }
 
     /// What becomes of the partner when a coupled record was deleted at the source.
@@ -250,6 +258,12 @@ pub(crate) trait MappingRules: Send + Sync {
         !self.tells_news_only()
     }
 
+    /// Mappings whose partners of the same records of Business Central hold something about pairs of this one: they are looked at
+    /// when a person has ended such a pair.
+    fn hang_on_pairs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Rows of Dataverse that every organization has, so that they say nothing of whether people have entered some (R173, R174).
     fn rows_of_every_organization(&self) -> u64 {
         0
@@ -286,6 +300,11 @@ pub(crate) trait MappingRules: Send + Sync {
     /// Whether a document has to be opened at the destination before it or its lines are written, and closed afterwards.
     fn opens_documents(&self) -> bool {
         false
+    }
+
+    /// How rows of Dataverse are opened that are locked in some of their states; `None` where nothing locks them.
+    fn locks(&self) -> Option<&'static dyn Locks> {
+        None
     }
 
     /// Whether such a document takes changes as it was read at the destination: then a person has it open, who closes it.

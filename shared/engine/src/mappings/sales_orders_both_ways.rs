@@ -18,8 +18,8 @@ use couplet_model::{Condition, Filter, Record, Value};
 
 use super::order_names::{OCCURRENCE, ORDER_NUMBER};
 use super::order_releasing::is_open;
-use super::order_standing::Standing;
-use super::rules::{BatchRules, Context, MappingRules, OnDeletion, Transferring};
+use super::order_standing::{OrderLocks, Standing};
+use super::rules::{BatchRules, Context, Locks, MappingRules, OnDeletion, Transferring};
 use super::submitted_orders::posted;
 use crate::error::EngineError;
 use crate::installation::Installation;
@@ -86,6 +86,11 @@ impl MappingRules for SalesOrdersBothWays {
         direction == Direction::FromDataverse && column == "statecode"
     }
 
+    /// An order that names its order in Business Central was uncoupled by a person (R207).
+    fn was_there_before(&self, direction: Direction, source: &Record) -> bool {
+        direction == Direction::FromDataverse && !source.get(ORDER_NUMBER).is_null()
+    }
+
     /// What was deleted or posted in Business Central stays coupled, marked, and is the archive's from then on (S128).
     fn on_deletion(&self, direction: Direction) -> OnDeletion {
         match direction {
@@ -127,6 +132,10 @@ impl MappingRules for SalesOrdersBothWays {
     /// An order that is over in Business Central is no concern of its order in Dataverse any more (S124).
     fn may_leave(&self, direction: Direction) -> bool {
         direction == Direction::FromDataverse
+    }
+
+    fn locks(&self) -> Option<&'static dyn Locks> {
+        Some(&OrderLocks)
     }
 
     fn opens_documents(&self) -> bool {

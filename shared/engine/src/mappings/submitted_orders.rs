@@ -13,7 +13,8 @@ use couplet_model::message::Direction;
 
 pub(crate) use self::deleted::posted;
 use self::states::TAKEN_OVER;
-use super::rules::{BatchRules, Context, MappingRules, OnDeletion, SourceDeleted, Transferring};
+use super::order_standing::OrderLocks;
+use super::rules::{BatchRules, Context, Locks, MappingRules, OnDeletion, SourceDeleted, Transferring};
 use crate::error::EngineError;
 use crate::installation::Installation;
 
@@ -90,6 +91,10 @@ impl MappingRules for SubmittedOrders {
 
     async fn source_deleted(&self, context: Context<'_>, records: &mut [SourceDeleted<'_>]) -> Result<(), EngineError> {
         deleted::tell_sales(context, records).await
+    }
+
+    fn locks(&self) -> Option<&'static dyn Locks> {
+        Some(&OrderLocks)
     }
 
     /// An order of Business Central goes on without the one it came from (C-160).

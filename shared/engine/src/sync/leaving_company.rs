@@ -1,5 +1,7 @@
 //! Rows of Dataverse that stay when their coupling ends belong to no company any more (R87, R206).
 
+mod locked;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -45,20 +47,8 @@ impl Batch<'_> {
         };
         let writes: Vec<Write> = ours.iter().map(nobodys).collect();
         let results = write_all(installation.system(Side::Dataverse), table, &writes).await;
-        let mut kept = HashMap::new();
-        for (row, result) in paired("rows that leave the company", ours, results)? {
-            match result {
-                Err(error) if error.kind != SystemErrorKind::NotFound => {
-                    let why = match error.retry_class() {
-                        RetryClass::Data => Kept::Refused,
-                        class => Kept::ForAWhile(class, error),
-                    };
-                    kept.insert(row, why);
-                }
-                _ => {}
-            }
-        }
-        Ok(kept)
+        let failed = paired("rows that leave the company", ours, results)?.into_iter();
+        Ok(failed.filter_map(|(row, result)| Some((row, kept_by(result.err()?)?))).collect())
     }
 
     /// Those of some rows that no other mapping couples: an account may be customer and vendor, and stays the company's as
@@ -83,4 +73,15 @@ impl Batch<'_> {
 /// Whether rows that a mapping couples belong to the company, where their table has a column for that.
 pub(crate) fn gives_company(mapping: &InstalledMapping) -> bool {
     mapping.directions().any(|direction| direction == Direction::ToDataverse)
+}
+
+/// What keeps a row as it is when its write failed with this; `None`: it is gone.
+fn kept_by(error: SystemError) -> Option<Kept> {
+    if error.kind == SystemErrorKind::NotFound {
+        return None;
+    }
+    Some(match error.retry_class() {
+        RetryClass::Data => Kept::Refused,
+        class => Kept::ForAWhile(class, error),
+    })
 }

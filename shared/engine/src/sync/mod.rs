@@ -16,6 +16,7 @@ mod deciding;
 mod deleting;
 mod documents;
 mod ending;
+mod hanging_on_pairs;
 mod header_lines;
 mod intending;
 mod isolating;

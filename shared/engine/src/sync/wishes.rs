@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use couplet_model::message::{Partner, Wish};
+use couplet_model::message::{Direction, Partner, Wish};
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
 use couplet_model::{Coupling, Outcome, Record, RecordId};
@@ -20,6 +20,8 @@ impl Batch<'_> {
             return Ok(received);
         }
         let (mut synchronized, mut leaving, mut strays) = (Vec::new(), Vec::new(), Vec::new());
+        // Pairs that have ended already: an attempt may have broken off before anybody looked at what hangs on them.
+        let mut ended: Vec<Received> = Vec::new();
         for mut record in received {
             let wish = self.delivered[record.index].message.wish.as_ref();
             match (wish, record.coupling.is_some()) {
@@ -36,14 +38,28 @@ impl Batch<'_> {
                         synchronized.push(record);
                     }
                 }
-                (Some(Wish::Uncouple | Wish::Skip | Wish::Unskip), false) => {
+                (Some(Wish::Uncouple), false) => ended.push(record),
+                (Some(Wish::Skip | Wish::Unskip), false) => {
                     self.settle(record.settle(Outcome::Ignored(IgnoreReason::NotCoupled)));
                 }
             }
         }
+        self.settle_ended(ended).await?;
         self.uncouple_as_asked(leaving).await?;
         self.take_off_company(strays).await?;
         Ok(synchronized)
+    }
+
+    /// Settles records whose pairs have ended before, when what hangs on these was looked at.
+    async fn settle_ended(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+        if self.direction == Direction::ToDataverse {
+            let ids: Vec<RecordId> = records.iter().map(|record| self.delivered[record.index].message.record).collect();
+            self.look_at_what_hangs_on(&ids).await?;
+        }
+        for record in records {
+            self.settle(record.settle(Outcome::Ignored(IgnoreReason::NotCoupled)));
+        }
+        Ok(())
     }
 
     /// Takes rows that nothing couples off the company, if they still belong to it. What was coupled since it was found stays.
@@ -100,14 +116,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let table = self.mapping.table(Side::Dataverse);
-        let couplings = records.iter().filter_map(|record| record.coupling.as_ref());
-        let rows: Vec<RecordId> = couplings.map(|coupling| coupling.id(Side::Dataverse)).collect();
-        let mut kept = HashMap::new();
-        if let Some(column) = &table.company_column {
-            let columns = [column.clone()];
-            let found = by_id(self.engine.system(Side::Dataverse).fetch(table, &rows, &columns).await?);
-            kept = self.leave_company(found.values()).await?;
-        }
+        let (records, mut kept) = self.leave_company_of_pairs(records).await?;
         self.pass(Failpoint::Parted)?;
         let mut pairs = Vec::new();
         let mut ending: HashMap<usize, Received> = HashMap::new();
@@ -130,7 +139,11 @@ impl Batch<'_> {
                 }
             }
         }
-        for place in self.remove_couplings(pairs).await? {
+        let removed = self.remove_couplings(pairs).await?;
+        let of = |place: &usize| Some(ending.get(place)?.coupling.as_ref()?.system_id.into());
+        let ended: Vec<RecordId> = removed.iter().filter_map(of).collect();
+        self.look_at_what_hangs_on(&ended).await?;
+        for place in removed {
             if let Some(record) = ending.remove(&place) {
                 self.settle(Received { coupling: None, ..record }.settle(Outcome::Uncoupled));
             }

@@ -149,7 +149,7 @@ fn c_099_to_c_106_default_mappings_point_and_filter_as_expected() {
 }
 
 #[test]
-fn without_a_company_row_in_dataverse_the_company_condition_is_dropped() {
+fn r259_without_a_company_row_in_dataverse_the_company_condition_is_dropped() {
     let mapping = catalogue().active_mapping("POSTEDSALESINV-INV", &person()).unwrap();
     let context = FilterContext { company: None, default_price_list_code_is_set: false };
     assert!(mapping.filter(Side::Dataverse, context).conditions.is_empty());
@@ -224,7 +224,7 @@ fn every_mapping_comes_after_what_it_depends_on_under_all_switches() {
 }
 
 #[test]
-fn c_116_a_two_way_row_of_a_one_way_mapping_travels_one_way() {
+fn c_116_r131_a_two_way_row_of_a_one_way_mapping_travels_one_way() {
     let mut mapping = catalogue().active_mapping("ITEM-PRODUCT", &person()).unwrap();
     mapping.direction = MappingDirection::ToDataverse;
     let row = mapping.fields.iter().find(|field| field.direction == MappingDirection::Bidirectional).unwrap().clone();
@@ -235,7 +235,7 @@ fn c_116_a_two_way_row_of_a_one_way_mapping_travels_one_way() {
 /// In the source, the only row of two option mappings points from Dataverse although their tables point to it. The option engine looks at
 /// the table alone, so that the code travels to Dataverse; the catalogue says what happens.
 #[test]
-fn c_137_c_138_f36_option_mappings_lead_to_the_choices_of_accounts_one_way() {
+fn c_137_c_138_r3_r223_f36_option_mappings_lead_to_the_choices_of_accounts_one_way() {
     let catalogue = catalogue();
     for (name, column) in [
         ("SHIPMENT METHOD", "address1_freighttermscode"),
@@ -387,7 +387,7 @@ fn a_damaged_file_is_named_with_mapping_row_and_remedy() {
 }
 
 #[test]
-fn c_109_c_110_not_null_is_for_ids_and_excludes_clearing() {
+fn c_109_c_110_r6_not_null_is_for_ids_and_excludes_clearing() {
     let error = damaged(
         "mappings/customer.json",
         r#""dataverse": "name", "direction""#,
@@ -397,6 +397,25 @@ fn c_109_c_110_not_null_is_for_ids_and_excludes_clearing() {
     let error =
         damaged("mappings/customer.json", r#""not_null": true"#, r#""not_null": true, "clear_on_failure": true"#);
     assert!(error.problem.contains("R6"), "{error}");
+}
+
+#[test]
+fn ee8_r3_a_mapping_of_options_goes_one_way() {
+    let file = "mappings/payment-terms.json";
+    let error = damaged(file, r#""direction": "to_dataverse""#, r#""direction": "bidirectional""#);
+    assert!(error.problem.contains("EE8"), "{error}");
+}
+
+#[test]
+fn r7_a_row_of_one_way_transforms_its_own_way_alone() {
+    let row = |direction: &str, way: &str| {
+        let row = format!(
+            r#""dataverse": "name", "transformation": "uppercase", "transformation_direction": "{way}", "direction": "{direction}""#
+        );
+        damaged("mappings/customer.json", r#""dataverse": "name", "direction": "bidirectional""#, &row)
+    };
+    let error = row("to_dataverse", "from_dataverse");
+    assert!(error.problem.contains("transformation_direction contradicts the direction of the row"), "{error}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ struct Case {
 }
 
 #[test]
-fn a_table_of_situations() {
+fn r66_r67_r69_r73_r76_r77_r83_a_table_of_situations() {
     use ConflictRule::{FromDataverse as DataverseWins, None as NoRule, ToDataverse as BusinessCentralWins};
     use Direction::{FromDataverse, ToDataverse};
     let case = |name, source, destination, base, both_ways, force, rule, direction, expected| Case {
@@ -277,7 +277,7 @@ fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
 }
 
 #[test]
-fn a_value_cut_on_its_way_is_not_fought_over() {
+fn r134_a_value_cut_on_its_way_is_not_fought_over() {
     let long = record("name", "a name that Business Central had to cut");
     let short = record("displayName", "a name that");
     let mut known = Base::default();
@@ -304,7 +304,7 @@ fn a_value_cut_on_its_way_is_not_fought_over() {
 }
 
 #[test]
-fn changes_of_different_fields_on_both_sides_merge() {
+fn r73_changes_of_different_fields_on_both_sides_merge() {
     let mut known = Base::default();
     for (side, names) in [
         (crate::table::Side::BusinessCentral, ["displayName", "city"]),

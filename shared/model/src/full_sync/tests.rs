@@ -35,7 +35,7 @@ fn run(found: bool, finished: bool) -> Run {
 }
 
 #[test]
-fn r171_r173_r174_what_is_recommended_follows_from_what_both_sides_hold() {
+fn r171_r173_r174_r170_what_is_recommended_follows_from_what_both_sides_hold() {
     use MappingDirection::{Bidirectional, FromDataverse, ToDataverse};
     use Recommendation::{Couple, Full, NoRecords, None as Nothing};
     let key = Some("records find their partners by the same name");
@@ -123,7 +123,7 @@ fn c_078_r176_a_line_begins_when_all_before_it_have_ended() {
 }
 
 #[test]
-fn r176_r178_nobody_waits_for_a_line_that_has_nothing_to_do_or_is_not_there() {
+fn r176_r177_r178_r185_nobody_waits_for_a_line_that_has_nothing_to_do_or_is_not_there() {
     for recommendation in [Recommendation::NoRecords, Recommendation::None] {
         let idle = Line { recommendation, ..line("A", &[], LineState::Waiting) };
         let mut plan = plan(vec![idle, line("B", &["A", "SOMETHING ELSE"], LineState::Waiting)]);
@@ -209,7 +209,7 @@ fn r177_r180_r186_r187_how_a_line_goes_on() {
 }
 
 #[test]
-fn a_line_begins_once_however_often_its_task_comes() {
+fn r179_a_line_begins_once_however_often_its_task_comes() {
     let under_way = line("A", &[], LineState::InProcess);
     let on_hold = Some(Job { state: JobState::OnHold, ..Job::new("A") });
     let begun = Line { run: Some(RunId::fresh()), attempts: 1, ..under_way.clone() };

@@ -85,7 +85,7 @@ async fn counters_are_stored_with_the_coupling_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn each_direction_is_counted_and_both_together() {
+async fn r122_each_direction_is_counted_and_both_together() {
     let store = empty_store().await;
     let run = started(&store).await;
     let inserted = Counters { inserted: 1, ..Counters::default() };
@@ -122,7 +122,7 @@ async fn a_commit_can_couple_without_a_reservation_but_only_free_records() {
 }
 
 #[tokio::test]
-async fn a_renamed_record_is_found_by_its_new_key_only() {
+async fn r96_a_renamed_record_is_found_by_its_new_key_only() {
     let store = empty_store().await;
     let first = reserved(&store, &items(), vec![keyed(1, "1000")]).await.remove(0);
     let run = started(&store).await;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::builders::*;
 
 #[tokio::test]
-async fn one_bc_record_is_coupled_once_per_mapping() {
+async fn r99_one_bc_record_is_coupled_once_per_mapping() {
     let store = empty_store().await;
     let first = reserved(&store, &items(), vec![pair(1, 1)]).await.remove(0);
     assert_eq!(first.revision, 1);
@@ -20,7 +20,7 @@ async fn one_bc_record_is_coupled_once_per_mapping() {
 }
 
 #[tokio::test]
-async fn one_dataverse_row_is_coupled_once_per_mapping() {
+async fn r99_one_dataverse_row_is_coupled_once_per_mapping() {
     let store = empty_store().await;
     let first = reserved(&store, &items(), vec![pair(1, 1)]).await.remove(0);
     let second = store.reserve(COMPANY, &items(), vec![pair(2, 1)]).await.unwrap();
@@ -97,7 +97,7 @@ async fn two_mappings_on_one_table_never_mix() {
 }
 
 #[tokio::test]
-async fn u13_two_companies_on_one_table_never_mix() {
+async fn u13_r107_two_companies_on_one_table_never_mix() {
     let store = empty_store().await;
     reserved(&store, &items(), vec![pair(1, 1)]).await;
     let other = CompanyId(Uuid::from_u128(0xC1));

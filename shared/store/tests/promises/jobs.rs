@@ -70,7 +70,7 @@ async fn two_runs_of_a_job_cannot_hold_the_lease() {
 }
 
 #[tokio::test]
-async fn a_dead_holder_blocks_only_until_its_lease_ends() {
+async fn r254_a_dead_holder_blocks_only_until_its_lease_ends() {
     let store = empty_store().await;
     let dead = started(&store).await;
     acquire(&store, dead, 0).await;
@@ -86,7 +86,7 @@ async fn a_dead_holder_blocks_only_until_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn a_dead_run_that_had_found_everything_is_finished_by_its_records() {
+async fn r124_a_dead_run_that_had_found_everything_is_finished_by_its_records() {
     let store = empty_store().await;
     let dead = started(&store).await;
     acquire(&store, dead, 0).await;
@@ -215,7 +215,7 @@ async fn a_job_on_hold_starts_only_when_a_person_says_so() {
 }
 
 #[tokio::test]
-async fn a_run_under_way_loses_its_lease_when_a_person_puts_the_job_on_hold() {
+async fn r253_a_run_under_way_loses_its_lease_when_a_person_puts_the_job_on_hold() {
     let store = empty_store().await;
     let run = RunId::fresh();
     acquire(&store, run, 0).await;

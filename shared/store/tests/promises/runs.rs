@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::builders::*;
 
 #[tokio::test]
-async fn a_run_is_finished_when_its_last_record_is_processed() {
+async fn r121_a_run_is_finished_when_its_last_record_is_processed() {
     let store = empty_store().await;
     let run = started(&store).await;
     store.add_to_run(COMPANY, JOB, run, 2, Counters::default(), Counters::default()).await.unwrap();
@@ -68,7 +68,7 @@ async fn many_workers_at_once_lose_no_count_and_finish_the_run_once() {
 }
 
 #[tokio::test]
-async fn a_run_that_failed_says_why() {
+async fn r123_a_run_that_failed_says_why() {
     let store = empty_store().await;
     let run = started(&store).await;
     store.fail_run(COMPANY, JOB, run, at(5), "Dataverse refused the token".into()).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_run_started_twice_keeps_what_it_has_counted() {
 }
 
 #[tokio::test]
-async fn the_newest_runs_come_first_with_their_counters() {
+async fn r120_the_newest_runs_come_first_with_their_counters() {
     let store = empty_store().await;
     let mut ids = Vec::new();
     for number in 0..12 {

@@ -91,7 +91,7 @@ async fn ee11_a_person_lets_one_side_win_all_of_it() {
 }
 
 #[tokio::test]
-async fn c_030_c_036_columns_that_do_not_travel_make_no_conflict() {
+async fn c_030_c_036_r74_columns_that_do_not_travel_make_no_conflict() {
     let (world, pair) = one_customer(&fax(None)).await;
     change_fax_on_both_sides(&world, pair);
     pair.change_customer(&world, json!({"taxRegistrationNumber": "DE 1"}));
@@ -104,7 +104,7 @@ async fn c_030_c_036_columns_that_do_not_travel_make_no_conflict() {
 }
 
 #[tokio::test]
-async fn c_031_a_row_towards_dataverse_overwrites_what_was_changed_there() {
+async fn c_031_r80_a_row_towards_dataverse_overwrites_what_was_changed_there() {
     let (world, pair) = one_customer(&fax(Some("to_dataverse"))).await;
     change_fax_on_both_sides(&world, pair);
     let run = synchronize(&world).await;
@@ -126,7 +126,7 @@ async fn c_032_different_fields_changed_on_both_sides_are_no_conflict_and_meet()
 }
 
 #[tokio::test]
-async fn c_033_c_037_u7_a_conflict_without_a_rule_shows_both_values_and_writes_nothing_unless_a_person_asks() {
+async fn c_033_c_037_u7_r75_a_conflict_without_a_rule_shows_both_values_and_writes_nothing_unless_a_person_asks() {
     let (world, pair) = one_customer(&unchanged).await;
     change_fax_on_both_sides(&world, pair);
     let run = synchronize(&world).await;

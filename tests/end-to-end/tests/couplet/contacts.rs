@@ -152,7 +152,7 @@ async fn c_226_c_232_a_new_contact_becomes_a_person_of_the_company_and_its_prima
 }
 
 #[tokio::test]
-async fn c_225_u9_s251_a_contact_waits_for_its_account_and_one_of_no_customer_has_no_company_until_then() {
+async fn c_225_u9_s251_r46_a_contact_waits_for_its_account_and_one_of_no_customer_has_no_company_until_then() {
     let world = synchronized().await;
     let account = |name: &str, relationship: u8| {
         let account = json!({"name": name, "customertypecode": relationship});

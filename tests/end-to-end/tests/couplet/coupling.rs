@@ -25,7 +25,7 @@ fn account_name(world: &World, account: Uuid) -> String {
 }
 
 #[tokio::test]
-async fn c_042_c_044_r99_r101_a_pair_is_not_moved_unless_its_other_record_is_gone() {
+async fn c_042_c_044_r99_r101_r100_r116_a_pair_is_not_moved_unless_its_other_record_is_gone() {
     let (world, pairs) = coupled(of_customers(2)).await;
     let free = new_account(&world, "Free");
     let refused = world.couple("CUSTOMER", pairs[0].customer, free, ToDataverse).await.expect_err("C-042");
@@ -46,7 +46,7 @@ async fn c_042_c_044_r99_r101_a_pair_is_not_moved_unless_its_other_record_is_gon
 }
 
 #[tokio::test]
-async fn c_046_a_deleted_customer_leaves_its_coupling_where_its_account_finds_it() {
+async fn c_046_r49_a_deleted_customer_leaves_its_coupling_where_its_account_finds_it() {
     let (world, pairs) = coupled(of_customers(1)).await;
     pairs[0].delete_customer(&world);
     let of = [RecordId(pairs[0].account)];

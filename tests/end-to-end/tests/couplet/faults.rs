@@ -21,7 +21,7 @@ async fn prepared(items: usize) -> World {
 }
 
 #[tokio::test]
-async fn one_bad_record_in_a_bulk_of_a_thousand_fails_alone() {
+async fn r20_r21_r61_r118_one_bad_record_in_a_bulk_of_a_thousand_fails_alone() {
     let world = prepared(1000).await;
     let item = world.business_central_ids("Item", |row| row["blocked"] == json!(false))[500];
     world.business_central.update_as_user("Item", item, json!({"displayName": "Poisoned goods"})).expect("taken");
@@ -56,7 +56,7 @@ async fn a_storm_of_429_delays_but_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_cut_before_or_after_the_write_creates_nothing_twice() {
+async fn r277_a_connection_cut_before_or_after_the_write_creates_nothing_twice() {
     for moment in [CutMoment::BeforeEffect, CutMoment::AfterEffect] {
         for nth in 1..=3 {
             let world = prepared(50).await;
@@ -104,7 +104,7 @@ async fn an_expired_delta_link_is_survived_and_noted() {
 }
 
 #[tokio::test]
-async fn an_unreachable_system_fails_the_run_and_leaves_the_cursor() {
+async fn r14_r42_r276_an_unreachable_system_fails_the_run_and_leaves_the_cursor() {
     let world = prepared(5).await;
     world.business_central.faults().fail_next(1000, 500);
     let request = couplet_engine::RunRequest {

@@ -7,6 +7,7 @@ use couplet_engine::{Advanced, EngineOptions, FullSyncChoice, LineReport, RunMod
 use couplet_model::full_sync::{Facts, Line, LineState, Plan, Recommendation};
 use couplet_model::job::{JobState, Run};
 use couplet_model::message::Direction;
+use couplet_model::switches::SalesOrders;
 use couplet_model::task::{Going, LineTask, Task};
 use couplet_model::{MappingName, RunId};
 use serde_json::json;
@@ -14,20 +15,20 @@ use serde_json::json;
 use crate::coupled_customers::of_customers;
 
 /// The full synchronization of these mappings, each in full where its records could be coupled.
-fn of(mappings: &[&str]) -> FullSyncChoice {
+pub fn of(mappings: &[&str]) -> FullSyncChoice {
     let names: Vec<String> = mappings.iter().map(|name| (*name).to_owned()).collect();
     FullSyncChoice { mappings: names.clone(), full: names, ..FullSyncChoice::default() }
 }
 
-async fn plan(world: &World) -> Plan {
+pub async fn plan(world: &World) -> Plan {
     world.engine.full_sync_status().await.expect("the store answers").expect("there is a plan").plan
 }
 
-async fn states(world: &World) -> Vec<(String, LineState)> {
+pub async fn states(world: &World) -> Vec<(String, LineState)> {
     plan(world).await.lines.iter().map(|line| (line.mapping.to_string(), line.state)).collect()
 }
 
-async fn run_of(world: &World, mapping: &str) -> Run {
+pub async fn run_of(world: &World, mapping: &str) -> Run {
     let line = plan(world).await.lines.into_iter().find(|line| line.mapping.as_str() == mapping).expect("a line");
     world.run_of(mapping, line.run.expect("it began")).await
 }
@@ -37,7 +38,7 @@ async fn job_state(world: &World, job: &str) -> JobState {
 }
 
 /// Carries the plan on once, and gives the tasks that this asked for.
-async fn advance(world: &World) -> (Advanced, Vec<Task>) {
+pub async fn advance(world: &World) -> (Advanced, Vec<Task>) {
     let going = plan(world).await.going;
     let advanced = world.engine.advance_full_sync(going).await.expect("the store answers");
     let tasks = std::iter::from_fn(|| world.tasks.next_task());
@@ -45,7 +46,7 @@ async fn advance(world: &World) -> (Advanced, Vec<Task>) {
 }
 
 /// Does tasks, as often as each is delivered, and works the queue until it is dry.
-async fn carry_out(world: &World, tasks: Vec<Task>, deliveries: usize) {
+pub async fn carry_out(world: &World, tasks: Vec<Task>, deliveries: usize) {
     for task in tasks {
         for _ in 0..deliveries {
             match &task {
@@ -59,7 +60,7 @@ async fn carry_out(world: &World, tasks: Vec<Task>, deliveries: usize) {
 }
 
 /// Carries the plan on until nothing is under way and nothing can begin.
-async fn finish(world: &World) {
+pub async fn finish(world: &World) {
     for _ in 0..50 {
         let (advanced, tasks) = advance(world).await;
         carry_out(world, tasks, 1).await;
@@ -92,7 +93,7 @@ async fn c_069_c_072_lines_that_have_not_begun_are_generated_anew() {
 }
 
 #[tokio::test]
-async fn c_073_the_next_line_begins_when_the_one_before_it_has_ended_and_each_begins_once() {
+async fn c_073_r180_the_next_line_begins_when_the_one_before_it_has_ended_and_each_begins_once() {
     let world = World::start(of_customers(2)).await;
     let currencies = world.business_central.rows("Currency").len() as u64;
     world.engine.start_full_sync(&of(&["CURRENCY", "CUSTOMER"])).await.expect("it starts");
@@ -123,7 +124,7 @@ async fn c_073_the_next_line_begins_when_the_one_before_it_has_ended_and_each_be
 }
 
 #[tokio::test]
-async fn c_074_c_075_customers_of_a_salesperson_who_is_not_coupled_travel_without_him_and_the_line_ends() {
+async fn c_074_c_075_r62_r177_customers_of_a_salesperson_who_is_not_coupled_travel_without_him_and_the_line_ends() {
     let world = World::start(of_customers(3)).await;
     let salesperson = json!({"code": "ZZ", "displayName": "Zoe"});
     world.business_central.create_as_user("Salesperson/Purchaser", salesperson).expect("taken");
@@ -145,7 +146,8 @@ async fn c_074_c_075_customers_of_a_salesperson_who_is_not_coupled_travel_withou
 }
 
 #[tokio::test]
-async fn c_076_it_creates_partners_for_records_within_the_filter_although_the_mapping_wants_coupled_ones_only() {
+async fn c_076_r172_r181_r183_it_creates_partners_for_records_within_the_filter_although_the_mapping_wants_coupled_ones_only()
+ {
     let options = of_customers(0);
     let business_central = business_central_simulator::DemoSize { items: 5, blocked_items: 2, ..NOTHING };
     let world = World::start(WorldOptions { business_central, ..options }).await;
@@ -169,7 +171,7 @@ async fn c_076_it_creates_partners_for_records_within_the_filter_although_the_ma
 }
 
 #[tokio::test]
-async fn c_077_the_job_of_a_line_stands_still_meanwhile_and_is_as_it_was_afterwards() {
+async fn c_077_r182_the_job_of_a_line_stands_still_meanwhile_and_is_as_it_was_afterwards() {
     for on_hold in [false, true] {
         let options = WorldOptions { page_size: Some(2), engine: EngineOptions::default(), ..of_customers(5) };
         let world = World::start(options).await;
@@ -207,7 +209,7 @@ async fn c_077_the_job_of_a_line_stands_still_meanwhile_and_is_as_it_was_afterwa
 }
 
 #[tokio::test]
-async fn c_078_what_depends_on_ended_lines_begins_and_what_depends_on_others_does_not() {
+async fn c_078_r164_what_depends_on_ended_lines_begins_and_what_depends_on_others_does_not() {
     let world = World::start(WorldOptions::default()).await;
     let settings = ["SALESPEOPLE", "CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT", "ITEM-PRODUCT"];
     let line = |name: &str, state| {
@@ -234,7 +236,7 @@ async fn c_078_what_depends_on_ended_lines_begins_and_what_depends_on_others_doe
 }
 
 #[tokio::test]
-async fn c_079_timers_go_on_from_where_the_full_synchronization_read() {
+async fn c_079_r44_timers_go_on_from_where_the_full_synchronization_read() {
     let world = World::start(of_customers(2)).await;
     for job in ["CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT"] {
         world.run(job, RunMode::Full).await;
@@ -255,7 +257,8 @@ async fn c_079_timers_go_on_from_where_the_full_synchronization_read() {
 }
 
 #[tokio::test]
-async fn c_074_r175_r178_what_both_sides_hold_is_coupled_by_chosen_fields_and_the_line_ends_although_records_failed() {
+async fn c_074_r175_r178_r177_what_both_sides_hold_is_coupled_by_chosen_fields_and_the_line_ends_although_records_failed()
+ {
     let world = World::start(of_customers(3)).await;
     for job in ["CURRENCY", "PAYMENT TERMS", "SHIPMENT METHOD", "SHIPPING AGENT"] {
         world.run(job, RunMode::Full).await;
@@ -280,7 +283,7 @@ async fn c_074_r175_r178_what_both_sides_hold_is_coupled_by_chosen_fields_and_th
 }
 
 #[tokio::test]
-async fn a_line_that_fails_keeps_others_from_beginning_until_a_person_has_acted() {
+async fn r184_a_line_that_fails_keeps_others_from_beginning_until_a_person_has_acted() {
     let world = World::start(of_customers(1)).await;
     world.engine.start_full_sync(&of(&["CURRENCY", "CUSTOMER"])).await.expect("it starts");
     let (_, tasks) = advance(&world).await;
@@ -302,6 +305,25 @@ async fn a_line_that_fails_keeps_others_from_beginning_until_a_person_has_acted(
     // A task of a plan that is no more.
     let over = world.engine.advance_full_sync(Going { going: RunId::fresh() }.going).await;
     assert_eq!(over.expect("the store answers"), Advanced::Over);
+}
+
+#[tokio::test]
+async fn r167_lines_are_mappings_that_have_a_job_of_their_own_and_tell_of_more_than_news() {
+    let world = World::start(WorldOptions { sales_orders: SalesOrders::Bidirectional, ..of_customers(0) }).await;
+    let seen = world.engine.review_full_sync(&FullSyncChoice::default()).await.expect("both sides answer");
+    let has_line = |name: &str| seen.lines.iter().any(|line| line.mapping.as_str() == name);
+    for (name, is_line) in [
+        ("CUSTOMER", true),
+        ("SALESORDER-ORDER", true),
+        ("POSTEDSALESINV-INV", true),
+        ("POSTEDSALESLINE-INV", false),
+        ("SOLINE-ORDERDETAIL", false),
+        ("Sales Order Status", false),
+    ] {
+        assert_eq!(has_line(name), is_line, "{name}");
+    }
+    let refused = world.engine.start_full_sync(&of(&["Sales Order Status"])).await.expect_err("it tells of news only");
+    assert!(refused.to_string().contains("takes no part in a full synchronization (R167)"), "{refused}");
 }
 
 #[tokio::test]

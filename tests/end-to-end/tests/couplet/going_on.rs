@@ -72,7 +72,7 @@ async fn all_is_home(world: &World, run: RunId) {
 }
 
 #[tokio::test]
-async fn a_first_load_larger_than_an_invocation_goes_on_page_by_page() {
+async fn r255_a_first_load_larger_than_an_invocation_goes_on_page_by_page() {
     let world = world_of_small_pages(SignedDuration::from_mins(15)).await;
     let first = begin(&world, ITEMS, RunMode::Full).await;
     assert_eq!(first.status, RunStatus::GoesOn { invocation: 1 });

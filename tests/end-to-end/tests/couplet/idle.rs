@@ -29,7 +29,8 @@ async fn one_item(minutes: u32) -> (World, uuid::Uuid) {
 }
 
 #[tokio::test]
-async fn c_093_c_094_d22_an_idle_job_says_so_if_it_has_an_inactivity_time_and_is_started_again_all_the_same() {
+async fn c_093_c_094_d22_r240_r241_r242_r243_an_idle_job_says_so_if_it_has_an_inactivity_time_and_is_started_again_all_the_same()
+ {
     for (minutes, expected) in [(1, JobState::OnHoldDueToInactivity), (0, JobState::Ready)] {
         let (world, _) = one_item(minutes).await;
         for attempt in 1..=2 {
@@ -44,7 +45,7 @@ async fn c_093_c_094_d22_an_idle_job_says_so_if_it_has_an_inactivity_time_and_is
 }
 
 #[tokio::test]
-async fn c_095_u5_a_change_on_either_side_wakes_an_idle_job() {
+async fn c_095_u5_r244_r246_a_change_on_either_side_wakes_an_idle_job() {
     let (world, item) = one_item(1440).await;
     for side in ["Business Central", "Dataverse"] {
         world.run("ITEM-PRODUCT", RunMode::Modified).await;
@@ -89,7 +90,7 @@ async fn c_096_c_097_statistics_are_idle_until_an_entry_of_a_customer_is_posted(
 }
 
 #[tokio::test]
-async fn c_098_under_team_ownership_partners_and_currencies_travel_every_30_minutes_and_are_idle_after_720() {
+async fn c_098_r236_under_team_ownership_partners_and_currencies_travel_every_30_minutes_and_are_idle_after_720() {
     let world = World::start(WorldOptions { ownership: Ownership::Team, ..of_customers(0) }).await;
     let jobs = world.engine.jobs();
     for name in ["CUSTOMER", "VENDOR", "CONTACT", "CURRENCY"] {

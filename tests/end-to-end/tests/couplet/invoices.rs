@@ -38,7 +38,7 @@ fn standing(world: &World, invoice: Uuid) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn d11_lines_of_invoices_have_no_run_of_their_own_and_are_not_asked_for_without_their_invoice() {
+async fn d11_r36_lines_of_invoices_have_no_run_of_their_own_and_are_not_asked_for_without_their_invoice() {
     let world = World::start(options()).await;
     let lines = "POSTEDSALESLINE-INV";
     assert!(world.engine.jobs().iter().all(|job| job.name != lines));

@@ -100,7 +100,7 @@ async fn c_211_a_currency_without_rates_fails_alone_and_names_itself() {
 }
 
 #[tokio::test]
-async fn a_currency_that_sales_already_knows_is_adopted_not_duplicated() {
+async fn r51_a_currency_that_sales_already_knows_is_adopted_not_duplicated() {
     let world = World::start(WorldOptions::default()).await;
     let euro = json!({"isocurrencycode": "EUR", "currencyname": "euro", "currencysymbol": "E", "currencyprecision": 2, "exchangerate": 0.5});
     let row = world.dataverse.create_as_user("transactioncurrency", euro).unwrap();
@@ -125,7 +125,7 @@ async fn c_201_units_become_unit_groups_with_one_unit() {
 }
 
 #[tokio::test]
-async fn c_014_c_216_a_renamed_account_renames_its_customer_and_nobody_else() {
+async fn c_014_c_216_r37_a_renamed_account_renames_its_customer_and_nobody_else() {
     let world = synchronized().await;
     world.run_all(RunMode::Modified).await;
     let customers = world.business_central.rows("Customer").len();
@@ -157,7 +157,7 @@ async fn c_219_an_inactive_account_blocks_its_customer() {
 }
 
 #[tokio::test]
-async fn c_019_a_name_changed_on_both_sides_is_a_conflict_that_names_both_values() {
+async fn c_019_r82_a_name_changed_on_both_sides_is_a_conflict_that_names_both_values() {
     let world = synchronized().await;
     world.run("CUSTOMER", RunMode::Modified).await;
     let customer = world.business_central_ids("Customer", |_| true)[0];
@@ -182,7 +182,7 @@ async fn c_019_a_name_changed_on_both_sides_is_a_conflict_that_names_both_values
 }
 
 #[tokio::test]
-async fn f06_an_unmapped_code_stays_behind_until_somebody_adds_the_option() {
+async fn r62_f06_an_unmapped_code_stays_behind_until_somebody_adds_the_option() {
     let world = synchronized().await;
     world.run("CUSTOMER", RunMode::Modified).await;
     world
@@ -270,7 +270,7 @@ async fn c_221_an_uncoupled_primary_contact_is_cleared_without_an_error() {
 }
 
 #[tokio::test]
-async fn c_240_under_team_ownership_new_accounts_belong_to_the_companys_team() {
+async fn c_240_r261_under_team_ownership_new_accounts_belong_to_the_companys_team() {
     let options = WorldOptions { ownership: couplet_model::switches::Ownership::Team, ..WorldOptions::default() };
     let world = World::start(options).await;
     assert!(world.engine.jobs().iter().all(|job| job.name != "SALESPEOPLE"), "S262");

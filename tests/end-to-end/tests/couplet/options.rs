@@ -46,7 +46,7 @@ fn number(world: &World, label: &str) -> i32 {
 }
 
 #[tokio::test]
-async fn d3_s270_codes_adopt_their_options_or_add_one_and_renaming_a_code_renames_its_label() {
+async fn d3_s270_r224_r228_codes_adopt_their_options_or_add_one_and_renaming_a_code_renames_its_label() {
     let world = world().await;
     let pigeon = agent(&world, "PIGEON");
     // An option that documents lack, as an administrator leaves it behind.
@@ -142,7 +142,7 @@ async fn messages_that_come_twice_add_one_option() {
 }
 
 #[tokio::test]
-async fn without_the_right_to_change_a_choice_its_codes_fail_with_the_remedy_and_others_travel() {
+async fn r119_r225_without_the_right_to_change_a_choice_its_codes_fail_with_the_remedy_and_others_travel() {
     let world = world().await;
     agent(&world, "PIGEON");
     world.dataverse.faults().fail_request("InsertOptionValue", 403);

@@ -46,7 +46,7 @@ fn users(world: &World) -> Vec<Uuid> {
 }
 
 #[tokio::test]
-async fn c_218_of_several_chosen_customers_each_has_its_own_result() {
+async fn c_218_r38_r217_of_several_chosen_customers_each_has_its_own_result() {
     let (world, pairs) = coupled(of_customers(3)).await;
     let (sound, fresh, refused) = (pairs[0], pairs[1], pairs[2]);
     let uncoupled = world.business_central.create_as_user("Customer", json!({"displayName": "Alone"})).expect("taken");
@@ -133,7 +133,7 @@ async fn c_234_a_salesperson_that_a_person_couples_takes_the_name_of_its_user() 
 }
 
 #[tokio::test]
-async fn c_238_c_239_c_241_the_owner_of_an_account_follows_the_salesperson_and_a_team_is_no_salesperson() {
+async fn c_238_c_239_c_241_r263_r264_the_owner_of_an_account_follows_the_salesperson_and_a_team_is_no_salesperson() {
     let (world, pair) = one(&|mapping| {
         let row = field(mapping, "ownerid");
         mapping["fields"][row]["direction"] = json!("bidirectional");

@@ -30,7 +30,7 @@ fn price_line(world: &World, product: Uuid) -> Map<String, Json> {
 }
 
 #[tokio::test]
-async fn c_198_items_become_active_products_with_a_line_in_the_default_price_list() {
+async fn c_198_r268_items_become_active_products_with_a_line_in_the_default_price_list() {
     let world = synchronized().await;
     let items = world.business_central_ids("Item", unblocked);
     assert_eq!(world.couplings("ITEM-PRODUCT").await, items.len() as u64);

@@ -25,7 +25,7 @@ async fn state(world: &World, job: &str) -> JobState {
 }
 
 #[tokio::test]
-async fn c_244_u6_a_run_that_reaches_nobody_says_so_and_the_job_starts_again_with_the_next_timer() {
+async fn c_244_u6_r251_a_run_that_reaches_nobody_says_so_and_the_job_starts_again_with_the_next_timer() {
     let (world, pairs) = coupled(of_customers(1)).await;
     pairs[0].change_customer(&world, json!({"displayName": "Meanwhile"}));
     world.business_central.faults().fail_next(1000, 500);
@@ -43,7 +43,7 @@ async fn c_244_u6_a_run_that_reaches_nobody_says_so_and_the_job_starts_again_wit
 }
 
 #[tokio::test]
-async fn c_245_c_246_c_247_the_last_result_of_a_pair_names_its_run_and_an_error_both_records() {
+async fn c_245_c_246_c_247_r102_r104_r126_the_last_result_of_a_pair_names_its_run_and_an_error_both_records() {
     let mut options = of_customers(0);
     options.business_central.items = 1;
     let world = World::start(options).await;

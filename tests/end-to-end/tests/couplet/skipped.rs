@@ -28,7 +28,7 @@ async fn skip(world: &World, pairs: &[Pair]) {
 }
 
 #[tokio::test]
-async fn c_080_c_081_c_082_u1_a_pair_that_fails_again_is_tried_until_it_arrives_whatever_the_errors() {
+async fn c_080_c_081_c_082_u1_r70_r108_r115_a_pair_that_fails_again_is_tried_until_it_arrives_whatever_the_errors() {
     let (world, pairs) = coupled(of_customers(1)).await;
     let pair = pairs[0];
     refuse(&world, "PS");
@@ -53,7 +53,7 @@ async fn c_080_c_081_c_082_u1_a_pair_that_fails_again_is_tried_until_it_arrives_
 }
 
 #[tokio::test]
-async fn c_083_of_two_pairs_the_one_in_conflict_fails_in_every_run_and_the_other_arrives() {
+async fn c_083_r82_r110_r111_of_two_pairs_the_one_in_conflict_fails_in_every_run_and_the_other_arrives() {
     let (world, pairs) = coupled(of_customers(2)).await;
     pairs[0].change_customer(&world, json!({"displayName": "X"}));
     pairs[0].change_account(&world, json!({"name": "Y"}));
@@ -69,7 +69,7 @@ async fn c_083_of_two_pairs_the_one_in_conflict_fails_in_every_run_and_the_other
 }
 
 #[tokio::test]
-async fn c_084_c_085_r114_one_of_two_skipped_pairs_is_brought_back_or_synchronized_and_the_other_stays() {
+async fn c_084_c_085_r114_r112_r113_one_of_two_skipped_pairs_is_brought_back_or_synchronized_and_the_other_stays() {
     let (world, pairs) = coupled(of_customers(3)).await;
     skip(&world, &pairs).await;
     for pair in &pairs {
@@ -108,7 +108,7 @@ async fn c_087_c_088_skipped_pairs_of_which_one_record_is_gone_are_ended_and_who
 }
 
 #[tokio::test]
-async fn c_053_c_090_r220_a_deleted_customer_is_made_again_from_its_account_where_a_person_asks_for_it() {
+async fn c_053_c_090_r220_r94_a_deleted_customer_is_made_again_from_its_account_where_a_person_asks_for_it() {
     let (world, mut pairs) = coupled(of_customers(3)).await;
     let last = pairs.pop().expect("the one with the highest number");
     let before = pairs.iter().map(|pair| text(&pair.customer(&world), "number").to_owned()).collect::<Vec<_>>();
@@ -143,7 +143,7 @@ async fn c_053_c_090_r220_a_deleted_customer_is_made_again_from_its_account_wher
 }
 
 #[tokio::test]
-async fn c_091_a_full_synchronization_tells_of_pairs_that_are_broken_and_skips_none() {
+async fn c_091_r47_r90_r93_a_full_synchronization_tells_of_pairs_that_are_broken_and_skips_none() {
     let catalogue = couplet_end_to_end::catalogue_with(&[("customer", &|mapping| {
         mapping["direction"] = json!("to_dataverse");
     })]);

@@ -1,8 +1,9 @@
 //! Customer Statistics end to end: the first upload, then only customers with something new.
 
 use business_central_simulator::DemoSize;
-use couplet_end_to_end::{World, WorldOptions};
+use couplet_end_to_end::{World, WorldOptions, chosen};
 use couplet_engine::{Failpoint, RunMode};
+use couplet_model::request::Want;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -106,6 +107,35 @@ async fn c_186_s29_customers_coupled_later_follow_and_a_deleted_account_is_told(
     assert_eq!((run.counters.modified, run.counters.failed), (1, 1));
     let failures = world.failures(JOB).await;
     assert!(failures[0].message.contains(&format!("the account {account} of customer C00010")), "{failures:?}");
+}
+
+#[tokio::test]
+async fn s31_the_statistics_of_a_customer_who_is_uncoupled_are_deleted_whatever_is_delivered_twice() {
+    let world = prepared(options()).await;
+    world.run(JOB, RunMode::Modified).await;
+    let before = world.dataverse.count("nav_accountstatistics");
+    let customers = ["C00010", "C00020"].map(|number| world.business_central_id("Customer", "number", number));
+    let account = id(&world.coupled_row("CUSTOMER", customers[0]).await, "accountid");
+    let run = world.ask("CUSTOMER", Want::Uncouple, chosen(&customers[..1])).await.expect("carried out");
+    assert_eq!((run.counters.uncoupled, run.counters.failed, run.finished.is_some()), (1, 0, true), "{run:?}");
+    assert_eq!(world.dataverse.count("nav_accountstatistics"), before - 1);
+    assert_eq!(world.coupling(JOB, customers[0]).await, None);
+    let account = world.dataverse.row("account", account).expect("it stays");
+    assert_eq!(text(&account, "_nav_accountstatisticsid_value"), "");
+    // A worker that died before it could send on is made up for by the next delivery.
+    world.engine.ask(&"CUSTOMER".into(), Want::Uncouple, chosen(&customers[1..])).await.expect("asked");
+    while let Some(task) = world.tasks.next_task() {
+        let couplet_model::task::Task::Ask(request) = task else { panic!("another task comes first: {task:?}") };
+        world.engine.work_request(&request, None).await.expect("carried out");
+    }
+    let deliveries = world.queue.take(1000);
+    world.engine.sync_batch(deliveries.clone()).await;
+    assert_eq!(world.queue.take(1000).len(), 1, "what hangs on the pair, which is lost here");
+    deliveries.into_iter().for_each(|delivery| world.queue.give_back(delivery));
+    world.drain().await;
+    assert_eq!(world.dataverse.count("nav_accountstatistics"), before - 2);
+    let quiet = world.run(JOB, RunMode::Modified).await;
+    assert_eq!((quiet.counters.inserted, quiet.counters.failed), (0, 0), "nobody gets them back");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn couplings(world: &World, mapping: &str) -> Vec<Coupling> {
 }
 
 #[tokio::test]
-async fn c_017_the_cursor_stands_at_the_last_change_that_was_read() {
+async fn c_017_r41_the_cursor_stands_at_the_last_change_that_was_read() {
     let (world, _) = coupled(of_customers(0)).await;
     for name in ["Adatum", "Fabrikam"] {
         world.business_central.create_as_user("Customer", json!({"displayName": name})).expect("taken");
@@ -42,7 +42,7 @@ async fn c_017_the_cursor_stands_at_the_last_change_that_was_read() {
 }
 
 #[tokio::test]
-async fn c_018_nothing_moves_while_nothing_changes() {
+async fn c_018_r56_nothing_moves_while_nothing_changes() {
     let mut options = of_customers(2);
     options.business_central = business_central_simulator::DemoSize { customers: 2, contacts: 2, ..NOTHING };
     let (world, _) = coupled(options).await;
@@ -62,7 +62,7 @@ async fn c_018_nothing_moves_while_nothing_changes() {
 }
 
 #[tokio::test]
-async fn c_020_changes_of_two_pairs_cross_and_both_remember_how_their_records_stand() {
+async fn c_020_r24_r71_changes_of_two_pairs_cross_and_both_remember_how_their_records_stand() {
     let (world, pairs) = coupled(of_customers(2)).await;
     pairs[0].change_customer(&world, json!({"displayName": "X"}));
     pairs[1].change_account(&world, json!({"name": "Y"}));
@@ -93,7 +93,7 @@ async fn c_021_changes_arrive_although_the_clock_of_dataverse_is_behind() {
 }
 
 #[tokio::test]
-async fn c_022_a_column_that_does_not_travel_leaves_its_record_unchanged() {
+async fn c_022_r59_r135_a_column_that_does_not_travel_leaves_its_record_unchanged() {
     let (world, pairs) = coupled(of_customers(1)).await;
     let account = pairs[0].account(&world);
     pairs[0].change_customer(&world, json!({"taxRegistrationNumber": "DE 1"}));

@@ -23,7 +23,7 @@ async fn coupled_records(world: &World, mapping: &str) -> Vec<Uuid> {
 }
 
 #[tokio::test]
-async fn c_056_r210_ending_all_pairs_of_a_mapping_leaves_no_account_with_the_company() {
+async fn c_056_r210_r203_r205_r208_ending_all_pairs_of_a_mapping_leaves_no_account_with_the_company() {
     let (world, pairs) = coupled(of_customers(3)).await;
     world.business_central.create_as_user("Customer", json!({"displayName": "Uncoupled"})).expect("taken");
     let ours = world.dataverse.rows("bcbi_company")[0]["bcbi_companyid"].as_str().expect("an id").to_owned();
@@ -63,7 +63,7 @@ async fn r210_an_account_that_was_coupled_since_it_was_found_stays_with_the_comp
 }
 
 #[tokio::test]
-async fn c_045_c_058_chosen_pairs_end_once_and_the_others_stay_with_the_company() {
+async fn c_045_c_058_r204_r205_chosen_pairs_end_once_and_the_others_stay_with_the_company() {
     let (world, pairs) = coupled(of_customers(3)).await;
     let [uncoupled, _] = ["A", "B"]
         .map(|name| world.business_central.create_as_user("Customer", json!({"displayName": name})).expect("taken"));
@@ -81,7 +81,7 @@ async fn c_045_c_058_chosen_pairs_end_once_and_the_others_stay_with_the_company(
 }
 
 #[tokio::test]
-async fn c_057_c_059_c_060_salespeople_and_currencies_are_uncoupled_as_all_records_are() {
+async fn c_057_c_059_c_060_r203_salespeople_and_currencies_are_uncoupled_as_all_records_are() {
     let world = World::start(of_customers(0)).await;
     for mapping in ["SALESPEOPLE", "CURRENCY"] {
         world.run(mapping, RunMode::Full).await;
@@ -138,7 +138,7 @@ async fn c_061_skipped_pairs_and_broken_ones_end_like_any_other() {
 }
 
 #[tokio::test]
-async fn c_062_the_contacts_of_a_customer_that_is_uncoupled_stay_coupled() {
+async fn c_062_r211_the_contacts_of_a_customer_that_is_uncoupled_stay_coupled() {
     let (world, pairs) = coupled(of_customers(2)).await;
     let persons = [
         person_of(&world, "Customer", pairs[0].customer, "Berg"),

@@ -112,7 +112,7 @@ async fn vendors_and_accounts_change_each_other() {
 }
 
 #[tokio::test]
-async fn d4_d6_u2_an_account_that_is_customer_and_vendor_travels_through_both_mappings() {
+async fn d4_d6_u2_r9_an_account_that_is_customer_and_vendor_travels_through_both_mappings() {
     let world = synchronized().await;
     let customer = world.business_central_ids("Customer", |_| true)[0];
     let account = id(&world.coupled_row("CUSTOMER", customer).await, "accountid");

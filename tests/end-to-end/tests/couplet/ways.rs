@@ -35,7 +35,7 @@ fn customers(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn c_001_c_015_a_mapping_without_rows_or_with_an_unreadable_filter_never_runs() {
+async fn c_001_c_015_r19_a_mapping_without_rows_or_with_an_unreadable_filter_never_runs() {
     let no_rows = catalogue_with(&[("customer", &|mapping| mapping["fields"] = json!([]))]).expect_err("refused");
     let message = no_rows.to_string();
     assert!(message.contains("CUSTOMER") && message.contains("no field mapping rows"), "C-001: {message}");
@@ -67,7 +67,7 @@ async fn c_002_c_003_c_004_rows_of_sales_are_created_once_changed_when_they_chan
 }
 
 #[tokio::test]
-async fn c_005_c_006_a_mapping_of_one_way_is_not_asked_the_other_way_and_overwrites_without_a_conflict() {
+async fn c_005_c_006_r17_r57_r58_a_mapping_of_one_way_is_not_asked_the_other_way_and_overwrites_without_a_conflict() {
     let (world, pairs) = coupled(options(1, &creating("to_dataverse"))).await;
     let pair = pairs[0];
     let runs = world.store().runs(world.company(), "CUSTOMER", 10).await.expect("the store answers").len();
@@ -118,7 +118,7 @@ async fn c_011_a_filter_of_business_central_leaves_records_out() {
 }
 
 #[tokio::test]
-async fn c_012_c_013_a_filter_of_dataverse_and_nobodys_hand_decides_which_rows_arrive() {
+async fn c_012_c_013_r30_a_filter_of_dataverse_and_nobodys_hand_decides_which_rows_arrive() {
     let filtered: &dyn Fn(&mut Json) = &|mapping| {
         creating("from_dataverse")(mapping);
         let condition = json!({"column": "name", "op": "eq", "value": "Two"});
@@ -147,7 +147,7 @@ async fn c_012_c_013_a_filter_of_dataverse_and_nobodys_hand_decides_which_rows_a
 }
 
 #[tokio::test]
-async fn c_016_c_242_c_243_two_on_each_side_become_four_and_one_run_counts_both_ways() {
+async fn c_016_c_242_c_243_r15_r16_two_on_each_side_become_four_and_one_run_counts_both_ways() {
     let world = World::start(options(0, &creating("bidirectional"))).await;
     let empty = synchronize(&world).await;
     assert_eq!((empty.counters.total(), empty.finished.is_some()), (0, true), "C-242: a run without records");

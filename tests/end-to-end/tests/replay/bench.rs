@@ -8,6 +8,7 @@ use business_central_simulator::DemoSize;
 use couplet_end_to_end::Installed;
 use couplet_model::job::Run;
 use couplet_model::message::{Direction, MESSAGE_FORMAT, SyncOptions};
+use couplet_model::task::{Task, TaskMessage};
 use couplet_model::{MappingName, RecordId, RecordMessage, RunId};
 use couplet_runtime::Cloud;
 use couplet_runtime::handlers::RunMode;
@@ -90,6 +91,26 @@ impl Bench {
         assert_eq!(self.open().await, items.len() as u64);
         self.let_die().await;
         run
+    }
+
+    /// Does what people have asked for, as far as the messages of its records, which stay in their queue.
+    pub async fn work_requests(&self) {
+        let cloud = self.services();
+        let url = &cloud.tasks_queue_url;
+        loop {
+            let request = cloud.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(30);
+            let tasks = request.send().await.expect("the queue answers").messages.unwrap_or_default();
+            if tasks.is_empty() {
+                return;
+            }
+            for task in tasks {
+                let message: TaskMessage = serde_json::from_str(task.body().expect("a body")).expect("a task");
+                let Task::Ask(request) = message.task else { panic!("another task comes first: {message:?}") };
+                self.application.engine.work_request(&request, None).await.expect("it is carried out");
+                let receipt = task.receipt_handle().expect("a receipt");
+                cloud.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+            }
+        }
     }
 
     /// Sends a message about a record of a mapping.

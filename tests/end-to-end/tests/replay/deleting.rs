@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couplet_model::MappingName;
 use couplet_model::ids::RunId;
 use couplet_model::job::{Run, RunState, Trigger};
 use couplet_model::message::Direction;
 use couplet_model::request::{Chosen, Want};
+use couplet_model::table::Side;
 use couplet_model::task::{Continuation, TASK_FORMAT, Task, TaskMessage};
+use couplet_model::{DataverseId, MappingName, RecordId, SystemId};
 use couplet_runtime::replay::{Pace, ReplayOutcome, ReplayRequest};
 use couplet_store::{DeadLetter, Failure};
 use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::bench::{Bench, ITEMS, PACE, everything, outcomes, text};
 use crate::interrupting::{End, ending_at};
@@ -94,4 +97,50 @@ async fn the_run_of_a_deleted_task_ends_and_what_cannot_be_read_goes() {
     let ended = bench.run_of(run.id).await;
     assert_eq!(ended.state(), RunState::Error);
     assert!(ended.message.is_some_and(|said| said.contains("a person deleted its task from the dead letters")));
+}
+
+#[tokio::test]
+async fn what_a_person_had_asked_for_is_named_and_is_not_done_by_trying_again() {
+    let bench = Bench::start().await;
+    let items = bench.items();
+    let engine = &bench.application.engine;
+    let coupled = |item: Uuid| Chosen::Records(vec![(Side::BusinessCentral, RecordId(item))]);
+    engine.ask(&ITEMS.into(), Want::Uncouple, coupled(items[1])).await.expect("a request");
+    bench.drain().await;
+    let (free, pairs) = (items[1], bench.store().count_couplings(bench.company(), &ITEMS.into()).await.expect("read"));
+    let like = bench.product(items[3]).await;
+    let [group, unit] = ["_defaultuomscheduleid_value", "_defaultuomid_value"].map(|name| text(&like, name).to_owned());
+    let product = json!({
+        "name": "Another", "productnumber": "X-1", "producttypecode": 1, "quantitydecimal": 2,
+        "defaultuomscheduleid@odata.bind": format!("/uomschedules({group})"),
+        "defaultuomid@odata.bind": format!("/uoms({unit})"),
+    });
+    let product = bench.dataverse.create_as_user("product", product).expect("taken");
+    let product = DataverseId::from(RecordId(product));
+
+    // All three messages die on their way.
+    engine.ask(&ITEMS.into(), Want::Skip, coupled(items[0])).await.expect("a request");
+    let of = Chosen::Pairs(vec![(SystemId::from(RecordId(free)), product)]);
+    engine.ask(&ITEMS.into(), Want::Couple { direction: Direction::ToDataverse }, of).await.expect("a request");
+    engine.ask(&ITEMS.into(), Want::Uncouple, coupled(items[2])).await.expect("a request");
+    bench.work_requests().await;
+    bench.let_die().await;
+    let report = bench.replay(&deleting()).await;
+    assert_eq!((outcomes(&report), report.stopped), (vec![(ReplayOutcome::Deleted, 3)], None));
+
+    let failed = failures(&bench).await;
+    let note = |item: Uuid| {
+        let of_item = failed.iter().find(|failure| failure.record == RecordId(item));
+        of_item.map(|failure| failure.message.clone()).unwrap_or_else(|| panic!("{item}: {failed:?}"))
+    };
+    assert!(note(items[0]).ends_with(&format!("couplet skip \"ITEM-PRODUCT\" --bc {}", items[0])), "{failed:?}");
+    assert!(note(free).ends_with(&format!("couplet couple \"ITEM-PRODUCT\" --bc {free} --dataverse {product}")));
+    assert!(note(items[2]).contains("it was to be uncoupled, which is not done: ask for it again"), "{failed:?}");
+
+    // Trying again synchronizes, and neither skips, couples nor uncouples anything: nobody gets another partner.
+    let products = bench.dataverse.count("product");
+    engine.ask(&ITEMS.into(), Want::Retry, Chosen::Failed).await.expect("a request");
+    bench.drain().await;
+    let now = bench.store().count_couplings(bench.company(), &ITEMS.into()).await.expect("read");
+    assert_eq!((now, bench.dataverse.count("product")), (pairs, products));
 }

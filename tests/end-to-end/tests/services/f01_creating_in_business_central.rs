@@ -153,7 +153,7 @@ async fn a_death_while_customers_are_created_is_survived_whichever_direction_com
 }
 
 #[tokio::test]
-async fn a_connection_cut_before_or_after_a_create_creates_no_customer_twice() {
+async fn r277_a_connection_cut_before_or_after_a_create_creates_no_customer_twice() {
     for mode in MODES {
         for cut_after in [false, true] {
             for nth in [1, 2, 3] {

@@ -35,7 +35,7 @@ fn dataverse_wins() -> Resolution {
 }
 
 #[tokio::test]
-async fn each_want_sends_its_records_the_ways_it_has() {
+async fn r113_r206_r218_r219_r220_each_want_sends_its_records_the_ways_it_has() {
     let bench = Bench::of("CUSTOMER").await;
     bench.business_central.put("Customer", 3, json!({"number": "C3", "displayName": "Adatum", "blocked": " "}));
     bench.dataverse.put("account", 13, json!({"name": "Adatum"}));

@@ -67,7 +67,7 @@ async fn a_customer_is_the_accounts_if_number_and_name_agree() {
 }
 
 #[tokio::test]
-async fn s247_an_account_is_of_a_customer_of_the_company_and_a_new_one_of_its_team() {
+async fn s247_r257_an_account_is_of_a_customer_of_the_company_and_a_new_one_of_its_team() {
     let bench = bench().await;
     let first = || json!({"customertypecode": 3});
     let of_the_team = || json!({"customertypecode": 3, "ownerid": {"team": u64::try_from(TEAM).ok()}});

@@ -53,7 +53,7 @@ fn person_of(company: &str) -> Json {
 }
 
 #[tokio::test]
-async fn s256_s257_u9_a_person_works_for_the_account_of_its_companys_customer_or_else_vendor() {
+async fn s256_s257_u9_r161_a_person_works_for_the_account_of_its_companys_customer_or_else_vendor() {
     let bench = bench().await;
     let company = || json!({"bcbi_companyid": COMPANY_ROW});
     let team = || json!({"ownerid": {"team": u64::try_from(TEAM).ok()}});
@@ -141,7 +141,7 @@ async fn s256_s257_u9_a_person_works_for_the_account_of_its_companys_customer_or
 }
 
 #[tokio::test]
-async fn s258_u9_a_contact_works_for_the_company_contact_of_its_account_and_may_have_no_company() {
+async fn s258_u9_r162_a_contact_works_for_the_company_contact_of_its_account_and_may_have_no_company() {
     let bench = bench().await;
     let accounts = [
         (201, 3, 0, Some(COMPANY_ROW)),
@@ -356,7 +356,7 @@ async fn s257_s258_a_coupled_person_is_followed_out_of_the_filter() {
 }
 
 #[tokio::test]
-async fn s259_the_first_person_who_arrives_is_the_primary_contact_of_an_account_without_one() {
+async fn s259_r163_the_first_person_who_arrives_is_the_primary_contact_of_an_account_without_one() {
     let bench = bench().await;
     for (customer, chosen) in [(11, json!(null)), (13, json!("P9")), (14, json!("p1"))] {
         bench.business_central.put("Customer", customer, json!({"primaryContactNo": chosen}));
@@ -410,7 +410,7 @@ async fn s259_the_first_person_who_arrives_is_the_primary_contact_of_an_account_
 }
 
 #[tokio::test]
-async fn s259_a_new_person_is_the_primary_contact_of_a_customer_without_one_by_its_number() {
+async fn s259_r163_a_new_person_is_the_primary_contact_of_a_customer_without_one_by_its_number() {
     let bench = bench().await;
     bench.dataverse.put("account", 111, json!({"primarycontactid": null}));
     bench.dataverse.put("account", 122, json!({"primarycontactid": 78}));

@@ -48,7 +48,7 @@ async fn r50_a_currency_of_the_same_iso_code_is_adopted() {
 }
 
 #[tokio::test]
-async fn s273_a_currency_gets_rate_symbol_and_precision() {
+async fn r144_s273_a_currency_gets_rate_symbol_and_precision() {
     let bench = Bench::of("CURRENCY").await;
     put_rate(&bench, 1, "USD", "2026-01-01", 80.0, None);
     put_rate(&bench, 2, "USD", "2026-02-01", 50.0, None);

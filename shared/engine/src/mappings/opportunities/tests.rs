@@ -31,7 +31,7 @@ fn company() -> Json {
 }
 
 #[tokio::test]
-async fn s193_s195_s196_with_ownership_by_team_only_persons_of_partners_take_part_and_the_team_owns() {
+async fn s193_s195_s196_r262_with_ownership_by_team_only_persons_of_partners_take_part_and_the_team_owns() {
     let bench = by_team().await;
     let contact = |company: &str, customer: Json, vendor: Json| {
         json!({"status": "In Progress", "contactNumber": "CT2", "contactCompanyNo": company, "customerNumber": customer,

@@ -83,7 +83,7 @@ async fn an_item_is_found_by_the_number_of_its_product() {
 }
 
 #[tokio::test]
-async fn s197_a_product_gets_unit_currency_company_and_state() {
+async fn s197_r268_a_product_gets_unit_currency_company_and_state() {
     let bench = bench_of("ITEM-PRODUCT").await;
     let half_made = pair(33, 34, "HALF");
     let reserved =

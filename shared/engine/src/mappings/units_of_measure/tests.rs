@@ -18,7 +18,7 @@ fn put_group(bench: &Bench, number: u128, name: &str, state: i64, units: u128) {
 }
 
 #[tokio::test]
-async fn s215_an_active_group_of_the_right_name_with_one_unit_at_most_is_adopted() {
+async fn s215_r53_an_active_group_of_the_right_name_with_one_unit_at_most_is_adopted() {
     let bench = Bench::of("UNIT OF MEASURE").await;
     put_group(&bench, 1, "NAV PCS", 0, 1);
     put_group(&bench, 2, "NAV SET", 0, 0);

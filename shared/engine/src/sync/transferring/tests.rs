@@ -49,7 +49,7 @@ async fn d8_plain_values_travel_blank_ones_clear_and_unknown_ones_leave_what_is_
 }
 
 #[tokio::test]
-async fn columns_that_only_a_new_record_takes_are_given_at_first_and_read_only_ones_never() {
+async fn r141_columns_that_only_a_new_record_takes_are_given_at_first_and_read_only_ones_never() {
     let bench = Bench::of("CURRENCY").await;
     let cases = vec![
         case("the ISO code")
@@ -68,7 +68,7 @@ async fn columns_that_only_a_new_record_takes_are_given_at_first_and_read_only_o
 }
 
 #[tokio::test]
-async fn constants_travel_whatever_the_source_holds_and_names_of_tables_are_implied() {
+async fn r137_constants_travel_whatever_the_source_holds_and_names_of_tables_are_implied() {
     let bench = Bench::of("CURRENCY").await;
     let switches = Switches::default();
     let mapping = bench.engine.catalogue().active_mapping("PLLINE-PRODPRICE", &switches).expect("a mapping");
@@ -79,7 +79,7 @@ async fn constants_travel_whatever_the_source_holds_and_names_of_tables_are_impl
 }
 
 #[tokio::test]
-async fn a_lookup_is_the_row_coupled_to_a_code_and_a_code_that_is_not_coupled_is_waited_for() {
+async fn r147_r148_r149_a_lookup_is_the_row_coupled_to_a_code_and_a_code_that_is_not_coupled_is_waited_for() {
     let bench = Bench::of("CUSTOMER").await;
     let reserved = Coupling { state: CouplingState::Reserved, ..pair(3, 13, "NOK") };
     bench.couple("CURRENCY", [pair(1, 11, "USD"), reserved]).await;
@@ -133,7 +133,7 @@ async fn u11_a_row_that_the_record_can_do_without_stays_behind_until_it_is_coupl
 }
 
 #[tokio::test]
-async fn what_cannot_be_resolved_clears_where_the_row_says_so() {
+async fn r150_what_cannot_be_resolved_clears_where_the_row_says_so() {
     let bench = Bench::of("CUSTOMER").await;
     let clears = |row: &mut couplet_model::catalogue::FieldMapping| row.clearing = Clearing::OnFailure;
     let mapping = changed(&bench, "transactioncurrencyid", clears);
@@ -147,7 +147,7 @@ async fn what_cannot_be_resolved_clears_where_the_row_says_so() {
 }
 
 #[tokio::test]
-async fn d17_a_row_declines_where_no_mapping_couples_such_records() {
+async fn d17_r146_a_row_declines_where_no_mapping_couples_such_records() {
     let bench = Bench::of("CUSTOMER").await;
     let nowhere = changed(&bench, "transactioncurrencyid", |row| {
         row.resolution = couplet_model::catalogue::Resolution::Lookup(vec!["NO SUCH MAPPING".into()]);
@@ -196,7 +196,7 @@ async fn r154_an_option_is_the_one_of_the_same_label() {
 }
 
 #[tokio::test]
-async fn c_136_a_code_is_the_option_it_is_coupled_to_whatever_its_label() {
+async fn c_136_r154_r155_a_code_is_the_option_it_is_coupled_to_whatever_its_label() {
     let bench = Bench::of("CUSTOMER").await;
     let id = |number| option_id("account", "address1_shippingmethodcode", number);
     let labels = [(4, "UPS"), (7, "Will Call"), (8, "DHL"), (9, "Pigeon")];

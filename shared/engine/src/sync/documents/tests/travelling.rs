@@ -101,7 +101,7 @@ async fn lines_changed_on_both_sides_are_a_conflict_of_their_document() {
 }
 
 #[tokio::test]
-async fn a_line_that_a_user_deletes_in_dataverse_is_deleted_in_business_central() {
+async fn r89_a_line_that_a_user_deletes_in_dataverse_is_deleted_in_business_central() {
     let world = World::orders().await;
     world.sync(TO, &[id(1)]).await;
     let order = made("MADE-UP ORDER", TO, 1);
