@@ -86,6 +86,7 @@ impl Engine {
                     conflicts: Vec::new(),
                     options: SyncOptions { waited_since: None, ..message.options },
                     retry_at: None,
+                    gone: None,
                 });
                 commits.push(Commit { record, direction, coupling: None, failure, wait: None, outcome });
             }

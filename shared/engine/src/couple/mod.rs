@@ -2,14 +2,20 @@
 //! queue, page by page. What becomes of each of them is decided where all records are synchronized.
 
 mod asking;
+mod choosing;
 mod gathering;
+mod looking_for_deleted;
 mod match_fields;
 mod match_report;
 mod matching;
 mod naming;
+mod orphans;
 mod resolving;
 
 pub use asking::{RequestReport, RequestStatus};
+pub use choosing::Meant;
+pub use looking_for_deleted::LostPair;
 pub use match_fields::MatchChoices;
 pub use match_report::{MatchReport, MatchedRecord, NamedRow};
 pub use naming::Named;
+pub use orphans::{Orphan, OrphanReport};

@@ -166,7 +166,15 @@ impl Batch<'_> {
             conflicts,
             options: SyncOptions { waited_since: None, create, ..options },
             retry_at: Some(retry_at(attempts, now)),
+            // What could not be made again is gone still.
+            gone: data.gone.or_else(|| self.remakes(record).then(|| self.direction.destination())),
         })
+    }
+
+    /// Whether a record was to get a partner in the place of one that was deleted.
+    fn remakes(&self, record: &Ended) -> bool {
+        let is_coupled = record.coupling().is_some_and(|coupling| coupling.state == CouplingState::Coupled);
+        is_coupled && record.pairing() == Pairing::Creating && matches!(record.outcome, Outcome::Failed(_))
     }
 
     /// What is told of a record whose values arrived in another form; nothing of it is tried again.
@@ -174,7 +182,7 @@ impl Batch<'_> {
         if record.notes().is_empty() || record.written().is_none() || !record.is_synchronized() {
             return None;
         }
-        let DataFailure { field, message } = FieldNote::joined(record.notes());
+        let DataFailure { field, message, .. } = FieldNote::joined(record.notes());
         Some(ErrorRecord {
             run: self.run,
             job: self.job.clone(),
@@ -232,6 +240,7 @@ pub(super) fn conflict_failure(conflicts: &[FieldConflict]) -> DataFailure {
         })
         .collect();
     DataFailure {
+        gone: None,
         field: conflicts.first().map(|conflict| conflict.business_central.clone()),
         message: format!(
             "changed on both sides since the last synchronization (EE11): {}; make both equal, or give the mapping a conflict rule",

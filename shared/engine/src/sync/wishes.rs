@@ -19,7 +19,7 @@ impl Batch<'_> {
         if self.delivered.iter().all(|delivered| delivered.message.wish.is_none()) {
             return Ok(received);
         }
-        let (mut synchronized, mut leaving, mut strays) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut synchronized, mut leaving, mut strays, mut mended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for mut record in received {
             let wish = self.delivered[record.index].message.wish.as_ref();
             match (wish, record.coupling.is_some()) {
@@ -36,13 +36,15 @@ impl Batch<'_> {
                         synchronized.push(record);
                     }
                 }
-                (Some(Wish::Uncouple | Wish::Skip | Wish::Unskip), false) => {
+                (Some(Wish::Mend(_) | Wish::TellIfGone), true) => mended.push(record),
+                (Some(Wish::Uncouple | Wish::Skip | Wish::Unskip | Wish::Mend(_) | Wish::TellIfGone), false) => {
                     self.settle(record.settle(Outcome::Ignored(IgnoreReason::NotCoupled)));
                 }
             }
         }
         self.uncouple_as_asked(leaving).await?;
         self.take_off_company(strays).await?;
+        synchronized.extend(self.mend(mended).await?);
         Ok(synchronized)
     }
 
@@ -78,7 +80,7 @@ impl Batch<'_> {
     }
 
     /// Marks a pair as skipped, or takes the mark away. `false`: another worker changed it, and the record comes again.
-    async fn mark_skipped(&mut self, record: &mut Received, skipped: bool) -> Result<bool, Stop> {
+    pub(super) async fn mark_skipped(&mut self, record: &mut Received, skipped: bool) -> Result<bool, Stop> {
         let Some(coupling) = record.coupling.as_ref().filter(|coupling| coupling.skipped != skipped) else {
             return Ok(true);
         };
@@ -95,7 +97,7 @@ impl Batch<'_> {
 
     /// Ends couplings: first the rows of Dataverse are taken off the company, then the pairs are removed, so that whoever does
     /// it again finds the pairs of which that is not known to be done.
-    async fn uncouple_as_asked(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+    pub(super) async fn uncouple_as_asked(&mut self, records: Vec<Received>) -> Result<(), Stop> {
         if records.is_empty() {
             return Ok(());
         }

@@ -7,6 +7,10 @@ use crate::ids::RecordId;
 
 /// The longest name of a record that is kept, in bytes.
 const LONGEST_LABEL: usize = 120;
+/// The mark of a record that is coupled.
+const TAKEN: u8 = 1;
+/// The mark of a row that belongs to the company.
+const OURS: u8 = 2;
 
 /// A record reduced to what matching needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub struct Entry {
     pub keys: Box<[Option<Key>]>,
     /// Whether it is coupled already.
     pub taken: bool,
+    /// Whether it is a row that belongs to the company, where that was looked at.
+    pub ours: bool,
     /// What people call it.
     pub label: Box<str>,
 }
@@ -25,7 +31,7 @@ impl Entry {
     /// A record; of a long name the beginning is kept.
     pub fn new(id: RecordId, keys: Vec<Option<Key>>, taken: bool, label: &str) -> Self {
         let end = label.floor_char_boundary(LONGEST_LABEL);
-        Self { id, keys: keys.into(), taken, label: label[..end].into() }
+        Self { id, keys: keys.into(), taken, ours: false, label: label[..end].into() }
     }
 }
 
@@ -39,7 +45,7 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in entries {
         bytes.extend(entry.id.0.as_bytes());
-        bytes.push(u8::from(entry.taken));
+        bytes.push(u8::from(entry.taken) * TAKEN + u8::from(entry.ours) * OURS);
         bytes.push(u8::try_from(entry.keys.len()).unwrap_or(u8::MAX));
         for key in &entry.keys {
             bytes.push(u8::from(key.is_some()));
@@ -59,7 +65,7 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
         let id = RecordId(Uuid::from_bytes(take(&mut bytes)?));
-        let [taken, count] = take(&mut bytes)?;
+        let [marks, count] = take(&mut bytes)?;
         let mut keys = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
             let [has_key] = take(&mut bytes)?;
@@ -69,7 +75,8 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
         let (label, rest) = bytes.split_at_checked(usize::from(length)).ok_or(Malformed)?;
         bytes = rest;
         let label = std::str::from_utf8(label).map_err(|_| Malformed)?;
-        entries.push(Entry { id, keys: keys.into(), taken: taken != 0, label: label.into() });
+        let (taken, ours) = (marks & TAKEN != 0, marks & OURS != 0);
+        entries.push(Entry { id, keys: keys.into(), taken, ours, label: label.into() });
     }
     Ok(entries)
 }
