@@ -1,22 +1,24 @@
 //! What a person does with chosen records: `couplet sync`, `couple`, `uncouple`, `skip`, `unskip` and `retry`. Each names its
 //! records, has them put into the queue by a task, and waits until the run that carries it out has ended.
 
+mod meant;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use couplet_engine::{Engine, LostPair, Named};
+use couplet_engine::Engine;
 use couplet_model::catalogue::read_conditions;
-use couplet_model::ids::{MappingName, RecordId, RunId};
+use couplet_model::ids::{MappingName, RunId};
 use couplet_model::job::Run;
 use couplet_model::message::{Direction, Remedy, Resolution};
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
-use couplet_runtime::handlers::{self, AskEvent, FindEvent};
+use couplet_runtime::handlers::{self, AskEvent};
 use serde_json::{Value, json};
 
-use super::conflicts;
+use self::meant::{Meant, failures, found, would};
 use super::run::{exit_code, goes_on, left, object as of_run, show};
 use crate::arguments::{
     ChosenOptions, CoupleOptions, HowOptions, NamedOptions, RetryOptions, SyncRecordsOptions, WhereOptions, Winner,
@@ -27,12 +29,7 @@ use crate::interrupt;
 use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::tables::{table, text};
 
-/// Couplings that are counted at once to tell how many are meant.
-const PAGE: usize = 1_000;
-/// Records that are shown of many that are meant.
-const SHOWN: usize = 20;
 /// Failures that are told one by one.
 const REASONS: u64 = 10;
 /// Errors of a mapping among which those of the run are looked for.
@@ -171,11 +168,18 @@ pub(super) enum Ended {
 
 /// The run that carried something out, and what to say of it.
 pub(super) struct Carried {
-    pub run: Run,
+    run: Run,
     notes: Vec<String>,
     took: Duration,
     /// Whether the embedded cloud failed on the way.
     failure: Option<anyhow::Error>,
+}
+
+impl Carried {
+    /// The run, unless the embedded cloud failed on the way.
+    pub fn sound(self) -> anyhow::Result<Run> {
+        self.failure.map_or(Ok(self.run), Err)
+    }
 }
 
 /// The records that would be meant.
@@ -220,14 +224,6 @@ impl Ended {
         }
         Ok(code)
     }
-}
-
-/// A record as it was found.
-struct Meant {
-    side: Side,
-    id: RecordId,
-    label: String,
-    partner: Option<RecordId>,
 }
 
 /// Asks for something, waits for its end, and shows it.
@@ -386,154 +382,4 @@ async fn resolve(
             Ok((event(Want::Couple { direction }, pair), meant))
         }
     }
-}
-
-/// The records that some names mean, one each. A stack is called once for all names, and the store is read once.
-async fn found(
-    engine: &Engine,
-    stack: Option<&Stack>,
-    mapping: &MappingName,
-    side: Side,
-    names: &[String],
-) -> anyhow::Result<Vec<Meant>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let named = match stack {
-        None => {
-            let mut named = Vec::with_capacity(names.len());
-            for name in names {
-                named.push(engine.named(mapping, side, name).await?);
-            }
-            named
-        }
-        Some(stack) => {
-            let event = FindEvent { mapping: mapping.clone(), side, names: names.to_vec() };
-            stack.find(event).await?.found
-        }
-    };
-    if named.len() != names.len() {
-        bail!("{} of {} names were answered; use the couplet the stack was deployed with", named.len(), names.len());
-    }
-    let mut records = Vec::with_capacity(names.len());
-    for (name, named) in names.iter().zip(named) {
-        records.push(one_of(mapping, side, name, named)?);
-    }
-    with_partners(engine, mapping, side, records).await
-}
-
-/// Records of a side, with those that they are coupled with.
-async fn with_partners(
-    engine: &Engine,
-    mapping: &MappingName,
-    side: Side,
-    records: Vec<Named>,
-) -> anyhow::Result<Vec<Meant>> {
-    let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
-    let pairs = engine.store().couplings_by_id(engine.company(), mapping, side, &ids).await?;
-    let meant = |Named { id, label }: Named| {
-        let partner = pairs.get(&id).map(|pair| pair.id(side.other()));
-        Meant { side, id, label, partner }
-    };
-    Ok(records.into_iter().map(meant).collect())
-}
-
-/// The one record that a name means.
-fn one_of(mapping: &MappingName, side: Side, name: &str, mut named: Vec<Named>) -> anyhow::Result<Named> {
-    match (named.pop(), named.as_slice()) {
-        (None, _) => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
-        (Some(one), []) => Ok(one),
-        (Some(last), others) => {
-            let all = others.iter().chain([&last]);
-            let list: Vec<String> = all.take(10).map(|one| format!("{} ({})", one.label, one.id)).collect();
-            bail!(
-                "{} records of {mapping} in {side} are called {name:?}; name one by its id: {}",
-                others.len() + 1,
-                list.join(", ")
-            )
-        }
-    }
-}
-
-async fn failures(engine: &Engine, mapping: &MappingName) -> anyhow::Result<usize> {
-    let mut count = 0;
-    for direction in Direction::BOTH {
-        count += engine.store().failures(engine.company(), mapping, direction).await?.len();
-    }
-    Ok(count)
-}
-
-/// How many pairs of a mapping there are, or how many of them are skipped.
-async fn pairs(engine: &Engine, mapping: &MappingName, skipped_only: bool) -> anyhow::Result<usize> {
-    let (mut count, mut after) = (0, None);
-    loop {
-        let page = engine.store().coupling_page(engine.company(), mapping, after, PAGE).await?;
-        count += page.couplings.iter().filter(|pair| pair.skipped || !skipped_only).count();
-        after = page.next;
-        if after.is_none() {
-            return Ok(count);
-        }
-    }
-}
-
-/// Tells which records are meant. A stack is asked which ones a filter means.
-async fn would(
-    engine: &Engine,
-    stack: Option<&Stack>,
-    event: AskEvent,
-    mut meant: Vec<Meant>,
-) -> anyhow::Result<Ended> {
-    let AskEvent { mapping, want, of } = &event;
-    let count = match of {
-        Chosen::Records(_) | Chosen::Pairs(_) => meant.len(),
-        Chosen::Coupled => pairs(engine, mapping, false).await?,
-        Chosen::Skipped => pairs(engine, mapping, true).await?,
-        Chosen::Failed => failures(engine, mapping).await?,
-        Chosen::Conflicting => conflicts::of_mapping(engine, mapping).await?.len(),
-        Chosen::Deleted => {
-            let lost = engine.lost_pairs(mapping).await?;
-            meant = lost.iter().take(SHOWN).map(left_of).collect();
-            lost.len()
-        }
-        Chosen::Matching(..) | Chosen::Stray => {
-            let side = if let Chosen::Matching(side, _) = of { *side } else { Side::Dataverse };
-            let found = match stack {
-                Some(stack) => stack.meant(event.clone()).await?,
-                None => engine.meant_by(mapping, want.clone(), of.clone()).await?,
-            };
-            meant = with_partners(engine, mapping, side, found.first).await?;
-            usize::try_from(found.count).unwrap_or(usize::MAX)
-        }
-        // Who matches is told by the command that matches.
-        Chosen::Uncoupled(_) => 0,
-    };
-    let records: Vec<Value> = meant
-        .iter()
-        .map(|record| json!({ "side": record.side, "record": record.id, "label": record.label, "coupled_with": record.partner }))
-        .collect();
-    let object = json!({ "mapping": mapping, "want": want, "meant": count, "records": records });
-    let mut lines = Vec::new();
-    if !meant.is_empty() {
-        let mut shown = table(&["side", "record", "id", "coupled with"]);
-        for record in &meant {
-            let partner = record.partner.map_or_else(|| "–".to_owned(), |partner| partner.to_string());
-            shown.add_row(vec![text(record.side), text(&record.label), text(record.id), text(partner)]);
-        }
-        lines.push(shown.to_string());
-        if count > meant.len() {
-            lines.push(format!("and {} more", count - meant.len()));
-        }
-    }
-    lines.push(format!("{count} records of {mapping} are meant; nothing was changed"));
-    Ok(Ended::Look(Look { object, lines }))
-}
-
-/// The record that is left of a pair, and its partner that was deleted.
-fn left_of(pair: &LostPair) -> Meant {
-    let side = pair.gone.other();
-    let (id, partner) = match side {
-        Side::BusinessCentral => (pair.business_central, pair.dataverse),
-        Side::Dataverse => (pair.dataverse, pair.business_central),
-    };
-    Meant { side, id, label: pair.label.clone(), partner: Some(partner) }
 }

@@ -38,7 +38,7 @@ async fn list(place: &Place, options: &DeletedOptions) -> anyhow::Result<ExitCod
         let how = HowOptions { dry_run: false, wait: options.wait, json: options.json };
         let whom = Whom::All(Chosen::Coupled);
         match asking::carried_out(place, &Asking { mapping, want: Want::LookForDeleted, whom, how: &how }).await? {
-            Ended::Run(ended) => looked = Some(ended.run),
+            Ended::Run(ended) => looked = Some(ended.sound()?),
             other => return other.show(options.json),
         }
     }

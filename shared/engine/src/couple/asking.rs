@@ -18,6 +18,7 @@ use super::match_fields::{confirm_fields, in_words};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::is_usable;
 use crate::sync::gives_company;
 
 /// Records that are put into the queue before it is noted how far the request has come.
@@ -278,8 +279,17 @@ impl Engine {
         filter.conditions.push(Condition::equal(column, Value::Guid(company.0)));
         let ours: Vec<RecordId> =
             self.system(side).find(table, &filter, &[]).await?.into_iter().map(|row| row.id).collect();
-        let coupled = self.store().couplings_by_id(self.company(), &mapping.name, side, &ours).await?;
-        let strays = ours.into_iter().filter(|row| !coupled.contains_key(row));
+        let mut strays = ours;
+        // A row of another mapping belongs to the company for its sake: an account may be a vendor's.
+        for other in self.mappings.iter().filter_map(Result::ok) {
+            let is_own = other.name == mapping.name;
+            if !is_own && (other.dataverse.name != table.name || !gives_company(other)) {
+                continue;
+            }
+            let coupled = self.store().couplings_by_id(self.company(), &other.name, side, &strays).await?;
+            strays.retain(|row| coupled.get(row).is_none_or(|pair| !is_own && !is_usable(pair)));
+        }
+        let strays = strays.into_iter();
         let message = |row| self.asked(mapping, request, way, row, SyncOptions::default(), Some(Wish::LeaveCompany));
         Ok(strays.map(message).collect())
     }

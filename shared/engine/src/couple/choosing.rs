@@ -310,3 +310,6 @@ impl Engine {
         Some(self.asked(mapping, request, direction, record, options, Some(Wish::Mend(remedy))))
     }
 }
+
+#[cfg(test)]
+mod tests;

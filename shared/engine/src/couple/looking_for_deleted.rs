@@ -220,3 +220,6 @@ impl Engine {
 fn is_only_told(mapping: &InstalledMapping, way: Direction) -> bool {
     mapping.rules.on_deletion(way) == OnDeletion::AsTheMappingSays && mapping.deletion_conflict == DeletionRule::None
 }
+
+#[cfg(test)]
+mod tests;

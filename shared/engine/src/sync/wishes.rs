@@ -1,7 +1,7 @@
 //! What a person asks for of records, beside their synchronization or instead of it: to end a coupling, to leave a record alone,
 //! to take it up again. A record that comes twice finds done what was asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use couplet_model::message::Wish;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
@@ -57,7 +57,9 @@ impl Batch<'_> {
         let (engine, side) = (self.engine, Side::Dataverse);
         let found = by_id(engine.system(side).fetch(table, &rows, std::slice::from_ref(&column)).await?);
         let coupled = engine.store().couplings_by_id(engine.company(), &self.mapping.name, side, &rows).await?;
-        let stays = |row: &Record| row.get(&column).is_null() || coupled.contains_key(&row.id);
+        let free: HashSet<RecordId> = self.coupled_here_only(rows).await?.into_iter().collect();
+        let stays =
+            |row: &Record| row.get(&column).is_null() || coupled.contains_key(&row.id) || !free.contains(&row.id);
         let mut kept = self.leave_company(found.values().filter(|row| !stays(row))).await?;
         for record in records {
             let row = self.delivered[record.index].message.record;
