@@ -69,7 +69,7 @@ impl World {
 async fn broken_pairs_are_listed_and_mended(deployed: bool) {
     let world = World::coupled(deployed).await;
     let [first, second, third] = ["C00010", "C00020", "C00030"].map(|number| world.pair(number));
-    let (customers, accounts) = (world.customers(), world.dataverse.rows("account").len());
+    let (customers, accounts, pairs) = (world.customers(), world.dataverse.rows("account").len(), world.pairs());
     assert!(world.couplet(&["deleted"]).results.contains("no pair is known of which one record was deleted"));
     world.business_central.delete_as_user("Customer", first.0).expect("deleted");
     world.dataverse.delete_as_user("account", second.1).expect("deleted");
@@ -107,7 +107,7 @@ async fn broken_pairs_are_listed_and_mended(deployed: bool) {
     let ended = world.json(&["deleted", "uncouple", "CUSTOMER", "--all"]);
     assert_eq!(ended["run"]["counters"]["uncoupled"], json!(1), "{ended}");
     assert!(world.dataverse.row("account", third.1).is_some());
-    assert_eq!((world.json(&["deleted"])["total"].clone(), world.pairs()), (json!(0), 4));
+    assert_eq!((world.json(&["deleted"])["total"].clone(), world.pairs()), (json!(0), pairs - 2));
     assert_eq!(world.dataverse.rows("account").len(), accounts - 1);
 }
 
@@ -151,7 +151,7 @@ async fn orphans_are_found_and_repaired(deployed: bool) {
     let released = world.json(&["orphans", "repair", "CUSTOMER", "--release"]);
     assert_eq!(released["run"]["counters"]["modified"], json!(1), "{released}");
     let row = world.dataverse.row("account", stray).expect("it stays");
-    assert!(row["_bcbi_companyid_value"].is_null(), "{row:?}");
+    assert!(row.get("_bcbi_companyid_value").is_none_or(Value::is_null), "{row:?}");
     // The telephone of two customers matches nobody alone, so that nothing is coupled by it; by their names rows are made.
     let before = world.pairs();
     world.json(&["orphans", "repair", "CUSTOMER", "--couple", "--by", "phoneNumber"]);
@@ -173,6 +173,7 @@ async fn d2_u10_orphans_are_found_and_repaired_at_a_stack() {
 
 async fn several_are_chosen_by_a_filter(deployed: bool) {
     let world = World::coupled(deployed).await;
+    let pairs = world.pairs();
     for number in ["C00010", "C00030"] {
         let (customer, _) = world.pair(number);
         world.business_central.update_as_user("Customer", customer, json!({"city": "Oslo"})).expect("taken");
@@ -196,9 +197,9 @@ async fn several_are_chosen_by_a_filter(deployed: bool) {
     assert_eq!(unskipped["run"]["counters"]["failed"], json!(0), "{unskipped}");
     assert_eq!(with(&["retry", "CUSTOMER"], &["--dry-run"])["meant"], json!(0));
     assert_eq!(with(&["uncouple", "CUSTOMER"], &[])["run"]["counters"]["uncoupled"], json!(2));
-    assert_eq!(world.pairs(), 4);
+    assert_eq!(world.pairs(), pairs - 2);
     let made = with(&["sync", "CUSTOMER"], &["--create", "--direction", "to-dataverse"]);
-    assert_eq!((&made["run"]["counters"]["failed"], world.pairs()), (&json!(0), 6), "{made}");
+    assert_eq!((&made["run"]["counters"]["failed"], world.pairs()), (&json!(0), pairs), "{made}");
     for (arguments, said) in [
         (&["skip", "CUSTOMER", "--filter", "town eq Oslo"][..], "has no field town"),
         (&["skip", "CUSTOMER", "--filter", "city ~ Oslo"], "eq, ne or in is expected"),
@@ -226,17 +227,18 @@ async fn several_records_are_chosen_by_a_filter_at_a_stack() {
 async fn r113_what_failed_of_several_mappings_is_tried_again_and_told_in_one_object() {
     let world = World::coupled(false).await;
     assert_eq!(world.json(&["retry", "--all"]), json!({"mappings": []}), "nothing has failed");
-    let poison = |table: &str| json!({"poison": {"table": table, "text": "Unacceptable"}}).to_string();
-    for table in ["account", "transactioncurrency"] {
-        world.dataverse.set_faults(&poison(table)).expect("faults");
-    }
+    world
+        .dataverse
+        .set_faults(&json!({"poison": {"table": "account", "text": "Unacceptable"}}).to_string())
+        .expect("faults");
     let (customer, _) = world.pair("C00010");
-    world.business_central.update_as_user("Customer", customer, json!({"displayName": "Unacceptable"})).expect("taken");
-    let currencies = world.business_central.rows("Currency");
-    let euro = currencies[0]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-    world.business_central.update_as_user("Currency", euro, json!({"displayName": "Unacceptable"})).expect("taken");
-    for job in ["CURRENCY", "CUSTOMER"] {
-        assert_eq!(world.couplet(&["run", job]).code, 1, "{job} fails");
+    let name = json!({"displayName": "Unacceptable"});
+    world.business_central.update_as_user("Customer", customer, name.clone()).expect("taken");
+    let vendors = world.business_central.rows("Vendor");
+    let vendor = vendors[0]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    world.business_central.update_as_user("Vendor", vendor, name).expect("taken");
+    for arguments in [&["run", "CUSTOMER"][..], &["run", "VENDOR", "--full"]] {
+        assert_eq!(world.couplet(arguments).code, 1, "{arguments:?} fails");
     }
     let look = world.json(&["retry", "--all", "--dry-run"]);
     assert_eq!(look["mappings"].as_array().map(Vec::len), Some(2), "{look}");
