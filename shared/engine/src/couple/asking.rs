@@ -246,7 +246,12 @@ impl Engine {
     ) -> Vec<RecordMessage> {
         let mut ways: Vec<Direction> = mapping.directions().collect();
         // A pair ends, and is marked, but once. One that is being created belongs to the direction that creates it.
-        if matches!(request.want, Want::Uncouple | Want::Skip | Want::Mend(_)) {
+        // What is made again is told of no longer in either direction.
+        let is_once = match request.want {
+            Want::Mend(remedy) => remedy != Remedy::Restore,
+            _ => matches!(request.want, Want::Uncouple | Want::Skip),
+        };
+        if is_once {
             let reserved_by = coupling.reserved_by();
             ways.retain(|direction| reserved_by.is_none_or(|by| by == *direction));
             ways.truncate(1);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use couplet_model::catalogue::{ConditionFile, filter_by};
-use couplet_model::message::{Direction, Precedence, Remedy, SyncOptions, Wish};
+use couplet_model::message::{Direction, Precedence, SyncOptions, Wish};
 use couplet_model::request::{Chosen, Request, Want};
 use couplet_model::system::{ChangesQuery, NextPage, PageToken, Resume};
 use couplet_model::table::Side;
@@ -291,23 +291,13 @@ impl Engine {
         self.asked(mapping, request, failure.direction, failure.record, failure.options, None)
     }
 
-    /// The message of a pair of which one record was deleted: from the record that is left where the other one is made again, and
-    /// to it where it is deleted.
+    /// The message of a pair of which one record was deleted, in the direction in which that was told, so that it is told no longer.
+    /// Where the remedy needs the other direction, it is sent on from there.
     fn mending(&self, mapping: &InstalledMapping, request: &Request, failure: &Failure) -> Option<RecordMessage> {
         let Want::Mend(remedy) = request.want else { return None };
-        let gone = failure.gone_from()?;
-        let wanted = Direction::BOTH.into_iter().find(|way| match remedy {
-            Remedy::Restore => way.destination() == gone,
-            Remedy::Delete => way.source() == gone,
-            Remedy::Uncouple => *way == failure.direction,
-        });
-        let other = wanted.filter(|way| *way != failure.direction && mapping.directions().any(|one| one == *way));
-        let (direction, record) = match (other, failure.other) {
-            (Some(way), Some(partner)) => (way, partner),
-            _ => (failure.direction, failure.record),
-        };
-        let options = SyncOptions::default();
-        Some(self.asked(mapping, request, direction, record, options, Some(Wish::Mend(remedy))))
+        failure.gone_from()?;
+        let (options, wish) = (SyncOptions::default(), Some(Wish::Mend(remedy)));
+        Some(self.asked(mapping, request, failure.direction, failure.record, options, wish))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use couplet_model::message::SyncOptions;
-use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote};
+use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote, IgnoreReason};
 use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, Said};
 use couplet_store::{Commit, CommitResult, ErrorKind, ErrorRecord, Failure, FailureChange, FailureKind, Wait};
 use jiff::Timestamp;
@@ -142,6 +142,10 @@ impl Batch<'_> {
             Outcome::WaitingInVain(need) => (FailureKind::Waiting, self.engine.waiting_failure(need), Vec::new()),
             _ if record.is_synchronized() && record.notes().iter().any(|note| note.is_left) => {
                 (FailureKind::Fields, FieldNote::joined(record.notes()), Vec::new())
+            }
+            // Outside of the filter nothing was made again, and the pair is broken still.
+            Outcome::Ignored(IgnoreReason::OutsideFilter(_)) if self.restores_as_asked(record.index) => {
+                return FailureChange::Keep;
             }
             _ if earlier.is_some() => return FailureChange::Clear,
             _ => return FailureChange::Keep,

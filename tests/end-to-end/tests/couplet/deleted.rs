@@ -153,8 +153,13 @@ async fn die_at_every_moment(remedy: Remedy, gone: Side) {
             Side::Dataverse => pair.delete_account(&world),
         }
         world.ask("CUSTOMER", Want::LookForDeleted, Chosen::Coupled).await.expect("carried out");
-        let deliveries = messages(&world, Want::Mend(remedy), Chosen::Deleted).await;
-        assert_eq!(deliveries.len(), 1, "{remedy:?} {gone}: {:?}", listed(&world).await);
+        // What is made again is asked for in both directions, and is told of no longer in either.
+        let (of, count) = match remedy {
+            Remedy::Restore => (rows(&[pair.account]), 2),
+            Remedy::Delete | Remedy::Uncouple => (Chosen::Deleted, 1),
+        };
+        let deliveries = messages(&world, Want::Mend(remedy), of).await;
+        assert_eq!(deliveries.len(), count, "{remedy:?} {gone}: {:?}", listed(&world).await);
         // The first one shows what has to come of it.
         let life = if fatal == 0 { Life::long() } else { Life::until(fatal) };
         world.work_for_life(&life, deliveries.clone(), mortal().engine).await;

@@ -114,7 +114,7 @@ async fn of_the_records_that_a_filter_means_those_that_failed_are_tried_again_an
     assert_eq!(sent(&bench, Want::Retry, oslo()).await, [(TO, id(1), None)]);
     let mend = |remedy| Some(Wish::Mend(remedy));
     assert_eq!(sent(&bench, Want::Mend(Remedy::Delete), oslo()).await, [(TO, id(1), mend(Remedy::Delete))]);
-    assert_eq!(sent(&bench, Want::Mend(Remedy::Restore), oslo()).await, [(FROM, id(11), mend(Remedy::Restore))]);
+    assert_eq!(sent(&bench, Want::Mend(Remedy::Restore), oslo()).await, [(TO, id(1), mend(Remedy::Restore))]);
     let all = sent(&bench, Want::Mend(Remedy::Uncouple), Chosen::Deleted).await;
     assert_eq!(all, [(TO, id(1), mend(Remedy::Uncouple)), (TO, id(2), mend(Remedy::Uncouple))]);
     let meant = bench.engine.meant_by(&bench.mapping.name, Want::Mend(Remedy::Delete), oslo()).await.expect("a look");
@@ -218,7 +218,7 @@ async fn uncoupling_thousands_of_pairs_goes_on_over_several_invocations_and_show
 }
 
 #[tokio::test]
-#[ignore = "takes minutes; cargo test --workspace --lib uncoupling -- --ignored"]
+#[ignore = "takes a minute; cargo test --workspace --lib uncoupling -- --ignored"]
 async fn uncoupling_a_hundred_thousand_pairs_goes_on_over_several_invocations_and_shows_progress() {
     assert!(uncouple_all(100_000).await >= 100);
 }
