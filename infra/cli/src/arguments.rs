@@ -1,5 +1,6 @@
 //! What can be asked of the command.
 
+mod broken;
 mod full_sync;
 mod mappings;
 #[cfg(test)]
@@ -14,6 +15,9 @@ use couplet_model::table::Side;
 use couplet_runtime::replay::QueueName;
 use jiff::Timestamp;
 
+pub use self::broken::{
+    DeletedAction, DeletedOptions, MendOptions, OrphansAction, OrphansOptions, RepairOptions, WhereOptions,
+};
 pub use self::full_sync::{FullSyncChoiceOptions, FullSyncCommand, FullSyncStartOptions};
 pub use self::mappings::{
     AddOptions, ChangingOptions, FieldCommand, FieldOptions, FilterOptions, ImportOptions, MappingCommand,
@@ -24,7 +28,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, errors, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -198,6 +202,18 @@ pub enum Command {
     ///     couplet conflicts resolve CUSTOMER --bc 10000 --wins business-central
     #[command(verbatim_doc_comment)]
     Conflicts(ConflictsOptions),
+    /// List pairs of which one record was deleted, of one mapping or of all; or do something about them.
+    ///
+    ///     couplet deleted CUSTOMER --look
+    ///     couplet deleted restore CUSTOMER --all
+    #[command(verbatim_doc_comment)]
+    Deleted(DeletedOptions),
+    /// List the records of a mapping without a partner, and those that share the fields by which one is found; or repair them.
+    ///
+    ///     couplet orphans CUSTOMER --by number,name
+    ///     couplet orphans repair CUSTOMER --release
+    #[command(verbatim_doc_comment)]
+    Orphans(OrphansOptions),
     /// List the latest errors, of one mapping or of all.
     Errors {
         /// Name of the mapping.
@@ -291,6 +307,8 @@ pub struct JobsOptions {
 pub struct SyncRecordsOptions {
     #[command(flatten)]
     pub named: NamedOptions,
+    #[command(flatten)]
+    pub filtered: WhereOptions,
     /// Which way; every way the mapping has if left out.
     #[arg(long, value_enum)]
     pub direction: Option<Way>,
@@ -352,8 +370,10 @@ pub struct MatchOptions {
 pub struct ChosenOptions {
     #[command(flatten)]
     pub named: NamedOptions,
+    #[command(flatten)]
+    pub filtered: WhereOptions,
     /// All of them that the command concerns.
-    #[arg(long, conflicts_with_all = ["business_central", "dataverse"])]
+    #[arg(long, conflicts_with_all = ["business_central", "dataverse", "filter"])]
     pub all: bool,
 }
 
@@ -424,8 +444,10 @@ pub struct RetryOptions {
     #[arg(required_unless_present = "all")]
     pub mapping: Option<String>,
     /// Those of every mapping.
-    #[arg(long, conflicts_with = "mapping")]
+    #[arg(long, conflicts_with_all = ["mapping", "filter"])]
     pub all: bool,
+    #[command(flatten)]
+    pub filtered: WhereOptions,
     #[command(flatten)]
     pub how: HowOptions,
 }

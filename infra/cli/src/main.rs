@@ -65,6 +65,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Field(command) => commands::field(&place, command).await,
         Command::Couplings { mapping, limit, json } => commands::couplings(&place, mapping, *limit, *json).await,
         Command::Conflicts(options) => commands::conflicts(&place, options).await,
+        Command::Deleted(options) => commands::deleted(&place, options).await,
+        Command::Orphans(options) => commands::orphans(&place, options).await,
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
         Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
         Command::Hold(options) => commands::hold(&place, options).await,

@@ -130,7 +130,7 @@ async fn a_person_has_the_say_over_chosen_records(deployed: bool) {
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(failed.results.contains("C00030 failed: writing the account failed"), "{failed:?}");
     world.refuse(None);
-    let again = world.counters(&["retry", "--all"]);
+    let again = world.couplet(&["retry", "--all", "--json"]).object()["mappings"][0]["run"]["counters"].clone();
     assert_eq!(again["failed"], json!(0), "{again}");
     assert!(again["modified"].as_u64() >= Some(1), "{again}");
     assert_eq!(world.account(&world.partner("C00030"))["name"], json!("Unacceptable"));

@@ -35,7 +35,10 @@ mod sync;
 mod trust;
 mod waiting;
 
-pub use couple::{MatchChoices, MatchReport, MatchedRecord, Named, NamedRow, RequestReport, RequestStatus};
+pub use couple::{
+    LostPair, MatchChoices, MatchReport, MatchedRecord, Meant, Named, NamedRow, Orphan, OrphanReport, RequestReport,
+    RequestStatus,
+};
 pub use engine::{Engine, EngineParts};
 pub use error::EngineError;
 pub use failpoints::{Failpoint, Failpoints};

@@ -90,6 +90,7 @@ impl Engine {
                     conflicts: Vec::new(),
                     options: SyncOptions { waited_since: None, create, ..message.options },
                     retry_at: None,
+                    gone: None,
                 });
                 commits.push(Commit { record, direction, coupling: None, failure, wait: None, outcome });
             }

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod job;
 pub mod matching;
 pub mod message;
+pub mod orphans;
 pub mod outcome;
 pub mod own_writes;
 pub mod pending;

@@ -180,6 +180,18 @@ impl Resolution {
     }
 }
 
+/// What a person wants to be done about a pair of which one record was deleted (R94).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// The deleted record is made again from the one that is left.
+    Restore,
+    /// The record that is left is deleted as well, and the coupling with it.
+    Delete,
+    /// The coupling ends, and the record that is left stays.
+    Uncouple,
+}
+
 /// What a person asks for of one record, beside its synchronization or instead of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -199,6 +211,10 @@ pub enum Wish {
     /// Take this row of Dataverse off the company it belongs to: all pairs of its mapping end, and nothing couples it. It is
     /// named by its id there whatever the direction.
     LeaveCompany,
+    /// Do this about its pair, if one record of it is still gone. A pair that is whole again is synchronized as any other.
+    Mend(Remedy),
+    /// Tell of its pair if one record of it is gone, and change nothing.
+    TellIfGone,
 }
 
 /// The partner a record is to be coupled with.

@@ -49,17 +49,24 @@ pub struct DataFailure {
     pub field: Option<String>,
     /// What is wrong and what to do.
     pub message: String,
+    /// The side from which one record of its pair was deleted, if that is what is wrong (EE12).
+    pub gone: Option<Side>,
 }
 
 impl DataFailure {
     /// A failure of the record as a whole.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { field: None, message: message.into() }
+        Self { field: None, message: message.into(), gone: None }
     }
 
     /// A failure of one field.
     pub fn of_field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), message: message.into() }
+        Self { field: Some(field.into()), message: message.into(), gone: None }
+    }
+
+    /// A failure of a record of whose pair one record was deleted from a side.
+    pub fn of_deleted(gone: Side, message: impl Into<String>) -> Self {
+        Self { gone: Some(gone), ..Self::new(message) }
     }
 }
 

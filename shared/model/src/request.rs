@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::ConditionFile;
 use crate::ids::{DataverseId, MappingName, RecordId, RunId, SystemId};
 use crate::matching::MatchPair;
-use crate::message::{Direction, Resolution};
+use crate::message::{Direction, Remedy, Resolution};
 use crate::table::Side;
 
 /// Records that may be named one by one in a request, so that it fits into a message of the queue.
@@ -62,6 +63,14 @@ pub enum Want {
     Unskip,
     /// Try again what failed, now.
     Retry,
+    /// Look which coupled records were deleted, and tell of their pairs.
+    LookForDeleted,
+    /// Do this about pairs of which one record was deleted (R94).
+    Mend(Remedy),
+    /// Look which records of either side have no partner, or share the fields by which they would find one. Nothing is changed.
+    LookForOrphans,
+    /// Take rows of Dataverse off the company that belong to it although nothing couples them (R210).
+    Release,
 }
 
 /// Which records of a mapping.
@@ -82,6 +91,12 @@ pub enum Chosen {
     Failed,
     /// Every pair that both sides have changed.
     Conflicting,
+    /// Every pair of which it is known that one record was deleted.
+    Deleted,
+    /// Every row of Dataverse that belongs to the company although nothing couples it.
+    Stray,
+    /// Every record of a side that meets these conditions. Of those that are not coupled, only where partners are created.
+    Matching(Side, Vec<ConditionFile>),
 }
 
 #[cfg(test)]
@@ -107,6 +122,16 @@ mod tests {
                 }),
                 Chosen::Conflicting,
                 r#""want":{"resolve":{"wins":"dataverse","fields":{"phoneNumber":"business_central"}}},"of":"conflicting""#
+                    .to_owned(),
+            ),
+            (Want::Mend(Remedy::Restore), Chosen::Deleted, r#""want":{"mend":"restore"},"of":"deleted""#.to_owned()),
+            (
+                Want::Skip,
+                Chosen::Matching(
+                    Side::Dataverse,
+                    crate::catalogue::read_conditions("address1_city eq Oslo", Side::Dataverse).expect("a filter"),
+                ),
+                r#""want":"skip","of":{"matching":["dataverse",[{"column":"address1_city","op":"eq","value":"Oslo"}]]}"#
                     .to_owned(),
             ),
             (

@@ -36,6 +36,7 @@ pub async fn run_job() -> Result<(), Error> {
         Ok(match event {
             Asked::Run(event) => serde_json::to_value(handlers::run_job(application, &event, Some(deadline)).await?)?,
             Asked::Ask(event) => serde_json::to_value(handlers::ask(application, event).await?)?,
+            Asked::Meant(event) => serde_json::to_value(handlers::meant(application, event).await?)?,
             Asked::Find(event) => serde_json::to_value(handlers::find(application, &event).await?)?,
             Asked::FullSync(event) => serde_json::to_value(handlers::full_sync(application, &event).await?)?,
             Asked::SwitchUnits(event) => {

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use couplet_model::message::{Direction, SyncOptions};
 use couplet_model::outcome::FieldConflict;
-use couplet_model::{CompanyId, MappingName, RecordId, RunId};
+use couplet_model::{CompanyId, MappingName, RecordId, RunId, Side};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::error::StoreError;
 use crate::item::{self, Item, check_size, with_data};
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, SHARDS};
+use crate::requests::Range;
 
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,28 @@ pub struct Failure {
     /// When to try again by itself; `None` when only a change or a person brings it back.
     #[serde(default)]
     pub retry_at: Option<Timestamp>,
+    /// The side from which one record of its pair was deleted, if that is why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Side>,
+}
+
+impl Failure {
+    /// The side from which one record of its pair was deleted, if that is why it failed. Failures that an earlier version
+    /// stored say so in words only.
+    pub fn gone_from(&self) -> Option<Side> {
+        let says =
+            |side: &Side| self.message.contains("(EE12)") && self.message.contains(&format!("was deleted in {side}"));
+        self.gone.or_else(|| [Side::BusinessCentral, Side::Dataverse].into_iter().find(says))
+    }
+}
+
+/// One page of the failures of a mapping in one direction.
+#[derive(Clone, Debug, Default)]
+pub struct FailurePage {
+    /// The failures.
+    pub failures: Vec<Failure>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
 }
 
 /// The item of a failure.
@@ -93,6 +116,51 @@ impl Store {
     ) -> Result<Vec<Failure>, StoreError> {
         let items = self.query_shards(company, mapping, &keys::failure_prefix(direction)).await?;
         items.iter().map(item::data).collect()
+    }
+
+    /// One page of the failures of a mapping in one direction, from a place on that an earlier page gave.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the place is none.
+    pub async fn failure_page(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        direction: Direction,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<FailurePage, StoreError> {
+        let (limit, prefix) = (limit.max(1), keys::failure_prefix(direction));
+        let (mut shard, mut last) = match after {
+            None => (0, None),
+            Some(place) => {
+                let parsed = place
+                    .split_once('#')
+                    .and_then(|(shard, id)| Some((shard.parse::<u8>().ok()?, id.parse::<RecordId>().ok()?)));
+                let (shard, id) = parsed
+                    .ok_or_else(|| StoreError::Refused(format!("{place:?} is no place in the list of failures")))?;
+                (shard, Some(format!("{prefix}{id}")))
+            }
+        };
+        let mut page = FailurePage::default();
+        while shard < SHARDS {
+            let mut range = Range::starting(keys::shard_pk(company, mapping, shard), prefix.clone());
+            range.after = last.take();
+            range.per_request = i32::try_from(limit - page.failures.len()).ok();
+            let (items, next) = self.query_once(&range).await?;
+            for item in &items {
+                page.failures.push(item::data(item)?);
+            }
+            if page.failures.len() >= limit {
+                page.next = page.failures.last().map(|failure| format!("{shard}#{}", failure.record));
+                return Ok(page);
+            }
+            match next {
+                Some(_) => last = next,
+                None => shard += 1,
+            }
+        }
+        Ok(page)
     }
 
     /// The failures of some source records, by record.

@@ -46,7 +46,7 @@ pub use commit::{Commit, CommitResult, FailureChange};
 pub use couplings::CouplingPage;
 pub use dead_letters::DeadLetter;
 pub use error::StoreError;
-pub use failures::{Failure, FailureKind};
+pub use failures::{Failure, FailureKind, FailurePage};
 pub use full_sync::StoredPlan;
 pub use gathered::GatheredPage;
 pub use history::{ErrorKind, ErrorRecord};

@@ -1,24 +1,27 @@
 //! What a person does with chosen records: `couplet sync`, `couple`, `uncouple`, `skip`, `unskip` and `retry`. Each names its
 //! records, has them put into the queue by a task, and waits until the run that carries it out has ended.
 
+mod meant;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use couplet_engine::{Engine, Named};
-use couplet_model::ids::{MappingName, RecordId, RunId};
+use couplet_engine::Engine;
+use couplet_model::catalogue::read_conditions;
+use couplet_model::ids::{MappingName, RunId};
 use couplet_model::job::Run;
-use couplet_model::message::{Direction, Resolution};
+use couplet_model::message::{Direction, Remedy, Resolution};
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
-use couplet_runtime::handlers::{self, AskEvent, FindEvent};
+use couplet_runtime::handlers::{self, AskEvent};
 use serde_json::{Value, json};
 
-use super::conflicts;
-use super::run::{exit_code, goes_on, left, show};
+use self::meant::{Meant, failures, found, would};
+use super::run::{exit_code, goes_on, left, object as of_run, show};
 use crate::arguments::{
-    ChosenOptions, CoupleOptions, HowOptions, NamedOptions, RetryOptions, SyncRecordsOptions, Winner,
+    ChosenOptions, CoupleOptions, HowOptions, NamedOptions, RetryOptions, SyncRecordsOptions, WhereOptions, Winner,
 };
 use crate::deployed::{Stack, Waited, end_of_run, within};
 use crate::installation::{self, Installation};
@@ -26,10 +29,7 @@ use crate::interrupt;
 use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::tables::{table, text};
 
-/// Couplings that are counted at once to tell how many are meant.
-const PAGE: usize = 1_000;
 /// Failures that are told one by one.
 const REASONS: u64 = 10;
 /// Errors of a mapping among which those of the run are looked for.
@@ -40,8 +40,8 @@ pub async fn sync(place: &Place, options: &SyncRecordsOptions) -> anyhow::Result
     let direction = options.direction.map(Direction::from);
     let want = Want::Synchronize { direction, create: options.create };
     let named = &options.named;
-    let records = Whom::Records(&named.business_central, &named.dataverse);
-    one(place, &Asking { mapping: &named.mapping, want, whom: records, how: &named.how }).await
+    let whom = Whom::of(named, Some(&options.filtered), None)?;
+    one(place, &Asking { mapping: &named.mapping, want, whom, how: &named.how }).await
 }
 
 /// Couples two chosen records.
@@ -68,16 +68,17 @@ pub async fn unskip(place: &Place, options: &ChosenOptions) -> anyhow::Result<Ex
 }
 
 async fn chosen(place: &Place, options: &ChosenOptions, want: Want, all: Chosen) -> anyhow::Result<ExitCode> {
-    let NamedOptions { mapping, business_central, dataverse, how } = &options.named;
-    let whom = if options.all { Whom::All(all) } else { Whom::Records(business_central, dataverse) };
+    let NamedOptions { mapping, how, .. } = &options.named;
+    let whom = Whom::of(&options.named, Some(&options.filtered), options.all.then_some(all))?;
     one(place, &Asking { mapping, want, whom, how }).await
 }
 
 /// Tries again what failed.
 pub async fn retry(place: &Place, options: &RetryOptions) -> anyhow::Result<ExitCode> {
-    let whom = || Whom::All(Chosen::Failed);
+    let how = &options.how;
     if let Some(mapping) = &options.mapping {
-        return one(place, &Asking { mapping, want: Want::Retry, whom: whom(), how: &options.how }).await;
+        let whom = Whom::filtered(&options.filtered).unwrap_or(Whom::All(Chosen::Failed));
+        return one(place, &Asking { mapping, want: Want::Retry, whom, how }).await;
     }
     let looking = place.look().await?;
     let engine = &looking.engine;
@@ -89,16 +90,27 @@ pub async fn retry(place: &Place, options: &RetryOptions) -> anyhow::Result<Exit
         }
     }
     drop(looking);
-    if failed.is_empty() {
+    if failed.is_empty() && !how.json {
         output::result("no record has failed")?;
-        return Ok(ExitCode::SUCCESS);
     }
-    let mut worst = ExitCode::SUCCESS;
+    let (mut worst, mut objects) = (ExitCode::SUCCESS, Vec::new());
     for mapping in &failed {
-        let code = one(place, &Asking { mapping, want: Want::Retry, whom: whom(), how: &options.how }).await?;
+        let asking = Asking { mapping, want: Want::Retry, whom: Whom::All(Chosen::Failed), how };
+        let ended = carried_out(place, &asking).await?;
+        let code = ended.code();
         if code != ExitCode::SUCCESS {
             worst = code;
         }
+        // What a person waits for no longer is told when it happens; everything else in one object.
+        match (how.json, ended.object()) {
+            (true, Some(object)) => objects.push(object),
+            _ => {
+                ended.show(how.json)?;
+            }
+        }
+    }
+    if how.json {
+        output::json(&json!({ "mappings": objects }))?;
     }
     Ok(worst)
 }
@@ -115,29 +127,123 @@ pub(super) struct Asking<'a> {
 pub(super) enum Whom<'a> {
     Records(&'a [String], &'a [String]),
     Pair(&'a str, &'a str, Option<Winner>),
+    Matching(Side, &'a str),
     All(Chosen),
 }
 
-/// A record as it was found.
-struct Meant {
-    side: Side,
-    id: RecordId,
-    label: String,
-    partner: Option<RecordId>,
+impl<'a> Whom<'a> {
+    /// The records that the options of a command choose: all, by a filter, or by their names.
+    pub fn of(
+        named: &'a NamedOptions,
+        filtered: Option<&'a WhereOptions>,
+        all: Option<Chosen>,
+    ) -> anyhow::Result<Self> {
+        let NamedOptions { business_central, dataverse, .. } = named;
+        match (all, filtered.and_then(Self::filtered)) {
+            (Some(all), _) => Ok(Self::All(all)),
+            (None, Some(_)) if !business_central.is_empty() || !dataverse.is_empty() => {
+                bail!("choose records by their names or by --filter, not by both")
+            }
+            (None, Some(filtered)) => Ok(filtered),
+            (None, None) => Ok(Self::Records(business_central, dataverse)),
+        }
+    }
+
+    /// The records that a filter chooses, if there is one.
+    fn filtered(options: &'a WhereOptions) -> Option<Self> {
+        let side = options.side.map_or(Side::BusinessCentral, Side::from);
+        options.filter.as_deref().map(|filter| Self::Matching(side, filter))
+    }
 }
 
+/// How a command ended that asked for something.
+pub(super) enum Ended {
+    /// The run that carried it out.
+    Run(Box<Carried>),
+    /// Nothing was to be carried out: what would be meant.
+    Look(Look),
+    /// A person did not wait for its end, and was told so.
+    Unfinished(ExitCode),
+}
+
+/// The run that carried something out, and what to say of it.
+pub(super) struct Carried {
+    run: Run,
+    notes: Vec<String>,
+    took: Duration,
+    /// Whether the embedded cloud failed on the way.
+    failure: Option<anyhow::Error>,
+}
+
+impl Carried {
+    /// The run, unless the embedded cloud failed on the way.
+    pub fn sound(self) -> anyhow::Result<Run> {
+        self.failure.map_or(Ok(self.run), Err)
+    }
+}
+
+/// The records that would be meant.
+pub(super) struct Look {
+    object: Value,
+    lines: Vec<String>,
+}
+
+impl Ended {
+    /// With which code the command ends.
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Self::Run(carried) => exit_code(&carried.run),
+            Self::Look(_) => ExitCode::SUCCESS,
+            Self::Unfinished(code) => *code,
+        }
+    }
+
+    /// What is told of it in JSON, if anything is.
+    fn object(&self) -> Option<Value> {
+        match self {
+            Self::Run(carried) if carried.failure.is_none() => Some(of_run(&carried.run, &carried.notes, carried.took)),
+            Self::Look(look) => Some(look.object.clone()),
+            Self::Run(_) | Self::Unfinished(_) => None,
+        }
+    }
+
+    /// Shows it; gives the code with which the command ends.
+    pub fn show(self, as_json: bool) -> anyhow::Result<ExitCode> {
+        let code = self.code();
+        match self {
+            Self::Run(carried) => {
+                let Carried { run, notes, took, failure } = *carried;
+                show(&run, &notes, took, as_json)?;
+                if let Some(failure) = failure {
+                    return Err(failure);
+                }
+            }
+            Self::Look(look) if as_json => output::json(&look.object)?,
+            Self::Look(look) => output::result(&look.lines.join("\n"))?,
+            Self::Unfinished(_) => {}
+        }
+        Ok(code)
+    }
+}
+
+/// Asks for something, waits for its end, and shows it.
 pub(super) async fn one(place: &Place, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+    carried_out(place, asking).await?.show(asking.how.json)
+}
+
+/// Asks for something, and waits for its end.
+pub(super) async fn carried_out(place: &Place, asking: &Asking<'_>) -> anyhow::Result<Ended> {
     match place {
         Place::Here(config) => here(config.as_deref(), asking).await,
         Place::Deployed(stack) => deployed(&Stack::reach(stack).await?, asking).await,
     }
 }
 
-async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<Ended> {
     if asking.how.dry_run {
         let application = installation::look(config).await?;
         let (event, meant) = resolve(&application.engine, None, asking).await?;
-        return would(&application.engine, &event, &meant, asking.how.json).await;
+        return would(&application.engine, None, event, meant).await;
     }
     let settings = installation::settings(config)?;
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
@@ -151,25 +257,25 @@ async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<Exit
     progress.end();
     installation.storage_is_sound()?;
     let stored = stored(engine, &mapping, run).await?;
-    show(&stored, &notes(engine, asking, &stored).await?, begin.elapsed(), asking.how.json)?;
-    finished?;
-    Ok(exit_code(&stored))
+    let notes = notes(engine, asking, &stored).await?;
+    let (took, failure) = (begin.elapsed(), finished.err());
+    Ok(Ended::Run(Box::new(Carried { run: stored, notes, took, failure })))
 }
 
-async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<ExitCode> {
+async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<Ended> {
     let application = stack.application().await?;
     let engine = &application.engine;
     let (event, meant) = resolve(engine, Some(stack), asking).await?;
     if asking.how.dry_run {
-        return would(engine, &event, &meant, asking.how.json).await;
+        return would(engine, Some(stack), event, meant).await;
     }
     let begin = Instant::now();
     let stored = match end_at_stack(stack, engine, event, "synchronizing", asking.how).await? {
         Ok(stored) => stored,
-        Err(code) => return Ok(code),
+        Err(code) => return Ok(Ended::Unfinished(code)),
     };
-    show(&stored, &notes(engine, asking, &stored).await?, begin.elapsed(), asking.how.json)?;
-    Ok(exit_code(&stored))
+    let notes = notes(engine, asking, &stored).await?;
+    Ok(Ended::Run(Box::new(Carried { run: stored, notes, took: begin.elapsed(), failure: None })))
 }
 
 /// Asks a stack, and waits for the run that carries it out; or the code with which a command ends that waits no longer.
@@ -213,6 +319,9 @@ async fn notes(engine: &Engine, asking: &Asking<'_>, run: &Run) -> anyhow::Resul
     match &asking.want {
         Want::Uncouple if run.counters.uncoupled > 0 && !mapping.only_coupled => notes
             .push(format!("runs of {} couple records by themselves: what changes there may be coupled again", run.job)),
+        Want::Mend(Remedy::Delete) if run.counters.modified > 0 => {
+            notes.push(format!("modified: the records that were left of {} pairs were deleted", run.counters.modified));
+        }
         Want::Synchronize { create: false, .. } if run.counters.ignored > 0 => notes.push(
             "records that are not coupled, or outside the filter, are left alone; --create gives them a partner"
                 .to_owned(),
@@ -240,9 +349,14 @@ async fn resolve(
     let event = |want, of| AskEvent { mapping: mapping.clone(), want, of };
     match &asking.whom {
         Whom::All(all) => Ok((event(want, all.clone()), Vec::new())),
+        Whom::Matching(side, filter) => {
+            let conditions = read_conditions(filter, *side).with_context(|| format!("{mapping}, {side}"))?;
+            Ok((event(want, Chosen::Matching(*side, conditions)), Vec::new()))
+        }
         Whom::Records([], []) => {
             bail!(
-                "name the records with --bc and --dataverse, such as --bc 10000; couplet couplings \"{mapping}\" lists them"
+                "name the records with --bc and --dataverse, such as --bc 10000, or choose them with --filter; couplet couplings \"{mapping}\" \
+                 lists them"
             )
         }
         Whom::Records(records, rows) => {
@@ -268,114 +382,4 @@ async fn resolve(
             Ok((event(Want::Couple { direction }, pair), meant))
         }
     }
-}
-
-/// The records that some names mean, one each. A stack is called once for all names, and the store is read once.
-async fn found(
-    engine: &Engine,
-    stack: Option<&Stack>,
-    mapping: &MappingName,
-    side: Side,
-    names: &[String],
-) -> anyhow::Result<Vec<Meant>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let named = match stack {
-        None => {
-            let mut named = Vec::with_capacity(names.len());
-            for name in names {
-                named.push(engine.named(mapping, side, name).await?);
-            }
-            named
-        }
-        Some(stack) => {
-            let event = FindEvent { mapping: mapping.clone(), side, names: names.to_vec() };
-            stack.find(event).await?.found
-        }
-    };
-    if named.len() != names.len() {
-        bail!("{} of {} names were answered; use the couplet the stack was deployed with", named.len(), names.len());
-    }
-    let mut records = Vec::with_capacity(names.len());
-    for (name, named) in names.iter().zip(named) {
-        records.push(one_of(mapping, side, name, named)?);
-    }
-    let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
-    let pairs = engine.store().couplings_by_id(engine.company(), mapping, side, &ids).await?;
-    let meant = |Named { id, label }: Named| {
-        let partner = pairs.get(&id).map(|pair| pair.id(side.other()));
-        Meant { side, id, label, partner }
-    };
-    Ok(records.into_iter().map(meant).collect())
-}
-
-/// The one record that a name means.
-fn one_of(mapping: &MappingName, side: Side, name: &str, mut named: Vec<Named>) -> anyhow::Result<Named> {
-    match (named.pop(), named.as_slice()) {
-        (None, _) => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
-        (Some(one), []) => Ok(one),
-        (Some(last), others) => {
-            let all = others.iter().chain([&last]);
-            let list: Vec<String> = all.take(10).map(|one| format!("{} ({})", one.label, one.id)).collect();
-            bail!(
-                "{} records of {mapping} in {side} are called {name:?}; name one by its id: {}",
-                others.len() + 1,
-                list.join(", ")
-            )
-        }
-    }
-}
-
-async fn failures(engine: &Engine, mapping: &MappingName) -> anyhow::Result<usize> {
-    let mut count = 0;
-    for direction in Direction::BOTH {
-        count += engine.store().failures(engine.company(), mapping, direction).await?.len();
-    }
-    Ok(count)
-}
-
-/// How many pairs of a mapping there are, or how many of them are skipped.
-async fn pairs(engine: &Engine, mapping: &MappingName, skipped_only: bool) -> anyhow::Result<usize> {
-    let (mut count, mut after) = (0, None);
-    loop {
-        let page = engine.store().coupling_page(engine.company(), mapping, after, PAGE).await?;
-        count += page.couplings.iter().filter(|pair| pair.skipped || !skipped_only).count();
-        after = page.next;
-        if after.is_none() {
-            return Ok(count);
-        }
-    }
-}
-
-/// Shows which records are meant.
-async fn would(engine: &Engine, event: &AskEvent, meant: &[Meant], as_json: bool) -> anyhow::Result<ExitCode> {
-    let AskEvent { mapping, want, of } = event;
-    let count = match of {
-        Chosen::Records(_) | Chosen::Pairs(_) => meant.len(),
-        Chosen::Coupled => pairs(engine, mapping, false).await?,
-        Chosen::Skipped => pairs(engine, mapping, true).await?,
-        Chosen::Failed => failures(engine, mapping).await?,
-        Chosen::Conflicting => conflicts::of_mapping(engine, mapping).await?.len(),
-        // Who matches is told by the command that matches.
-        Chosen::Uncoupled(_) => 0,
-    };
-    if as_json {
-        let records: Vec<Value> = meant
-            .iter()
-            .map(|record| json!({ "side": record.side, "record": record.id, "label": record.label, "coupled_with": record.partner }))
-            .collect();
-        output::json(&json!({ "mapping": mapping, "want": want, "meant": count, "records": records }))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !meant.is_empty() {
-        let mut shown = table(&["side", "record", "id", "coupled with"]);
-        for record in meant {
-            let partner = record.partner.map_or_else(|| "–".to_owned(), |partner| partner.to_string());
-            shown.add_row(vec![text(record.side), text(&record.label), text(record.id), text(partner)]);
-        }
-        output::result(&shown.to_string())?;
-    }
-    output::result(&format!("{count} records of {mapping} are meant; nothing was changed"))?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use couplet_local::{EmbeddedCloud, scheduler};
 use couplet_model::job::{Run, RunState, Trigger};
 use couplet_runtime::Application;
 use couplet_runtime::handlers::{RunJobEvent, RunMode, RunOutcome};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::deployed::{Stack, Waited, end_of_run, within};
 use crate::installation::{self, Installation};
@@ -175,12 +175,16 @@ pub(super) fn exit_code(run: &Run) -> ExitCode {
 }
 
 pub(super) fn show(run: &Run, notes: &[String], took: Duration, as_json: bool) -> std::io::Result<()> {
-    let seconds = took.as_secs_f64();
     if as_json {
-        output::json(&json!({ "run": run, "notes": notes, "seconds": round(seconds) }))
+        output::json(&object(run, notes, took))
     } else {
-        output::result(&render(run, notes, seconds))
+        output::result(&render(run, notes, took.as_secs_f64()))
     }
+}
+
+/// A run in JSON.
+pub(super) fn object(run: &Run, notes: &[String], took: Duration) -> Value {
+    json!({ "run": run, "notes": notes, "seconds": round(took.as_secs_f64()) })
 }
 
 pub(super) fn round(seconds: f64) -> f64 {

@@ -9,7 +9,7 @@ use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::{Client, config};
-use couplet_engine::Engine;
+use couplet_engine::{Engine, Meant};
 use couplet_model::full_sync::Plan;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
@@ -75,6 +75,15 @@ impl Stack {
     pub async fn ask(&self, event: AskEvent) -> anyhow::Result<AskAnswer> {
         let mapping = event.mapping.to_string();
         self.call("run-job", &mapping, &Asked::Ask(event)).await
+    }
+
+    /// Has the function of jobs tell which records a filter means.
+    ///
+    /// # Errors
+    /// When the function cannot be called, the filter does not fit, or a system cannot be read.
+    pub async fn meant(&self, event: AskEvent) -> anyhow::Result<Meant> {
+        let mapping = event.mapping.to_string();
+        self.call("run-job", &mapping, &Asked::Meant(event)).await
     }
 
     /// Has the function of jobs find the records that names mean: it has the secrets of both systems.

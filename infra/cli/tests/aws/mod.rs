@@ -350,6 +350,7 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
             }
             return function_answer(answer);
         }
+        Asked::Meant(event) => return function_answer(handlers::meant(&application, event).await),
         Asked::Find(event) => return function_answer(handlers::find(&application, &event).await),
         Asked::SwitchUnits(event) => {
             assert_eq!(function, "run-job");

@@ -1,11 +1,12 @@
 //! From a request to the messages of its records. The task carries how far it has come, so that whoever takes it up after a
 //! crash goes on with the page that was under way; a record that comes twice is one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
+use couplet_model::catalogue::in_words as conditions_in_words;
 use couplet_model::job::{Run, Trigger};
-use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, SyncOptions, Wish};
+use couplet_model::message::{Direction, MESSAGE_FORMAT, Precedence, Remedy, SyncOptions, Wish};
 use couplet_model::request::{Chosen, MOST_NAMED, Request, Want};
 use couplet_model::table::Side;
 use couplet_model::task::{TASK_FORMAT, Task, TaskMessage};
@@ -13,12 +14,11 @@ use couplet_model::{
     Condition, Counters, Coupling, DataverseId, MappingName, RecordId, RecordMessage, RunId, SystemId, Value,
 };
 
-use couplet_store::FailureKind;
-
 use super::match_fields::{confirm_fields, in_words};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
+use crate::mappings::rules::is_usable;
 use crate::sync::gives_company;
 
 /// Records that are put into the queue before it is noted how far the request has come.
@@ -43,9 +43,10 @@ pub enum RequestStatus {
 }
 
 /// One page of the records of a request.
-struct Page {
-    messages: Vec<RecordMessage>,
-    next: Option<String>,
+pub(super) struct Page {
+    pub messages: Vec<RecordMessage>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
 }
 
 impl Engine {
@@ -83,8 +84,13 @@ impl Engine {
         if let Want::Resolve(resolution) = &want {
             self.confirm_resolution(installed, resolution)?;
         }
-        if let Chosen::Uncoupled(priorities) = &of {
+        if let Chosen::Uncoupled(priorities) = &of
+            && (!priorities.is_empty() || want != Want::LookForOrphans)
+        {
             confirm_fields(installed, priorities)?;
+        }
+        if let Chosen::Matching(side, conditions) = &of {
+            self.filter_of(installed, *side, conditions).await?;
         }
         self.confirm_owner().await?;
         self.confirm_orders().await?;
@@ -114,8 +120,15 @@ impl Engine {
     pub async fn work_request(&self, request: &Request, until: Option<Instant>) -> Result<RequestReport, EngineError> {
         let engine = self.current().await?;
         let mapping = engine.mapping_of_a_job(&request.mapping)?;
-        if let Chosen::Uncoupled(priorities) = &request.of {
-            return engine.work_matching(mapping, request, priorities, until).await;
+        match (&request.of, &request.want) {
+            (Chosen::Uncoupled(priorities), Want::LookForOrphans) => {
+                return engine.work_looking_for_orphans(mapping, request, priorities, until).await;
+            }
+            (Chosen::Uncoupled(priorities), _) => {
+                return engine.work_matching(mapping, request, priorities, until).await;
+            }
+            (_, Want::LookForDeleted) => return engine.work_looking_for_deleted(mapping, request, until).await,
+            _ => {}
         }
         let (company, job) = (self.company(), request.mapping.as_str());
         let (mut after, mut enqueued) = (request.after.clone(), 0);
@@ -197,79 +210,8 @@ impl Engine {
         Ok(mapping)
     }
 
-    /// The messages of one page of a request.
-    async fn page_of(
-        &self,
-        mapping: &InstalledMapping,
-        request: &Request,
-        after: Option<&str>,
-    ) -> Result<Page, EngineError> {
-        match &request.of {
-            Chosen::Records(records) => {
-                Ok(Page { messages: self.messages_of(mapping, request, records).await?, next: None })
-            }
-            Chosen::Pairs(pairs) => {
-                let Want::Couple { direction } = &request.want else {
-                    let records: Vec<(Side, RecordId)> =
-                        pairs.iter().map(|(record, _)| (Side::BusinessCentral, RecordId::from(*record))).collect();
-                    return Ok(Page { messages: self.messages_of(mapping, request, &records).await?, next: None });
-                };
-                let messages = pairs.iter().map(|(record, row)| {
-                    let (source, destination) = match *direction {
-                        Direction::ToDataverse => (RecordId::from(*record), RecordId::from(*row)),
-                        Direction::FromDataverse => (RecordId::from(*row), RecordId::from(*record)),
-                    };
-                    let options = SyncOptions { create: true, precedence: Precedence::Source, waited_since: None };
-                    self.asked(mapping, request, *direction, source, options, Some(Wish::Couple(destination)))
-                });
-                Ok(Page { messages: messages.collect(), next: None })
-            }
-            Chosen::Coupled | Chosen::Skipped => {
-                let skipped_only = request.of == Chosen::Skipped;
-                let after = after.map(str::to_owned);
-                let page = self.store().coupling_page(self.company(), &mapping.name, after, PAGE).await?;
-                let meant = page.couplings.iter().filter(|coupling| coupling.skipped || !skipped_only);
-                let mut messages: Vec<RecordMessage> =
-                    meant.flat_map(|coupling| self.messages_of_pair(mapping, request, coupling)).collect();
-                if page.next.is_none() && request.want == Want::Uncouple && !skipped_only {
-                    messages.extend(self.messages_of_strays(mapping, request).await?);
-                }
-                Ok(Page { messages, next: page.next })
-            }
-            Chosen::Uncoupled(_) => Ok(Page { messages: Vec::new(), next: None }),
-            Chosen::Conflicting => {
-                let records = self.conflicting(mapping).await?;
-                Ok(Page { messages: self.messages_of(mapping, request, &records).await?, next: None })
-            }
-            Chosen::Failed => {
-                let mut messages = Vec::new();
-                for direction in mapping.directions() {
-                    let failures = self.store().failures(self.company(), &mapping.name, direction).await?;
-                    let message = |record, options| self.asked(mapping, request, direction, record, options, None);
-                    messages.extend(failures.into_iter().map(|failure| message(failure.record, failure.options)));
-                }
-                Ok(Page { messages, next: None })
-            }
-        }
-    }
-
-    /// The pairs that both sides have changed, by their records of Business Central, each once.
-    async fn conflicting(&self, mapping: &InstalledMapping) -> Result<Vec<(Side, RecordId)>, EngineError> {
-        let side = Side::BusinessCentral;
-        let mut records = BTreeSet::new();
-        for direction in mapping.directions() {
-            let failures = self.store().failures(self.company(), &mapping.name, direction).await?;
-            let conflicts = failures.into_iter().filter(|failure| failure.kind == FailureKind::Conflict);
-            records.extend(conflicts.filter_map(|failure| match direction.source() == side {
-                true => Some(failure.record),
-                false => failure.other,
-            }));
-        }
-        Ok(records.into_iter().map(|record| (side, record)).collect())
-    }
-
     /// The messages of records that were named by their ids on either side.
-    async fn messages_of(
+    pub(super) async fn messages_of(
         &self,
         mapping: &InstalledMapping,
         request: &Request,
@@ -296,7 +238,7 @@ impl Engine {
     }
 
     /// The messages of a pair.
-    fn messages_of_pair(
+    pub(super) fn messages_of_pair(
         &self,
         mapping: &InstalledMapping,
         request: &Request,
@@ -304,7 +246,12 @@ impl Engine {
     ) -> Vec<RecordMessage> {
         let mut ways: Vec<Direction> = mapping.directions().collect();
         // A pair ends, and is marked, but once. One that is being created belongs to the direction that creates it.
-        if matches!(request.want, Want::Uncouple | Want::Skip) {
+        // What is made again is told of no longer in either direction.
+        let is_once = match request.want {
+            Want::Mend(remedy) => remedy != Remedy::Restore,
+            _ => matches!(request.want, Want::Uncouple | Want::Skip),
+        };
+        if is_once {
             let reserved_by = coupling.reserved_by();
             ways.retain(|direction| reserved_by.is_none_or(|by| by == *direction));
             ways.truncate(1);
@@ -322,7 +269,7 @@ impl Engine {
 
     /// The messages of rows that belong to the company although nothing couples them, once all pairs of a mapping end: they are
     /// taken off it as well (R210).
-    async fn messages_of_strays(
+    pub(super) async fn messages_of_strays(
         &self,
         mapping: &InstalledMapping,
         request: &Request,
@@ -337,8 +284,17 @@ impl Engine {
         filter.conditions.push(Condition::equal(column, Value::Guid(company.0)));
         let ours: Vec<RecordId> =
             self.system(side).find(table, &filter, &[]).await?.into_iter().map(|row| row.id).collect();
-        let coupled = self.store().couplings_by_id(self.company(), &mapping.name, side, &ours).await?;
-        let strays = ours.into_iter().filter(|row| !coupled.contains_key(row));
+        let mut strays = ours;
+        // A row of another mapping belongs to the company for its sake: an account may be a vendor's.
+        for other in self.mappings.iter().filter_map(Result::ok) {
+            let is_own = other.name == mapping.name;
+            if !is_own && (other.dataverse.name != table.name || !gives_company(other)) {
+                continue;
+            }
+            let coupled = self.store().couplings_by_id(self.company(), &other.name, side, &strays).await?;
+            strays.retain(|row| coupled.get(row).is_none_or(|pair| !is_own && !is_usable(pair)));
+        }
+        let strays = strays.into_iter();
         let message = |row| self.asked(mapping, request, way, row, SyncOptions::default(), Some(Wish::LeaveCompany));
         Ok(strays.map(message).collect())
     }
@@ -367,7 +323,9 @@ impl Engine {
                 };
                 (SyncOptions { create, precedence, waited_since: None }, None)
             }
-            Want::Couple { .. } | Want::Match { .. } => return None,
+            Want::Couple { .. } | Want::Match { .. } | Want::LookForDeleted | Want::LookForOrphans => return None,
+            Want::Mend(remedy) => (usual, Some(Wish::Mend(*remedy))),
+            Want::Release => (usual, Some(Wish::LeaveCompany)),
             Want::Resolve(resolution) => (usual, Some(Wish::Resolve(resolution.clone()))),
             Want::Uncouple => (usual, Some(Wish::Uncouple)),
             Want::Skip => (usual, Some(Wish::Skip)),
@@ -408,7 +366,7 @@ fn confirm(mapping: &InstalledMapping, want: &Want, of: &Chosen) -> Result<(), E
     let named = match of {
         Chosen::Records(records) => records.len(),
         Chosen::Pairs(pairs) => pairs.len(),
-        Chosen::Uncoupled(_) | Chosen::Coupled | Chosen::Skipped | Chosen::Failed | Chosen::Conflicting => 0,
+        _ => 0,
     };
     if named > MOST_NAMED {
         return refused(format!("{named} records are named at once; name at most {MOST_NAMED}"));
@@ -417,7 +375,7 @@ fn confirm(mapping: &InstalledMapping, want: &Want, of: &Chosen) -> Result<(), E
         Want::Synchronize { direction, .. } => *direction,
         Want::Couple { direction } => Some(*direction),
         Want::Match { synchronize, .. } => *synchronize,
-        Want::Resolve(_) | Want::Uncouple | Want::Skip | Want::Unskip | Want::Retry => None,
+        _ => None,
     };
     if let Some(direction) = wanted.filter(|wanted| !mapping.directions().any(|way| way == *wanted)) {
         return refused(format!("{} does not travel {direction} (EE3)", mapping.name));
@@ -438,8 +396,24 @@ fn confirm(mapping: &InstalledMapping, want: &Want, of: &Chosen) -> Result<(), E
         (Want::Resolve(_), _) | (_, Chosen::Conflicting) => {
             refused("records that both sides have changed are settled, and nothing else is done with them".to_owned())
         }
+        (Want::LookForOrphans, Chosen::Uncoupled(_)) | (Want::LookForDeleted, Chosen::Coupled) => Ok(()),
+        (Want::LookForOrphans | Want::LookForDeleted, _) => {
+            refused("all records of the mapping are looked at, and none of them is chosen".to_owned())
+        }
         (Want::Match { .. }, _) | (_, Chosen::Uncoupled(_)) => {
             refused("all records that are not coupled are matched, and nothing else is done with them".to_owned())
+        }
+        (Want::Release, _) if !gives_company(mapping) || mapping.dataverse.company_column.is_none() => {
+            refused(format!("rows of {} belong to no company, so that none has to be taken off it", mapping.name))
+        }
+        (Want::Release, Chosen::Stray) => Ok(()),
+        (Want::Release, Chosen::Records(records)) if records.iter().all(|(side, _)| *side == Side::Dataverse) => Ok(()),
+        (Want::Release, _) | (_, Chosen::Stray) => {
+            refused("rows of Dataverse that nothing couples are taken off the company, and nothing else".to_owned())
+        }
+        (Want::Mend(_), Chosen::Records(_) | Chosen::Deleted | Chosen::Matching(..)) => Ok(()),
+        (Want::Mend(_), _) | (_, Chosen::Deleted) => {
+            refused("choose pairs of which one record was deleted, and what is done about them".to_owned())
         }
         _ => Ok(()),
     }
@@ -457,6 +431,11 @@ fn said(want: &Want, of: &Chosen) -> String {
         Chosen::Skipped => "all skipped records".to_owned(),
         Chosen::Failed => "all failed records".to_owned(),
         Chosen::Conflicting => "all records that both sides have changed".to_owned(),
+        Chosen::Deleted => "all pairs of which one record was deleted".to_owned(),
+        Chosen::Stray => "all rows that nothing couples".to_owned(),
+        Chosen::Matching(side, conditions) => {
+            format!("the records of {side} where {}", conditions_in_words(conditions))
+        }
     };
     match want {
         Want::Synchronize { direction: Some(direction), .. } => format!("A person synchronized {whom} {direction}."),
@@ -469,6 +448,12 @@ fn said(want: &Want, of: &Chosen) -> String {
         Want::Skip => format!("A person skipped {whom}."),
         Want::Unskip => format!("A person brought back {whom}."),
         Want::Retry => format!("A person tried {whom} again."),
+        Want::LookForDeleted => format!("A person looked which of {whom} were deleted."),
+        Want::LookForOrphans => format!("A person looked for {whom} and for several that share them."),
+        Want::Mend(Remedy::Restore) => format!("A person had deleted records made again: {whom}."),
+        Want::Mend(Remedy::Delete) => format!("A person deleted what was left: {whom}."),
+        Want::Mend(Remedy::Uncouple) => format!("A person uncoupled {whom} where one record was deleted."),
+        Want::Release => format!("A person took {whom} off the company."),
     }
 }
 

@@ -10,22 +10,32 @@ use std::time::Instant;
 use couplet_model::matching::{Entry, MatchPair, key_of, pack, unpack};
 use couplet_model::system::{ChangesQuery, NextPage, PageToken, Resume};
 use couplet_model::table::{Side, Table};
-use couplet_model::{Change, Filter, MappingName, Record, RecordId, RunId};
+use couplet_model::{Change, Filter, MappingName, Record, RecordId, RunId, Value};
 use couplet_store::GatheredPage;
 
 use super::naming::label_columns;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::mappings::installed::InstalledMapping;
+use crate::sync::gives_company;
 
 /// Couplings that are read at once.
 const COUPLINGS: usize = 1_000;
 /// Columns that tell what people call a record: its number or code, and its name.
 const LABELS: usize = 2;
 
+/// Which records are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Of Business Central those that are not coupled.
+    ToMatch,
+    /// All of both sides, and of rows whether they belong to the company.
+    Everything,
+}
+
 /// What was read of both sides.
 pub(super) struct Gathered {
-    /// The uncoupled records of Business Central.
+    /// The records of Business Central; to match, the uncoupled ones.
     pub records: Vec<Entry>,
     /// The rows of Dataverse, those included that are coupled.
     pub rows: Vec<Entry>,
@@ -36,6 +46,9 @@ struct Reading<'a> {
     mapping: &'a InstalledMapping,
     side: Side,
     priorities: &'a [Vec<MatchPair>],
+    scope: Scope,
+    /// The column that names the company of a row, and what it holds for ours.
+    company: Option<(String, Value)>,
     columns: Vec<String>,
     filter: Filter,
     coupled: HashSet<RecordId>,
@@ -47,14 +60,15 @@ impl Engine {
         &self,
         mapping: &InstalledMapping,
         priorities: &[Vec<MatchPair>],
+        scope: Scope,
         kept_for: Option<RunId>,
         until: Option<Instant>,
     ) -> Result<Option<Gathered>, EngineError> {
         let ours = Side::BusinessCentral;
-        let Some(records) = self.gather_side(mapping, ours, priorities, kept_for, until).await? else {
+        let Some(records) = self.gather_side(mapping, ours, priorities, scope, kept_for, until).await? else {
             return Ok(None);
         };
-        let rows = self.gather_side(mapping, ours.other(), priorities, kept_for, until).await?;
+        let rows = self.gather_side(mapping, ours.other(), priorities, scope, kept_for, until).await?;
         Ok(rows.map(|rows| Gathered { records, rows }))
     }
 
@@ -77,6 +91,7 @@ impl Engine {
         mapping: &InstalledMapping,
         side: Side,
         priorities: &[Vec<MatchPair>],
+        scope: Scope,
         kept_for: Option<RunId>,
         until: Option<Instant>,
     ) -> Result<Option<Vec<Entry>>, EngineError> {
@@ -88,11 +103,22 @@ impl Engine {
             return Ok(Some(latest(entries)));
         }
         let filter = self.installation.filter(mapping, side).await?;
+        let column = mapping.table(side).company_column.clone();
+        let column = column.filter(|_| scope == Scope::Everything && side == Side::Dataverse && gives_company(mapping));
+        let company =
+            column.zip(self.installation.filter_context().await?.company.map(|company| Value::Guid(company.0)));
         let reading = Reading {
             mapping,
             side,
             priorities,
-            columns: columns(mapping.table(side), priorities, &filter),
+            columns: columns(
+                mapping.table(side),
+                priorities,
+                &filter,
+                company.as_ref().map(|(column, _)| column.as_str()),
+            ),
+            scope,
+            company,
             filter,
             coupled: self.coupled_ids(mapping, side).await?,
         };
@@ -187,13 +213,15 @@ impl Reading<'_> {
     /// A record as matching needs it, unless it takes no part.
     fn entry(&self, table: &Table, record: &Record) -> Option<Entry> {
         let taken = self.coupled.contains(&record.id);
-        if (taken && self.side == Side::BusinessCentral) || !self.filter.matches(record) {
+        let is_left_out = taken && self.side == Side::BusinessCentral && self.scope == Scope::ToMatch;
+        if is_left_out || !self.filter.matches(record) {
             return None;
         }
         let keys = self.priorities.iter().map(|pairs| key_of(pairs, self.side, record)).collect();
         let code = key_column(self.mapping).filter(|_| self.side == Side::BusinessCentral);
         let code = code.and_then(|column| record.get(column).as_text());
-        Some(Entry::new(record.id, keys, taken, &label(table, record)).known_by(code))
+        let ours = self.company.as_ref().is_some_and(|(column, company)| record.get(column) == company);
+        Some(Entry { ours, ..Entry::new(record.id, keys, taken, &label(table, record)).known_by(code) })
     }
 }
 
@@ -217,10 +245,10 @@ impl Place {
 }
 
 /// The columns that are read of a side.
-fn columns(table: &Table, priorities: &[Vec<MatchPair>], filter: &Filter) -> Vec<String> {
+fn columns(table: &Table, priorities: &[Vec<MatchPair>], filter: &Filter, company: Option<&str>) -> Vec<String> {
     let side = table.side;
     let mut columns: Vec<String> = priorities.iter().flatten().map(|pair| pair.column(side).to_owned()).collect();
-    columns.extend(filter.columns().map(str::to_owned));
+    columns.extend(filter.columns().chain(company).map(str::to_owned));
     columns.extend(label_columns(table).into_iter().take(LABELS).map(str::to_owned));
     columns.sort();
     columns.dedup();

@@ -67,7 +67,7 @@ impl Engine {
 }
 
 /// The fields of the catalogue, by priority (R188): those that the mapping lists, else the flagged field rows.
-fn usual_fields(mapping: &ActiveMapping, case_sensitive: bool) -> Vec<Vec<MatchPair>> {
+pub(super) fn usual_fields(mapping: &ActiveMapping, case_sensitive: bool) -> Vec<Vec<MatchPair>> {
     let pair = |ours: &Column, theirs: &Column, exactly: bool| MatchPair {
         business_central: ours.name.clone(),
         dataverse: theirs.name.clone(),
@@ -87,7 +87,11 @@ fn usual_fields(mapping: &ActiveMapping, case_sensitive: bool) -> Vec<Vec<MatchP
 }
 
 /// The fields that a person names.
-fn named_fields(mapping: &ActiveMapping, text: &str, case_sensitive: bool) -> Result<Vec<Vec<MatchPair>>, EngineError> {
+pub(super) fn named_fields(
+    mapping: &ActiveMapping,
+    text: &str,
+    case_sensitive: bool,
+) -> Result<Vec<Vec<MatchPair>>, EngineError> {
     let one = |name: &str| {
         let (ours, theirs) = match name.split_once('=') {
             Some((ours, theirs)) => {

@@ -6,7 +6,7 @@ use couplet_model::table::Side;
 use couplet_model::{MappingName, RecordId, RunId};
 use serde::Serialize;
 
-use super::gathering::Gathered;
+use super::gathering::{Gathered, Scope};
 use super::match_fields::{confirm_fields, in_words};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -62,7 +62,7 @@ impl Engine {
             return Err(EngineError::SetUp("all records that are not coupled are matched".to_owned()));
         };
         confirm_fields(mapping, priorities)?;
-        match self.gather(mapping, priorities, None, None).await? {
+        match self.gather(mapping, priorities, Scope::ToMatch, None, None).await? {
             Some(gathered) => Ok(report(mapping, priorities, &gathered)),
             None => Err(EngineError::SetUp("the records were not read to their end; match again".to_owned())),
         }

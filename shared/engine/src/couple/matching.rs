@@ -15,7 +15,7 @@ use couplet_store::{ErrorKind, ErrorRecord};
 use jiff::Timestamp;
 
 use super::asking::{PAGE, RequestReport, RequestStatus};
-use super::gathering::{Gathered, key_column};
+use super::gathering::{Gathered, Scope, key_column};
 use super::match_fields::in_words;
 use super::match_report::reason;
 use crate::engine::Engine;
@@ -61,7 +61,7 @@ impl Engine {
         let Some(run) = run.filter(|run| run.finished.is_none()) else {
             return Ok(RequestReport { status: RequestStatus::Done, enqueued: 0 });
         };
-        let Some(gathered) = self.gather(mapping, priorities, Some(request.run), until).await? else {
+        let Some(gathered) = self.gather(mapping, priorities, Scope::ToMatch, Some(request.run), until).await? else {
             self.send_request(request.clone()).await?;
             return Ok(RequestReport { status: RequestStatus::GoesOn, enqueued: 0 });
         };

@@ -3,15 +3,21 @@
 
 mod asking;
 mod asking_again;
+mod choosing;
 mod gathering;
+mod looking_for_deleted;
 mod match_fields;
 mod match_report;
 mod matching;
 mod naming;
+mod orphans;
 mod resolving;
 
 pub use asking::{RequestReport, RequestStatus};
 pub(crate) use asking_again::ask_again;
+pub use choosing::Meant;
+pub use looking_for_deleted::LostPair;
 pub use match_fields::MatchChoices;
 pub use match_report::{MatchReport, MatchedRecord, NamedRow};
 pub use naming::Named;
+pub use orphans::{Orphan, OrphanReport};

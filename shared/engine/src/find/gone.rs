@@ -58,7 +58,7 @@ impl Occasion {
 
 /// Whether so many of some coupled records are gone that a person has to ask for what follows. Where partners follow, it is
 /// what part of all they are that counts.
-fn are_too_many(gone: usize, of: usize, on_deletion: OnDeletion) -> bool {
+pub(crate) fn are_too_many(gone: usize, of: usize, on_deletion: OnDeletion) -> bool {
     if on_deletion.is_followed() { gone > FEW && are_many(gone, of) } else { gone > FEW || are_many(gone, of) }
 }
 

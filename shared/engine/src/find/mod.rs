@@ -5,7 +5,7 @@ pub(crate) mod found;
 
 mod directions;
 mod finder;
-mod gone;
+pub(crate) mod gone;
 mod left_over;
 mod looking_behind;
 mod named;

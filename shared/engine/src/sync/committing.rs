@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use couplet_model::message::SyncOptions;
-use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote};
+use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote, IgnoreReason};
 use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, Said};
 use couplet_store::{Commit, CommitResult, ErrorKind, ErrorRecord, Failure, FailureChange, FailureKind, Wait};
 use jiff::Timestamp;
@@ -143,6 +143,10 @@ impl Batch<'_> {
             _ if record.is_synchronized() && record.notes().iter().any(|note| note.is_left) => {
                 (FailureKind::Fields, FieldNote::joined(record.notes()), Vec::new())
             }
+            // Outside of the filter nothing was made again, and the pair is broken still.
+            Outcome::Ignored(IgnoreReason::OutsideFilter(_)) if self.restores_as_asked(record.index) => {
+                return FailureChange::Keep;
+            }
             _ if earlier.is_some() => return FailureChange::Clear,
             _ => return FailureChange::Keep,
         };
@@ -166,7 +170,15 @@ impl Batch<'_> {
             conflicts,
             options: SyncOptions { waited_since: None, create, ..options },
             retry_at: Some(retry_at(attempts, now)),
+            // What could not be made again is gone still.
+            gone: data.gone.or_else(|| self.remakes(record).then(|| self.direction.destination())),
         })
+    }
+
+    /// Whether a record was to get a partner in the place of one that was deleted.
+    fn remakes(&self, record: &Ended) -> bool {
+        let is_coupled = record.coupling().is_some_and(|coupling| coupling.state == CouplingState::Coupled);
+        is_coupled && record.pairing() == Pairing::Creating && matches!(record.outcome, Outcome::Failed(_))
     }
 
     /// What is told of a record whose values arrived in another form; nothing of it is tried again.
@@ -174,7 +186,7 @@ impl Batch<'_> {
         if record.notes().is_empty() || record.written().is_none() || !record.is_synchronized() {
             return None;
         }
-        let DataFailure { field, message } = FieldNote::joined(record.notes());
+        let DataFailure { field, message, .. } = FieldNote::joined(record.notes());
         Some(ErrorRecord {
             run: self.run,
             job: self.job.clone(),
@@ -232,6 +244,7 @@ pub(super) fn conflict_failure(conflicts: &[FieldConflict]) -> DataFailure {
         })
         .collect();
     DataFailure {
+        gone: None,
         field: conflicts.first().map(|conflict| conflict.business_central.clone()),
         message: format!(
             "changed on both sides since the last synchronization (EE11): {}; make both equal, or give the mapping a conflict rule",

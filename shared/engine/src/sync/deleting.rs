@@ -256,7 +256,7 @@ impl Batch<'_> {
     }
 
     /// Removes the couplings of records; gives the records that are coupled no more.
-    async fn end_pairs(&mut self, mut records: Vec<Received>) -> Result<Vec<Received>, Stop> {
+    pub(super) async fn end_pairs(&mut self, mut records: Vec<Received>) -> Result<Vec<Received>, Stop> {
         let take = |record: &mut Received| Some((record.index, record.coupling.take()?));
         let pairs = records.iter_mut().filter_map(take).collect();
         let removed = self.remove_couplings(pairs).await?;
@@ -290,14 +290,17 @@ impl Batch<'_> {
 }
 
 /// The failure of a record that was deleted while its partner stays, with the ways out there are.
-fn partner_is_left(mapping: &InstalledMapping, here: Side, left: &Record) -> DataFailure {
+pub(super) fn partner_is_left(mapping: &InstalledMapping, here: Side, left: &Record) -> DataFailure {
     let there = here.other();
     let label = left.label(mapping.table(there));
     let (source, partner) = (mapping.table(here).caption(), mapping.table(there).caption());
-    DataFailure::new(format!(
-        "the {source} was deleted in {here}, and the {partner} {label} in {there} is coupled to it (EE12): {}",
-        ways_out(mapping, there, &label, left.id)
-    ))
+    DataFailure::of_deleted(
+        here,
+        format!(
+            "the {source} was deleted in {here}, and the {partner} {label} in {there} is coupled to it (EE12): {}",
+            ways_out(mapping, there, &label, left.id)
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -373,8 +373,9 @@ impl<'a> Batch<'a> {
 /// The outcome of a line as its header tells it, with the line named.
 fn told_of_header(outcome: Outcome, line: &str) -> Outcome {
     match outcome {
-        Outcome::Failed(DataFailure { field, message }) => {
-            Outcome::Failed(DataFailure { field, message: format!("{line}: {message}") })
+        // That a line was deleted says nothing of the header's pair.
+        Outcome::Failed(DataFailure { field, message, gone: _ }) => {
+            Outcome::Failed(DataFailure { field, message: format!("{line}: {message}"), gone: None })
         }
         Outcome::Conflict(conflicts) => Outcome::Conflict(
             conflicts

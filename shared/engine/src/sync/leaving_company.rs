@@ -53,7 +53,7 @@ impl Batch<'_> {
 
     /// Those of some rows that no other mapping couples: an account may be customer and vendor, and stays the company's as
     /// long as it is one of them. One read of the store for each other mapping of the table.
-    async fn coupled_here_only(&self, mut rows: Vec<RecordId>) -> Result<Vec<RecordId>, EngineError> {
+    pub(super) async fn coupled_here_only(&self, mut rows: Vec<RecordId>) -> Result<Vec<RecordId>, EngineError> {
         let (engine, table) = (self.engine, &self.mapping.table(Side::Dataverse).name);
         let is_other = |other: &&Arc<InstalledMapping>| {
             other.name != self.mapping.name && other.table(Side::Dataverse).name == *table && gives_company(other)

@@ -27,6 +27,7 @@ mod likeness;
 mod lines;
 mod making_room;
 mod matching;
+mod mending;
 mod merging;
 mod moving;
 mod opening_documents;
@@ -42,6 +43,7 @@ mod wishes;
 mod writing;
 
 pub(crate) use leaving_company::gives_company;
+pub(crate) use mending::remedies;
 
 #[cfg(test)]
 mod tests;

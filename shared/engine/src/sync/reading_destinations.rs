@@ -177,7 +177,9 @@ impl Batch<'_> {
         // Where rules take rows away, a row that is gone is no proof: a worker may have died before it could say so.
         let deletes = self.mapping.rules.may_leave(self.direction);
         let mut evidence = Evidence::default();
-        for record in admitted.iter().filter(|record| record.pairing != Pairing::Adopted) {
+        // A person who has a record made again knows that it is gone.
+        let judged = |record: &&Admitted| record.pairing != Pairing::Adopted && !self.restores_as_asked(record.index);
+        for record in admitted.iter().filter(judged) {
             let Some(coupling) = record.coupled() else { continue };
             if coupling.related.contains_key(done_with(side)) {
                 continue;
@@ -202,8 +204,11 @@ fn partner_is_gone(mapping: &InstalledMapping, direction: Direction, (label, id)
         Some(key) => format!("make one with {key} there, and it takes the place of the deleted one; "),
         None => String::new(),
     };
-    DataFailure::new(format!(
-        "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}{}",
-        ways_out(mapping, here, label, id)
-    ))
+    DataFailure::of_deleted(
+        there,
+        format!(
+            "the {source} {label} is coupled to a {partner} that was deleted in {there} (EE12); {again}{}",
+            ways_out(mapping, here, label, id)
+        ),
+    )
 }

@@ -1,7 +1,7 @@
 //! What a person asks for of records, beside their synchronization or instead of it: to end a coupling, to leave a record alone,
 //! to take it up again. A record that comes twice finds done what was asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use couplet_model::message::{Direction, Partner, Wish};
 use couplet_model::outcome::{DataFailure, IgnoreReason};
@@ -19,7 +19,7 @@ impl Batch<'_> {
         if self.delivered.iter().all(|delivered| delivered.message.wish.is_none()) {
             return Ok(received);
         }
-        let (mut synchronized, mut leaving, mut strays) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut synchronized, mut leaving, mut strays, mut mended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // Pairs that have ended already: an attempt may have broken off before anybody looked at what hangs on them.
         let mut ended: Vec<Received> = Vec::new();
         for mut record in received {
@@ -38,8 +38,9 @@ impl Batch<'_> {
                         synchronized.push(record);
                     }
                 }
+                (Some(Wish::Mend(_) | Wish::TellIfGone), true) => mended.push(record),
                 (Some(Wish::Uncouple), false) => ended.push(record),
-                (Some(Wish::Skip | Wish::Unskip), false) => {
+                (Some(Wish::Skip | Wish::Unskip | Wish::Mend(_) | Wish::TellIfGone), false) => {
                     self.settle(record.settle(Outcome::Ignored(IgnoreReason::NotCoupled)));
                 }
             }
@@ -47,6 +48,7 @@ impl Batch<'_> {
         self.settle_ended(ended).await?;
         self.uncouple_as_asked(leaving).await?;
         self.take_off_company(strays).await?;
+        synchronized.extend(self.mend(mended).await?);
         Ok(synchronized)
     }
 
@@ -71,7 +73,9 @@ impl Batch<'_> {
         let (engine, side) = (self.engine, Side::Dataverse);
         let found = by_id(engine.system(side).fetch(table, &rows, std::slice::from_ref(&column)).await?);
         let coupled = engine.store().couplings_by_id(engine.company(), &self.mapping.name, side, &rows).await?;
-        let stays = |row: &Record| row.get(&column).is_null() || coupled.contains_key(&row.id);
+        let free: HashSet<RecordId> = self.coupled_here_only(rows).await?.into_iter().collect();
+        let stays =
+            |row: &Record| row.get(&column).is_null() || coupled.contains_key(&row.id) || !free.contains(&row.id);
         let mut kept = self.leave_company(found.values().filter(|row| !stays(row))).await?;
         for record in records {
             let row = self.delivered[record.index].message.record;
@@ -94,7 +98,7 @@ impl Batch<'_> {
     }
 
     /// Marks a pair as skipped, or takes the mark away. `false`: another worker changed it, and the record comes again.
-    async fn mark_skipped(&mut self, record: &mut Received, skipped: bool) -> Result<bool, Stop> {
+    pub(super) async fn mark_skipped(&mut self, record: &mut Received, skipped: bool) -> Result<bool, Stop> {
         let Some(coupling) = record.coupling.as_ref().filter(|coupling| coupling.skipped != skipped) else {
             return Ok(true);
         };
@@ -111,7 +115,7 @@ impl Batch<'_> {
 
     /// Ends couplings: first the rows of Dataverse are taken off the company, then the pairs are removed, so that whoever does
     /// it again finds the pairs of which that is not known to be done.
-    async fn uncouple_as_asked(&mut self, records: Vec<Received>) -> Result<(), Stop> {
+    pub(super) async fn uncouple_as_asked(&mut self, records: Vec<Received>) -> Result<(), Stop> {
         if records.is_empty() {
             return Ok(());
         }

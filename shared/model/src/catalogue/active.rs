@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::files::ConditionFile;
 use super::lines::DocumentLines;
+use super::loading::condition;
 use super::mapping::{
     DeletionRule, FieldMapping, FilterTemplate, JobDefaults, Mapping, MappingDirection, MappingKind, MatchField,
     Operand, Template,
@@ -168,6 +170,15 @@ impl ActiveMapping {
 }
 
 /// A filter with its placeholders filled in.
+/// The filter of some conditions on a table.
+///
+/// # Errors
+/// When a column is not there, or a value is none of its.
+pub fn filter_by(conditions: &[ConditionFile], table: &Table, context: FilterContext) -> Result<Filter, String> {
+    let template = conditions.iter().map(|one| condition(one, table)).collect::<Result<FilterTemplate, String>>()?;
+    Ok(filled_in(&template, context))
+}
+
 fn filled_in(template: &FilterTemplate, context: FilterContext) -> Filter {
     let conditions = template
         .iter()

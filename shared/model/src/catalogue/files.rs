@@ -315,7 +315,7 @@ pub struct TemplateFile {
 }
 
 /// One condition of a filter, as the catalogue writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionFile {
     /// The property of Business Central.

@@ -425,7 +425,7 @@ fn is_id(column: &Column) -> bool {
     matches!(column.field, Guid | Lookup { .. })
 }
 
-fn condition(raw: &ConditionFile, table: &Table) -> Result<ConditionTemplate, String> {
+pub(super) fn condition(raw: &ConditionFile, table: &Table) -> Result<ConditionTemplate, String> {
     let name = raw.property.as_deref().or(raw.column.as_deref()).ok_or("a condition needs a property or a column")?;
     let target = column(table, name).map_err(|problem| format!("filter: {problem}"))?;
     let operator = match raw.op.as_str() {

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use active::{ActiveMapping, FilterContext};
+pub use active::{ActiveMapping, FilterContext, filter_by};
 pub use conditions::{ConditionProblem, in_words, read_conditions};
 pub use defaults::Defaults;
 pub use describing::{Difference, differences, filter_in_words};

@@ -9,6 +9,10 @@ use crate::ids::RecordId;
 const LONGEST_LABEL: usize = 120;
 /// The longest number or code that is kept, in bytes; the systems' own end at half of it.
 const LONGEST_CODE: usize = 255;
+/// The mark of a record that is coupled.
+const TAKEN: u8 = 1;
+/// The mark of a row that belongs to the company.
+const OURS: u8 = 2;
 
 /// A record reduced to what matching needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Entry {
     pub keys: Box<[Option<Key>]>,
     /// Whether it is coupled already.
     pub taken: bool,
+    /// Whether it is a row that belongs to the company, where that was looked at.
+    pub ours: bool,
     /// What people call it.
     pub label: Box<str>,
     /// The number or code other records refer to it by, if it has one.
@@ -29,7 +35,7 @@ impl Entry {
     /// A record; of a long name the beginning is kept.
     pub fn new(id: RecordId, keys: Vec<Option<Key>>, taken: bool, label: &str) -> Self {
         let end = label.floor_char_boundary(LONGEST_LABEL);
-        Self { id, keys: keys.into(), taken, label: label[..end].into(), code: None }
+        Self { id, keys: keys.into(), taken, ours: false, label: label[..end].into(), code: None }
     }
 
     /// The same record with the number or code that other records refer to it by.
@@ -50,7 +56,7 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in entries {
         bytes.extend(entry.id.0.as_bytes());
-        bytes.push(u8::from(entry.taken));
+        bytes.push(u8::from(entry.taken) * TAKEN + u8::from(entry.ours) * OURS);
         bytes.push(u8::try_from(entry.keys.len()).unwrap_or(u8::MAX));
         for key in &entry.keys {
             bytes.push(u8::from(key.is_some()));
@@ -73,7 +79,7 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
         let id = RecordId(Uuid::from_bytes(take(&mut bytes)?));
-        let [taken, count] = take(&mut bytes)?;
+        let [marks, count] = take(&mut bytes)?;
         let mut keys = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
             let [has_key] = take(&mut bytes)?;
@@ -83,7 +89,8 @@ pub fn unpack(mut bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
         let label = take_text(&mut bytes, length.into())?.into();
         let [length] = take(&mut bytes)?;
         let code = Some(take_text(&mut bytes, length.into())?).filter(|code| !code.is_empty()).map(Into::into);
-        entries.push(Entry { id, keys: keys.into(), taken: taken != 0, label, code });
+        let (taken, ours) = (marks & TAKEN != 0, marks & OURS != 0);
+        entries.push(Entry { id, keys: keys.into(), taken, ours, label, code });
     }
     Ok(entries)
 }

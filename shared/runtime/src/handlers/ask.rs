@@ -1,6 +1,6 @@
 //! A person asks for something with chosen records of a mapping, or which records a name means.
 
-use couplet_engine::{EngineError, Named};
+use couplet_engine::{EngineError, Meant, Named};
 use couplet_model::MappingName;
 use couplet_model::ids::RunId;
 use couplet_model::request::{Chosen, Want};
@@ -37,6 +37,14 @@ pub async fn ask(application: &Application, event: AskEvent) -> Result<AskAnswer
     let run = application.engine.ask(&mapping, want.clone(), of).await?;
     tracing::info!(company = %application.engine.company(), %mapping, %run, ?want, "a person asked for something");
     Ok(AskAnswer { run })
+}
+
+/// Tells which records something would be asked for that are chosen by a filter: only the functions may read both systems.
+///
+/// # Errors
+/// When there is no such mapping here, the filter does not fit it, or a system or the store cannot be read.
+pub async fn meant(application: &Application, event: AskEvent) -> Result<Meant, EngineError> {
+    application.engine.meant_by(&event.mapping, event.want, event.of).await
 }
 
 /// The event of a person who names records: only the functions have the secrets of both systems.

@@ -18,6 +18,8 @@ pub enum Asked {
     SwitchUnits(SwitchUnitsEvent),
     /// Something with chosen records.
     Ask(AskEvent),
+    /// With which records something would be done that are chosen by a filter.
+    Meant(AskEvent),
     /// Which records names mean.
     Find(FindEvent),
     /// The full synchronization of the installation.
@@ -45,6 +47,13 @@ struct Ask {
     ask: AskEvent,
 }
 
+/// The event of a person who looks which records a filter means.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeantBy {
+    meant: AskEvent,
+}
+
 /// The event of a person who names records.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +69,8 @@ impl<'de> Deserialize<'de> for Asked {
             serde_json::from_value(event).map(|SwitchUnits { switch_units }| Self::SwitchUnits(switch_units))
         } else if event.get("ask").is_some() {
             serde_json::from_value(event).map(|Ask { ask }| Self::Ask(ask))
+        } else if event.get("meant").is_some() {
+            serde_json::from_value(event).map(|MeantBy { meant }| Self::Meant(meant))
         } else if event.get("find").is_some() {
             serde_json::from_value(event).map(|Find { find }| Self::Find(find))
         } else if event.get("full_sync").is_some() {
@@ -77,6 +88,7 @@ impl Serialize for Asked {
             Self::Run(event) => event.serialize(serializer),
             Self::SwitchUnits(event) => SwitchUnits { switch_units: *event }.serialize(serializer),
             Self::Ask(event) => Ask { ask: event.clone() }.serialize(serializer),
+            Self::Meant(event) => MeantBy { meant: event.clone() }.serialize(serializer),
             Self::Find(event) => Find { find: event.clone() }.serialize(serializer),
             Self::FullSync(event) => FullSync { full_sync: event.clone() }.serialize(serializer),
         }
@@ -100,6 +112,10 @@ mod tests {
         let uncouple = asked(text).expect("a request");
         assert!(matches!(&uncouple, Asked::Ask(event) if event.mapping.as_str() == "CUSTOMER"));
         assert_eq!(serde_json::to_string(&uncouple).expect("JSON"), text);
+        let text = r#"{"meant":{"mapping":"CUSTOMER","want":"skip","of":{"matching":["business_central",[]]}}}"#;
+        let meant = asked(text).expect("a look");
+        assert!(matches!(&meant, Asked::Meant(event) if event.mapping.as_str() == "CUSTOMER"));
+        assert_eq!(serde_json::to_string(&meant).expect("JSON"), text);
         let text = r#"{"find":{"mapping":"CUSTOMER","side":"dataverse","names":["Adatum"]}}"#;
         assert!(matches!(asked(text).expect("names"), Asked::Find(event) if event.names == ["Adatum"]));
         let text = r#"{"full_sync":{"start":{"mappings":[],"full":["CUSTOMER"],"by":{}}}}"#;

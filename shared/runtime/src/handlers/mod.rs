@@ -12,7 +12,7 @@ mod run_task;
 mod switch_units;
 mod sync_record;
 
-pub use ask::{AskAnswer, AskEvent, FindAnswer, FindEvent, ask, find};
+pub use ask::{AskAnswer, AskEvent, FindAnswer, FindEvent, ask, find, meant};
 pub use asked::Asked;
 pub use full_sync::{FullSyncEvent, full_sync};
 pub use run_job::{RunJobAnswer, RunJobEvent, RunMode, RunOutcome, run_job};

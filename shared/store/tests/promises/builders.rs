@@ -142,6 +142,7 @@ pub fn failure(record: RecordId, run: RunId, message: &str) -> Failure {
         conflicts: Vec::new(),
         options: SyncOptions::default(),
         retry_at: None,
+        gone: None,
     }
 }
 

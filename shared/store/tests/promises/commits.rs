@@ -188,6 +188,25 @@ async fn a_failure_stays_until_it_is_cleared() {
 
     let failures = store.failures(COMPANY, &items(), Direction::ToDataverse).await.unwrap();
     assert_eq!(failures.len(), 29);
+    // Page by page they are the same, each once.
+    for size in [1, 7, 29, 100] {
+        let (mut paged, mut after) = (Vec::new(), None);
+        loop {
+            let direction = Direction::ToDataverse;
+            let page = store.failure_page(COMPANY, &items(), direction, after.as_deref(), size).await.unwrap();
+            assert!(page.failures.len() <= size);
+            paged.extend(page.failures.into_iter().map(|failure| failure.record));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        paged.sort_unstable();
+        let mut all: Vec<_> = failures.iter().map(|failure| failure.record).collect();
+        all.sort_unstable();
+        assert_eq!(paged, all, "{size} a page");
+    }
+    assert!(store.failure_page(COMPANY, &items(), Direction::ToDataverse, Some("nowhere"), 5).await.is_err());
     let asked = [bc(0), bc(1), bc(2)];
     let of = store.failures_of(COMPANY, &items(), Direction::ToDataverse, &asked).await.unwrap();
     assert_eq!(of[&bc(0)].message, "no price");

@@ -10,6 +10,7 @@ mod contacts;
 mod coupled_customers;
 mod coupling;
 mod crashes;
+mod deleted;
 mod deletions;
 mod drawing;
 mod dying;

@@ -90,6 +90,7 @@ struct State {
     deadlock_next: u32,
     cuts: WritePlan<CutMoment>,
     poison: Vec<Poison>,
+    kept_tables: Vec<String>,
     no_bulk: HashSet<String>,
     limits: Option<ServiceLimits>,
     traffic: Vec<(Uuid, Instant)>,
@@ -179,6 +180,19 @@ impl Faults {
     #[must_use]
     pub fn poisons(&self) -> Vec<Poison> {
         self.state().poison.clone()
+    }
+
+    /// Takes the privilege to delete rows of a table from the application, or gives it back.
+    pub fn keep_rows(&self, table: &str, kept: bool) {
+        let tables = &mut self.state().kept_tables;
+        tables.retain(|name| name != table);
+        tables.extend(kept.then(|| table.to_owned()));
+    }
+
+    /// The tables whose rows the application may not delete.
+    #[must_use]
+    pub fn kept_tables(&self) -> Vec<String> {
+        self.state().kept_tables.clone()
     }
 
     /// Takes the bulk messages of a table away, or gives them back.

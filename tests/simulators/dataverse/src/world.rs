@@ -192,7 +192,10 @@ impl World {
         unrestricted: bool,
         work: impl FnOnce(&mut Session<'_>) -> ApiResult<T>,
     ) -> ApiResult<T> {
-        let poison = if unrestricted { Vec::new() } else { self.faults.poisons() };
+        let (poison, kept_tables) = match unrestricted {
+            true => (Vec::new(), Vec::new()),
+            false => (self.faults.poisons(), self.faults.kept_tables()),
+        };
         let now = self.now();
         let mut store = self.write();
         store.begin();
@@ -200,6 +203,7 @@ impl World {
             store: &mut store,
             behaviour: &self.behaviour,
             poison: &poison,
+            kept_tables: &kept_tables,
             caller,
             unrestricted,
             bulk: false,

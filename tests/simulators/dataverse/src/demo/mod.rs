@@ -66,6 +66,7 @@ pub fn fill(store: &mut Store, options: &DataverseOptions, fixed: Fixed, now: i6
         store,
         behaviour: &options.behaviour,
         poison: &[],
+        kept_tables: &[],
         caller: fixed.human_user,
         unrestricted: true,
         bulk: false,

@@ -52,6 +52,15 @@ impl ApiError {
         json!({"error": Value::Object(error)})
     }
 
+    /// The caller's roles do not have a privilege on a table.
+    #[must_use]
+    pub fn no_privilege(privilege: &str, table: &str, caller: Uuid) -> Self {
+        let message = format!(
+            "Principal user (Id={caller}, type=8) is missing prv{privilege}{table} privilege for entity '{table}'."
+        );
+        Self::new(403, "0x80040220", message)
+    }
+
     /// `0x80060888` with the text of the OData library.
     #[must_use]
     pub fn odata(message: impl Into<String>) -> Self {

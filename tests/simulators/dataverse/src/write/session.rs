@@ -51,6 +51,8 @@ pub struct Session<'a> {
     pub behaviour: &'a Behaviour,
     /// Texts that are refused.
     pub poison: &'a [Poison],
+    /// Tables whose rows may not be deleted.
+    pub kept_tables: &'a [String],
     /// Who writes.
     pub caller: Uuid,
     /// The writes come from a person in the app: read-only columns may be set, as plug-ins and forms can.
