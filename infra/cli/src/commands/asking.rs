@@ -311,7 +311,7 @@ async fn found(
 }
 
 /// The one record that a name means.
-fn one_of(mapping: &MappingName, side: Side, name: &str, mut named: Vec<Named>) -> anyhow::Result<Named> {
+pub(super) fn one_of(mapping: &MappingName, side: Side, name: &str, mut named: Vec<Named>) -> anyhow::Result<Named> {
     match (named.pop(), named.as_slice()) {
         (None, _) => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
         (Some(one), []) => Ok(one),

@@ -74,5 +74,8 @@ fn as_decided(record: Admitted) -> Option<Decided> {
         written: None,
         lines: Lines::None,
         replaces: None,
+        reasons: Vec::new(),
+        earlier: None,
+        restores: false,
     })
 }

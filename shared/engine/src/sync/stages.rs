@@ -6,6 +6,7 @@
 
 use couplet_model::coupling::{Base, Intent};
 use couplet_model::decision::{Decision, TransferredField};
+use couplet_model::history::{Cause, FieldReason};
 use couplet_model::outcome::{FieldConflict, FieldNote, Need};
 use couplet_model::own_writes::Agreement;
 use couplet_model::record::Values;
@@ -14,6 +15,7 @@ use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, SystemError};
 use uuid::Uuid;
 
+use super::recording::Earlier;
 use crate::mappings::rules::{BatchRules, WrittenBeside};
 
 /// A record whose message was delivered.
@@ -185,6 +187,12 @@ pub(super) struct Decided {
     pub lines: Lines,
     /// The pair of the earlier record whose place it is to take, until that is done.
     pub replaces: Option<Box<Coupling>>,
+    /// Which rule decided about each field that differed.
+    pub reasons: Vec<FieldReason>,
+    /// What an attempt that broke off has done.
+    pub earlier: Option<Earlier>,
+    /// Whether its partner was deleted and is made again.
+    pub restores: bool,
 }
 
 /// The records of a batch of which it is known what to write, with the rules that were prepared for them.
@@ -219,6 +227,18 @@ pub(super) struct Settled {
     pub pairing: Pairing,
     /// Whether its destination was written.
     pub is_written: bool,
+    /// What made it end so, where the step that ended it knows more than the outcome tells.
+    pub cause: Option<Cause>,
+    /// Which rule decided about each field that differed, if it came so far.
+    pub reasons: Vec<FieldReason>,
+}
+
+impl Settled {
+    /// The same with what made it end so.
+    #[must_use]
+    pub fn because(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
 }
 
 /// A record that has ended: settled on its way, or done.
@@ -279,6 +299,17 @@ impl Ended {
         self.written().is_some() || self.settled.as_ref().is_some_and(|settled| settled.is_written)
     }
 
+    /// What made it end so, where the step that ended it told.
+    pub fn told(&self) -> Option<Cause> {
+        self.settled.as_ref().and_then(|settled| settled.cause)
+    }
+
+    /// Which rule decided about each field that differed.
+    pub fn reasons(&self) -> &[FieldReason] {
+        let settled = || self.settled.as_ref().map(|settled| settled.reasons.as_slice());
+        self.decided().map(|decided| decided.reasons.as_slice()).or_else(settled).unwrap_or_default()
+    }
+
     /// Fields that stayed behind or arrived as another value.
     pub fn notes(&self) -> &[FieldNote] {
         self.decided().map_or(&[], |decided| &decided.notes)
@@ -309,6 +340,8 @@ impl Received {
             coupling: self.coupling,
             pairing: Pairing::Stored,
             is_written: false,
+            cause: None,
+            reasons: Vec::new(),
         }
     }
 
@@ -337,6 +370,8 @@ impl Admitted {
             coupling: self.coupling.filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
             is_written: false,
+            cause: None,
+            reasons: Vec::new(),
         }
     }
 
@@ -383,6 +418,8 @@ impl Decided {
             source: Some(self.source),
             coupling: Some(self.coupling).filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
+            cause: None,
+            reasons: self.reasons,
         }
     }
 

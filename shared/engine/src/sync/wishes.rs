@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use couplet_model::history::Cause;
 use couplet_model::message::Wish;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
@@ -130,7 +131,8 @@ impl Batch<'_> {
                 }
             }
         }
-        for place in self.remove_couplings(pairs).await? {
+        for place in self.remove_couplings(pairs, Cause::UncoupledByPerson).await? {
+            self.recorded.insert(place);
             if let Some(record) = ending.remove(&place) {
                 self.settle(Received { coupling: None, ..record }.settle(Outcome::Uncoupled));
             }
