@@ -196,25 +196,24 @@ async fn a_record_that_waits_and_one_that_does_so_in_vain_are_told_and_so_is_its
 #[tokio::test]
 async fn an_account_that_failed_before_it_was_coupled_is_told_from_either_side() {
     let (world, _) = coupled(of_customers(0)).await;
-    let account = new_account(&world, "Adatum");
-    world.business_central.faults().set_companion_installed(false);
-    world.business_central.faults().set_companion_installed(true);
-    world.dataverse.update_as_user("account", account, json!({"address1_country": "Nowhere at all"})).expect("taken");
+    let account = new_account(&world, "Unacceptable");
+    world.business_central.faults().refuse_text(business_central_simulator::Poison {
+        table: Some("Customer".to_owned()),
+        property: Some("displayName".to_owned()),
+        text: "Unacceptable".to_owned(),
+    });
     world.run("CUSTOMER", RunMode::Full).await;
     let before = history(&world, "CUSTOMER", Side::Dataverse, account).await;
-    assert_eq!(before.len(), 1, "{before:?}");
-    let coupled = pairs(&world).await;
-    if let [pair] = coupled.as_slice() {
-        assert_eq!(ends(&of_pair(&world, *pair).await), [(FROM, HistoryOutcome::Inserted, Cause::NewRecord)]);
-    } else {
-        assert_eq!(before[0].outcome, HistoryOutcome::Failed, "{before:?}");
-        world.dataverse.update_as_user("account", account, json!({"address1_country": null})).expect("taken");
-        world.run("CUSTOMER", RunMode::Full).await;
-        let pair = pairs(&world).await[0];
-        let told = of_pair(&world, pair).await;
-        assert_eq!(told.last().map(|entry| entry.outcome), Some(HistoryOutcome::Inserted), "{told:?}");
-        assert_eq!(told[0], before[0]);
-    }
+    assert_eq!(ends(&before), [(FROM, HistoryOutcome::Failed, Cause::NotPossible)]);
+    assert_eq!((before[0].business_central, before[0].dataverse), (None, Some(RecordId(account))));
+    let name = of_column(&before[0], "displayName");
+    assert_eq!((name.source_value.as_deref(), &name.written), (Some("Unacceptable"), &None));
+    world.business_central.faults().accept_all_texts();
+    world.run("CUSTOMER", RunMode::Full).await;
+    let pair = pairs(&world).await[0];
+    let told = of_pair(&world, pair).await;
+    assert_eq!(ends(&told[1..]), [(FROM, HistoryOutcome::Inserted, Cause::NewRecord)]);
+    assert_eq!(told[0], before[0]);
 }
 
 #[tokio::test]
