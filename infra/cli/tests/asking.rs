@@ -206,7 +206,9 @@ async fn what_became_of_a_record_is_told_with_its_reasons(deployed: bool) {
     assert_eq!(one["history"].as_array().map(Vec::len), Some(1), "{one}");
     let shown = world.couplet(&["history", "CUSTOMER", "--bc", "C00010"]);
     assert_eq!(shown.code, 0, "{shown:?}");
-    for part in ["coupled: C00010", &row, "last synchronized to Dataverse:", "modified to Dataverse:", "inserted", "Adatum"] {
+    for part in
+        ["coupled: C00010", &row, "last synchronized to Dataverse:", "modified to Dataverse:", "inserted", "Adatum"]
+    {
         assert!(shown.results.contains(part), "{part}: {}", shown.results);
     }
     // How it stands comes first.
@@ -222,7 +224,10 @@ async fn what_became_of_a_record_is_told_with_its_reasons(deployed: bool) {
     assert!(ended.contains("not coupled") && ended.contains("a person uncoupled it; both records stay"), "{ended}");
     let nobody = "00000000-0000-0000-0000-00000000abcd";
     for (arguments, said) in [
-        (["--bc", nobody], "nothing is known of \"00000000-0000-0000-0000-00000000abcd\" of CUSTOMER in Business Central"),
+        (
+            ["--bc", nobody],
+            "nothing is known of \"00000000-0000-0000-0000-00000000abcd\" of CUSTOMER in Business Central",
+        ),
         (["--bc", nobody], "couplet sync \"CUSTOMER\" --bc"),
         (["--bc", "NOBODY"], "no record of CUSTOMER in Business Central has the number, code or name \"NOBODY\""),
     ] {

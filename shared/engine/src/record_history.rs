@@ -73,7 +73,7 @@ impl Engine {
         let (store, company) = (self.store(), self.company());
         let mut places: Vec<RecordId> = [Some(record), partner].into_iter().flatten().collect();
         let mut known: BTreeMap<(String, &str, u32), HistoryEntry> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut ours) = (BTreeSet::new(), BTreeSet::from([record]));
         let mut next = 0;
         while let Some(place) = places.get(next).copied().filter(|_| next < MOST_PLACES) {
             next += 1;
@@ -82,16 +82,19 @@ impl Engine {
             }
             for entry in store.history(company, mapping, place, limit).await? {
                 // Of another record that belonged to the same partner before, only what concerns this one.
-                let is_ours = entry.id(side) == Some(record);
+                let is_ours = entry.id(side).is_some_and(|id| ours.contains(&id));
                 let is_of_partner = entry.id(side).is_none() && entry.id(side.other()) == partner && partner.is_some();
                 if !is_ours && !is_of_partner {
                     continue;
                 }
                 places.extend(entry.id(side.other()));
+                places.extend(entry.former);
+                // A record that was made again in the place of a deleted one has the history of that one, too.
+                ours.extend(entry.former.filter(|_| entry.direction.destination() == side));
                 known.insert((entry.run.to_string(), entry.direction.as_str(), entry.change), entry);
             }
         }
-        let mut entries: Vec<HistoryEntry> = known.into_values().collect();
+        let mut entries: Vec<HistoryEntry> = known.into_values().rev().collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
         entries.truncate(limit);
         Ok(entries)

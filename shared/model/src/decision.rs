@@ -260,7 +260,7 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
     }
     let destination_changed = known != current;
     if field.travel != Travel::BothWays {
-        return Verdict::Write(if situation.force { FieldRule::SourceWins } else { FieldRule::OneWay });
+        return Verdict::Write(FieldRule::OneWay);
     }
     if situation.force || situation.destination.is_none() {
         let only_source = source_changed && !destination_changed;

@@ -154,10 +154,11 @@ impl FieldReason {
         self
     }
 
-    /// The same of a record of which nothing was written.
+    /// The same of a record of which nothing was written, unless an earlier attempt did.
     #[must_use]
     pub fn unwritten(self) -> Self {
-        Self { written: None, ..self }
+        let written = self.written.filter(|_| self.rule == FieldRule::EarlierAttempt);
+        Self { written, ..self }
     }
 
     /// The columns of Business Central and of Dataverse, for a record that travelled this way.
@@ -348,6 +349,8 @@ pub struct HistoryEntry {
     pub business_central: Option<RecordId>,
     /// The row of Dataverse, if it was known.
     pub dataverse: Option<RecordId>,
+    /// The partner it had before, if that was deleted and is made again.
+    pub former: Option<RecordId>,
     /// How it ended.
     pub outcome: HistoryOutcome,
     /// What made it end so.

@@ -294,10 +294,7 @@ pub(crate) fn history(company: CompanyId, mapping: &MappingName, record: RecordI
         Direction::ToDataverse => "to",
         Direction::FromDataverse => "from",
     };
-    Key {
-        pk: history_pk(company, mapping, record),
-        sk: format!("{}#{direction}#{:08x}", entry.run, entry.change),
-    }
+    Key { pk: history_pk(company, mapping, record), sk: format!("{}#{direction}#{:08x}", entry.run, entry.change) }
 }
 
 /// Why a message became a dead letter.

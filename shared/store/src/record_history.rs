@@ -37,6 +37,8 @@ struct Stored {
     business_central: Option<RecordId>,
     #[serde(rename = "dv", default, skip_serializing_if = "Option::is_none")]
     dataverse: Option<RecordId>,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    former: Option<RecordId>,
     #[serde(rename = "o")]
     outcome: HistoryOutcome,
     #[serde(rename = "c")]
@@ -139,6 +141,7 @@ impl Stored {
             direction: entry.direction,
             business_central: entry.business_central,
             dataverse: entry.dataverse,
+            former: entry.former,
             outcome: entry.outcome,
             cause: entry.cause,
             message: entry.message.clone(),
@@ -156,6 +159,7 @@ impl Stored {
             direction: self.direction,
             business_central: self.business_central,
             dataverse: self.dataverse,
+            former: self.former,
             outcome: self.outcome,
             cause: self.cause,
             message: self.message,

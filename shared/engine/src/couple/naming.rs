@@ -68,7 +68,8 @@ impl Engine {
         }
         let key = text.to_owned();
         let coupled = self.store().couplings_by_key(self.company(), mapping, std::slice::from_ref(&key)).await?;
-        let named = |coupling: &Coupling| Named { id: coupling.id(side), label: coupling.key.clone().unwrap_or(key.clone()) };
+        let named =
+            |coupling: &Coupling| Named { id: coupling.id(side), label: coupling.key.clone().unwrap_or(key.clone()) };
         Ok(coupled.get(&key).map(named))
     }
 }

@@ -76,6 +76,6 @@ fn as_decided(record: Admitted) -> Option<Decided> {
         replaces: None,
         reasons: Vec::new(),
         earlier: None,
-        restores: false,
+        restores: None,
     })
 }

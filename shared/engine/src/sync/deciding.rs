@@ -22,8 +22,8 @@ use couplet_model::{ActiveMapping, Outcome, Record};
 use super::batch::{Batch, Stop};
 use super::deleting::AfterLeaving;
 use super::matching::new_pair;
-use super::recording::{Earlier, origins};
-use super::stages::{Admitted, Decided, DecidedBatch, Lines, Pairing, Settled, Verdict};
+use super::recording::origins;
+use super::stages::{Admitted, Decided, DecidedBatch, Earlier, Lines, Pairing, Settled, Verdict};
 use super::transferring::{References, Transferred, transfer};
 use crate::mappings::rules::{BatchRules, NothingSpecial, Obstacle, Transferring};
 
@@ -175,11 +175,13 @@ impl Batch<'_> {
             Ok(verdict) => verdict,
             Err(conflicts) => {
                 let settled = record.settle(conflict(mapping.update_conflict, conflicts));
+                let reasons = reasons.into_iter().map(FieldReason::unwritten).collect();
                 return Err(Box::new(Settled { reasons, ..settled }));
             }
         };
         let earlier = self.earlier_attempt(&record, agreement.as_ref(), &fields, &mut reasons);
-        let restores = record.coupled().is_some() && (creating || earlier == Some(Earlier::Created));
+        let is_restored = creating || earlier == Some(Earlier::Created);
+        let restores = record.coupled().filter(|_| is_restored).map(|coupling| coupling.id(direction.destination()));
         if let Some(agreement) = &agreement {
             verdict = fence(verdict, agreement, destination);
         }

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use couplet_model::history::Cause;
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
+use couplet_model::history::Cause;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
 use couplet_model::table::Side;

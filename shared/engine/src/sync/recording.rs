@@ -5,9 +5,7 @@
 //! another worker was faster, is told once more by the attempt that follows. A history that cannot be written fails no record.
 
 use couplet_model::field_rule::FieldRule;
-use couplet_model::history::{
-    Cause, FieldReason, HistoryEntry, HistoryOutcome, Origin, cut_message, ignored_in_words,
-};
+use couplet_model::history::{Cause, FieldReason, HistoryEntry, HistoryOutcome, Origin, cut_message, ignored_in_words};
 use couplet_model::message::{Precedence, Wish};
 use couplet_model::outcome::FieldNote;
 use couplet_model::table::Side;
@@ -17,7 +15,7 @@ use tracing::warn;
 
 use super::batch::Batch;
 use super::committing::conflict_failure;
-use super::stages::{Ended, Lines, Pairing};
+use super::stages::{Earlier, Ended, Lines, Pairing};
 
 /// What the history of a record depends on.
 struct Facts<'a> {
@@ -44,15 +42,6 @@ struct Facts<'a> {
     ends_failure: bool,
 }
 
-/// What an attempt that broke off has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Earlier {
-    /// It has written the destination.
-    Wrote,
-    /// It has created the destination.
-    Created,
-}
-
 /// What the history tells of an end, if anything: what was left alone or found unchanged is told only where a person asked for
 /// the record, or where something ended by it.
 fn told(facts: &Facts<'_>) -> Option<(HistoryOutcome, Cause)> {
@@ -70,7 +59,9 @@ fn told(facts: &Facts<'_>) -> Option<(HistoryOutcome, Cause)> {
     let asked = || facts.is_asked_for.then(|| known.unwrap_or(Cause::AskedFor));
     Some(match facts.outcome {
         Outcome::Inserted => (Told::Inserted, facts.told.unwrap_or_else(created)),
-        Outcome::Unchanged | Outcome::Modified if facts.earlier == Some(Earlier::Created) => (Told::Inserted, created()),
+        Outcome::Unchanged | Outcome::Modified if facts.earlier == Some(Earlier::Created) => {
+            (Told::Inserted, created())
+        }
         Outcome::Modified => {
             let found = match facts {
                 Facts { is_matched: true, .. } => Cause::Matched,
@@ -88,7 +79,9 @@ fn told(facts: &Facts<'_>) -> Option<(HistoryOutcome, Cause)> {
             let over = || facts.ends_failure.then_some(Cause::FailureOver);
             (Told::Unchanged, facts.told.or_else(asked).or_else(over)?)
         }
-        Outcome::Ignored(_) => (Told::Ignored, facts.told.or_else(asked)?),
+        // Whoever uncouples a record that is coupled no more is told of its end already.
+        Outcome::Ignored(_) if facts.wish == Some(&Wish::Uncouple) => return None,
+        Outcome::Ignored(_) => (Told::Ignored, facts.told.or(facts.is_asked_for.then_some(Cause::AskedFor))?),
         Outcome::Skipped => (Told::Skipped, facts.told.or_else(asked)?),
         Outcome::Uncoupled => (Told::Uncoupled, facts.told.unwrap_or(Cause::UncoupledByPerson)),
         Outcome::Conflict(_) => (Told::Conflict, Cause::BothSides),
@@ -106,13 +99,15 @@ impl Batch<'_> {
         }
         let message = &self.delivered[record.index].message;
         let is_asked_for = self.lines.is_none()
-            && (message.wish.is_some() || message.snapshot.is_none() && message.options.precedence != Precedence::Changed);
+            && (message.wish.is_some()
+                || message.snapshot.is_none() && message.options.precedence != Precedence::Changed);
         let fields = self.fields_of(record);
         let decided = record.done.as_ref().map(|done| &done.decided);
+        let former = decided.and_then(|decided| decided.restores);
         let is_synchronized = record.is_synchronized();
         let is_matched = match record.pairing() {
-            Pairing::Adopted => is_synchronized,
-            Pairing::Stored | Pairing::Made | Pairing::Creating => false,
+            Pairing::Adopted | Pairing::Made => is_synchronized,
+            Pairing::Stored | Pairing::Creating => false,
         };
         let (outcome, cause) = told(&Facts {
             outcome: &record.outcome,
@@ -120,7 +115,7 @@ impl Batch<'_> {
             wish: message.wish.as_ref(),
             is_asked_for,
             is_matched,
-            is_restored: decided.is_some_and(|decided| decided.restores),
+            is_restored: former.is_some(),
             earlier: decided.and_then(|decided| decided.earlier),
             source_wins: fields.iter().any(|field| field.written.is_some() && field.rule == FieldRule::SourceWins),
             writes: fields.iter().any(|field| field.written.is_some()),
@@ -145,6 +140,7 @@ impl Batch<'_> {
             direction: self.direction,
             business_central: id_on(Side::BusinessCentral),
             dataverse: id_on(Side::Dataverse),
+            former,
             outcome,
             cause,
             message: self.message_of(record).map(|message| cut_message(&message)),
@@ -159,7 +155,9 @@ impl Batch<'_> {
         match &record.outcome {
             Outcome::Failed(failure) => Some(failure.message.clone()),
             Outcome::Conflict(conflicts) => Some(conflict_failure(conflicts).message),
-            Outcome::Waiting(need) => Some(format!("{} {} must be coupled by {}", need.field, need.value, need.dependency.mapping)),
+            Outcome::Waiting(need) => {
+                Some(format!("{} {} must be coupled by {}", need.field, need.value, need.dependency.mapping))
+            }
             Outcome::WaitingInVain(need) => Some(self.engine.waiting_failure(need).message),
             Outcome::Ignored(reason) => Some(ignored_in_words(reason)),
             _ if !record.notes().is_empty() => Some(FieldNote::joined(record.notes()).message),
@@ -169,11 +167,9 @@ impl Batch<'_> {
 
     /// The fields that differed, those that were written first.
     fn fields_of(&self, record: &Ended) -> Vec<FieldReason> {
-        let decided = record.done.as_ref().map(|done| &done.decided);
-        let reasons = record.reasons().iter().cloned();
-        let mut fields: Vec<FieldReason> = match decided {
-            Some(decided) => reasons.map(|field| field.after_write(decided.verdict.values())).collect(),
-            None => reasons.map(FieldReason::unwritten).collect(),
+        let mut fields: Vec<FieldReason> = match record.done.as_ref().map(|done| &done.decided) {
+            Some(decided) => decided.reasons_now(),
+            None => record.reasons().to_vec(),
         };
         for note in record.notes().iter().filter(|note| note.is_left) {
             let (Some(name), Some(source)) = (&note.source, record.source()) else { continue };
@@ -207,6 +203,7 @@ impl Batch<'_> {
             direction: self.direction,
             business_central: Some(RecordId::from(pair.system_id)),
             dataverse: Some(RecordId::from(pair.dataverse_id)),
+            former: None,
             outcome: HistoryOutcome::Uncoupled,
             cause,
             message: None,

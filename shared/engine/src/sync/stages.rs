@@ -15,7 +15,6 @@ use couplet_model::table::Side;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, SystemError};
 use uuid::Uuid;
 
-use super::recording::Earlier;
 use crate::mappings::rules::{BatchRules, WrittenBeside};
 
 /// A record whose message was delivered.
@@ -160,6 +159,15 @@ impl Verdict {
     }
 }
 
+/// What an attempt that broke off has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// It has written the destination.
+    Wrote,
+    /// It has created the destination.
+    Created,
+}
+
 /// A record of which it is known what to write.
 #[derive(Debug)]
 pub(super) struct Decided {
@@ -191,8 +199,8 @@ pub(super) struct Decided {
     pub reasons: Vec<FieldReason>,
     /// What an attempt that broke off has done.
     pub earlier: Option<Earlier>,
-    /// Whether its partner was deleted and is made again.
-    pub restores: bool,
+    /// The partner that was deleted, if it is made again.
+    pub restores: Option<RecordId>,
 }
 
 /// The records of a batch of which it is known what to write, with the rules that were prepared for them.
@@ -410,6 +418,7 @@ impl Admitted {
 impl Decided {
     /// Ends the record.
     pub fn settle(self, outcome: Outcome) -> Settled {
+        let reasons = self.reasons_now();
         Settled {
             index: self.index,
             outcome,
@@ -419,8 +428,17 @@ impl Decided {
             coupling: Some(self.coupling).filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
             cause: None,
-            reasons: self.reasons,
+            reasons,
         }
+    }
+
+    /// Which rule decided about each field that differed, with what was written of it so far.
+    pub fn reasons_now(&self) -> Vec<FieldReason> {
+        let of_write = |field: FieldReason| match self.written.is_some() {
+            true => field.after_write(self.verdict.values()),
+            false => field.unwritten(),
+        };
+        self.reasons.iter().cloned().map(of_write).collect()
     }
 
     /// Whether the destination record is new: created now, or by an earlier attempt that this one finishes.

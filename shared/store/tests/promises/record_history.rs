@@ -35,6 +35,7 @@ fn changed(run: RunId, second: i64, fields: Vec<FieldReason>) -> HistoryEntry {
         direction: Direction::ToDataverse,
         business_central: Some(bc(1)),
         dataverse: Some(dv(1)),
+        former: None,
         outcome: HistoryOutcome::Modified,
         cause: Cause::Changed,
         message: None,
@@ -47,7 +48,11 @@ fn changed(run: RunId, second: i64, fields: Vec<FieldReason>) -> HistoryEntry {
 fn some_fields() -> Vec<FieldReason> {
     let mut fields = vec![field("city", "Ystad", "Malmö"), field("street", "Storgatan 1", "Lilla Torg 12 B")];
     fields.push(FieldReason { base: None, destination_value: None, ..field("fax", "", "+46 40 123456") });
-    fields.push(FieldReason { written: None, rule: FieldRule::DestinationChanged, ..field("name", "Adatum", "Fabrikam AB") });
+    fields.push(FieldReason {
+        written: None,
+        rule: FieldRule::DestinationChanged,
+        ..field("name", "Adatum", "Fabrikam AB")
+    });
     fields.push(FieldReason { source: None, source_value: None, origin: Origin::Constant, ..field("kind", "1", "3") });
     fields
 }
@@ -93,9 +98,8 @@ async fn stored(database: &EmbeddedDynamoDb, store: &Store, entry: &HistoryEntry
     store.record_history(COMPANY, &items(), std::slice::from_ref(entry)).await.unwrap();
     let all = database.client().scan().table_name("couplet").send().await.unwrap().items.unwrap_or_default();
     let item = all.iter().find(|item| item["pk"].as_s().is_ok_and(|pk| pk.contains("#history#"))).expect("an item");
-    let length = |value: &aws_sdk_dynamodb::types::AttributeValue| {
-        value.as_s().or_else(|_| value.as_n()).map_or(1, String::len)
-    };
+    let length =
+        |value: &aws_sdk_dynamodb::types::AttributeValue| value.as_s().or_else(|_| value.as_n()).map_or(1, String::len);
     let bytes = item.iter().map(|(name, value)| name.len() + length(value)).sum();
     (bytes, item["expires"].as_n().unwrap().parse().unwrap())
 }

@@ -59,12 +59,12 @@ fn refuse(world: &World, text: &str) {
     world.dataverse.faults().poison(Poison { table, column, text: text.to_owned(), only_in_bulk: false });
 }
 
-/// How many items of histories are stored.
+/// How many items of the histories of customers are stored.
 fn items(world: &World) -> usize {
     let answer = world.raw("Scan", &json!({"TableName": "couplet", "ProjectionExpression": "pk"}));
     assert!(answer.get("LastEvaluatedKey").is_none(), "one page");
     let rows = answer["Items"].as_array().expect("items");
-    rows.iter().filter(|row| row["pk"]["S"].as_str().is_some_and(|pk| pk.contains("#history#"))).count()
+    rows.iter().filter(|row| row["pk"]["S"].as_str().is_some_and(|pk| pk.contains("#history#CUSTOMER#"))).count()
 }
 
 #[tokio::test]
@@ -74,7 +74,10 @@ async fn a_new_record_and_a_change_by_either_side_are_told_with_their_values() {
     let first = of_pair(&world, pair).await;
     assert_eq!(ends(&first), [(TO, HistoryOutcome::Inserted, Cause::NewRecord)]);
     let name = of_column(&first[0], "name");
-    assert_eq!((name.rule, name.source.as_deref(), name.origin), (FieldRule::NewRecord, Some("displayName"), Origin::Field));
+    assert_eq!(
+        (name.rule, name.source.as_deref(), name.origin),
+        (FieldRule::NewRecord, Some("displayName"), Origin::Field)
+    );
     assert!(name.written.is_some() && name.written == name.source_value, "{name:?}");
     let kind = first[0].fields.iter().find(|field| field.origin == Origin::Constant);
     assert!(kind.is_some(), "an account is made a customer by a constant: {first:?}");
@@ -92,9 +95,15 @@ async fn a_new_record_and_a_change_by_either_side_are_told_with_their_values() {
     let fax = of_column(&entries[1], "fax");
     assert_eq!((fax.rule, values(fax)), (FieldRule::SourceChanged, [Some("111"), Some(""), Some(""), Some("111")]));
     let fax = of_column(&entries[2], "faxNo");
-    assert_eq!((fax.rule, values(fax)), (FieldRule::SourceChanged, [Some("222"), Some("111"), Some("111"), Some("222")]));
+    assert_eq!(
+        (fax.rule, values(fax)),
+        (FieldRule::SourceChanged, [Some("222"), Some("111"), Some("111"), Some("222")])
+    );
     assert_eq!(entries[2].fields.len(), 2, "{:?}", entries[2].fields);
-    assert_eq!((entries[1].business_central, entries[1].dataverse), (Some(RecordId(pair.customer)), Some(RecordId(pair.account))));
+    assert_eq!(
+        (entries[1].business_central, entries[1].dataverse),
+        (Some(RecordId(pair.customer)), Some(RecordId(pair.account)))
+    );
 }
 
 #[tokio::test]
@@ -150,7 +159,10 @@ async fn a_failure_a_skipped_and_an_uncoupled_record_are_told_and_so_is_what_fol
     let failed = entries.last().expect("an entry");
     assert_eq!((failed.outcome, failed.cause), (HistoryOutcome::Failed, Cause::NotPossible));
     let name = of_column(failed, "name");
-    assert_eq!((name.rule, name.source_value.as_deref(), &name.written), (FieldRule::SourceChanged, Some("Unacceptable"), &None));
+    assert_eq!(
+        (name.rule, name.source_value.as_deref(), &name.written),
+        (FieldRule::SourceChanged, Some("Unacceptable"), &None)
+    );
     assert!(failed.message.is_some(), "{failed:?}");
     world.dataverse.faults().clear_poison();
     world.ask("CUSTOMER", Want::Retry, Chosen::Failed).await.expect("carried out");
@@ -272,7 +284,8 @@ async fn whoever_dies_at_any_failpoint_leaves_a_whole_history() {
         world.find("CUSTOMER", RunMode::Modified).await;
         world.drain_killed(fatal, options()).await;
         let entries = of_pair(&world, pair).await;
-        let changed: Vec<&HistoryEntry> = entries.iter().filter(|entry| entry.outcome == HistoryOutcome::Modified).collect();
+        let changed: Vec<&HistoryEntry> =
+            entries.iter().filter(|entry| entry.outcome == HistoryOutcome::Modified).collect();
         assert_eq!(changed.len(), 1, "{fatal:?}: {entries:?}");
         let fax = of_column(changed[0], "fax");
         assert_eq!(values(fax), [Some("111"), Some(""), Some(""), Some("111")], "{fatal:?}");

@@ -74,10 +74,23 @@ fn every_end_that_matters_is_told_with_its_cause_and_a_quiet_one_is_not() {
             some(Told::Modified, Cause::EarlierAttempt),
         ),
         ("nothing to do", with(&unchanged, &|_| {}), None),
-        ("nothing to do any more", with(&unchanged, &|facts| facts.ends_failure = true), some(Told::Unchanged, Cause::FailureOver)),
-        ("asked for, nothing to do", with(&unchanged, &|facts| facts.is_asked_for = true), some(Told::Unchanged, Cause::AskedFor)),
+        (
+            "nothing to do any more",
+            with(&unchanged, &|facts| facts.ends_failure = true),
+            some(Told::Unchanged, Cause::FailureOver),
+        ),
+        (
+            "asked for, nothing to do",
+            with(&unchanged, &|facts| facts.is_asked_for = true),
+            some(Told::Unchanged, Cause::AskedFor),
+        ),
         ("left alone", with(&ignored, &|_| {}), None),
-        ("asked for and left alone", with(&ignored, &|facts| facts.is_asked_for = true), some(Told::Ignored, Cause::AskedFor)),
+        ("uncoupled twice", asked(&ignored, &Wish::Uncouple), None),
+        (
+            "asked for and left alone",
+            with(&ignored, &|facts| facts.is_asked_for = true),
+            some(Told::Ignored, Cause::AskedFor),
+        ),
         (
             "deleted, and its partner stays",
             with(&ignored, &|facts| facts.told = Some(Cause::SourceDeleted)),
