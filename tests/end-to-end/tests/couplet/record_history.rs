@@ -7,6 +7,7 @@ use couplet_model::history::{Cause, FieldReason, HistoryEntry, HistoryOutcome, O
 use couplet_model::message::Direction;
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
+use couplet_model::task::Task;
 use couplet_model::{MappingName, RecordId};
 use couplet_store::{Retention, Store};
 use dataverse_simulator::Poison;
@@ -79,8 +80,13 @@ async fn a_new_record_and_a_change_by_either_side_are_told_with_their_values() {
         (FieldRule::NewRecord, Some("displayName"), Origin::Field)
     );
     assert!(name.written.is_some() && name.written == name.source_value, "{name:?}");
-    let kind = first[0].fields.iter().find(|field| field.origin == Origin::Constant);
-    assert!(kind.is_some(), "an account is made a customer by a constant: {first:?}");
+    let kind = of_column(&first[0], "customertypecode");
+    assert_eq!(
+        (kind.origin, kind.written.as_deref()),
+        (Origin::Template, Some("3")),
+        "it is made a customer by the template"
+    );
+    assert_eq!(of_column(&first[0], "ownerid").origin, Origin::MappingRule);
     assert!(first[0].fields.iter().all(|field| field.written.is_some()), "{first:?}");
 
     pair.change_customer(&world, json!({"faxNo": "111"}));
@@ -273,14 +279,20 @@ async fn a_message_delivered_twice_is_one_entry_and_a_quiet_run_writes_none() {
     assert_eq!(ends(&told[1..]), [(TO, HistoryOutcome::Unchanged, Cause::AskedFor)]);
 }
 
+/// Asks for something of a customer, up to the queue.
+async fn ask(world: &World, want: Want, customer: Uuid) {
+    world.engine.ask(&"CUSTOMER".into(), want, chosen(&[customer])).await.expect("asked");
+    while let Some(Task::Ask(request)) = world.tasks.next_task() {
+        world.engine.work_request(&request, None).await.expect("put into the queue");
+    }
+}
+
 #[tokio::test]
 async fn whoever_dies_at_any_failpoint_leaves_a_whole_history() {
     for fatal in Failpoint::ALL {
         let (world, pairs) = coupled(WorldOptions { engine: options(), ..of_customers(1) }).await;
         let pair = pairs[0];
         pair.change_customer(&world, json!({"faxNo": "111"}));
-        let made = json!({"displayName": "Made"});
-        let new = world.business_central.create_as_user("Customer", made).expect("taken");
         world.find("CUSTOMER", RunMode::Modified).await;
         world.drain_killed(fatal, options()).await;
         let entries = of_pair(&world, pair).await;
@@ -290,15 +302,16 @@ async fn whoever_dies_at_any_failpoint_leaves_a_whole_history() {
         let fax = of_column(changed[0], "fax");
         assert_eq!(values(fax), [Some("111"), Some(""), Some(""), Some("111")], "{fatal:?}");
         assert!(matches!(fax.rule, FieldRule::SourceChanged | FieldRule::EarlierAttempt), "{fatal:?}: {fax:?}");
+        let new = json!({"displayName": "Made"});
+        let new = world.business_central.create_as_user("Customer", new).expect("taken");
+        ask(&world, Want::Synchronize { direction: Some(TO), create: true }, new).await;
+        world.drain_killed(fatal, options()).await;
         let told = history(&world, "CUSTOMER", Side::BusinessCentral, new).await;
         assert_eq!(ends(&told), [(TO, HistoryOutcome::Inserted, Cause::NewRecord)], "{fatal:?}");
     }
     let (world, pairs) = coupled(WorldOptions { engine: options(), ..of_customers(1) }).await;
     let pair = pairs[0];
-    world.engine.ask(&"CUSTOMER".into(), Want::Uncouple, chosen(&[pair.customer])).await.expect("asked");
-    while let Some(couplet_model::task::Task::Ask(request)) = world.tasks.next_task() {
-        world.engine.work_request(&request, None).await.expect("put into the queue");
-    }
+    ask(&world, Want::Uncouple, pair.customer).await;
     // The pair ends in the store, and what became of it is not: the worker dies behind its end.
     let deliveries = world.queue.take(10);
     let killed = world.another_engine(Killing::at(Failpoint::Recorded).of(options()));
