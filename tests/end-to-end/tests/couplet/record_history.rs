@@ -235,7 +235,7 @@ async fn an_account_that_failed_before_it_was_coupled_is_told_from_either_side()
 }
 
 #[tokio::test]
-async fn c_038_c_039_a_deletion_is_told_with_what_the_rule_made_of_it() {
+async fn a_deletion_is_told_with_what_the_rule_made_of_it() {
     for restores in [false, true] {
         let name = if restores { "restore" } else { "remove_coupling" };
         let change = |mapping: &mut Json| mapping["deletion_conflict"] = json!(name);
