@@ -28,7 +28,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -225,6 +225,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show how one record stands, and what became of it: when, why, by which rule and with which values.
+    ///
+    /// A record may be named by its id, by its number or code, or by its name. Neither system is asked for what the store knows.
+    ///
+    ///     couplet history CUSTOMER --bc 10000
+    ///     couplet history CUSTOMER --dataverse "Adatum Corporation" --limit 5
+    #[command(verbatim_doc_comment)]
+    History(HistoryOptions),
     /// List the records that wait for another record to be coupled, of one mapping or of all.
     Waiting {
         /// Name of the mapping whose records wait.
@@ -286,6 +294,25 @@ pub struct HowOptions {
     /// How many seconds to wait for a deployed stack; afterwards it goes on alone.
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub wait: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose history is shown.
+#[derive(Clone, Debug, Args)]
+pub struct HistoryOptions {
+    /// Name of the mapping, such as CUSTOMER.
+    pub mapping: String,
+    /// The record of Business Central: its number, code, name or id.
+    #[arg(long = "bc", value_name = "RECORD", required_unless_present = "dataverse", conflicts_with = "dataverse")]
+    pub business_central: Option<String>,
+    /// The row of Dataverse: its number, name or id.
+    #[arg(long, value_name = "ROW")]
+    pub dataverse: Option<String>,
+    /// How many outcomes at most, the newest first.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,

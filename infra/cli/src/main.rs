@@ -69,6 +69,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Orphans(options) => commands::orphans(&place, options).await,
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
         Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
+        Command::History(options) => commands::history(&place, options).await,
         Command::Hold(options) => commands::hold(&place, options).await,
         Command::Release(options) => commands::release(&place, options).await,
         Command::Resume(options) => commands::resume(&place, options).await,

@@ -183,6 +183,70 @@ async fn what_both_sides_changed_is_shown_and_settled(deployed: bool) {
     }
 }
 
+async fn what_became_of_a_record_is_told_with_its_reasons(deployed: bool) {
+    let world = World::coupled(deployed).await;
+    let row = world.partner("C00010");
+    world.rename("C00010", "Adatum");
+    world.couplet(&["run", "CUSTOMER", "--json"]).object();
+    let told = world.couplet(&["history", "customer", "--bc", "C00010", "--json"]).object();
+    assert_eq!(told["coupling"]["dataverse"], json!(row), "{told}");
+    let entries = told["history"].as_array().expect("entries");
+    let outcomes: Vec<&str> = entries.iter().filter_map(|entry| entry["outcome"].as_str()).collect();
+    assert_eq!(outcomes, ["modified", "inserted"], "newest first: {told}");
+    let name = &entries[0]["fields"][0];
+    assert_eq!((&name["business_central"], &name["dataverse"]), (&json!("displayName"), &json!("name")), "{told}");
+    assert_eq!((&name["rule"], &name["written"]), (&json!("source_changed"), &json!("Adatum")), "{told}");
+    assert_eq!(name["why"], json!("only Business Central changed it"), "{told}");
+    // From the other side, by id and by name, it is the same; --limit leaves the oldest out.
+    for named in [row.as_str(), "Adatum"] {
+        let from_sales = world.couplet(&["history", "CUSTOMER", "--dataverse", named, "--json"]).object();
+        assert_eq!(from_sales["history"], told["history"], "{named}");
+    }
+    let one = world.couplet(&["history", "CUSTOMER", "--bc", "C00010", "--limit", "1", "--json"]).object();
+    assert_eq!(one["history"].as_array().map(Vec::len), Some(1), "{one}");
+    let shown = world.couplet(&["history", "CUSTOMER", "--bc", "C00010"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for part in
+        ["coupled: C00010", &row, "last synchronized to Dataverse:", "modified to Dataverse:", "inserted", "Adatum"]
+    {
+        assert!(shown.results.contains(part), "{part}: {}", shown.results);
+    }
+    // How it stands comes first.
+    world.refuse(Some("Unacceptable"));
+    world.rename("C00010", "Unacceptable");
+    world.couplet(&["run", "CUSTOMER"]);
+    let failed = world.couplet(&["history", "CUSTOMER", "--bc", "C00010"]).results;
+    let stands = failed.find("failed to Dataverse since").expect("how it stands");
+    assert!(Some(stands) < failed.find("failed to Dataverse: it cannot be synchronized as it is"), "{failed}");
+    world.refuse(None);
+    world.counters(&["uncouple", "CUSTOMER", "--bc", "C00010"]);
+    let ended = world.couplet(&["history", "CUSTOMER", "--dataverse", &row]).results;
+    assert!(ended.contains("not coupled") && ended.contains("a person uncoupled it; both records stay"), "{ended}");
+    let nobody = "00000000-0000-0000-0000-00000000abcd";
+    for (arguments, said) in [
+        (
+            ["--bc", nobody],
+            "nothing is known of \"00000000-0000-0000-0000-00000000abcd\" of CUSTOMER in Business Central",
+        ),
+        (["--bc", nobody], "couplet sync \"CUSTOMER\" --bc"),
+        (["--bc", "NOBODY"], "no record of CUSTOMER in Business Central has the number, code or name \"NOBODY\""),
+    ] {
+        let line = world.couplet(&[&["history", "CUSTOMER"], &arguments[..]].concat()).failed_with_one_line();
+        assert!(line.contains(said), "{line}");
+    }
+    assert_eq!(world.couplet(&["history", "CUSTOMER"]).code, 2, "a record has to be named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_record_is_told_with_its_reasons_on_this_machine() {
+    what_became_of_a_record_is_told_with_its_reasons(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_record_is_told_with_its_reasons_at_a_stack() {
+    what_became_of_a_record_is_told_with_its_reasons(true).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ee11_what_both_sides_changed_is_shown_and_settled_on_this_machine() {
     what_both_sides_changed_is_shown_and_settled(false).await;

@@ -16,6 +16,8 @@ pub enum Failpoint {
     ActionIntended,
     /// Actions have happened; the couplings are not stored.
     Acted,
+    /// The history tells what became of records; their couplings are not stored.
+    Recorded,
     /// Couplings are stored, records that waited for them are not released.
     Stored,
     /// Partners of records that are gone or left are deleted, their couplings are not removed.
@@ -30,6 +32,8 @@ pub enum Failpoint {
     LinesWritten,
     /// What follows the writes of lines is written as well; the couplings of lines are not stored.
     LinesFollowedUp,
+    /// The history tells what became of lines; their couplings are not stored.
+    LinesRecorded,
     /// Couplings of lines are stored, those of deleted lines are not removed.
     LinesStored,
     /// Everything about the lines is stored; what follows the write of the header is not written.
@@ -38,12 +42,13 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// All there are, in order.
-    pub const EVERY: [Self; 14] = [
+    pub const EVERY: [Self; 16] = [
         Self::Claimed,
         Self::Written,
         Self::AfterWrite,
         Self::ActionIntended,
         Self::Acted,
+        Self::Recorded,
         Self::Stored,
         Self::Parted,
         Self::LinesParted,
@@ -51,12 +56,13 @@ impl Failpoint {
         Self::LinesClaimed,
         Self::LinesWritten,
         Self::LinesFollowedUp,
+        Self::LinesRecorded,
         Self::LinesStored,
         Self::LinesEnded,
     ];
 
     /// Those that every batch passes, in order.
-    pub const ALL: [Self; 4] = [Self::Claimed, Self::Written, Self::AfterWrite, Self::Stored];
+    pub const ALL: [Self; 5] = [Self::Claimed, Self::Written, Self::AfterWrite, Self::Recorded, Self::Stored];
 
     /// Those that batches pass whose partners are deleted.
     pub const OF_DELETIONS: [Self; 1] = [Self::Parted];
@@ -68,11 +74,12 @@ impl Failpoint {
     pub const OF_ACTIONS: [Self; 2] = [Self::ActionIntended, Self::Acted];
 
     /// Those that batches of documents whose lines need work pass as well, in order.
-    pub const OF_LINES: [Self; 6] = [
+    pub const OF_LINES: [Self; 7] = [
         Self::LinesNoted,
         Self::LinesClaimed,
         Self::LinesWritten,
         Self::LinesFollowedUp,
+        Self::LinesRecorded,
         Self::LinesStored,
         Self::LinesEnded,
     ];
@@ -83,6 +90,7 @@ impl Failpoint {
             Self::Claimed => Self::LinesClaimed,
             Self::Written => Self::LinesWritten,
             Self::AfterWrite => Self::LinesFollowedUp,
+            Self::Recorded => Self::LinesRecorded,
             Self::Stored => Self::LinesStored,
             other => other,
         }
@@ -125,15 +133,17 @@ mod tests {
                 Failpoint::AfterWrite => 2,
                 Failpoint::ActionIntended => 3,
                 Failpoint::Acted => 4,
-                Failpoint::Stored => 5,
-                Failpoint::Parted => 6,
-                Failpoint::LinesParted => 7,
-                Failpoint::LinesNoted => 8,
-                Failpoint::LinesClaimed => 9,
-                Failpoint::LinesWritten => 10,
-                Failpoint::LinesFollowedUp => 11,
-                Failpoint::LinesStored => 12,
-                Failpoint::LinesEnded => 13,
+                Failpoint::Recorded => 5,
+                Failpoint::Stored => 6,
+                Failpoint::Parted => 7,
+                Failpoint::LinesParted => 8,
+                Failpoint::LinesNoted => 9,
+                Failpoint::LinesClaimed => 10,
+                Failpoint::LinesWritten => 11,
+                Failpoint::LinesFollowedUp => 12,
+                Failpoint::LinesRecorded => 13,
+                Failpoint::LinesStored => 14,
+                Failpoint::LinesEnded => 15,
             };
             assert_eq!(at, place, "{failpoint:?}");
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
+use crate::field_rule::FieldRule;
 use crate::message::{Direction, Resolution};
 use crate::outcome::FieldConflict;
 use crate::record::{Record, Values};
@@ -117,49 +118,79 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    /// Who wins where both sides changed a field.
-    fn rule_of(&self, field: &TransferredField) -> ConflictRule {
+    /// Who wins where both sides changed a field, and whether a person chose it.
+    fn rule_of(&self, field: &TransferredField) -> (ConflictRule, bool) {
         let source = field.source.as_ref().map(|column| column.name.as_str());
         let names = [source.unwrap_or_default(), field.destination.name.as_str()];
         match self.resolution.and_then(|resolution| resolution.winner(&names)) {
-            Some(Side::BusinessCentral) => ConflictRule::ToDataverse,
-            Some(Side::Dataverse) => ConflictRule::FromDataverse,
-            None => self.rule,
+            Some(Side::BusinessCentral) => (ConflictRule::ToDataverse, true),
+            Some(Side::Dataverse) => (ConflictRule::FromDataverse, true),
+            None => (self.rule, false),
         }
     }
 }
 
+/// Which rule decided about a field that differed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Its place among the transferred fields.
+    pub field: usize,
+    /// The rule.
+    pub rule: FieldRule,
+    /// Whether it is to be written.
+    pub writes: bool,
+}
+
+/// What to do with a record, and which rules say so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// What to do.
+    pub decision: Decision,
+    /// The rules, for every field that was compared and differed.
+    pub rulings: Vec<Ruling>,
+}
+
 enum Verdict {
-    Write,
+    Write(FieldRule),
     Agreed,
-    Leave,
+    Leave(FieldRule),
+    /// It is not compared.
+    Skip,
     Conflict,
 }
 
 /// Decides what to write.
-pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decision {
+pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Judgement {
     let mut values = Values::new();
+    let mut rulings = Vec::new();
     let mut base = situation.base.clone();
     let mut conflicts = Vec::new();
     let source_side = situation.direction.source();
     let destination_side = situation.direction.destination();
-    for field in fields {
+    for (place, field) in fields.iter().enumerate() {
         let verdict = if situation.creation == Creation::Due {
-            Verdict::Write
+            Verdict::Write(FieldRule::NewRecord)
         } else if field.travel == Travel::OnCreateOnly {
-            Verdict::Leave
+            Verdict::Skip
         } else {
             judge(situation, field)
         };
+        let ruling = |rule, writes| Ruling { field: place, rule, writes };
         match verdict {
-            Verdict::Write => {
+            Verdict::Write(rule) => {
                 if !is_left_to_the_system(situation, field) {
+                    rulings.push(ruling(rule, true));
                     values.insert(Arc::from(field.destination.name.as_str()), field.desired.clone());
                 }
             }
             Verdict::Agreed => {}
-            Verdict::Leave => continue,
+            Verdict::Leave(rule) => {
+                rulings.push(ruling(rule, false));
+                continue;
+            }
+            Verdict::Skip => continue,
             Verdict::Conflict => {
+                rulings.push(ruling(FieldRule::Conflict, false));
                 conflicts.push(describe(situation, field));
                 continue;
             }
@@ -171,7 +202,7 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
         }
         base.set(destination_side, &field.destination.name, &field.desired);
     }
-    if !conflicts.is_empty() {
+    let decision = if !conflicts.is_empty() {
         Decision::Conflict(conflicts)
     } else if situation.creation == Creation::Due {
         Decision::Create { values, base }
@@ -179,7 +210,8 @@ pub fn decide(situation: &Situation<'_>, fields: &[TransferredField]) -> Decisio
         Decision::Unchanged { base }
     } else {
         Decision::Update { values, base }
-    }
+    };
+    Judgement { decision, rulings }
 }
 
 /// Whether a column of a new record is left to the system to fill in: what is blank and we never wrote a value to.
@@ -196,10 +228,17 @@ fn is_left_to_the_system(situation: &Situation<'_>, field: &TransferredField) ->
 fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
     let destination_side = situation.direction.destination();
     let known = situation.base.get(destination_side, &field.destination);
+    let source_changed = match &field.source {
+        Some(source) => {
+            situation.base.get(situation.direction.source(), source).as_ref() != situation.source.known(&source.name)
+        }
+        None => true,
+    };
     let current = match situation.destination.map(|record| record.known(&field.destination.name)) {
         Some(Some(current)) => Some(current.clone()),
         // What the destination holds is unknown, and whether somebody changed it too: it is left alone.
-        Some(None) => return Verdict::Leave,
+        Some(None) if source_changed => return Verdict::Leave(FieldRule::UnknownThere),
+        Some(None) => return Verdict::Skip,
         None => known.clone(),
     };
     if current.as_ref().is_some_and(|current| are_alike(current, &field.desired)) {
@@ -213,41 +252,49 @@ fn judge(situation: &Situation<'_>, field: &TransferredField) -> Verdict {
         // its row is new. A blank is nobody's change then, and wins over no value, whichever side wins.
         let seen = situation.base.get(situation.direction.source(), source);
         if (known.is_none() || seen.is_none()) && field.desired.is_nothing() {
-            return Verdict::Leave;
+            return Verdict::Leave(FieldRule::BlankAtFirst);
         }
         if known.is_none() && seen.is_none() && current.as_ref().is_none_or(Value::is_nothing) {
-            return Verdict::Write;
+            return Verdict::Write(FieldRule::FirstValue);
         }
     }
-    if situation.force || field.travel != Travel::BothWays || situation.destination.is_none() {
-        return Verdict::Write;
-    }
-    let source_changed = match &field.source {
-        Some(source) => {
-            situation.base.get(situation.direction.source(), source).as_ref() != situation.source.known(&source.name)
-        }
-        None => true,
-    };
     let destination_changed = known != current;
+    if field.travel != Travel::BothWays {
+        return Verdict::Write(FieldRule::OneWay);
+    }
+    if situation.force || situation.destination.is_none() {
+        let only_source = source_changed && !destination_changed;
+        return Verdict::Write(if only_source { FieldRule::SourceChanged } else { FieldRule::SourceWins });
+    }
     match (source_changed, destination_changed) {
-        (true, false) => Verdict::Write,
+        (true, false) => Verdict::Write(FieldRule::SourceChanged),
+        (false, true) => Verdict::Leave(FieldRule::DestinationChanged),
         // Neither changed and yet they differ: a value that was cut or translated on its way. Leave it in peace.
-        (false, _) => Verdict::Leave,
-        (true, true) => match (situation.rule_of(field), situation.direction) {
-            // Nobody knows who changed it, and what travels was changed last.
-            (ConflictRule::None, _)
-                if known.is_none()
-                    && !situation.base.is_empty()
-                    && situation.newcomers.contains(&field.destination.name) =>
-            {
-                Verdict::Write
+        (false, false) => Verdict::Leave(FieldRule::NeitherChanged),
+        (true, true) => {
+            let (rule, is_chosen) = situation.rule_of(field);
+            match (rule, situation.direction) {
+                // Nobody knows who changed it, and what travels was changed last.
+                (ConflictRule::None, _)
+                    if known.is_none()
+                        && !situation.base.is_empty()
+                        && situation.newcomers.contains(&field.destination.name) =>
+                {
+                    Verdict::Write(FieldRule::NewRow)
+                }
+                (ConflictRule::None, _) => Verdict::Conflict,
+                (ConflictRule::ToDataverse, Direction::ToDataverse)
+                | (ConflictRule::FromDataverse, Direction::FromDataverse) => Verdict::Write(match is_chosen {
+                    true => FieldRule::PersonSource,
+                    false => FieldRule::ConflictRuleSource,
+                }),
+                (ConflictRule::ToDataverse, Direction::FromDataverse)
+                | (ConflictRule::FromDataverse, Direction::ToDataverse) => Verdict::Leave(match is_chosen {
+                    true => FieldRule::PersonDestination,
+                    false => FieldRule::ConflictRuleDestination,
+                }),
             }
-            (ConflictRule::None, _) => Verdict::Conflict,
-            (ConflictRule::ToDataverse, Direction::ToDataverse)
-            | (ConflictRule::FromDataverse, Direction::FromDataverse) => Verdict::Write,
-            (ConflictRule::ToDataverse, Direction::FromDataverse)
-            | (ConflictRule::FromDataverse, Direction::ToDataverse) => Verdict::Leave,
-        },
+        }
     }
 }
 

@@ -132,6 +132,12 @@ impl Agreement {
         base
     }
 
+    /// Columns of the destination that an unconfirmed write of this direction is seen to have set, given the stored base; and
+    /// the base with that write.
+    pub fn arrived(&self, stored: &Base) -> (BTreeSet<String>, &Base) {
+        (self.own.differing(stored, self.direction.destination()), &self.own)
+    }
+
     /// The writes that are still to be confirmed after a decision of this direction was carried out: those of the other
     /// direction, without the columns that were decided anew.
     pub fn pending_after(&self, coupling: &Coupling, decided: &Base) -> Vec<PendingWrite> {

@@ -193,6 +193,7 @@ pub fn store(settings: &Settings, dynamodb: aws_sdk_dynamodb::Client) -> Store {
     let retention = Retention {
         runs: days(settings.retention.runs_days.max(LEAST_DAYS_OF_RUNS)),
         errors: days(settings.retention.errors_days),
+        history: days(settings.retention.history_days),
     };
     Store::new(dynamodb, &settings.cloud.table, retention)
 }

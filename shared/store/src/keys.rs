@@ -14,6 +14,7 @@
 //! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
 //! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, `full_since`, `held`, times, `message`; no `data` |
 //! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
+//! | what became of a record, and why | `<company>#history#<mapping>#<BC id; DV id of a row without one>` | `<run>#<direction>#<change>` | `expires` |
 //! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
 //! | cursor | `<company>#cursors` | `<mapping>#<direction>` | |
 //! | which revision of the mappings is in force | `<company>#mappings` | `in force` | `revision`; no `data` |
@@ -38,6 +39,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use couplet_model::comparing::folded;
+use couplet_model::history::HistoryEntry;
 use couplet_model::message::Direction;
 use couplet_model::outcome::Dependency;
 use couplet_model::{CompanyId, MappingName, RecordId, RunId, Side};
@@ -194,6 +196,16 @@ pub(crate) fn waiting(
     }
 }
 
+/// The partition of what a record waits for in a direction, and the start of the sort keys.
+pub(crate) fn waits_of_record(
+    company: CompanyId,
+    mapping: &MappingName,
+    direction: Direction,
+    record: RecordId,
+) -> (String, String) {
+    (record_pk(company, mapping, record), format!("{WAITING}{}#{record}#", direction.as_str()))
+}
+
 /// Start of the sort keys of everything that waits for one record.
 pub(crate) fn wait_prefix(needed: &Dependency) -> String {
     format!("wait#{}#{}#", side_name(needed.side), part(&needed_key(needed)))
@@ -269,6 +281,20 @@ pub(crate) fn error(
         pk: errors_pk(company, mapping),
         sk: format!("{:020}#{run}#{}#{record}", at.as_nanosecond().max(0), direction.as_str()),
     }
+}
+
+/// The partition of the history of a record, by its id on either side.
+pub(crate) fn history_pk(company: CompanyId, mapping: &MappingName, record: RecordId) -> String {
+    format!("{company}#history#{mapping}#{record}")
+}
+
+/// An entry of the history of a record. Runs that begin later sort after earlier ones.
+pub(crate) fn history(company: CompanyId, mapping: &MappingName, record: RecordId, entry: &HistoryEntry) -> Key {
+    let direction = match entry.direction {
+        Direction::ToDataverse => "to",
+        Direction::FromDataverse => "from",
+    };
+    Key { pk: history_pk(company, mapping, record), sk: format!("{}#{direction}#{:08x}", entry.run, entry.change) }
 }
 
 /// Why a message became a dead letter.

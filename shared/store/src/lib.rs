@@ -23,6 +23,7 @@ pub mod keys;
 mod mappings;
 mod moving;
 mod owner;
+mod record_history;
 mod removing;
 mod replacing;
 mod requests;
@@ -66,12 +67,14 @@ pub struct Retention {
     pub runs: SignedDuration,
     /// Error records.
     pub errors: SignedDuration,
+    /// What became of each record and why; zero keeps nothing of it.
+    pub history: SignedDuration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let thirty_days = SignedDuration::from_hours(30 * 24);
-        Self { runs: thirty_days, errors: thirty_days }
+        Self { runs: thirty_days, errors: thirty_days, history: thirty_days }
     }
 }
 

@@ -155,6 +155,22 @@ impl Store {
         Ok(waits.into_iter().filter_map(|wait| Some((wait.message.record, wait.since?))).collect())
     }
 
+    /// What one record of a mapping waits for in a direction.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn waits_of_record(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+        direction: Direction,
+        record: RecordId,
+    ) -> Result<Vec<Wait>, StoreError> {
+        let (pk, prefix) = keys::waits_of_record(company, mapping, direction, record);
+        let items = self.query(Range::starting(pk, prefix)).await?;
+        items.iter().map(item::data).collect()
+    }
+
     /// How many of a mapping's own records wait.
     ///
     /// # Errors

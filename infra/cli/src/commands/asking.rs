@@ -18,6 +18,7 @@ use couplet_model::table::Side;
 use couplet_runtime::handlers::{self, AskEvent};
 use serde_json::{Value, json};
 
+pub(super) use self::meant::one_of;
 use self::meant::{Meant, failures, found, would};
 use super::run::{exit_code, goes_on, left, object as of_run, show};
 use crate::arguments::{

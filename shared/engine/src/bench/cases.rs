@@ -289,7 +289,7 @@ impl Bench {
         let sources: Vec<&Record> = given.iter().map(|given| &given.source).collect();
         let references = References::read(&self.engine, mapping, direction, &sources).await.expect("references");
         let transferred = sources.into_iter().map(|source| match transfer(mapping, direction, &references, source) {
-            Ok(Transferred { fields, notes }) => shown_fields(&fields, notes),
+            Ok(Transferred { fields, notes, .. }) => shown_fields(&fields, notes),
             Err(obstacle) => shown_obstacle(obstacle),
         });
         compare(&cases, transferred.collect());

@@ -1,6 +1,6 @@
 //! How what was asked for of a record is asked for again, in words and as a command, when its message does not come back.
 
-use couplet_model::message::{Resolution, Wish};
+use couplet_model::message::{Partner, Remedy, Resolution, Wish};
 use couplet_model::table::Side;
 use couplet_model::{RecordId, RecordMessage};
 
@@ -14,7 +14,7 @@ pub(crate) fn ask_again(message: &RecordMessage) -> String {
             "to be settled as a person chose",
             format!("conflicts resolve \"{mapping}\" {source}{}", choice(resolution)),
         ),
-        Wish::Couple(partner) | Wish::CoupleOnly(partner) => {
+        Wish::Couple(partner) | Wish::CoupleOnly(Partner { record: partner, .. }) => {
             let partner = named(message.direction.destination(), *partner);
             ("to be coupled with the record that a person chose", format!("couple \"{mapping}\" {source} {partner}"))
         }
@@ -23,6 +23,18 @@ pub(crate) fn ask_again(message: &RecordMessage) -> String {
         Wish::Unskip => ("to be brought back and synchronized", format!("unskip \"{mapping}\" {source}")),
         // All pairs of the mapping were to end; the row is found with them.
         Wish::LeaveCompany => ("to be taken off the company", format!("uncouple \"{mapping}\" --all")),
+        Wish::Mend(remedy) => {
+            let (wanted, command) = match remedy {
+                Remedy::Restore => ("to get its deleted partner again", "restore"),
+                Remedy::Delete => ("to be ended with what is left of its pair", "delete"),
+                Remedy::Uncouple => ("to be uncoupled from its deleted partner", "uncouple"),
+            };
+            (wanted, format!("deleted {command} \"{mapping}\" {source}"))
+        }
+        Wish::TellIfGone => (
+            "to be looked at, because a record of its pair seemed to be deleted",
+            format!("deleted \"{mapping}\" --look"),
+        ),
     };
     format!("it was {wanted}, which is not done: ask for it again with couplet {command}")
 }
@@ -72,7 +84,7 @@ mod tests {
                 format!("couplet couple \"SALES ORDERS\" --dataverse {source} --bc {partner}"),
             ),
             (
-                Some(Wish::CoupleOnly(partner)),
+                Some(Wish::CoupleOnly(Partner { record: partner, seen: None })),
                 Direction::ToDataverse,
                 format!("couplet couple \"SALES ORDERS\" --bc {source} --dataverse {partner}"),
             ),
@@ -83,6 +95,17 @@ mod tests {
                 Direction::FromDataverse,
                 format!("couplet unskip \"SALES ORDERS\" --dataverse {source}"),
             ),
+            (
+                Some(Wish::Mend(Remedy::Restore)),
+                Direction::FromDataverse,
+                format!("couplet deleted restore \"SALES ORDERS\" --dataverse {source}"),
+            ),
+            (
+                Some(Wish::Mend(Remedy::Delete)),
+                Direction::ToDataverse,
+                format!("couplet deleted delete \"SALES ORDERS\" --bc {source}"),
+            ),
+            (Some(Wish::TellIfGone), Direction::ToDataverse, "couplet deleted \"SALES ORDERS\" --look".to_owned()),
             (Some(Wish::LeaveCompany), Direction::ToDataverse, "couplet uncouple \"SALES ORDERS\" --all".to_owned()),
         ] {
             let message = RecordMessage {

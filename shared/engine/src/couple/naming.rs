@@ -1,7 +1,7 @@
 //! Records as people name them: by their id, by their number or code, or by their name.
 
 use couplet_model::table::{FieldType, Side, Table};
-use couplet_model::{Condition, Filter, MappingName, RecordId, Value};
+use couplet_model::{Condition, Coupling, Filter, MappingName, RecordId, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,15 +36,8 @@ impl Engine {
         let columns = label_columns(table);
         let wanted: Vec<String> = table.label_column.iter().cloned().collect();
         let shown = |record: &couplet_model::Record| Named { id: record.id, label: record.label(table) };
-        if let Ok(id) = text.parse::<Uuid>() {
-            return Ok(vec![Named { id: RecordId(id), label: text.to_owned() }]);
-        }
-        if side == Side::BusinessCentral {
-            let key = text.to_owned();
-            let coupled = self.store().couplings_by_key(self.company(), mapping, std::slice::from_ref(&key)).await?;
-            if let Some(coupling) = coupled.get(&key) {
-                return Ok(vec![Named { id: coupling.id(side), label: coupling.key.clone().unwrap_or(key) }]);
-            }
+        if let Some(named) = self.named_in_store(mapping, side, text).await? {
+            return Ok(vec![named]);
         }
         for column in columns {
             let filter = Filter::all(vec![Condition::one_of(column, vec![Value::text(text)])]);
@@ -54,6 +47,30 @@ impl Engine {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// The record that a text names, as far as that can be told without asking a system: one with this id, or the coupled record
+    /// of Business Central with this number or code.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn named_in_store(
+        &self,
+        mapping: &MappingName,
+        side: Side,
+        text: &str,
+    ) -> Result<Option<Named>, EngineError> {
+        if let Ok(id) = text.parse::<Uuid>() {
+            return Ok(Some(Named { id: RecordId(id), label: text.to_owned() }));
+        }
+        if side == Side::Dataverse {
+            return Ok(None);
+        }
+        let key = text.to_owned();
+        let coupled = self.store().couplings_by_key(self.company(), mapping, std::slice::from_ref(&key)).await?;
+        let named =
+            |coupling: &Coupling| Named { id: coupling.id(side), label: coupling.key.clone().unwrap_or(key.clone()) };
+        Ok(coupled.get(&key).map(named))
     }
 }
 

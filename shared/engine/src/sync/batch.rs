@@ -1,5 +1,6 @@
 //! A batch of records of one mapping, direction and run, and what becomes of its messages.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use couplet_model::message::{Direction, SyncOptions};
@@ -110,6 +111,8 @@ pub(super) struct Batch<'a> {
     pub settled: Vec<Settled>,
     /// What is known of their headers, if the records are lines of documents.
     pub lines: Option<LinesOfHeaders>,
+    /// Records whose end the history tells already.
+    pub recorded: HashSet<usize>,
 }
 
 impl Batch<'_> {

@@ -26,7 +26,7 @@ impl Batch<'_> {
         let mut ended: Vec<Ended> = settled.chain(done).collect();
         let earlier = self.earlier_failures(&ended).await?;
         let waited = self.judge_waits(&mut ended, &earlier).await?;
-        let (mut commits, mut errors) = (Vec::with_capacity(ended.len()), Vec::new());
+        let (mut commits, mut errors, mut history) = (Vec::with_capacity(ended.len()), Vec::new(), Vec::new());
         for record in &ended {
             let id = self.record(record.index);
             let failure = self.failure(record, earlier.get(&id), now);
@@ -35,6 +35,7 @@ impl Batch<'_> {
             } else {
                 errors.extend(self.altered(record, now));
             }
+            history.extend(self.history_of(record, matches!(failure, FailureChange::Clear), now));
             let mut counters = Counters::default();
             counters.count(&record.outcome);
             counters.noted = u64::from(record.is_synchronized() && record.notes().iter().any(|note| note.is_left));
@@ -47,6 +48,8 @@ impl Batch<'_> {
             let coupling = self.coupling_after(record, now);
             commits.push(Commit { record: id, direction: self.direction, coupling, failure, wait, outcome: counters });
         }
+        self.write_history(mapping, &history).await;
+        self.pass(Failpoint::Recorded)?;
         let results = match engine.store().commit(company, mapping, &self.job, self.run, commits).await {
             Ok(results) => results,
             Err(error) => {

@@ -129,5 +129,8 @@ fn just_coupled(index: usize, source: Record, coupling: Coupling, destination: O
         written: None,
         lines: Lines::None,
         replaces: None,
+        reasons: Vec::new(),
+        earlier: None,
+        restores: None,
     }
 }

@@ -1,13 +1,15 @@
 //! Transferring fields and deciding what to write.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use couplet_model::catalogue::{DeletionRule, Template, usual_form};
 use couplet_model::coupling::Base;
-use couplet_model::decision::{ConflictRule, Creation, Situation, TransferredField, Travel, decide};
+use couplet_model::decision::{ConflictRule, Creation, Judgement, Situation, TransferredField, Travel, decide};
 use couplet_model::facts::{ColumnFact, TableFacts};
+use couplet_model::field_rule::FieldRule;
+use couplet_model::history::{FieldReason, Origin};
 use couplet_model::ids::derived_id;
 use couplet_model::message::{Direction, Precedence, Wish};
 use couplet_model::outcome::{DataFailure, FieldConflict, FieldNote, IgnoreReason};
@@ -20,7 +22,8 @@ use couplet_model::{ActiveMapping, Outcome, Record};
 use super::batch::{Batch, Stop};
 use super::deleting::AfterLeaving;
 use super::matching::new_pair;
-use super::stages::{Admitted, Decided, DecidedBatch, Lines, Pairing, Settled, Verdict};
+use super::recording::origins;
+use super::stages::{Admitted, Decided, DecidedBatch, Earlier, Lines, Pairing, Settled, Verdict};
 use super::transferring::{References, Transferred, transfer};
 use crate::mappings::rules::{BatchRules, NothingSpecial, Obstacle, Transferring};
 
@@ -44,6 +47,7 @@ impl Batch<'_> {
         let facts = self.engine.installation.table_facts(destination).await?;
         let context = self.engine.installation.filter_context().await?;
         let (mut records, mut leaving) = (Vec::with_capacity(admitted.len()), Vec::new());
+        let origins = origins(self.mapping, self.direction);
         let (kept, admitted) =
             admitted.into_iter().partition(|record| self.is_kept_without_partner(record, rules.as_ref()));
         self.keep_without_partner(kept).await?;
@@ -59,6 +63,8 @@ impl Batch<'_> {
                         && let Some(template) = self.mapping.template(self.direction, &record.source, context)
                     {
                         give(&mut transferred.fields, template);
+                        let columns = template.values.iter().map(|(column, _)| column.name.clone());
+                        transferred.templated = columns.collect();
                     }
                     rules.adjust(one, &mut transferred.fields)?;
                     transferred.notes.extend(bring_into_form(&mut transferred.fields, destination, &facts));
@@ -78,7 +84,7 @@ impl Batch<'_> {
                     leaving.push((record, AfterLeaving::Returns));
                 }
                 Ok(_) if record.is_left_alone() => self.settle_without_partner(record),
-                Ok(transferred) => match self.decide_one(record, transferred, rules.as_ref()) {
+                Ok(transferred) => match self.decide_one(record, transferred, rules.as_ref(), &origins) {
                     Ok(decided) => records.push(decided),
                     Err(settled) => self.settle(*settled),
                 },
@@ -111,9 +117,10 @@ impl Batch<'_> {
         record: Admitted,
         transferred: Transferred,
         rules: &dyn BatchRules,
+        origins: &HashMap<String, Origin>,
     ) -> Result<Decided, Box<Settled>> {
         let (mapping, direction) = (self.mapping, self.direction);
-        let Transferred { mut fields, notes } = transferred;
+        let Transferred { mut fields, notes, templated } = transferred;
         let options = self.options(record.index);
         let resolution = match &self.delivered[record.index].message.wish {
             Some(Wish::Resolve(resolution)) => Some(resolution),
@@ -146,10 +153,35 @@ impl Batch<'_> {
             resolution,
             newcomers: &newcomers,
         };
-        let mut verdict = match Verdict::of(decide(&situation, &fields)) {
+        let Judgement { decision, rulings } = decide(&situation, &fields);
+        let mut reasons = Vec::new();
+        if self.engine.store().keeps_history() {
+            let origin = |field: &TransferredField| match origins.get(&field.destination.name) {
+                _ if templated.contains(&field.destination.name) => Origin::Template,
+                Some(Origin::Field | Origin::Transformation) if field.source.is_none() => Origin::MappingRule,
+                Some(origin) => *origin,
+                None => Origin::MappingRule,
+            };
+            let is_first_time = record.pairing == Pairing::Adopted;
+            reasons.extend(rulings.into_iter().map(|mut ruling| {
+                if is_first_time && ruling.rule == FieldRule::SourceWins {
+                    ruling.rule = FieldRule::FirstTime;
+                }
+                let field = &fields[ruling.field];
+                FieldReason::of(&situation, field, ruling, origin(field))
+            }));
+        }
+        let mut verdict = match Verdict::of(decision) {
             Ok(verdict) => verdict,
-            Err(conflicts) => return Err(Box::new(record.settle(conflict(mapping.update_conflict, conflicts)))),
+            Err(conflicts) => {
+                let settled = record.settle(conflict(mapping.update_conflict, conflicts));
+                let reasons = reasons.into_iter().map(FieldReason::unwritten).collect();
+                return Err(Box::new(Settled { reasons, ..settled }));
+            }
         };
+        let earlier = self.earlier_attempt(&record, agreement.as_ref(), &fields, &mut reasons);
+        let is_restored = creating || earlier == Some(Earlier::Created);
+        let restores = record.coupled().filter(|_| is_restored).map(|coupling| coupling.id(direction.destination()));
         if let Some(agreement) = &agreement {
             verdict = fence(verdict, agreement, destination);
         }
@@ -181,7 +213,32 @@ impl Batch<'_> {
             written,
             lines,
             replaces,
+            reasons,
+            earlier,
+            restores,
         })
+    }
+
+    /// What an attempt that broke off has done, as the records show; the fields that it has written are added.
+    fn earlier_attempt(
+        &self,
+        record: &Admitted,
+        agreement: Option<&Agreement>,
+        fields: &[TransferredField],
+        reasons: &mut Vec<FieldReason>,
+    ) -> Option<Earlier> {
+        let coupling = record.coupling.as_ref().filter(|coupling| coupling.awaits(self.direction))?;
+        let stored = without_newcomers(self.mapping, &coupling.base);
+        let (arrived, after) = agreement?.arrived(&stored);
+        let is_told = |reasons: &[FieldReason], column: &str| reasons.iter().any(|reason| reason.destination == column);
+        for field in fields.iter().filter(|field| arrived.contains(&field.destination.name)) {
+            if self.engine.store().keeps_history() && !is_told(reasons, &field.destination.name) {
+                reasons.push(FieldReason::of_earlier(self.direction, field, &stored, after));
+            }
+        }
+        let was_created = coupling.is_being_created(self.direction) && record.destination.is_some();
+        let earlier = if was_created { Earlier::Created } else { Earlier::Wrote };
+        (was_created || !arrived.is_empty()).then_some(earlier)
     }
 
     /// What the rules watch at the source belongs to the base, so that an untouched record is known as such; and so do rows

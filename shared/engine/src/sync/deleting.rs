@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use couplet_model::catalogue::DeletionRule;
+use couplet_model::history::Cause;
 use couplet_model::message::Direction;
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::system::{SystemErrorKind, Write, WriteAction};
@@ -42,7 +43,7 @@ impl Batch<'_> {
         let records =
             leaving.into_iter().map(|(record, _)| Received { index: record.index, coupling: record.coupling });
         let parted = self.delete_partners(records.collect()).await?;
-        for record in self.end_pairs(parted).await? {
+        for record in self.end_pairs(parted, Cause::TakesNoPart).await? {
             match after.get(&record.index) {
                 Some(AfterLeaving::Returns) => {
                     let reason = "its partner could not become what it has to be and was deleted; it gets another one";
@@ -102,10 +103,10 @@ impl Batch<'_> {
                 Ok(())
             }
             OnDeletion::AsTheRulesDo => self.end_as_the_rules_do(concerned).await,
-            OnDeletion::Uncouple => self.separate(concerned, &Outcome::Unchanged).await,
+            OnDeletion::Uncouple => self.separate(concerned, &Outcome::Unchanged, Cause::SourceDeleted).await,
             OnDeletion::DeletePartner => {
                 let parted = self.delete_partners(concerned).await?;
-                self.separate(parted, &Outcome::Modified).await
+                self.separate(parted, &Outcome::Modified, Cause::DeletedOnBothSides).await
             }
         }
     }
@@ -158,8 +159,8 @@ impl Batch<'_> {
             }
         }
         let [unchanged, changed] = parted;
-        self.separate(unchanged, &Outcome::Unchanged).await?;
-        self.separate(changed, &Outcome::Modified).await?;
+        self.separate(unchanged, &Outcome::Unchanged, Cause::SourceDeleted).await?;
+        self.separate(changed, &Outcome::Modified, Cause::SourceDeleted).await?;
         let marked = kept.iter().filter_map(|record| {
             let mut coupling = record.coupling.clone()?;
             coupling.related.insert(DELETED.to_owned(), coupling.id(side).0);
@@ -175,7 +176,8 @@ impl Batch<'_> {
             match result {
                 Claim::Claimed(coupling) => {
                     let record = Received { coupling: Some(coupling), ..record };
-                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+                    let settled = record.settle(Outcome::Ignored(IgnoreReason::Deleted));
+                    self.settle(settled.because(Cause::SourceDeleted));
                 }
                 Claim::Stale => self.give_back(record.index, "another worker changed this pair meanwhile", None),
             }
@@ -217,15 +219,16 @@ impl Batch<'_> {
                     // It travels the other way, where it is created again.
                     self.delivered[record.index].message.options.create = true;
                     self.enqueue_other(record.index, self.direction.reverse(), partner.id, 1).await?;
-                    self.settle(record.settle(Outcome::Ignored(IgnoreReason::Deleted)));
+                    let settled = record.settle(Outcome::Ignored(IgnoreReason::Deleted));
+                    self.settle(settled.because(Cause::SourceDeleted));
                 }
                 Some(partner) => {
                     let failure = partner_is_left(self.mapping, here, partner);
-                    self.settle(record.settle(Outcome::Failed(failure)));
+                    self.settle(record.settle(Outcome::Failed(failure)).because(Cause::SourceDeleted));
                 }
             }
         }
-        self.separate(ending, &Outcome::Unchanged).await
+        self.separate(ending, &Outcome::Unchanged, Cause::SourceDeleted).await
     }
 
     /// Sends another record of this mapping on its way in a direction that it has, and counts it so often.
@@ -248,18 +251,19 @@ impl Batch<'_> {
     }
 
     /// Removes the couplings of records, which end so.
-    async fn separate(&mut self, records: Vec<Received>, outcome: &Outcome) -> Result<(), Stop> {
-        for record in self.end_pairs(records).await? {
+    async fn separate(&mut self, records: Vec<Received>, outcome: &Outcome, cause: Cause) -> Result<(), Stop> {
+        for record in self.end_pairs(records, cause).await? {
             self.settle(record.settle(outcome.clone()));
         }
         Ok(())
     }
 
     /// Removes the couplings of records; gives the records that are coupled no more.
-    pub(super) async fn end_pairs(&mut self, mut records: Vec<Received>) -> Result<Vec<Received>, Stop> {
+    pub(super) async fn end_pairs(&mut self, mut records: Vec<Received>, cause: Cause) -> Result<Vec<Received>, Stop> {
         let take = |record: &mut Received| Some((record.index, record.coupling.take()?));
         let pairs = records.iter_mut().filter_map(take).collect();
-        let removed = self.remove_couplings(pairs).await?;
+        let removed = self.remove_couplings(pairs, cause).await?;
+        self.recorded.extend(&removed);
         records.retain(|record| removed.contains(&record.index));
         Ok(records)
     }

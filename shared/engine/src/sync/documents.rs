@@ -298,6 +298,7 @@ impl<'a> Batch<'a> {
             delivered,
             settled: Vec::new(),
             lines,
+            recorded: HashSet::new(),
         };
         (batch, sources, owners)
     }

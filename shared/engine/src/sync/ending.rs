@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use couplet_model::history::Cause;
 use couplet_model::{Coupling, SystemId};
 use couplet_store::Removal;
 
@@ -12,10 +13,15 @@ use crate::failpoints::Failpoint;
 
 impl Batch<'_> {
     /// Removes the couplings of records, those of their lines first. Gives the places of the records that are coupled no more;
-    /// another worker has changed something of the others, which come again.
-    pub(super) async fn remove_couplings(&mut self, pairs: Vec<(usize, Coupling)>) -> Result<HashSet<usize>, Stop> {
+    /// another worker has changed something of the others, which come again. The history tells the cause.
+    pub(super) async fn remove_couplings(
+        &mut self,
+        pairs: Vec<(usize, Coupling)>,
+        cause: Cause,
+    ) -> Result<HashSet<usize>, Stop> {
         let pairs = self.end_lines(pairs).await?;
         let (places, couplings): (Vec<usize>, Vec<Coupling>) = pairs.into_iter().unzip();
+        self.record_ends(&self.mapping.name, &couplings, cause).await;
         let engine = self.engine;
         let results = engine.store().remove_couplings(engine.company(), &self.mapping.name, &couplings).await?;
         let mut removed = HashSet::with_capacity(places.len());

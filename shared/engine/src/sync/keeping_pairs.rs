@@ -1,5 +1,8 @@
 //! Pairs of which people have deleted the partner on purpose: the coupling stays with a mark, and nothing is made again.
 
+use std::collections::HashSet;
+
+use couplet_model::history::Cause;
 use couplet_model::outcome::IgnoreReason;
 use couplet_model::{Coupling, Outcome};
 use couplet_store::Claim;
@@ -15,7 +18,7 @@ impl Batch<'_> {
     pub(super) async fn keep_without_partner(&mut self, records: Vec<Admitted>) -> Result<(), Stop> {
         let side = self.direction.destination();
         let role = done_with(side);
-        let (mut known, mut new) = (Vec::with_capacity(records.len()), Vec::new());
+        let (mut known, mut new, mut marks) = (Vec::with_capacity(records.len()), Vec::new(), HashSet::new());
         for mut record in records {
             match &mut record.coupling {
                 Some(coupling) if !coupling.related.contains_key(role) => {
@@ -40,6 +43,7 @@ impl Batch<'_> {
             match result {
                 Claim::Claimed(coupling) => {
                     record.coupling = Some(coupling);
+                    marks.insert(record.index);
                     known.push(record);
                 }
                 Claim::Stale => self.give_back(record.index, "another worker changed this pair meanwhile", None),
@@ -47,7 +51,9 @@ impl Batch<'_> {
         }
         for record in known {
             let why = format!("its {} was deleted in {side}", self.mapping.table(side).caption());
-            self.settle(record.settle(Outcome::Ignored(IgnoreReason::Rule(why))));
+            let is_news = marks.contains(&record.index);
+            let settled = record.settle(Outcome::Ignored(IgnoreReason::Rule(why)));
+            self.settle(if is_news { settled.because(Cause::PartnerDeleted) } else { settled });
         }
         Ok(())
     }

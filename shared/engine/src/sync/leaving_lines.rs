@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use couplet_model::history::Cause;
 use couplet_model::outcome::DataFailure;
 use couplet_model::{Coupling, CouplingState, Outcome, Record, RecordId, RetryClass, Said};
 use couplet_store::{Claim, Removal};
@@ -131,6 +132,7 @@ impl Batch<'_> {
                 Err(error) => self.give_back_for(owner, error.retry_class(), &error),
             }
         }
+        self.record_ends(&mapping.name, &pairs, Cause::DeletedOnBothSides).await;
         let results = store.remove_couplings(company, &mapping.name, &pairs).await?;
         for (owner, result) in paired("removals of lines", owners, results)? {
             match result {

@@ -47,6 +47,9 @@ impl Batch<'_> {
         let settled = std::mem::take(&mut self.settled).into_iter().map(Ended::from);
         let ended: Vec<Ended> = settled.chain(done.into_iter().map(|done| Ended::of(done, destination))).collect();
         let (mut commits, mut committed) = (Vec::new(), Vec::new());
+        let history: Vec<_> = ended.iter().filter_map(|line| self.history_of(line, false, now)).collect();
+        self.write_history(mapping, &history).await;
+        self.pass(Failpoint::Recorded)?;
         for (place, line) in ended.iter().enumerate() {
             let Some(coupling) = self.coupling_after(line, now) else { continue };
             committed.push(place);

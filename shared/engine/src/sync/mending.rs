@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use couplet_model::history::Cause;
 use couplet_model::message::{Precedence, Remedy, Wish};
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::record::Values;
@@ -151,7 +152,7 @@ impl Batch<'_> {
             }
         }
         self.uncouple_as_asked(parting).await?;
-        for record in self.end_pairs(ending).await? {
+        for record in self.end_pairs(ending, Cause::DeletedOnBothSides).await? {
             self.settle(record.settle(Outcome::Uncoupled));
         }
         self.delete_what_is_left(deleting).await?;
@@ -205,7 +206,7 @@ impl Batch<'_> {
                 _ => deleted.push(record.0),
             }
         }
-        for record in self.end_pairs(deleted).await? {
+        for record in self.end_pairs(deleted, Cause::DeletedByPerson).await? {
             self.settle(record.settle(Outcome::Modified));
         }
         Ok(())

@@ -36,6 +36,7 @@ mod parting;
 mod queue;
 mod reading_destinations;
 mod reading_sources;
+mod recording;
 mod releasing;
 mod stages;
 mod ways_out;

@@ -1,7 +1,7 @@
 //! From delivered messages to dispositions: messages are grouped by mapping, direction and run, and each group goes through
 //! the steps as one batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use couplet_model::correlation::in_the_name_of;
 use couplet_model::message::MESSAGE_FORMAT;
@@ -146,6 +146,7 @@ impl Engine {
                 delivered: one_per_record(deliveries),
                 settled: Vec::new(),
                 lines: None,
+                recorded: HashSet::new(),
             };
             in_the_name_of(run, batch.work()).instrument(span.clone()).await;
             reports.push(span.in_scope(|| batch.report(dispositions)));

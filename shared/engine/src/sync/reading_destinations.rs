@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use couplet_model::catalogue::DeletionRule;
 use couplet_model::coupling::Base;
+use couplet_model::history::Cause;
 use couplet_model::message::Direction;
 use couplet_model::outcome::DataFailure;
 use couplet_model::table::Side;
@@ -142,7 +143,7 @@ impl Batch<'_> {
     /// Fails a record whose partner was deleted.
     pub(super) fn settle_without_partner(&mut self, record: Admitted) {
         let failure = partner_is_gone(self.mapping, self.direction, (&self.label(&record.source), record.source.id));
-        self.settle(record.settle(Outcome::Failed(failure)));
+        self.settle(record.settle(Outcome::Failed(failure)).because(Cause::PartnerDeleted));
     }
 
     /// Removes the couplings of records whose partners are gone.
@@ -162,7 +163,8 @@ impl Batch<'_> {
         let take = |record: &mut Admitted| Some((record.index, record.coupling.take()?));
         let pairs: Vec<(usize, Coupling)> = parted.iter_mut().filter_map(take).collect();
         let coupled: HashSet<usize> = pairs.iter().map(|(index, _)| *index).collect();
-        let removed = self.remove_couplings(pairs).await?;
+        let removed = self.remove_couplings(pairs, Cause::PartnerDeleted).await?;
+        self.recorded.extend(&removed);
         for record in parted {
             if !coupled.contains(&record.index) || removed.contains(&record.index) {
                 self.settle(record.settle(Outcome::Unchanged));

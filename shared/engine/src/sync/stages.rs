@@ -6,6 +6,7 @@
 
 use couplet_model::coupling::{Base, Intent};
 use couplet_model::decision::{Decision, TransferredField};
+use couplet_model::history::{Cause, FieldReason};
 use couplet_model::outcome::{FieldConflict, FieldNote, Need};
 use couplet_model::own_writes::Agreement;
 use couplet_model::record::Values;
@@ -158,6 +159,15 @@ impl Verdict {
     }
 }
 
+/// What an attempt that broke off has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// It has written the destination.
+    Wrote,
+    /// It has created the destination.
+    Created,
+}
+
 /// A record of which it is known what to write.
 #[derive(Debug)]
 pub(super) struct Decided {
@@ -185,6 +195,12 @@ pub(super) struct Decided {
     pub lines: Lines,
     /// The pair of the earlier record whose place it is to take, until that is done.
     pub replaces: Option<Box<Coupling>>,
+    /// Which rule decided about each field that differed.
+    pub reasons: Vec<FieldReason>,
+    /// What an attempt that broke off has done.
+    pub earlier: Option<Earlier>,
+    /// The partner that was deleted, if it is made again.
+    pub restores: Option<RecordId>,
 }
 
 /// The records of a batch of which it is known what to write, with the rules that were prepared for them.
@@ -219,6 +235,18 @@ pub(super) struct Settled {
     pub pairing: Pairing,
     /// Whether its destination was written.
     pub is_written: bool,
+    /// What made it end so, where the step that ended it knows more than the outcome tells.
+    pub cause: Option<Cause>,
+    /// Which rule decided about each field that differed, if it came so far.
+    pub reasons: Vec<FieldReason>,
+}
+
+impl Settled {
+    /// The same with what made it end so.
+    #[must_use]
+    pub fn because(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
 }
 
 /// A record that has ended: settled on its way, or done.
@@ -279,6 +307,17 @@ impl Ended {
         self.written().is_some() || self.settled.as_ref().is_some_and(|settled| settled.is_written)
     }
 
+    /// What made it end so, where the step that ended it told.
+    pub fn told(&self) -> Option<Cause> {
+        self.settled.as_ref().and_then(|settled| settled.cause)
+    }
+
+    /// Which rule decided about each field that differed.
+    pub fn reasons(&self) -> &[FieldReason] {
+        let settled = || self.settled.as_ref().map(|settled| settled.reasons.as_slice());
+        self.decided().map(|decided| decided.reasons.as_slice()).or_else(settled).unwrap_or_default()
+    }
+
     /// Fields that stayed behind or arrived as another value.
     pub fn notes(&self) -> &[FieldNote] {
         self.decided().map_or(&[], |decided| &decided.notes)
@@ -309,6 +348,8 @@ impl Received {
             coupling: self.coupling,
             pairing: Pairing::Stored,
             is_written: false,
+            cause: None,
+            reasons: Vec::new(),
         }
     }
 
@@ -337,6 +378,8 @@ impl Admitted {
             coupling: self.coupling.filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
             is_written: false,
+            cause: None,
+            reasons: Vec::new(),
         }
     }
 
@@ -375,6 +418,7 @@ impl Admitted {
 impl Decided {
     /// Ends the record.
     pub fn settle(self, outcome: Outcome) -> Settled {
+        let reasons = self.reasons_now();
         Settled {
             index: self.index,
             outcome,
@@ -383,7 +427,18 @@ impl Decided {
             source: Some(self.source),
             coupling: Some(self.coupling).filter(|_| self.replaces.is_none()),
             pairing: self.pairing,
+            cause: None,
+            reasons,
         }
+    }
+
+    /// Which rule decided about each field that differed, with what was written of it so far.
+    pub fn reasons_now(&self) -> Vec<FieldReason> {
+        let of_write = |field: FieldReason| match self.written.is_some() {
+            true => field.after_write(self.verdict.values()),
+            false => field.unwritten(),
+        };
+        self.reasons.iter().cloned().map(of_write).collect()
     }
 
     /// Whether the destination record is new: created now, or by an earlier attempt that this one finishes.

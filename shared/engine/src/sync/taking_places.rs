@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use couplet_model::history::Cause;
 use couplet_model::{Coupling, CouplingState, Record, RecordId};
 
 use super::batch::{Batch, Stop};
@@ -92,7 +93,7 @@ impl Batch<'_> {
                 }
             }
         }
-        self.remove_couplings(ended).await?;
+        self.remove_couplings(ended, Cause::PartnerDeleted).await?;
         // Those whose pairs another worker is at come again.
         found.retain(|record| self.delivered[record.index].end.is_none());
         Ok(found)

@@ -125,6 +125,8 @@ pub(crate) struct Transferred {
     pub fields: Vec<TransferredField>,
     /// Fields that stay behind.
     pub notes: Vec<FieldNote>,
+    /// Columns of the destination that a template fills.
+    pub templated: BTreeSet<String>,
 }
 
 /// What becomes of the value of a row.

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use couplet_model::history::Cause;
 use couplet_model::message::{Direction, Partner, Wish};
 use couplet_model::outcome::{DataFailure, IgnoreReason};
 use couplet_model::table::Side;
@@ -143,11 +144,12 @@ impl Batch<'_> {
                 }
             }
         }
-        let removed = self.remove_couplings(pairs).await?;
+        let removed = self.remove_couplings(pairs, Cause::UncoupledByPerson).await?;
         let of = |place: &usize| Some(ending.get(place)?.coupling.as_ref()?.system_id.into());
         let ended: Vec<RecordId> = removed.iter().filter_map(of).collect();
         self.look_at_what_hangs_on(&ended).await?;
         for place in removed {
+            self.recorded.insert(place);
             if let Some(record) = ending.remove(&place) {
                 self.settle(Received { coupling: None, ..record }.settle(Outcome::Uncoupled));
             }

@@ -162,7 +162,7 @@ fn r66_r67_r69_r73_r76_r77_r83_a_table_of_situations() {
             },
             &fields,
         );
-        let found = match &decision {
+        let found = match &decision.decision {
             Decision::Create { .. } => "create",
             Decision::Update { .. } => "write",
             Decision::Unchanged { .. } => "unchanged",
@@ -214,7 +214,7 @@ fn ee11_a_person_settles_what_both_sides_changed_by_side_or_by_field() {
             resolution: resolution.as_ref(),
             newcomers: &BTreeSet::new(),
         };
-        let found = match decide(&situation, &fields) {
+        let found = match decide(&situation, &fields).decision {
             Decision::Create { .. } => "create",
             Decision::Update { .. } => "write",
             Decision::Unchanged { base: kept } => {
@@ -265,7 +265,7 @@ fn f06_a_field_never_agreed_on_yields_no_conflict_beside_a_blank() {
                 resolution: None,
                 newcomers: &BTreeSet::new(),
             };
-            let found = match decide(&situation, &fields) {
+            let found = match decide(&situation, &fields).decision {
                 Decision::Create { .. } => "create",
                 Decision::Update { .. } => "write",
                 Decision::Unchanged { .. } => "unchanged",
@@ -300,7 +300,7 @@ fn r134_a_value_cut_on_its_way_is_not_fought_over() {
         resolution: None,
         newcomers: &BTreeSet::new(),
     };
-    assert_eq!(decide(&situation, &fields), Decision::Unchanged { base: known.clone() });
+    assert_eq!(decide(&situation, &fields).decision, Decision::Unchanged { base: known.clone() });
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn r73_changes_of_different_fields_on_both_sides_merge() {
         resolution: None,
         newcomers: &BTreeSet::new(),
     };
-    let Decision::Update { values, base } = decide(&situation, &fields) else { panic!("expected an update") };
+    let Decision::Update { values, base } = decide(&situation, &fields).decision else { panic!("expected an update") };
     assert_eq!(values.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["name"]);
     // The city's base stays, so that the other direction still sees Dataverse's change.
     assert_eq!(base.get(crate::table::Side::Dataverse, &column("address1_city")), Some(Value::text("A")));
@@ -372,7 +372,7 @@ fn what_the_system_filled_in_stays_while_an_earlier_creation_is_finished() {
                 resolution: None,
                 newcomers: &BTreeSet::new(),
             };
-            let is_written = matches!(decide(&situation, &[field]), Decision::Update { .. });
+            let is_written = matches!(decide(&situation, &[field]).decision, Decision::Update { .. });
             assert_eq!(is_written, writes, "{name}, {travel:?}");
         }
     }
@@ -423,7 +423,7 @@ fn a_field_that_was_not_used_for_a_while_takes_a_side_instead_of_a_conflict() {
             resolution: None,
             newcomers,
         };
-        let found = match decide(&situation, &[field]) {
+        let found = match decide(&situation, &[field]).decision {
             Decision::Update { .. } => "write",
             Decision::Unchanged { base } if base.get(direction.source(), &column(from)).is_some() => "agreed",
             Decision::Unchanged { .. } => "leave",
@@ -432,4 +432,108 @@ fn a_field_that_was_not_used_for_a_while_takes_a_side_instead_of_a_conflict() {
         };
         assert_eq!(found, expected, "{rule:?} {direction} {known:?}");
     }
+}
+
+/// The rule by which each situation of one field is decided, both sides and the base given.
+#[test]
+fn every_field_that_differs_has_the_rule_that_decided() {
+    use crate::table::Side::{BusinessCentral, Dataverse};
+    use ConflictRule::{FromDataverse, ToDataverse};
+    let wins = |side| Resolution { wins: Some(side), ..Resolution::default() };
+    let (erp, crm) = (wins(BusinessCentral), wins(Dataverse));
+    struct Given<'a> {
+        force: bool,
+        travel: Travel,
+        rule: ConflictRule,
+        resolution: Option<&'a Resolution>,
+        creation: Creation,
+        is_new_row: bool,
+    }
+    let usual = || Given {
+        force: false,
+        travel: Travel::BothWays,
+        rule: ConflictRule::None,
+        resolution: None,
+        creation: Creation::Over,
+        is_new_row: false,
+    };
+    let (a, x, y) = (Some("A"), Some("X"), Some("Y"));
+    // Source, destination (`None`: it cannot be read), base.
+    for (source, destination, agreed, given, expected) in [
+        ("X", a, a, usual(), Some((FieldRule::SourceChanged, true))),
+        ("A", y, a, usual(), Some((FieldRule::DestinationChanged, false))),
+        ("X", x, a, usual(), None),
+        ("X", y, a, usual(), Some((FieldRule::Conflict, false))),
+        ("X", y, a, Given { rule: ToDataverse, ..usual() }, Some((FieldRule::ConflictRuleSource, true))),
+        ("X", y, a, Given { rule: FromDataverse, ..usual() }, Some((FieldRule::ConflictRuleDestination, false))),
+        ("X", y, a, Given { resolution: Some(&erp), ..usual() }, Some((FieldRule::PersonSource, true))),
+        ("X", y, a, Given { resolution: Some(&crm), ..usual() }, Some((FieldRule::PersonDestination, false))),
+        ("X", y, a, Given { force: true, ..usual() }, Some((FieldRule::SourceWins, true))),
+        ("A", y, a, Given { force: true, ..usual() }, Some((FieldRule::SourceWins, true))),
+        ("X", a, a, Given { force: true, ..usual() }, Some((FieldRule::SourceChanged, true))),
+        ("X", y, a, Given { travel: Travel::OneWay, ..usual() }, Some((FieldRule::OneWay, true))),
+        ("X", y, a, Given { travel: Travel::OnCreateOnly, ..usual() }, None),
+        ("X", None, a, usual(), Some((FieldRule::UnknownThere, false))),
+        ("A", None, a, usual(), None),
+        ("X", None, None, Given { creation: Creation::Due, ..usual() }, Some((FieldRule::NewRecord, true))),
+        ("", None, None, Given { creation: Creation::Due, ..usual() }, None),
+        ("X", Some(""), None, usual(), Some((FieldRule::FirstValue, true))),
+        ("", x, None, usual(), Some((FieldRule::BlankAtFirst, false))),
+        ("X", y, None, Given { is_new_row: true, ..usual() }, Some((FieldRule::NewRow, true))),
+    ] {
+        let mut known = match agreed {
+            Some(agreed) => base(agreed, agreed),
+            None => Base::default(),
+        };
+        if given.creation != Creation::Due {
+            known.set(BusinessCentral, "number", &Value::text("10000"));
+        }
+        let from = record("displayName", source);
+        let to = destination.map_or_else(|| record("other", ""), |value| record("name", value));
+        let newcomers = given.is_new_row.then(|| "name".to_owned()).into_iter().collect();
+        let situation = Situation {
+            direction: Direction::ToDataverse,
+            source: &from,
+            destination: Some(&to).filter(|_| given.creation != Creation::Due),
+            creation: given.creation,
+            base: &known,
+            force: given.force,
+            rule: given.rule,
+            resolution: given.resolution,
+            newcomers: &newcomers,
+        };
+        let field = TransferredField {
+            source: Some(column("displayName")),
+            destination: column("name"),
+            desired: Value::text(source),
+            travel: given.travel,
+        };
+        let found = decide(&situation, &[field]).rulings;
+        let found: Vec<_> = found.iter().map(|ruling| (ruling.field, ruling.rule, ruling.writes)).collect();
+        let expected: Vec<_> = expected.into_iter().map(|(rule, writes)| (0, rule, writes)).collect();
+        assert_eq!(found, expected, "{source} {destination:?} {agreed:?}");
+    }
+}
+
+#[test]
+fn a_value_that_was_cut_on_its_way_is_left_and_says_so() {
+    let situation = Situation {
+        direction: Direction::ToDataverse,
+        source: &record("displayName", "A long name"),
+        destination: Some(&record("name", "A long")),
+        creation: Creation::Over,
+        base: &base("A long name", "A long"),
+        force: false,
+        rule: ConflictRule::None,
+        resolution: None,
+        newcomers: &BTreeSet::new(),
+    };
+    let field = TransferredField {
+        source: Some(column("displayName")),
+        destination: column("name"),
+        desired: Value::text("A long name"),
+        travel: Travel::BothWays,
+    };
+    let rulings = decide(&situation, &[field]).rulings;
+    assert_eq!(rulings, [Ruling { field: 0, rule: FieldRule::NeitherChanged, writes: false }]);
 }

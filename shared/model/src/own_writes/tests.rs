@@ -103,7 +103,7 @@ fn decided(coupling: &Coupling, direction: Direction, source: &Record, destinati
         resolution: None,
         newcomers: &BTreeSet::new(),
     };
-    let words = match decide(&situation, &fields(source)) {
+    let words = match decide(&situation, &fields(source)).decision {
         Decision::Update { values, .. } => {
             let written: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("write {}", written.join(" "))

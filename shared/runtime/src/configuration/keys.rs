@@ -115,6 +115,11 @@ pub const KEYS: &[Key] = &[
         "30",
     ),
     optional("retention.errors_days", "days for which errors are kept", "30"),
+    optional(
+        "retention.history_days",
+        "days for which it is kept what became of each record and why, with the values; 0 keeps none of it",
+        "30",
+    ),
     optional("limits.lease_minutes", "how long a run that died blocks its job, 1 to 60", "15"),
     optional("limits.snapshot_minutes", "age from which a record is read again before it is written, 0 to 60", "5"),
     optional(

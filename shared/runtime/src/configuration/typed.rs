@@ -114,6 +114,8 @@ pub struct RetentionSection {
     pub runs_days: u32,
     /// Days for errors.
     pub errors_days: u32,
+    /// Days for what became of each record; 0 keeps none of it.
+    pub history_days: u32,
 }
 
 /// Times.
@@ -202,6 +204,7 @@ impl Settings {
             retention: RetentionSection {
                 runs_days: reader.number("retention.runs_days", 1, 3650, 30)?,
                 errors_days: reader.number("retention.errors_days", 1, 3650, 30)?,
+                history_days: reader.number("retention.history_days", 0, 3650, 30)?,
             },
             limits: Limits {
                 lease_minutes: reader.number("limits.lease_minutes", 1, 60, limits.lease_minutes)?,

@@ -12,5 +12,6 @@ mod gathered;
 mod intents;
 mod jobs;
 mod memory;
+mod record_history;
 mod runs;
 mod waits;

@@ -36,6 +36,7 @@ mod price_budgets;
 mod prices;
 mod products;
 mod quotes;
+mod record_history;
 mod results;
 mod selling;
 mod shuffled;

@@ -262,7 +262,7 @@ async fn ends_alike(asked: Asked, deaths: &[Failpoint]) {
     }
 }
 
-const EVERY_WRITE: [Failpoint; 4] = Failpoint::ALL;
+const EVERY_WRITE: [Failpoint; Failpoint::ALL.len()] = Failpoint::ALL;
 
 #[tokio::test]
 async fn r218_r219_a_synchronization_that_was_asked_for_ends_alike() {

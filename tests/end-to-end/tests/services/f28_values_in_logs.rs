@@ -212,7 +212,7 @@ fn settings(world: &World, erp: &Proxy, crm: &Proxy) -> Settings {
             ca_file: None,
         },
         cloud: CloudSection { max_receives: 1, ..CloudSection::default() },
-        retention: RetentionSection { runs_days: 30, errors_days: 30 },
+        retention: RetentionSection { runs_days: 30, errors_days: 30, history_days: 30 },
         limits: Limits::default(),
     }
 }

@@ -78,7 +78,12 @@ async fn with_partners(
 }
 
 /// The one record that a name means.
-fn one_of(mapping: &MappingName, side: Side, name: &str, mut named: Vec<Named>) -> anyhow::Result<Named> {
+pub(in crate::commands) fn one_of(
+    mapping: &MappingName,
+    side: Side,
+    name: &str,
+    mut named: Vec<Named>,
+) -> anyhow::Result<Named> {
     match (named.pop(), named.as_slice()) {
         (None, _) => bail!("no record of {mapping} in {side} has the number, code or name {name:?}"),
         (Some(one), []) => Ok(one),

@@ -12,7 +12,7 @@ use couplet_store::Claim;
 use super::{Kept, gives_company, kept_by};
 use crate::bulk::{paired, write_all};
 use crate::failpoints::Failpoint;
-use crate::mappings::rules::{Lock, Locks, opened};
+use crate::mappings::rules::{Lock, opened};
 use crate::sync::batch::{Batch, Stop};
 use crate::sync::stages::{Received, by_id};
 
