@@ -244,7 +244,7 @@ async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<Ende
     if asking.how.dry_run {
         let application = installation::look(config).await?;
         let (event, meant) = resolve(&application.engine, None, asking).await?;
-        return would(&application.engine, None, event, meant).await;
+        return would(&application.engine, None, &event, meant).await;
     }
     let settings = installation::settings(config)?;
     let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
@@ -268,7 +268,7 @@ async fn deployed(stack: &Stack, asking: &Asking<'_>) -> anyhow::Result<Ended> {
     let engine = &application.engine;
     let (event, meant) = resolve(engine, Some(stack), asking).await?;
     if asking.how.dry_run {
-        return would(engine, Some(stack), event, meant).await;
+        return would(engine, Some(stack), &event, meant).await;
     }
     let begin = Instant::now();
     let stored = match end_at_stack(stack, engine, event, "synchronizing", asking.how).await? {

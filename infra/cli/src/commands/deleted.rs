@@ -76,7 +76,7 @@ async fn list(place: &Place, options: &DeletedOptions) -> anyhow::Result<ExitCod
 }
 
 /// A broken pair in JSON.
-pub(super) fn object(pair: &LostPair) -> Value {
+fn object(pair: &LostPair) -> Value {
     json!({
         "mapping": pair.mapping,
         "label": pair.label,

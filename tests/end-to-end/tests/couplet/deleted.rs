@@ -62,6 +62,8 @@ async fn d2_u10_r84_pairs_are_listed_as_soon_as_somebody_looks_and_no_longer_onc
     assert!(listed(&world).await.is_empty());
     assert_eq!((world.business_central.rows("Customer").len(), world.couplings("CUSTOMER").await), (4, 4));
     assert!(world.failures("CUSTOMER").await.is_empty());
+    // The new number of the customer reaches its account.
+    synchronize(&world).await;
     let quiet = synchronize(&world).await;
     assert_eq!((quiet.counters.inserted, quiet.counters.modified, quiet.counters.failed), (0, 0, 0), "at peace");
 }

@@ -124,10 +124,10 @@ async fn pairs(engine: &Engine, mapping: &MappingName, skipped_only: bool) -> an
 pub(super) async fn would(
     engine: &Engine,
     stack: Option<&Stack>,
-    event: AskEvent,
+    event: &AskEvent,
     mut meant: Vec<Meant>,
 ) -> anyhow::Result<Ended> {
-    let AskEvent { mapping, want, of } = &event;
+    let AskEvent { mapping, want, of } = event;
     let count = match of {
         Chosen::Records(_) | Chosen::Pairs(_) => meant.len(),
         Chosen::Coupled => pairs(engine, mapping, false).await?,

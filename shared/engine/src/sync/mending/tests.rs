@@ -300,7 +300,7 @@ async fn what_an_earlier_version_stored_of_a_deletion_is_read_from_its_words() {
     let mut failures = store.failures(COMPANY, &bench.mapping.name, TO).await.expect("a store");
     let failure = failures.pop().expect("a failure");
     assert_eq!(failure.gone, Some(BC));
-    let earlier = couplet_store::Failure { gone: None, ..failure.clone() };
+    let earlier = couplet_store::Failure { gone: None, ..failure };
     assert_eq!(earlier.gone_from(), Some(BC));
     for message in ["writing failed (EE13)", "something was deleted in Business Central"] {
         assert_eq!(couplet_store::Failure { message: message.to_owned(), ..earlier.clone() }.gone_from(), None);
