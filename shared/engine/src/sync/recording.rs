@@ -26,6 +26,8 @@ struct Facts<'a> {
     wish: Option<&'a Wish>,
     /// Whether a person asked for this very record.
     is_asked_for: bool,
+    /// Whether an earlier delivery in this run has told what became of it.
+    is_told: bool,
     /// Whether its pair is new although both records were there.
     is_matched: bool,
     /// Whether its partner was there before and is made anew.
@@ -78,6 +80,7 @@ fn told(facts: &Facts<'_>) -> Option<(HistoryOutcome, Cause)> {
         Outcome::Unchanged if facts.is_matched => (Told::Coupled, known.unwrap_or(Cause::Matched)),
         Outcome::Unchanged => {
             let over = || facts.ends_failure.then_some(Cause::FailureOver);
+            let asked = || asked().filter(|_| !facts.is_told);
             (Told::Unchanged, facts.told.or_else(asked).or_else(over)?)
         }
         // Whoever uncouples a record that is coupled no more is told of its end already.
@@ -115,6 +118,10 @@ impl Batch<'_> {
             told: record.told(),
             wish: message.wish.as_ref(),
             is_asked_for,
+            is_told: record
+                .coupling()
+                .and_then(|coupling| coupling.result(self.direction))
+                .is_some_and(|result| result.run == self.run),
             is_matched,
             is_restored: former.is_some(),
             earlier: decided.and_then(|decided| decided.earlier),
