@@ -1,5 +1,6 @@
 //! What is told of which end, as a table.
 
+use couplet_model::message::Partner;
 use couplet_model::outcome::{DataFailure, Dependency, IgnoreReason, Need};
 
 use super::*;
@@ -44,7 +45,7 @@ fn every_end_that_matters_is_told_with_its_cause_and_a_quiet_one_is_not() {
     let conflict = Outcome::Conflict(Vec::new());
     let (inserted, modified, unchanged) = (Outcome::Inserted, Outcome::Modified, Outcome::Unchanged);
     let resolve = Wish::Resolve(couplet_model::message::Resolution::default());
-    let couple = Wish::CoupleOnly(RecordId(uuid::Uuid::nil()));
+    let couple = Wish::CoupleOnly(Partner { record: RecordId(uuid::Uuid::nil()), seen: None });
     let (skip, unskip, leave) = (Wish::Skip, Wish::Unskip, Wish::LeaveCompany);
     let some = |outcome, cause| Some((outcome, cause));
     for (name, found, expected) in [
