@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::PAGE;
 use crate::bench::{Bench, COMPANY, id, pair};
-use crate::couple::RequestStatus;
 use crate::ports::{Delivery, Disposition};
 
 const TO: Direction = Direction::ToDataverse;
