@@ -57,7 +57,7 @@ async fn mend(place: &Place, options: &RepairOptions) -> anyhow::Result<ExitCode
 
 /// The event that asks for a look.
 fn event(engine: &Engine, options: &OrphansOptions) -> anyhow::Result<AskEvent> {
-    let name = options.mapping.as_deref().context("name a mapping, such as CUSTOMER")?;
+    let name = options.mapping.as_deref().context("name a mapping; couplet jobs shows which there are")?;
     let mapping = installation::mapping(engine, name)?;
     let (want, of) = engine.orphans_by(&mapping, options.by.as_deref())?;
     Ok(AskEvent { mapping, want, of })

@@ -111,7 +111,7 @@ impl Asked {
             Self::UncoupleAll => {
                 let stray = crate::coupled_customers::company(world);
                 let account = new_account(world, "Stray");
-                let change = json!({"bcbi_companyid@odata.bind": format!("/bcbi_companies({stray})")});
+                let change = json!({"bcbi_CompanyId@odata.bind": format!("/bcbi_companies({stray})")});
                 world.dataverse.update_as_user("account", account, change).expect("taken");
                 (Want::Uncouple, Chosen::Coupled)
             }
