@@ -58,7 +58,7 @@ async fn found(
     stack: Option<&Stack>,
     mapping: &MappingName,
     side: Side,
-    name: &String,
+    name: &str,
 ) -> anyhow::Result<Named> {
     if let Some(named) = engine.named_in_store(mapping, side, name).await? {
         return Ok(named);
@@ -66,7 +66,7 @@ async fn found(
     let named = match stack {
         None => engine.named(mapping, side, name).await?,
         Some(stack) => {
-            let event = FindEvent { mapping: mapping.clone(), side, names: vec![name.clone()] };
+            let event = FindEvent { mapping: mapping.clone(), side, names: vec![name.to_owned()] };
             stack.find(event).await?.found.into_iter().next().unwrap_or_default()
         }
     };
