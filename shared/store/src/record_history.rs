@@ -179,6 +179,7 @@ fn places(entry: &HistoryEntry) -> Vec<RecordId> {
             | Cause::DeletedOnBothSides
             | Cause::PartnerDeleted
             | Cause::TakesNoPart
+            | Cause::DeletedByPerson
     );
     match (entry.business_central, entry.dataverse) {
         (Some(record), Some(row)) if ends_a_pair => vec![record, row],

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use couplet_model::history::HistoryEntry;
 use couplet_model::message::SyncOptions;
 use couplet_model::outcome::{DataFailure, Dependency, FieldConflict, FieldNote, IgnoreReason};
 use couplet_model::{Counters, Coupling, CouplingState, Outcome, RecordId, Said};
@@ -13,6 +14,9 @@ use super::stages::{Done, Ended, Pairing};
 use crate::bulk::paired;
 use crate::failpoints::Failpoint;
 use crate::retry::retry_at;
+
+/// Records whose history is written at once: as many as the store takes in the requests it has under way together.
+const TOLD_AT_ONCE: usize = 200;
 
 impl Batch<'_> {
     /// Stores every record that has ended, and gives those that were stored.
@@ -26,7 +30,9 @@ impl Batch<'_> {
         let mut ended: Vec<Ended> = settled.chain(done).collect();
         let earlier = self.earlier_failures(&ended).await?;
         let waited = self.judge_waits(&mut ended, &earlier).await?;
-        let (mut commits, mut errors, mut history) = (Vec::with_capacity(ended.len()), Vec::new(), Vec::new());
+        self.record_history(&ended, &earlier, now).await;
+        self.pass(Failpoint::Recorded)?;
+        let (mut commits, mut errors) = (Vec::with_capacity(ended.len()), Vec::new());
         for record in &ended {
             let id = self.record(record.index);
             let failure = self.failure(record, earlier.get(&id), now);
@@ -35,7 +41,6 @@ impl Batch<'_> {
             } else {
                 errors.extend(self.altered(record, now));
             }
-            history.extend(self.history_of(record, matches!(failure, FailureChange::Clear), now));
             let mut counters = Counters::default();
             counters.count(&record.outcome);
             counters.noted = u64::from(record.is_synchronized() && record.notes().iter().any(|note| note.is_left));
@@ -48,8 +53,6 @@ impl Batch<'_> {
             let coupling = self.coupling_after(record, now);
             commits.push(Commit { record: id, direction: self.direction, coupling, failure, wait, outcome: counters });
         }
-        self.write_history(mapping, &history).await;
-        self.pass(Failpoint::Recorded)?;
         let results = match engine.store().commit(company, mapping, &self.job, self.run, commits).await {
             Ok(results) => results,
             Err(error) => {
@@ -87,6 +90,18 @@ impl Batch<'_> {
         self.pass(Failpoint::Stored)?;
         self.recheck_waits(&stored).await?;
         Ok(stored)
+    }
+
+    /// Tells the history how records ended, some at a time: what is told of all of them at once would need megabytes.
+    async fn record_history(&self, ended: &[Ended], earlier: &HashMap<RecordId, Failure>, now: Timestamp) {
+        for some in ended.chunks(TOLD_AT_ONCE) {
+            let entry = |record: &Ended| {
+                let failure = self.failure(record, earlier.get(&self.record(record.index)), now);
+                self.history_of(record, matches!(failure, FailureChange::Clear), now)
+            };
+            let entries: Vec<HistoryEntry> = some.iter().filter_map(entry).collect();
+            self.write_history(&self.mapping.name, &entries).await;
+        }
     }
 
     /// Failures remembered of records whose end depends on them: those that fail again, and those that were created
