@@ -15,8 +15,8 @@ use crate::bulk::paired;
 use crate::failpoints::Failpoint;
 use crate::retry::retry_at;
 
-/// Records whose history is written at once: as many as the store takes in the requests it has under way together.
-const TOLD_AT_ONCE: usize = 200;
+/// Records whose history is written at once: few enough to need little memory, and enough for several requests side by side.
+const TOLD_AT_ONCE: usize = 100;
 
 impl Batch<'_> {
     /// Stores every record that has ended, and gives those that were stored.
@@ -30,7 +30,7 @@ impl Batch<'_> {
         let mut ended: Vec<Ended> = settled.chain(done).collect();
         let earlier = self.earlier_failures(&ended).await?;
         let waited = self.judge_waits(&mut ended, &earlier).await?;
-        self.record_history(&ended, &earlier, now).await;
+        self.record_history(&mut ended, &earlier, now).await;
         self.pass(Failpoint::Recorded)?;
         let (mut commits, mut errors) = (Vec::with_capacity(ended.len()), Vec::new());
         for record in &ended {
@@ -93,14 +93,18 @@ impl Batch<'_> {
     }
 
     /// Tells the history how records ended, some at a time: what is told of all of them at once would need megabytes.
-    async fn record_history(&self, ended: &[Ended], earlier: &HashMap<RecordId, Failure>, now: Timestamp) {
-        for some in ended.chunks(TOLD_AT_ONCE) {
+    async fn record_history(&self, ended: &mut [Ended], earlier: &HashMap<RecordId, Failure>, now: Timestamp) {
+        for some in ended.chunks_mut(TOLD_AT_ONCE) {
             let entry = |record: &Ended| {
                 let failure = self.failure(record, earlier.get(&self.record(record.index)), now);
                 self.history_of(record, matches!(failure, FailureChange::Clear), now)
             };
             let entries: Vec<HistoryEntry> = some.iter().filter_map(entry).collect();
             self.write_history(&self.mapping.name, &entries).await;
+            // Nobody asks for the reasons again.
+            some.iter_mut()
+                .filter_map(|record| record.done.as_mut())
+                .for_each(|done| done.decided.reasons = Vec::new());
         }
     }
 
