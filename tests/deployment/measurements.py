@@ -18,7 +18,7 @@ ZIP_MB = 12
 # The C library of Amazon Linux 2023 is 2.34.
 GLIBC = 34
 BATCH = 1000
-BATCH_MEMORY_MB = 128
+BATCH_MEMORY_MB = 144
 # The most that a page of the widest table may take: the least memory a timer's function can be given, without a reserve.
 PAGE = 20_000
 PAGE_MEMORY_MB = 320
