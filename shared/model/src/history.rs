@@ -302,6 +302,19 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether it may end a pair, after which neither record leads to the other.
+    pub fn ends_a_pair(self) -> bool {
+        matches!(
+            self,
+            Self::UncoupledByPerson
+                | Self::DeletedByPerson
+                | Self::SourceDeleted
+                | Self::DeletedOnBothSides
+                | Self::PartnerDeleted
+                | Self::TakesNoPart
+        )
+    }
+
     /// The cause in words, for a record that travels this way.
     pub fn in_words(self, direction: Direction) -> String {
         let (here, there) = (direction.source(), direction.destination());

@@ -172,17 +172,8 @@ impl Stored {
 
 /// The partitions an entry belongs to.
 fn places(entry: &HistoryEntry) -> Vec<RecordId> {
-    let ends_a_pair = matches!(
-        entry.cause,
-        Cause::UncoupledByPerson
-            | Cause::SourceDeleted
-            | Cause::DeletedOnBothSides
-            | Cause::PartnerDeleted
-            | Cause::TakesNoPart
-            | Cause::DeletedByPerson
-    );
     match (entry.business_central, entry.dataverse) {
-        (Some(record), Some(row)) if ends_a_pair => vec![record, row],
+        (Some(record), Some(row)) if entry.cause.ends_a_pair() => vec![record, row],
         (Some(record), _) => vec![record],
         (None, row) => row.into_iter().collect(),
     }

@@ -30,12 +30,13 @@ impl Batch<'_> {
         let mut ended: Vec<Ended> = settled.chain(done).collect();
         let earlier = self.earlier_failures(&ended).await?;
         let waited = self.judge_waits(&mut ended, &earlier).await?;
-        self.record_history(&mut ended, &earlier, now).await;
+        let failure = |record: &Ended| self.failure(record, earlier.get(&self.record(record.index)), now);
+        let failures: Vec<FailureChange> = ended.iter().map(failure).collect();
+        self.record_history(&mut ended, &failures, now).await;
         self.pass(Failpoint::Recorded)?;
         let (mut commits, mut errors) = (Vec::with_capacity(ended.len()), Vec::new());
-        for record in &ended {
+        for (record, failure) in ended.iter().zip(failures) {
             let id = self.record(record.index);
-            let failure = self.failure(record, earlier.get(&id), now);
             if let FailureChange::Set(failure) = &failure {
                 errors.push(self.error_record(failure));
             } else {
@@ -93,13 +94,12 @@ impl Batch<'_> {
     }
 
     /// Tells the history how records ended, some at a time: what is told of all of them at once would need megabytes.
-    async fn record_history(&self, ended: &mut [Ended], earlier: &HashMap<RecordId, Failure>, now: Timestamp) {
-        for some in ended.chunks_mut(TOLD_AT_ONCE) {
-            let entry = |record: &Ended| {
-                let failure = self.failure(record, earlier.get(&self.record(record.index)), now);
+    async fn record_history(&self, ended: &mut [Ended], failures: &[FailureChange], now: Timestamp) {
+        for (some, failures) in ended.chunks_mut(TOLD_AT_ONCE).zip(failures.chunks(TOLD_AT_ONCE)) {
+            let entry = |(record, failure): (&Ended, &FailureChange)| {
                 self.history_of(record, matches!(failure, FailureChange::Clear), now)
             };
-            let entries: Vec<HistoryEntry> = some.iter().filter_map(entry).collect();
+            let entries: Vec<HistoryEntry> = some.iter().zip(failures).filter_map(entry).collect();
             self.write_history(&self.mapping.name, &entries).await;
             // Nobody asks for the reasons again.
             some.iter_mut()
