@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, DeleteRequest, KeySchemaElement, KeyType, PutRequest,
-    ScalarAttributeType, WriteRequest,
+    AttributeDefinition, AttributeValue, BillingMode, Delete, KeySchemaElement, KeyType, Put, ScalarAttributeType,
+    TransactWriteItem,
 };
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -30,8 +30,8 @@ const QUEUE: &str = "pk";
 const ORDER: &str = "sk";
 const BODY: &str = "body";
 const TARGET_PREFIX: &str = "AmazonSQS.";
-/// Items in one request; the service takes no more.
-const ITEMS_PER_WRITE: usize = 25;
+/// Items in one transaction; the service takes no more.
+const ITEMS_PER_WRITE: usize = 100;
 
 /// The messages could not be kept, or not be read again.
 #[derive(Debug, thiserror::Error)]
@@ -179,13 +179,14 @@ impl KeptMessages {
         let mut entries = Vec::with_capacity(sent.len());
         for (id, body) in sent {
             let order = Uuid::now_v7().to_string();
-            let put = PutRequest::builder()
+            let put = Put::builder()
+                .table_name(TABLE)
                 .item(QUEUE, AttributeValue::S(queue.to_owned()))
                 .item(ORDER, AttributeValue::S(order.clone()))
                 .item(BODY, AttributeValue::S(body))
                 .build()
                 .map_err(KeptMessagesError::of)?;
-            writes.push(WriteRequest::builder().put_request(put).build());
+            writes.push(TransactWriteItem::builder().put(put).build());
             entries.push((id, Entry { queue: queue.to_owned(), order, handle: None }));
         }
         // Known before it is written: should somebody be so quick as to delete it in between, too much is kept and not
@@ -201,28 +202,23 @@ impl KeptMessages {
         };
         let mut writes = Vec::with_capacity(entries.len());
         for entry in entries {
-            let delete = DeleteRequest::builder()
+            let delete = Delete::builder()
+                .table_name(TABLE)
                 .key(QUEUE, AttributeValue::S(entry.queue))
                 .key(ORDER, AttributeValue::S(entry.order))
                 .build()
                 .map_err(KeptMessagesError::of)?;
-            writes.push(WriteRequest::builder().delete_request(delete).build());
+            writes.push(TransactWriteItem::builder().delete(delete).build());
         }
         self.write(writes).await
     }
 
-    async fn write(&self, writes: Vec<WriteRequest>) -> Result<(), KeptMessagesError> {
+    /// Writes in transactions: the embedded database would commit each item of a batch by itself, which takes several times
+    /// as long.
+    async fn write(&self, writes: Vec<TransactWriteItem>) -> Result<(), KeptMessagesError> {
         for chunk in writes.chunks(ITEMS_PER_WRITE) {
-            let mut left = chunk.to_vec();
-            while !left.is_empty() {
-                let asked = left.len();
-                let answer = self.database.batch_write_item().request_items(TABLE, left).send().await;
-                let answer = answer.map_err(KeptMessagesError::of)?;
-                left = answer.unprocessed_items.and_then(|mut tables| tables.remove(TABLE)).unwrap_or_default();
-                if left.len() == asked {
-                    return Err(KeptMessagesError(format!("{asked} messages stayed unwritten")));
-                }
-            }
+            let request = self.database.transact_write_items().set_transact_items(Some(chunk.to_vec()));
+            request.send().await.map_err(KeptMessagesError::of)?;
         }
         Ok(())
     }
