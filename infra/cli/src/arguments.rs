@@ -28,7 +28,7 @@ use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, disable, enable, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -68,16 +68,26 @@ pub enum Command {
     /// Synchronize two simulated systems on this machine and compare them afterwards.
     Demo(DemoOptions),
     /// Write a commented example of the settings file.
+    ///
+    ///     couplet init
+    ///     couplet init --connection-string dataverse.txt
+    #[command(verbatim_doc_comment)]
     Init {
         /// The file to write; that of --config, or couplet.toml, if left out.
         file: Option<PathBuf>,
+        /// A file with a connection string of Dataverse, such as the one of Business Central's connection page, or - for the standard
+        /// input. What it says is filled in; its secret is not written.
+        #[arg(long, value_name = "FILE")]
+        connection_string: Option<PathBuf>,
     },
-    /// Test the connection to both systems.
-    Check {
-        /// Print one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Look at everything a synchronization needs: both systems, the identity and its rights, solutions, clocks, each mapping.
+    ///
+    /// Reads only. Fails when something does not work; what should be looked at is told with it.
+    ///
+    ///     couplet check
+    ///     couplet check --mapping CUSTOMER --json
+    #[command(verbatim_doc_comment)]
+    Check(CheckOptions),
     /// List the jobs and how they last ran.
     Jobs {
         /// Print one JSON object.
@@ -105,6 +115,13 @@ pub enum Command {
     ///     couplet full-sync status
     #[command(subcommand, verbatim_doc_comment)]
     FullSync(FullSyncCommand),
+    /// Switch the connection off: no job runs and nothing is begun, the queue runs dry, and everything is kept.
+    ///
+    ///     couplet disable --reason "Dataverse is upgraded tonight"
+    #[command(verbatim_doc_comment)]
+    Disable(DisableOptions),
+    /// Switch the connection on again: each job goes on where it stood.
+    Enable,
     /// Stop jobs until they are released: no timer starts them meanwhile, and a run under way ends.
     ///
     ///     couplet hold CUSTOMER CONTACT
@@ -316,6 +333,25 @@ pub struct HistoryOptions {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug, Args)]
+pub struct CheckOptions {
+    /// Of the mappings only these; it may be given more than once.
+    #[arg(long, value_name = "MAPPING")]
+    pub mapping: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the connection is switched off.
+#[derive(Clone, Debug, Args)]
+pub struct DisableOptions {
+    /// Why, for whoever looks later.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// Which jobs are meant.

@@ -51,12 +51,23 @@ pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
     Ok(by_current_mappings(Application::new(&settings, cloud.services())?).await)
 }
 
+/// The application on a store in memory that holds nothing, to look at the systems alone.
+///
+/// # Errors
+/// When the settings or the catalogue are wrong.
+pub async fn without_store(settings: &Settings) -> anyhow::Result<Application> {
+    Ok(Application::new(settings, EmbeddedCloud::in_memory(settings).await?.services())?)
+}
+
 /// The application by the mappings as they stand. Where they do not fit, by those that Couplet brings along: whoever looks can
-/// see what there is, and whoever changes them can take them back.
+/// see what there is, and whoever changes them can take them back. Says so when the connection is switched off.
 pub async fn by_current_mappings(mut application: Application) -> Application {
     match application.engine.current().await {
         Ok(engine) => application.engine = engine,
         Err(error) => output::note(&format!("couplet: {error}")),
+    }
+    if let Ok(Some(disabled)) = application.engine.disabled().await {
+        output::note(&format!("couplet: {}", disabled.message()));
     }
     application
 }

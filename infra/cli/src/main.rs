@@ -48,8 +48,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             place.here("demo")?;
             demo::demo(options).await
         }
-        Command::Init { file } => commands::init(file.as_deref(), place.here("init")?),
-        Command::Check { json } => commands::check(place.here("check")?, *json).await,
+        Command::Init { file, connection_string } => {
+            commands::init(file.as_deref(), place.here("init")?, connection_string.as_deref())
+        }
+        Command::Check(options) => commands::check(place.here("check")?, options).await,
         Command::Jobs { json } => commands::jobs(&place, *json).await,
         Command::Run { job, full, wait, json } => commands::run(&place, job, *full, *wait, *json).await,
         Command::FullSync(command) => commands::full_sync(&place, command).await,
@@ -70,6 +72,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Errors { mapping, limit, json } => commands::errors(&place, mapping.as_deref(), *limit, *json).await,
         Command::Waiting { mapping, limit, json } => commands::waiting(&place, mapping.as_deref(), *limit, *json).await,
         Command::History(options) => commands::history(&place, options).await,
+        Command::Disable(options) => commands::disable(&place, options).await,
+        Command::Enable => commands::enable(&place).await,
         Command::Hold(options) => commands::hold(&place, options).await,
         Command::Release(options) => commands::release(&place, options).await,
         Command::Resume(options) => commands::resume(&place, options).await,

@@ -143,6 +143,37 @@ fn an_example_of_the_settings_is_written_once() {
     assert!(line.contains("entra.client_secret is missing"), "the example lacks the secret only: {line}");
 }
 
+#[test]
+fn s300_a_connection_string_is_filled_in_without_its_secret() {
+    let workplace = Workplace::empty();
+    let id = "9d1f6a54-5c3e-4a0b-8f57-0c6f1a2b3c4d";
+    let text =
+        format!("AuthType=ClientSecret; Url=https://fabrikam.crm4.dynamics.com; ClientId={id}; ClientSecret=s3cret\n");
+    std::fs::write(workplace.path("string.txt"), text).expect("a file");
+    let ended = workplace.couplet(&["init", "--connection-string", "string.txt"]);
+    assert_eq!(ended.code, 0, "{}", ended.errors);
+    assert!(ended.errors.contains("COUPLET_ENTRA_CLIENT_SECRET"), "{}", ended.errors);
+    assert!(ended.errors.contains("ClientSecret=…"), "{}", ended.errors);
+    let written = std::fs::read_to_string(workplace.path("couplet.toml")).expect("written");
+    let settings: toml::Table = written.parse().expect("TOML");
+    assert_eq!(settings["dataverse"]["url"].as_str(), Some("https://fabrikam.crm4.dynamics.com"));
+    assert_eq!(settings["entra"]["client_id"].as_str(), Some(id));
+    assert!(![&written, &ended.errors, &ended.results].iter().any(|text| text.contains("s3cret")));
+    for (text, words) in [
+        ("Url=https://a.b; UserName=u; Password=s3cret; AuthType=Office365;", "create an application user"),
+        ("s3cret", "has no `=`"),
+        ("", "is empty"),
+    ] {
+        std::fs::write(workplace.path("string.txt"), text).expect("a file");
+        let line =
+            workplace.couplet(&["init", "other.toml", "--connection-string", "string.txt"]).failed_with_one_line();
+        assert!(line.contains(words) && !line.contains("s3cret"), "{line}");
+        assert!(!workplace.has("other.toml"), "nothing is written");
+    }
+    let line = workplace.couplet(&["init", "other.toml", "--connection-string", "nowhere.txt"]).failed_with_one_line();
+    assert!(line.contains("nowhere.txt cannot be opened"), "{line}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_and_a_company_that_is_not_there_are_named() {
     let business_central = BusinessCentralSimulator::start(BusinessCentralOptions::default()).await.expect("a system");

@@ -74,6 +74,23 @@ async fn c_249_c_251_r239_r278_jobs_that_a_person_stops_stand_still_until_they_a
     assert_eq!(workplace.couplet(&["run", "CURRENCY"]).code, 0);
     let released = workplace.couplet(&["release", "--all"]);
     assert!(released.errors.contains("UNIT OF MEASURE") && !released.errors.contains("CURRENCY"), "{released:?}");
+    // The whole connection, with one word: every view says so, and nothing begins.
+    let off = workplace.couplet(&["disable", "--reason", "an upgrade"]);
+    assert!(off.code == 0 && off.errors.contains("(an upgrade)") && off.errors.contains("couplet enable"), "{off:?}");
+    for arguments in [&["jobs"][..], &["errors"], &["couplings", "CURRENCY"], &["mapping", "list"]] {
+        let seen = workplace.couplet(arguments);
+        assert!(seen.code == 0 && seen.errors.contains("the connection is disabled since"), "{arguments:?}: {seen:?}");
+    }
+    let jobs = workplace.couplet(&["jobs", "--json"]).object();
+    assert_eq!((&jobs["connection"]["enabled"], &jobs["connection"]["reason"]), (&json!(false), &json!("an upgrade")));
+    let stopped = workplace.couplet(&["run", "CURRENCY"]);
+    assert!(stopped.code == 1 && stopped.errors.contains("switch it on with couplet enable"), "{stopped:?}");
+    let asked = workplace.couplet(&["sync", "CURRENCY", "--bc", "EUR"]);
+    assert!(asked.code == 1 && asked.errors.contains("couplet enable"), "{asked:?}");
+    let on = workplace.couplet(&["enable"]);
+    assert!(on.code == 0 && on.errors.contains("is enabled: each job goes on"), "{on:?}");
+    assert_eq!(workplace.couplet(&["jobs", "--json"]).object()["connection"]["enabled"], json!(true));
+    assert_eq!(workplace.couplet(&["run", "CURRENCY"]).code, 0);
     // One of them fails as a whole, and is the only one that is not active.
     (0..20).for_each(|_| dataverse.faults().fail_request("systemusers", 500));
     assert_ne!(workplace.couplet(&["run", "SALESPEOPLE"]).code, 0);

@@ -18,6 +18,7 @@ use couplet_odata::address::ApiRoot;
 use couplet_odata::answer::typed_list;
 use couplet_odata::json_batch::{read_batch, write_batch};
 use couplet_odata::{BatchPart, Identity, IdentitySettings, Operation, Repeat, Reply, Request, Sizes, error_of};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde::Deserialize;
@@ -85,7 +86,7 @@ impl BusinessCentralClient {
                 authority: settings.authority,
                 tenant: settings.tenant,
                 client_id: settings.client_id,
-                client_secret: settings.client_secret,
+                credential: settings.credential,
                 roots: roots.into(),
                 concurrency: settings.concurrency,
                 connections: settings.connections,
@@ -111,6 +112,15 @@ impl BusinessCentralClient {
         let url = format!("{}{}/companies?$select=id,name,displayName", self.url, Route::Standard.root());
         let page = self.call(Route::Standard, &Request::get(url)).await?.json();
         typed_list(Side::BusinessCentral, "the companies", page)
+    }
+
+    /// The service's time, as far as it tells.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn time(&self) -> Result<Option<Timestamp>, SystemError> {
+        let url = format!("{}{}/companies?$select=id", self.url, Route::Standard.root());
+        Ok(self.call(Route::Standard, &Request::get(url)).await?.date())
     }
 
     /// Address of an entity set, or of one entity, from the root of its API.

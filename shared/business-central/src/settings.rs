@@ -1,7 +1,7 @@
 //! What a client of Business Central needs to know, with the sizes the service allows.
 
 use couplet_model::ids::CompanyId;
-use couplet_odata::{ClientSecret, Connections};
+use couplet_odata::{Connections, Credential};
 
 /// Page size of the service.
 const PAGE_SIZE: u32 = 20_000;
@@ -22,8 +22,8 @@ pub struct BusinessCentralSettings {
     pub tenant: String,
     /// Application id.
     pub client_id: String,
-    /// Its secret, or where it is kept.
-    pub client_secret: ClientSecret,
+    /// What it proves itself with, or where that is kept.
+    pub credential: Credential,
     /// The company to work in.
     pub company: CompanyId,
     /// Records per page, at most 20,000.
@@ -45,7 +45,7 @@ impl BusinessCentralSettings {
         authority: impl Into<String>,
         tenant: impl Into<String>,
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credential: impl Into<Credential>,
         company: CompanyId,
     ) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl BusinessCentralSettings {
             authority: authority.into(),
             tenant: tenant.into(),
             client_id: client_id.into(),
-            client_secret: client_secret.into(),
+            credential: credential.into(),
             company,
             page_size: PAGE_SIZE,
             batch_size: BATCH_SIZE,

@@ -82,7 +82,7 @@ impl DataverseClient {
                 authority: settings.authority,
                 tenant: settings.tenant,
                 client_id: settings.client_id,
-                client_secret: settings.client_secret,
+                credential: settings.credential,
                 roots: vec![format!("{url}{API}")],
                 concurrency: settings.concurrency,
                 connections: settings.connections,

@@ -10,6 +10,7 @@ mod facts;
 mod feed;
 mod filters;
 mod learned;
+mod looking;
 mod metadata;
 mod options;
 mod prepared;
@@ -20,4 +21,5 @@ mod settings;
 mod writing;
 
 pub use client::{DataverseClient, WhoAmI};
+pub use looking::{ApplicationUser, Privilege, Role, Solution, TableSetUp};
 pub use settings::DataverseSettings;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use couplet_odata::{ClientSecret, Connections};
+use couplet_odata::{Connections, Credential};
 
 /// Page size the service allows at most.
 const PAGE_SIZE: u32 = 5000;
@@ -24,8 +24,8 @@ pub struct DataverseSettings {
     pub tenant: String,
     /// Application id.
     pub client_id: String,
-    /// Its secret, or where it is kept.
-    pub client_secret: ClientSecret,
+    /// What it proves itself with, or where that is kept.
+    pub credential: Credential,
     /// Rows per page, at most 5000.
     pub page_size: u32,
     /// Records per bulk message, at most 1000.
@@ -49,14 +49,14 @@ impl DataverseSettings {
         authority: impl Into<String>,
         tenant: impl Into<String>,
         client_id: impl Into<String>,
-        client_secret: impl Into<ClientSecret>,
+        credential: impl Into<Credential>,
     ) -> Self {
         Self {
             url: url.into(),
             authority: authority.into(),
             tenant: tenant.into(),
             client_id: client_id.into(),
-            client_secret: client_secret.into(),
+            credential: credential.into(),
             page_size: PAGE_SIZE,
             bulk_size: BULK_SIZE,
             batch_size: BATCH_SIZE,

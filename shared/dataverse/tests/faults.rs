@@ -114,7 +114,7 @@ async fn an_ended_token_and_a_short_outage_are_survived() {
 async fn a_wrong_secret_is_a_matter_of_set_up_and_is_not_shown() {
     let world = world().await;
     let mut settings = world::settings(&world.simulator);
-    settings.client_secret = "not-the-secret".into();
+    settings.credential = "not-the-secret".into();
     assert!(!format!("{settings:?}").contains("not-the-secret"));
     let client = couplet_dataverse::DataverseClient::new(settings, std::collections::BTreeMap::new()).unwrap();
     let error = client.who_am_i().await.unwrap_err();

@@ -44,6 +44,9 @@ pub enum EngineError {
     /// A system was found restored or exchanged, and nobody has chosen yet how to go on.
     #[error("{0}")]
     Halted(String),
+    /// A person has switched the connection off.
+    #[error("{0}")]
+    Disabled(String),
     /// A client or the store gave another number of answers than was asked for.
     #[error("{what}: {asked} asked, {answered} answered, so which is whose is not known; they are asked again")]
     Unpaired {
@@ -69,7 +72,8 @@ impl EngineError {
             | Self::Values(_)
             | Self::SomebodyElses(_)
             | Self::OrdersLeftBehind(_)
-            | Self::Halted(_) => RetryClass::Configuration,
+            | Self::Halted(_)
+            | Self::Disabled(_) => RetryClass::Configuration,
             Self::System(error) => error.retry_class(),
             Self::Store(error) => error.retry_class(),
             Self::Queue(_) | Self::Unpaired { .. } | Self::LeaseLost(_) => RetryClass::RetryNow,
@@ -89,6 +93,7 @@ impl EngineError {
             | Self::SetUp(_)
             | Self::SomebodyElses(_)
             | Self::Halted(_)
+            | Self::Disabled(_)
             | Self::Queue(_)
             | Self::Unpaired { .. }
             | Self::LeaseLost(_) => self.to_string(),

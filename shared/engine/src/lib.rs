@@ -8,6 +8,7 @@ mod belonging;
 mod bench;
 mod bulk;
 mod claims;
+mod connection;
 mod couple;
 mod engine;
 mod error;
@@ -36,6 +37,7 @@ mod sync;
 mod trust;
 mod waiting;
 
+pub use connection::{Currencies, Disabled};
 pub use couple::{
     LostPair, MatchChoices, MatchReport, MatchedRecord, Meant, Named, NamedRow, Orphan, OrphanReport, RequestReport,
     RequestStatus,

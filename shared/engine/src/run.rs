@@ -59,7 +59,7 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    fn new(run: RunId, status: RunStatus, found: Found) -> Self {
+    pub(crate) fn new(run: RunId, status: RunStatus, found: Found) -> Self {
         let Found { enqueued, judged, waiting, notes, .. } = found;
         Self { run, status, enqueued, judged, waiting, notes }
     }
@@ -84,6 +84,8 @@ pub enum RunStatus {
     },
     /// A person stopped the job.
     OnHold,
+    /// A person switched the connection off.
+    Disabled,
     /// There was nothing to go on with: the run has ended, or is further already.
     Over,
 }
@@ -115,7 +117,12 @@ impl Engine {
         if let Err(error @ EngineError::OrdersLeftBehind(_)) = self.confirm_orders().await {
             return Err(error);
         }
-        self.standing_to_work().await?;
+        match self.confirm_enabled().await {
+            Err(EngineError::Disabled(_)) if by == Starter::TimerOrPerson => {
+                return Ok(RunReport::new(RunId::fresh(), RunStatus::Disabled, Found::default()));
+            }
+            other => other?,
+        }
         let run = RunId::fresh();
         let now = self.now();
         let lease = self.options().lease;
@@ -198,7 +205,10 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let planned = self.jobs.named(&next.job)?;
         let (job, work) = (planned.plan.name.as_str(), planned.work()?);
-        self.standing_to_work().await?;
+        match self.confirm_enabled().await {
+            Err(EngineError::Disabled(_)) => return Ok(self.waits_for_connection(next.run)),
+            other => other?,
+        }
         let holder = Holder { run: next.run, invocation: next.invocation };
         let taken = self.store().take_up_lease(self.company(), job, holder, self.now(), self.options().lease).await?;
         let stored = match taken {

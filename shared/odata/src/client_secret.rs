@@ -41,6 +41,8 @@ pub struct ClientSecret(Source);
 enum Source {
     Given(SecretString),
     Kept(Arc<Kept>),
+    /// What lives for minutes: never remembered.
+    Fresh(Arc<dyn SecretKeeper>),
 }
 
 struct Kept {
@@ -70,6 +72,11 @@ impl ClientSecret {
         Self(Source::Kept(Arc::new(Kept { keeper: Box::new(keeper), remembered: Mutex::default() })))
     }
 
+    /// A secret that its keeper is asked for each time it is needed.
+    pub fn fresh(keeper: impl SecretKeeper + 'static) -> Self {
+        Self(Source::Fresh(Arc::new(keeper)))
+    }
+
     /// The secret: as it was last read, or read now.
     ///
     /// # Errors
@@ -78,6 +85,7 @@ impl ClientSecret {
         let kept = match &self.0 {
             Source::Given(secret) => return Ok(secret.clone()),
             Source::Kept(kept) => kept,
+            Source::Fresh(keeper) => return keeper.read().await,
         };
         let mut remembered = kept.remembered.lock().await;
         if let Some(remembered) = remembered.as_ref() {
@@ -130,7 +138,7 @@ impl fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
             Source::Given(_) => "ClientSecret(hidden)",
-            Source::Kept(_) => "ClientSecret(kept elsewhere)",
+            Source::Kept(_) | Source::Fresh(_) => "ClientSecret(kept elsewhere)",
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use couplet_model::table::Side;
 
-use crate::client_secret::ClientSecret;
 use crate::connections::Connections;
+use crate::credential::Credential;
 
 /// Who talks to which system.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub struct IdentitySettings {
     pub tenant: String,
     /// Application id.
     pub client_id: String,
-    /// Its secret, or where it is kept.
-    pub client_secret: ClientSecret,
+    /// What it proves itself with, or where that is kept.
+    pub credential: Credential,
     /// Scope of the token.
     pub scope: String,
     /// Addresses under which the token is sent, and nowhere else.

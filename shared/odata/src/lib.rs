@@ -6,10 +6,12 @@
 
 pub mod address;
 pub mod answer;
+mod certificate;
 pub mod client_secret;
 pub mod columns;
 mod connections;
 pub mod content;
+mod credential;
 mod error_body;
 mod exchange;
 pub mod fault;
@@ -31,8 +33,10 @@ mod token;
 mod transport;
 pub mod writing;
 
+pub use certificate::{Certificate, CertificateError};
 pub use client_secret::{ClientSecret, KeeperError, SecretKeeper};
 pub use connections::Connections;
+pub use credential::Credential;
 pub use fault::{error_of, kind_of};
 pub use identity::Identity;
 pub use identity_settings::IdentitySettings;

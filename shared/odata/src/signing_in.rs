@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use couplet_model::Clock;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -67,23 +68,24 @@ impl SignIn {
     /// Asks for a token. When the application is refused, its secret may have been rotated: if it is another one by now,
     /// asks once more.
     async fn sign_in(&self, exchange: &Exchange, generation: u64, deadline: Instant) -> Result<Token, SystemError> {
-        let kept = &self.source.client_secret;
+        let kept = self.source.credential.text();
         let secret = in_time(kept.get(), deadline).await.map_err(|error| no_secret(exchange, &error))?;
         let refusal = match self.ask_for_token(exchange, &secret, generation, deadline).await {
-            Err(error) if error.kind == SystemErrorKind::Unauthorized => error,
+            Err(error) if is_refusal(&error) => error,
             answer => return answer,
         };
+        let what = self.source.credential.name(&secret);
         match in_time(kept.instead_of(&secret), deadline).await {
             Ok(None) => Err(refusal),
             Ok(Some(rotated)) => {
                 tracing::info!(
-                    "{} refused the application's secret, which was changed: the new one is used",
+                    "{} refused the application's {what}, which was changed: the new one is used",
                     self.source.side
                 );
                 self.ask_for_token(exchange, &rotated, generation, deadline).await
             }
             Err(error) => {
-                let message = format!("{}; whether its secret was changed is not known: {error}", refusal.message);
+                let message = format!("{}; whether its {what} was changed is not known: {error}", refusal.message);
                 Err(SystemError { message, ..refusal })
             }
         }
@@ -96,13 +98,14 @@ impl SignIn {
         generation: u64,
         deadline: Instant,
     ) -> Result<Token, SystemError> {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.source.client_id),
-            ("client_secret", secret.expose_secret()),
-            ("scope", &self.source.scope),
-        ];
-        let answer = exchange.client.post(&self.source.endpoint).form(&form).timeout(wait(deadline)).send().await;
+        let TokenSource { credential, endpoint, client_id, scope, .. } = &self.source;
+        let clock = Clock::default();
+        let proof = credential.proof(secret, client_id, endpoint, &clock);
+        let proof = in_time(proof, deadline).await.map_err(|error| no_secret(exchange, &error))?;
+        let mut form = vec![("grant_type", "client_credentials"), ("client_id", client_id)];
+        form.extend(proof.iter().map(|(name, value)| (*name, value.expose_secret())));
+        form.push(("scope", scope));
+        let answer = exchange.client.post(endpoint).form(&form).timeout(wait(deadline)).send().await;
         let answer = answer.map_err(|error| exchange.lost(&error))?;
         let reply = exchange.receive(answer).await.map_err(|error| match error {
             Broken::Connection(error) => exchange.lost(&error),
@@ -111,6 +114,11 @@ impl SignIn {
         tracing::debug!(status = reply.status, "token for {}", self.source.side);
         Token::read(self.source.side, &reply, Instant::now(), generation)
     }
+}
+
+/// Whether the application, or what it proves itself with, is not taken.
+fn is_refusal(error: &SystemError) -> bool {
+    matches!(error.kind, SystemErrorKind::Unauthorized | SystemErrorKind::NoSecret { passes: false })
 }
 
 fn no_secret(exchange: &Exchange, error: &KeeperError) -> SystemError {

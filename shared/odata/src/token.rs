@@ -1,4 +1,4 @@
-//! The access token of one application: fetched with its secret, kept until shortly before it ends.
+//! The access token of one application: fetched with its credential, kept until shortly before it ends.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::client_secret::ClientSecret;
+use crate::credential::Credential;
 use crate::error_body::code_and_message;
 use crate::request::Reply;
 
@@ -24,7 +24,7 @@ pub(crate) struct TokenSource {
     pub side: Side,
     pub endpoint: String,
     pub client_id: String,
-    pub client_secret: ClientSecret,
+    pub credential: Credential,
     pub scope: String,
 }
 

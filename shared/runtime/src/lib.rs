@@ -4,6 +4,7 @@
 //! nothing more.
 
 pub mod aws_failure;
+pub mod check;
 pub mod configuration;
 pub mod handlers;
 pub mod held_back;

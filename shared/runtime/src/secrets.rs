@@ -1,4 +1,5 @@
-//! Secrets that live in Secrets Manager: the settings hold their ARNs, and each is read when a token first needs it.
+//! What an application proves itself with, wherever it is kept: in Secrets Manager, in a file, or given by AWS STS. The
+//! settings hold the place, and it is read when a token first needs it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +9,18 @@ use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::{Client, Config};
-use couplet_odata::{ClientSecret, KeeperError, SecretKeeper};
+use couplet_odata::{ClientSecret, Credential, KeeperError, SecretKeeper};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use crate::aws_failure;
-use crate::configuration::{SecretPlace, SecretSetting};
+use crate::configuration::{ProofSetting, SecretPlace, SecretSetting, WebIdentitySetting};
+
+mod files;
+mod web_identity;
+
+use files::File;
+use web_identity::WebIdentity;
 
 /// Longest time for one attempt; the SDK makes three.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(5);
@@ -26,6 +33,26 @@ pub struct SecretsManager {
 }
 
 impl SecretsManager {
+    /// What an application proves itself with.
+    pub fn credential(&mut self, setting: &ProofSetting) -> Credential {
+        match setting {
+            ProofSetting::Secret { secret, password } => {
+                let password = password.as_ref().map(|password| self.client_secret(password));
+                Credential::certificate(self.client_secret(secret), password)
+            }
+            ProofSetting::CertificateFile { file, password } => {
+                let password = password.as_ref().map(|password| self.client_secret(password));
+                Credential::certificate(ClientSecret::kept(File::certificate(file)), password)
+            }
+            ProofSetting::WebIdentity(WebIdentitySetting::File(file)) => {
+                Credential::web_identity(ClientSecret::fresh(File::token(file)))
+            }
+            ProofSetting::WebIdentity(WebIdentitySetting::Aws) => {
+                Credential::web_identity(ClientSecret::fresh(WebIdentity { client: OnceCell::new() }))
+            }
+        }
+    }
+
     /// The secret of a setting. Settings with the same ARN share one, and what was read of it.
     pub fn client_secret(&mut self, setting: &SecretSetting) -> ClientSecret {
         let place = match setting {

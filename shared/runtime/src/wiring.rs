@@ -60,7 +60,7 @@ fn remedy(error: &SystemError) -> &'static str {
     use couplet_model::system::SystemErrorKind as Kind;
     match error.kind {
         Kind::Unreachable | Kind::Timeout => "; check the address in the settings and the network",
-        Kind::Unauthorized => "; check entra.tenant, entra.client_id and entra.client_secret",
+        Kind::Unauthorized => "; check entra.tenant, entra.client_id and entra.client_secret, or what is in its place",
         Kind::Forbidden => "; give the application its permissions in that system",
         _ => "",
     }
@@ -99,7 +99,7 @@ impl Systems {
                 &section.credentials.authority,
                 &section.credentials.tenant,
                 &section.credentials.client_id,
-                secrets.client_secret(&section.credentials.client_secret),
+                secrets.credential(&section.credentials.proof),
                 settings.company,
             )
         };
@@ -113,7 +113,7 @@ impl Systems {
                 &section.credentials.authority,
                 &section.credentials.tenant,
                 &section.credentials.client_id,
-                secrets.client_secret(&section.credentials.client_secret),
+                secrets.credential(&section.credentials.proof),
             )
         };
         Ok(Self {

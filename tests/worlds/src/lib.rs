@@ -7,6 +7,7 @@
 
 mod asking;
 mod catalogues;
+mod certified;
 mod dying;
 mod home;
 mod installed;
@@ -23,6 +24,7 @@ mod world;
 
 pub use asking::chosen;
 pub use catalogues::catalogue_with;
+pub use certified::Certified;
 pub use dying::{Life, Moment};
 pub use home::{Home, Process};
 pub use installed::Installed;

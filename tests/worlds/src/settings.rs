@@ -80,5 +80,5 @@ pub fn settings_to_nowhere() -> Settings {
 }
 
 fn credentials(authority: String, (tenant, client_id, secret): (String, String, String)) -> Credentials {
-    Credentials { authority, tenant, client_id, client_secret: secret.into() }
+    Credentials { authority, tenant, client_id, proof: secret.into() }
 }

@@ -1,104 +1,99 @@
-//! `couplet check`: whether both systems let us in and have what Couplet needs.
+//! `couplet check`: whether both systems let us in and have what Couplet needs, thing by thing, with what to do.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use couplet_model::catalogue::Catalogue;
-use couplet_model::filter::{Condition, Filter};
-use couplet_model::ids::RecordId;
-use couplet_model::system::System;
-use couplet_model::value::Value;
-use couplet_runtime::{Settings, Systems, wiring};
+use couplet_model::MappingName;
+use couplet_runtime::check::{self, Finding, Level};
+use couplet_runtime::{Application, Systems, wiring};
 use serde_json::json;
-use uuid::Uuid;
 
+use crate::arguments::CheckOptions;
 use crate::tables::{table, text};
 use crate::{installation, output};
 
-/// One thing that was looked at.
-struct Finding {
-    what: &'static str,
-    result: Result<String, String>,
-}
-
-/// Looks at everything a synchronization needs; reads only.
-pub async fn check(config: Option<&Path>, as_json: bool) -> anyhow::Result<ExitCode> {
+/// Looks at everything a synchronization needs; reads only. Fails when something does not work.
+pub async fn check(config: Option<&Path>, options: &CheckOptions) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let catalogue = wiring::catalogue(&settings)?;
     let systems = Systems::new(&settings, &catalogue)?;
-    let findings = [
-        Finding { what: "Business Central: company", result: company(&settings, &systems).await },
-        Finding { what: "Business Central: companion app", result: companion(&catalogue, &systems).await },
-        Finding { what: "Dataverse: application user", result: user(&systems).await },
-        Finding { what: "Dataverse: row of the company", result: company_row(&settings, &catalogue, &systems).await },
-        Finding { what: "Store: company and organization", result: owner(config).await },
-    ];
-    let good = findings.iter().all(|finding| finding.result.is_ok());
-    if as_json {
-        let list: Vec<_> = findings
-            .iter()
-            .map(|finding| json!({ "what": finding.what, "good": finding.result.is_ok(), "remark": finding.result.as_ref().unwrap_or_else(|problem| problem) }))
-            .collect();
+    let stored = installation::look(config).await;
+    // Where the store cannot be opened, the systems are looked at all the same.
+    let application = match &stored {
+        Ok(application) => application.clone(),
+        Err(_) => installation::without_store(&settings).await?,
+    };
+    let named = options.mapping.iter().map(|name| installation::mapping(&application.engine, name));
+    let only = named.collect::<anyhow::Result<Vec<MappingName>>>()?;
+    let mut findings = findings(&settings, &application, &catalogue, &systems, &only).await;
+    findings.push(store(&stored).await);
+    let good = findings.iter().all(|finding| finding.level != Level::Bad);
+    if options.json {
+        let list: Vec<_> = findings.iter().map(object).collect();
         output::json(&json!({ "good": good, "findings": list }))?;
     } else {
-        let mut shown = table(&["what", "good", "remark"]);
-        for finding in &findings {
-            let (good, remark) = match &finding.result {
-                Ok(remark) => ("yes", remark),
-                Err(problem) => ("NO", problem),
-            };
-            shown.add_row(vec![text(finding.what), text(good), text(remark)]);
-        }
-        output::result(&shown.to_string())?;
+        output::result(&render(&findings))?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn company(settings: &Settings, systems: &Systems) -> Result<String, String> {
-    let companies = systems.business_central.companies().await.map_err(|error| error.to_string())?;
-    match companies.iter().find(|company| company.id == settings.company) {
-        Some(company) => Ok(company.name.clone()),
-        None => {
-            let names: Vec<_> = companies.iter().map(|company| format!("{} ({})", company.name, company.id)).collect();
-            Err(format!("there is no company {}; set company to one of: {}", settings.company, names.join(", ")))
-        }
-    }
-}
-
-/// Asks the companion app for a record that does not exist.
-async fn companion(catalogue: &Catalogue, systems: &Systems) -> Result<String, String> {
-    const TABLE: &str = "Resource";
-    let table = catalogue.business_central_table(TABLE).ok_or_else(|| format!("the catalogue has no table {TABLE}"))?;
-    let columns: Vec<String> = table.label_column.iter().cloned().collect();
-    let answer = systems.business_central.fetch(table, &[RecordId(Uuid::max())], &columns).await;
-    answer.map(|_| "answers".to_owned()).map_err(|error| error.to_string())
-}
-
-async fn user(systems: &Systems) -> Result<String, String> {
-    let who = systems.dataverse.who_am_i().await.map_err(|error| error.to_string())?;
-    Ok(format!("user {} of organization {}", who.user_id, who.organization_id))
+async fn findings(
+    settings: &couplet_runtime::Settings,
+    application: &Application,
+    catalogue: &couplet_model::catalogue::Catalogue,
+    systems: &Systems,
+    only: &[MappingName],
+) -> Vec<Finding> {
+    let engine = &application.engine;
+    let mut findings = vec![match engine.disabled().await {
+        Ok(None) => Finding::good("Connection", "enabled"),
+        Ok(Some(disabled)) => Finding::warning("Connection", disabled.message(), "couplet enable"),
+        Err(error) => Finding::bad("Connection", error.to_string(), None),
+    }];
+    findings.extend(check::check(settings, catalogue, systems, engine, only).await);
+    findings
 }
 
 /// Whether what is stored on this machine belongs to the company and the organization of the settings, and no order is left
 /// behind by them.
-async fn owner(config: Option<&Path>) -> Result<String, String> {
-    let application = installation::look(config).await.map_err(|error| format!("{error:#}"))?;
-    application.engine.look_at_orders().await.map_err(|error| error.to_string())?;
-    match application.engine.look_at_owner().await.map_err(|error| error.to_string())? {
-        true => Ok("theirs".to_owned()),
-        false => Ok("nobody's yet; the first run makes it theirs".to_owned()),
+async fn store(application: &anyhow::Result<Application>) -> Finding {
+    const WHAT: &str = "Store: company and organization";
+    let look = async {
+        let engine = &application.as_ref().map_err(|error| format!("{error:#}"))?.engine;
+        engine.look_at_orders().await.map_err(|error| error.to_string())?;
+        engine.look_at_owner().await.map_err(|error| error.to_string())
+    };
+    match look.await {
+        Ok(true) => Finding::good(WHAT, "theirs"),
+        Ok(false) => Finding::good(WHAT, "nobody's yet; the first run makes it theirs"),
+        Err(problem) => Finding::bad(WHAT, problem, None),
     }
 }
 
-async fn company_row(settings: &Settings, catalogue: &Catalogue, systems: &Systems) -> Result<String, String> {
-    const TABLE: &str = "bcbi_company";
-    let table = catalogue.dataverse_table(TABLE).ok_or_else(|| format!("the catalogue has no table {TABLE}"))?;
-    let external = Condition::equal("bcbi_externalid", Value::text(settings.company.to_string()));
-    let columns = ["bcbi_externalid".to_owned()];
-    let rows = systems.dataverse.find(table, &Filter::all(vec![external]), &columns).await;
-    match rows.map_err(|error| error.to_string())?.first() {
-        Some(row) => Ok(row.id.to_string()),
-        // Without it records carry no company, which is allowed.
-        None => Ok("none; records are synchronized without a company".to_owned()),
+fn object(finding: &Finding) -> serde_json::Value {
+    json!({
+        "what": finding.what,
+        "level": finding.level,
+        "good": finding.level == Level::Good,
+        "remark": finding.remark,
+        "remedy": finding.remedy,
+        "mapping": finding.mapping,
+    })
+}
+
+/// A line for each finding, with what to do about it.
+fn render(findings: &[Finding]) -> String {
+    let mut shown = table(&["what", "state", "remark", "what to do"]);
+    for finding in findings {
+        let level = match finding.level {
+            Level::Good => "good",
+            Level::Warning => "look",
+            Level::Bad => "BAD",
+        };
+        let remedy = finding.remedy.as_deref().unwrap_or_default();
+        shown.add_row(vec![text(&finding.what), text(level), text(&finding.remark), text(remedy)]);
     }
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let (good, look, bad) = (count(Level::Good), count(Level::Warning), count(Level::Bad));
+    format!("{shown}\n{good} good, {look} to look at, {bad} bad")
 }

@@ -47,7 +47,11 @@ pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
     }
     if as_json {
         let stands_still = halt.as_ref().map(Halt::message);
-        output::json(&json!({ "jobs": lines.iter().map(object).collect::<Vec<_>>(), "stands_still": stands_still }))?;
+        let disabled = engine.disabled().await?;
+        let (since, reason) = disabled.map(|disabled| (disabled.since, disabled.reason)).unzip();
+        let connection = json!({ "enabled": since.is_none(), "disabled_since": since, "reason": reason.flatten() });
+        let jobs: Vec<_> = lines.iter().map(object).collect();
+        output::json(&json!({ "jobs": jobs, "stands_still": stands_still, "connection": connection }))?;
     } else {
         output::result(&render(&lines))?;
     }

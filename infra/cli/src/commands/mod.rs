@@ -3,6 +3,7 @@
 mod asking;
 mod check;
 mod conflicts;
+mod connection;
 mod couplings;
 mod deleted;
 mod errors;
@@ -25,6 +26,7 @@ mod waiting;
 pub use asking::{couple, retry, skip, sync, uncouple, unskip};
 pub use check::check;
 pub use conflicts::conflicts;
+pub use connection::{disable, enable};
 pub use couplings::couplings;
 pub use deleted::deleted;
 pub use errors::errors;

@@ -92,6 +92,7 @@ async fn here(
         RunOutcome::Over => bail!("{job} has nothing to go on with"),
         RunOutcome::AlreadyRunning => bail!(is_running(&job, &answer.notes)),
         RunOutcome::OnHold => bail!(is_on_hold(&job)),
+        RunOutcome::Disabled => bail!(IS_DISABLED),
     }
 }
 
@@ -133,6 +134,10 @@ async fn deployed(
             progress.end();
             bail!(is_on_hold(&job))
         }
+        "disabled" => {
+            progress.end();
+            bail!(IS_DISABLED)
+        }
         // The records are under way; and so is a run that continues in further invocations.
         _ => {}
     }
@@ -152,6 +157,9 @@ async fn deployed(
 fn is_running(job: &str, notes: &[String]) -> String {
     format!("{job} is running already: {}", notes.join(" "))
 }
+
+/// Nothing runs while the connection is off.
+const IS_DISABLED: &str = "the connection is disabled: switch it on with couplet enable";
 
 fn is_on_hold(job: &str) -> String {
     format!("{job} is on hold; somebody put it there: let it go on with couplet release \"{job}\"")

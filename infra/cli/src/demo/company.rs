@@ -69,7 +69,7 @@ impl Company {
             authority,
             tenant,
             client_id,
-            client_secret: secret.into(),
+            proof: secret.into(),
         };
         Settings {
             company: CompanyId(self.business_central.company_id()),

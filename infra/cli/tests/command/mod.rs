@@ -108,9 +108,25 @@ url = "{address}"
         self.let_others_read(false);
     }
 
+    /// The settings as they are.
+    pub fn settings(&self) -> String {
+        std::fs::read_to_string(self.path("couplet.toml")).expect("settings")
+    }
+
+    /// Writes a file for its owner alone.
+    pub fn write_private(&self, name: &str, bytes: &[u8]) {
+        let file = self.path(name);
+        std::fs::write(&file, bytes).expect("a file");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("ours");
+        }
+    }
+
     /// Changes the settings.
     pub fn change_settings(&self, from: &str, to: &str) {
-        let settings = std::fs::read_to_string(self.path("couplet.toml")).expect("settings");
+        let settings = self.settings();
         assert!(settings.contains(from), "{settings}");
         self.write_settings(&settings.replace(from, to));
     }

@@ -94,7 +94,7 @@ impl Engine {
         }
         self.confirm_owner().await?;
         self.confirm_orders().await?;
-        self.standing_to_work().await?;
+        self.confirm_enabled().await?;
         if let Chosen::Pairs(pairs) = &of {
             self.confirm_pairs(installed, pairs).await?;
         }

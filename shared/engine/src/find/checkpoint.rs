@@ -139,9 +139,9 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// Whether the next page is for another invocation.
-    pub fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() >= until)
+    /// Whether the next page is for another invocation: the time is up, or the connection was switched off meanwhile.
+    pub async fn is_over(&self) -> Result<bool, EngineError> {
+        Ok(self.until.is_some_and(|until| Instant::now() >= until) || self.engine.disabled().await?.is_some())
     }
 
     /// Renews the lease.

@@ -118,7 +118,7 @@ impl Engine {
         for (index, direction) in directions.iter().enumerate().skip(begun) {
             if index > begun {
                 checkpoint = checkpoint.at_direction(*direction, first_feed(mapping, *direction));
-                if invocation.is_over() {
+                if invocation.is_over().await? {
                     invocation.keep_checkpoint(&checkpoint).await?;
                     return Ok(Reached::Checkpoint(checkpoint.found));
                 }

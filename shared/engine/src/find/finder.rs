@@ -117,7 +117,7 @@ impl<'a> Finder<'a> {
                     }
                     self.checkpoint.step = Step::Feed(Some(token.clone()));
                     self.invocation.keep_checkpoint(&self.checkpoint).await?;
-                    if self.invocation.is_over() {
+                    if self.invocation.is_over().await? {
                         return Ok(Reach::TimeUp);
                     }
                     from = Resume::Page(token);
@@ -148,7 +148,7 @@ impl<'a> Finder<'a> {
             }
         }
         self.checkpoint.step = Step::LeftOver;
-        if self.invocation.is_over() {
+        if self.invocation.is_over().await? {
             self.invocation.keep_checkpoint(&self.checkpoint).await?;
             return Ok(Reach::TimeUp);
         }

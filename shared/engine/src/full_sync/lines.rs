@@ -49,6 +49,7 @@ impl Engine {
         match self.start_run_as(&request, Starter::Line).await {
             Ok(RunReport { status: RunStatus::AlreadyRunning { until, .. }, .. }) => Ok(LineReport::HeldUntil(until)),
             Ok(report) => Ok(LineReport::Ran(report)),
+            Err(EngineError::Disabled(_)) => Ok(LineReport::HeldUntil(self.looks_again_at())),
             Err(error @ EngineError::Halted(_)) => Err(error),
             Err(error) if matches!(error.retry_class(), RetryClass::Configuration | RetryClass::Data) => {
                 self.fail_line(&line.mapping, &error).await?;

@@ -53,7 +53,7 @@ impl Engine {
     pub async fn start_full_sync(&self, choice: &FullSyncChoice) -> Result<Plan, EngineError> {
         self.confirm_owner().await?;
         self.confirm_orders().await?;
-        self.standing_to_work().await?;
+        self.confirm_enabled().await?;
         let generated = self.full_sync_lines(choice).await?;
         let now = self.now();
         let plan = self
@@ -80,7 +80,7 @@ impl Engine {
     /// # Errors
     /// When there is no such line, or it has not ended; else as of [`Engine::start_full_sync`].
     pub async fn restart_full_sync(&self, choice: &FullSyncChoice) -> Result<Plan, EngineError> {
-        self.standing_to_work().await?;
+        self.confirm_enabled().await?;
         let fresh = self.full_sync_lines(choice).await?;
         let plan = self
             .change_plan(|standing| {
@@ -158,9 +158,9 @@ impl Engine {
     /// # Errors
     /// When the store or the queue fails: the task comes again, and what was not asked for is asked for then.
     pub async fn advance_full_sync(&self, going: RunId) -> Result<Advanced, EngineError> {
-        match self.standing_to_work().await {
-            Err(EngineError::Halted(_)) => return Ok(Advanced::Again(STANDSTILL)),
-            other => drop(other?),
+        match self.confirm_enabled().await {
+            Err(EngineError::Halted(_) | EngineError::Disabled(_)) => return Ok(Advanced::Again(STANDSTILL)),
+            other => other?,
         }
         for _ in 0..MOST_READS {
             let Some(StoredPlan { mut plan, revision }) = self.store().full_sync(self.company()).await? else {

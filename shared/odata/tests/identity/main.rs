@@ -33,7 +33,7 @@ fn settings(url: &str, concurrency: usize, client_secret: ClientSecret) -> Ident
         authority: url.to_owned(),
         tenant: "tenant".into(),
         client_id: "app".into(),
-        client_secret,
+        credential: client_secret.into(),
         scope: "scope".into(),
         roots: vec![url.to_owned()],
         concurrency,

@@ -69,6 +69,10 @@ impl Sources {
             Err(error) => return Err(refuse(format!("cannot be read: {error}"))),
         }
         sources.read_environment(environment);
+        for name in ["entra.certificate_file", "business_central.certificate_file", "dataverse.certificate_file"] {
+            let warning = sources.get(name).and_then(|found| open_to_others(Path::new(&found.text)));
+            sources.warnings.extend(warning);
+        }
         Ok(sources)
     }
 

@@ -91,7 +91,7 @@ fn a_file_and_a_secret_in_the_environment_are_enough() {
     let settings = read(FILE, &[SECRET]).expect("complete settings");
     assert_eq!(settings.business_central.url, "https://api.businesscentral.dynamics.com/v2.0/contoso.com/Production");
     assert_eq!(settings.dataverse.url, "https://contoso.crm4.dynamics.com");
-    assert_eq!(settings.dataverse.credentials.client_secret, "hunter2".into());
+    assert_eq!(settings.dataverse.credentials.proof, "hunter2".into());
     assert_eq!(settings.switches.ownership, couplet_model::switches::Ownership::Person);
     assert_eq!(settings.limits.lease_minutes, 15);
 }
@@ -107,8 +107,8 @@ fn one_system_may_have_an_application_of_its_own() {
     let own = [SECRET, ("COUPLET_DATAVERSE_CLIENT_ID", "other"), ("COUPLET_DATAVERSE_CLIENT_SECRET", "sesame")];
     let settings = read(FILE, &own).expect("complete settings");
     assert_eq!(settings.dataverse.credentials.client_id, "other");
-    assert_eq!(settings.dataverse.credentials.client_secret, "sesame".into());
-    assert_eq!(settings.business_central.credentials.client_secret, "hunter2".into());
+    assert_eq!(settings.dataverse.credentials.proof, "sesame".into());
+    assert_eq!(settings.business_central.credentials.proof, "hunter2".into());
 }
 
 const ARN: (&str, &str) = ("COUPLET_ENTRA_CLIENT_SECRET_ARN", " arn:entra ");
@@ -116,7 +116,10 @@ const ARN: (&str, &str) = ("COUPLET_ENTRA_CLIENT_SECRET_ARN", " arn:entra ");
 /// The secrets of Business Central and Dataverse in complete settings.
 fn secrets(text: &str, variables: &[(&str, &str)]) -> [SecretSetting; 2] {
     let settings = read(text, variables).expect("complete settings");
-    [settings.business_central.credentials.client_secret, settings.dataverse.credentials.client_secret]
+    [settings.business_central.credentials.proof, settings.dataverse.credentials.proof].map(|proof| match proof {
+        ProofSetting::Secret { secret, password: None } => secret,
+        other => panic!("no secret: {other:?}"),
+    })
 }
 
 fn kept(arn: &str, variable: &str) -> SecretSetting {

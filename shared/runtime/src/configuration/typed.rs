@@ -9,6 +9,7 @@ use couplet_model::switches::{Ownership, SalesOrders, Switches};
 use super::addresses;
 use super::error::ConfigurationError;
 use super::keys::{Key, key};
+use super::proof_setting::{ProofSetting, WebIdentitySetting};
 use super::secret_setting::{SecretPlace, SecretSetting};
 use super::sources::{Found, Sources};
 
@@ -44,8 +45,8 @@ pub struct Credentials {
     pub tenant: String,
     /// Application.
     pub client_id: String,
-    /// Its secret, or where it is.
-    pub client_secret: SecretSetting,
+    /// How it proves itself.
+    pub proof: ProofSetting,
 }
 
 /// Business Central.
@@ -280,19 +281,32 @@ impl Reader<'_> {
         Ok(Some(SecretSetting::Kept(SecretPlace { arn: text.clone(), variable: key.arn_variable() })))
     }
 
+    /// How an application proves itself by the settings of one section, if there are any: exactly one way.
+    fn proof(&self, section: &str) -> Result<Option<ProofSetting>, ConfigurationError> {
+        let [secret, file, password, identity] =
+            ["client_secret", "certificate_file", "certificate_password", "web_identity"].map(|name| of(section, name));
+        let is_set = |name: &&&'static str| self.sources.get(name).is_some() || self.sources.arn(name).is_some();
+        let ways: Vec<&'static str> = [secret, file, identity].iter().filter(is_set).copied().collect();
+        if let [one, other, ..] = ways[..] {
+            let from = self.sources.get(other).or(self.sources.arn(other)).map(|found| found.from.clone());
+            let problem = format!("set beside {one}, and one of them is enough: leave the other out");
+            return Err(ConfigurationError::Wrong { key: declared(other), problem, from: from.unwrap_or_default() });
+        }
+        if let Some(secret) = self.secret(secret)? {
+            return Ok(Some(ProofSetting::Secret { secret, password: self.secret(password)? }));
+        }
+        if let Some(file) = self.optional(file, path)? {
+            return Ok(Some(ProofSetting::CertificateFile { file, password: self.secret(password)? }));
+        }
+        let identity = self.optional(identity, |text| {
+            Ok(if text == "aws" { WebIdentitySetting::Aws } else { WebIdentitySetting::File(PathBuf::from(text)) })
+        })?;
+        Ok(identity.map(ProofSetting::WebIdentity))
+    }
+
     /// The credentials of one system: its own where it has some, else those of `[entra]`.
     fn credentials(&self, system: &'static str) -> Result<Credentials, ConfigurationError> {
-        let [tenant, client_id, client_secret, authority] = match system {
-            "dataverse" => {
-                ["dataverse.tenant", "dataverse.client_id", "dataverse.client_secret", "dataverse.authority"]
-            }
-            _ => [
-                "business_central.tenant",
-                "business_central.client_id",
-                "business_central.client_secret",
-                "business_central.authority",
-            ],
-        };
+        let [tenant, client_id, authority] = ["tenant", "client_id", "authority"].map(|name| of(system, name));
         let either = |own: &'static str, shared: &'static str| match self.optional(own, plain)? {
             Some(text) => Ok(text),
             None => self.required(shared, plain),
@@ -304,13 +318,18 @@ impl Reader<'_> {
         Ok(Credentials {
             tenant: either(tenant, "entra.tenant")?,
             client_id: either(client_id, "entra.client_id")?,
-            client_secret: match self.secret(client_secret)? {
+            proof: match self.proof(system)? {
                 Some(own) => own,
-                None => self.secret("entra.client_secret")?.ok_or_else(|| self.missing("entra.client_secret"))?,
+                None => self.proof("entra")?.ok_or_else(|| self.missing("entra.client_secret"))?,
             },
             authority: authority.unwrap_or_else(|| "https://login.microsoftonline.com".to_owned()),
         })
     }
+}
+
+/// The setting of a section.
+fn of(section: &str, name: &str) -> &'static str {
+    key(&format!("{section}.{name}")).map_or("?", |key| key.name)
 }
 
 /// The key of a name used in this file; the tests read every setting once, so that none is undeclared.

@@ -72,6 +72,8 @@ pub enum RunOutcome {
     AlreadyRunning,
     /// A person put the job on hold.
     OnHold,
+    /// A person switched the connection off.
+    Disabled,
     /// There was nothing to go on with: the run has ended, or is further already.
     Over,
 }
@@ -90,6 +92,7 @@ impl From<RunReport> for RunJobAnswer {
                 (report.run, RunOutcome::GoesOn)
             }
             RunStatus::OnHold => (report.run, RunOutcome::OnHold),
+            RunStatus::Disabled => (report.run, RunOutcome::Disabled),
             RunStatus::Over => (report.run, RunOutcome::Over),
         };
         Self { run, outcome, enqueued: report.enqueued, judged: report.judged, waiting: report.waiting, notes }
@@ -145,7 +148,7 @@ pub(super) fn answer(
                 RunOutcome::GoesOn => {
                     tracing::info!(run = %answer.run, outcome = "goes_on", enqueued = answer.enqueued, "run goes on");
                 }
-                RunOutcome::AlreadyRunning | RunOutcome::OnHold | RunOutcome::Over => {
+                RunOutcome::AlreadyRunning | RunOutcome::OnHold | RunOutcome::Disabled | RunOutcome::Over => {
                     let remark = answer.notes.join(" ");
                     tracing::info!(run = %answer.run, outcome = ?answer.outcome, remark, "nothing to run");
                 }

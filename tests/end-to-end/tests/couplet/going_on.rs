@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use couplet_end_to_end::{World, WorldOptions};
-use couplet_engine::{EngineOptions, RunMode, RunReport, RunStatus};
+use business_central_simulator::Latency;
+use couplet_end_to_end::{World, WorldOptions, chosen};
+use couplet_engine::{EngineOptions, FullSyncChoice, RunMode, RunReport, RunRequest, RunStatus};
 use couplet_model::job::{JobState, RunState};
 use couplet_model::message::Direction;
+use couplet_model::request::Want;
 use couplet_model::{MappingName, RunId};
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
@@ -194,6 +196,80 @@ async fn a_person_stops_a_run_between_two_invocations() {
     world.store().set_job_state(world.company(), ITEMS, JobState::Ready).await.expect("stored");
     let next = world.find(ITEMS, RunMode::Modified).await;
     all_is_home(&world, next.run).await;
+}
+
+#[tokio::test]
+async fn s293_s297_a_disabled_connection_begins_nothing_lets_the_queue_run_dry_and_goes_on_where_it_stood() {
+    let world = world_of_small_pages(SignedDuration::from_mins(15)).await;
+    let first = begin(&world, ITEMS, RunMode::Full).await;
+    let queued = first.enqueued;
+    assert!(queued > 0, "{first:?}");
+    let reason = Some("an upgrade".to_owned());
+    let disabled = world.engine.disable(reason.clone()).await.expect("stored");
+    assert_eq!(world.engine.disable(None).await.expect("stored"), disabled, "whoever was first gave the reason");
+    assert!(disabled.message().contains("(an upgrade)") && disabled.message().contains("couplet enable"));
+
+    // Timers begin nothing, nobody asks for anything, and a run under way waits and holds its place.
+    let asked = world.business_central.requests();
+    assert_eq!(world.find("CURRENCY", RunMode::Modified).await.status, RunStatus::Disabled);
+    let refused = world.engine.start_full_sync(&FullSyncChoice::default()).await.expect_err("refused").to_string();
+    assert!(refused.contains("the connection is disabled since"), "{refused}");
+    let item = chosen(&world.business_central_ids("Item", |_| true)[..1]);
+    let refused = world.engine.ask(&MappingName::from(ITEMS), Want::Skip, item).await.expect_err("refused").to_string();
+    assert!(refused.contains("couplet enable"), "{refused}");
+    let task = world.tasks.next().expect("a task");
+    let waits = world.engine.continue_run(&task, None).await.expect("it waits");
+    assert!(
+        matches!(waits.status, RunStatus::AlreadyRunning { until, .. } if until > jiff::Timestamp::now()),
+        "{waits:?}"
+    );
+    assert_eq!(world.business_central.requests(), asked, "no system is asked");
+
+    // What is in the queue is processed.
+    world.drain().await;
+    assert_eq!(world.couplings(ITEMS).await, queued);
+
+    assert_eq!(world.engine.enable().await.expect("stored").map(|disabled| disabled.reason), Some(reason));
+    assert_eq!(world.engine.enable().await.expect("stored"), None);
+    let report = world.engine.continue_run(&task, None).await.expect("it goes on");
+    assert_eq!((report.run, report.status), (first.run, RunStatus::Done));
+    all_is_home(&world, first.run).await;
+}
+
+#[tokio::test]
+async fn a_run_stops_behind_its_page_when_the_connection_is_disabled() {
+    let world = world_of_small_pages(SignedDuration::from_mins(15)).await;
+    let before = world.business_central.requests();
+    world.engine.disable(None).await.expect("stored");
+    let (engine, next) = (
+        &world.engine,
+        RunRequest {
+            job: ITEMS.to_owned(),
+            mode: RunMode::Full,
+            trigger: couplet_model::job::Trigger::Manual,
+            until: None,
+        },
+    );
+    assert_eq!(engine.run_job(&next).await.expect("left").status, RunStatus::Disabled);
+    assert_eq!(world.business_central.requests(), before);
+    world.engine.enable().await.expect("stored");
+    // Switched off while its first page is read: nobody tells the run, it looks by itself.
+    let slow = Latency { read: std::time::Duration::from_millis(300), ..Latency::default() };
+    world.business_central.faults().set_latency(slow);
+    let (report, disabled) = tokio::join!(engine.run_job(&next), async {
+        while world.business_central.requests() == before {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        engine.disable(None).await
+    });
+    disabled.expect("stored");
+    world.business_central.faults().set_latency(Latency::default());
+    let report = report.expect("it stops well");
+    assert!(matches!(report.status, RunStatus::GoesOn { .. }), "{report:?}");
+    world.engine.enable().await.expect("stored");
+    let task = world.tasks.next().expect("a task");
+    assert_eq!(world.engine.continue_run(&task, None).await.expect("it goes on").status, RunStatus::Done);
+    all_is_home(&world, report.run).await;
 }
 
 #[tokio::test]

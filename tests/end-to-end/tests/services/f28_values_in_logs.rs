@@ -188,7 +188,7 @@ fn settings(world: &World, erp: &Proxy, crm: &Proxy) -> Settings {
         authority,
         tenant,
         client_id,
-        client_secret: client_secret.into(),
+        proof: client_secret.into(),
     };
     let (business_central, dataverse) = (&world.business_central, &world.dataverse);
     Settings {

@@ -66,7 +66,6 @@ impl BusinessCentralSimulator {
                 client: options.client.0.clone(),
                 secret: options.client.1.clone(),
                 scope: Some(SCOPE),
-                assertions: false,
             },
             TOKEN_LIFETIME,
         ));
@@ -124,6 +123,12 @@ impl BusinessCentralSimulator {
     pub fn credentials(&self) -> (String, String, String) {
         let options = &self.server.options;
         (options.tenant.clone(), options.client.0.clone(), options.client.1.clone())
+    }
+
+    /// The identity platform that gives tokens for it.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.server.identity
     }
 
     /// Id of the company.

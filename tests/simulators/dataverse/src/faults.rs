@@ -1,6 +1,6 @@
 //! Run-time switches for everything that goes wrong with a real service.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -90,7 +90,8 @@ struct State {
     deadlock_next: u32,
     cuts: WritePlan<CutMoment>,
     poison: Vec<Poison>,
-    kept_tables: Vec<String>,
+    /// Kind and table of each privilege that was taken from the application.
+    taken_privileges: BTreeSet<(String, String)>,
     no_bulk: HashSet<String>,
     limits: Option<ServiceLimits>,
     traffic: Vec<(Uuid, Instant)>,
@@ -184,15 +185,25 @@ impl Faults {
 
     /// Takes the privilege to delete rows of a table from the application, or gives it back.
     pub fn keep_rows(&self, table: &str, kept: bool) {
-        let tables = &mut self.state().kept_tables;
-        tables.retain(|name| name != table);
-        tables.extend(kept.then(|| table.to_owned()));
+        self.take_privilege("Delete", table, kept);
     }
 
-    /// The tables whose rows the application may not delete.
+    /// Takes a privilege on a table from the application, or gives it back: `Create`, `Read`, `Write`, `Delete`, `Append`,
+    /// `AppendTo` or `Assign`. The first four are looked at before anything is done.
+    pub fn take_privilege(&self, kind: &str, table: &str, taken: bool) {
+        let privilege = (kind.to_owned(), table.to_owned());
+        let privileges = &mut self.state().taken_privileges;
+        if taken {
+            privileges.insert(privilege)
+        } else {
+            privileges.remove(&privilege)
+        };
+    }
+
+    /// Kind and table of each privilege that was taken from the application.
     #[must_use]
-    pub fn kept_tables(&self) -> Vec<String> {
-        self.state().kept_tables.clone()
+    pub fn taken_privileges(&self) -> BTreeSet<(String, String)> {
+        self.state().taken_privileges.clone()
     }
 
     /// Takes the bulk messages of a table away, or gives them back.

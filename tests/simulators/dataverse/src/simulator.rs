@@ -79,6 +79,12 @@ impl DataverseSimulator {
         (fixed.tenant.to_string(), fixed.client.to_string(), CLIENT_SECRET.to_owned())
     }
 
+    /// The identity platform that gives tokens for it.
+    #[must_use]
+    pub fn identity(&self) -> &simulator_platform::Identity {
+        &self.inner.world.identity
+    }
+
     /// The application user: `modifiedby` of what clients write.
     #[must_use]
     pub fn integration_user(&self) -> Uuid {

@@ -1,6 +1,6 @@
 //! The running organization: store, clock, switches, counters. Shared by the HTTP server and the library handle.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -128,7 +128,6 @@ impl World {
             client: fixed.client.to_string(),
             secret: CLIENT_SECRET.to_owned(),
             scope: None,
-            assertions: true,
         };
         let identity = Arc::new(Identity::new(registration, options.token_lifetime));
         let faults = Faults::new(Arc::clone(&clock), Arc::clone(&identity));
@@ -192,9 +191,9 @@ impl World {
         unrestricted: bool,
         work: impl FnOnce(&mut Session<'_>) -> ApiResult<T>,
     ) -> ApiResult<T> {
-        let (poison, kept_tables) = match unrestricted {
-            true => (Vec::new(), Vec::new()),
-            false => (self.faults.poisons(), self.faults.kept_tables()),
+        let (poison, taken_privileges) = match unrestricted {
+            true => (Vec::new(), BTreeSet::new()),
+            false => (self.faults.poisons(), self.faults.taken_privileges()),
         };
         let now = self.now();
         let mut store = self.write();
@@ -203,7 +202,7 @@ impl World {
             store: &mut store,
             behaviour: &self.behaviour,
             poison: &poison,
-            kept_tables: &kept_tables,
+            taken_privileges: &taken_privileges,
             caller,
             unrestricted,
             bulk: false,

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::schema::forms;
 use crate::schema::{
     AlternateKey, Choice, ChoiceRole, Collection, Column, GlobalChoice, Kind, ManyToMany, NAMESPACE, Schema, Table,
 };
+use crate::schema::{forms, privileges};
 
 /// A label in English.
 pub(crate) fn label(text: &str) -> Value {
@@ -53,6 +53,10 @@ pub(crate) fn entity(table: &Table) -> Value {
         "DisplayName": label(&table.display_name),
         "DisplayCollectionName": label(&format!("{}s", table.display_name)),
         "Description": label(""),
+        "Privileges": privileges::KINDS.map(|kind| json!({
+            "CanBeBasic": table.owned, "CanBeDeep": table.owned, "CanBeGlobal": true, "CanBeLocal": table.owned,
+            "Name": privileges::name(kind, table), "PrivilegeId": privileges::id(kind, table), "PrivilegeType": kind,
+        })),
         "HasChanged": null
     })
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Context, unsupported};
+use crate::schema::privileges;
 use crate::wire::error::{ApiError, ApiResult};
 use crate::wire::request::ApiResponse;
 
@@ -17,6 +18,9 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<Option<ApiResponse>> {
             if set.name == "systemusers" && function.name.ends_with("RetrievePrincipalAttributePrivileges") =>
         {
             return attribute_privileges(context).map(Some);
+        }
+        [set, function] if set.name == "systemusers" && function.name.ends_with("RetrieveUserPrivileges") => {
+            return user_privileges(context).map(Some);
         }
         [.., last] => {
             let name = last.name.strip_prefix("Microsoft.Dynamics.CRM.");
@@ -97,6 +101,26 @@ fn attribute_privileges(context: &Context<'_>) -> ApiResult<ApiResponse> {
     let kind = "RetrievePrincipalAttributePrivilegesResponse";
     let context_url = format!("{}/$metadata#Microsoft.Dynamics.CRM.{kind}", context.api());
     Ok(ApiResponse::value(200, &json!({"@odata.context": context_url, "AttributePrivileges": privileges})))
+}
+
+/// The privileges that roles give the user: all there are, but for those that were taken.
+fn user_privileges(context: &Context<'_>) -> ApiResult<ApiResponse> {
+    let (store, taken) = (context.world.read(), context.world.faults.taken_privileges());
+    let mut given = Vec::new();
+    for table in store.schema.living() {
+        for kind in privileges::KINDS {
+            if !taken.contains(&(kind.to_owned(), table.name.clone())) {
+                given.push(json!({
+                    "Depth": "Global", "PrivilegeId": privileges::id(kind, table), "BusinessUnitId": unit_of(context),
+                    "PrivilegeName": privileges::name(kind, table), "RecordFilterId": uuid::Uuid::nil(),
+                    "RecordFilterUniqueName": "",
+                }));
+            }
+        }
+    }
+    let kind = "RetrieveUserPrivilegesResponse";
+    let context_url = format!("{}/$metadata#Microsoft.Dynamics.CRM.{kind}", context.api());
+    Ok(ApiResponse::value(200, &json!({"@odata.context": context_url, "RolePrivileges": given})))
 }
 
 fn unit_of(context: &Context<'_>) -> uuid::Uuid {

@@ -39,6 +39,7 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<ApiResponse> {
     }
     let store = context.world.read();
     let table = table_of(&store.schema, &context.target)?;
+    may_read(context, store.schema.table(table))?;
     match (&first.key, &segments[1..]) {
         (None, []) if context.target.option("fetchXml").is_some() => fetch_xml::get(context, &store, table),
         (None, []) if ["savedQuery", "userQuery"].iter().any(|option| context.target.option(option).is_some()) => {
@@ -66,6 +67,15 @@ pub(crate) fn get(context: &Context<'_>) -> ApiResult<ApiResponse> {
         }
         (None, [segment, ..]) => Err(ApiError::unknown_segment(&segment.name)),
     }
+}
+
+/// Whether the caller may read rows of a table. Rows that are shown through another table are not looked at.
+fn may_read(context: &Context<'_>, table: &Table) -> ApiResult<()> {
+    let caller = context.request.caller;
+    let taken = context.world.faults.taken_privileges();
+    let is_taken =
+        caller == context.world.fixed.integration_user && taken.contains(&("Read".to_owned(), table.name.clone()));
+    if is_taken { Err(ApiError::no_privilege("Read", table, caller)) } else { Ok(()) }
 }
 
 fn service_document(context: &Context<'_>) -> ApiResponse {

@@ -4,6 +4,8 @@ mod organization;
 mod people;
 mod trade;
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::options::{DataverseOptions, DemoSize};
@@ -66,7 +68,7 @@ pub fn fill(store: &mut Store, options: &DataverseOptions, fixed: Fixed, now: i6
         store,
         behaviour: &options.behaviour,
         poison: &[],
-        kept_tables: &[],
+        taken_privileges: &BTreeSet::new(),
         caller: fixed.human_user,
         unrestricted: true,
         bulk: false,

@@ -4,6 +4,7 @@ mod catalogue;
 mod choices;
 pub mod forms;
 mod naming;
+pub mod privileges;
 mod relationships;
 mod security;
 mod system;

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::schema::{Table, privileges};
+
 /// An error as the client sees it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{status} {code} {message}")]
@@ -54,9 +56,11 @@ impl ApiError {
 
     /// The caller's roles do not have a privilege on a table.
     #[must_use]
-    pub fn no_privilege(privilege: &str, table: &str, caller: Uuid) -> Self {
+    pub fn no_privilege(kind: &str, table: &Table, caller: Uuid) -> Self {
+        let (name, id) = (privileges::name(kind, table), privileges::id(kind, table));
+        let (code, entity, shown) = (table.type_code, &table.name, &table.display_name);
         let message = format!(
-            "Principal user (Id={caller}, type=8) is missing prv{privilege}{table} privilege for entity '{table}'."
+            "Principal user (Id={caller}, type=8, roleCount=1, accessMode=4), is missing {name} privilege (Id={id}) on OTC={code} for entity '{entity}' (LocalizedName='{shown}')."
         );
         Self::new(403, "0x80040220", message)
     }

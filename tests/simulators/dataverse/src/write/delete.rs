@@ -16,9 +16,7 @@ impl Session<'_> {
     pub fn delete(&mut self, at: usize, id: Uuid) -> ApiResult<()> {
         let table = self.table(at);
         let row = self.store.get(at, id).cloned().ok_or_else(|| ApiError::missing_row(&table.name, id))?;
-        if self.depth == 0 && self.kept_tables.contains(&table.name) {
-            return Err(ApiError::no_privilege("Delete", &table.name, self.caller));
-        }
+        self.may("Delete", &table)?;
         rules::before_delete(self, &table, &row)?;
         let schema = std::sync::Arc::clone(&self.store.schema);
         // Gone first, so that circles of references end.

@@ -1,5 +1,6 @@
 //! Create and update of one row on behalf of one user.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -52,7 +53,7 @@ pub struct Session<'a> {
     /// Texts that are refused.
     pub poison: &'a [Poison],
     /// Tables whose rows may not be deleted.
-    pub kept_tables: &'a [String],
+    pub taken_privileges: &'a BTreeSet<(String, String)>,
     /// Who writes.
     pub caller: Uuid,
     /// The writes come from a person in the app: read-only columns may be set, as plug-ins and forms can.
@@ -114,12 +115,19 @@ impl Session<'_> {
         }
     }
 
+    /// Whether the caller may do this with rows of a table. What the platform does in consequence needs no privilege.
+    pub fn may(&self, kind: &str, table: &Table) -> ApiResult<()> {
+        let is_taken = self.depth == 0 && self.taken_privileges.contains(&(kind.to_owned(), table.name.clone()));
+        if is_taken { Err(ApiError::no_privilege(kind, table, self.caller)) } else { Ok(()) }
+    }
+
     /// Creates a row.
     ///
     /// # Errors
     /// When a value does not fit, a key is taken, or a business rule refuses.
     pub fn create(&mut self, at: usize, id: Option<Uuid>, changes: Changes) -> ApiResult<Uuid> {
         let table = self.table(at);
+        self.may("Create", &table)?;
         let sent_id = changes
             .iter()
             .find(|(column, _)| *column == table.id)
@@ -163,6 +171,7 @@ impl Session<'_> {
     /// When the row does not exist, a value does not fit, a key is taken, or a business rule refuses.
     pub fn update(&mut self, at: usize, id: Uuid, changes: Changes) -> ApiResult<()> {
         let table = self.table(at);
+        self.may("Write", &table)?;
         let before = self.store.get(at, id).cloned().ok_or_else(|| ApiError::missing_row(&table.name, id))?;
         check::values(self, &table, id, &changes, false)?;
         let mut row = (*before).clone();
