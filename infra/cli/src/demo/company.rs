@@ -98,6 +98,7 @@ impl Company {
             cloud: CloudSection { first_retry_seconds: 1, ..CloudSection::default() },
             retention: RetentionSection { runs_days: 30, errors_days: 30, history_days: 30 },
             limits: Limits::default(),
+            notifications: None,
         }
     }
 
