@@ -79,7 +79,8 @@ async fn answer(State(application): State<Application>, request: Request<Body>) 
         body,
     };
     let ChangeAnswer { status, body } = handlers::receive_change(&application, &request).await;
-    (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), ChangeAnswer::HEADERS, body).into_response()
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), ChangeAnswer::HEADERS, body)
+        .into_response()
 }
 
 /// Keeps the subscriptions, at once and every six hours, until told to stop. `after` is told how it went.

@@ -51,7 +51,9 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
 
 /// Opens the door for change notifications, if there is an address at which the systems reach it.
 async fn open_door(settings: &Settings, application: &Application) -> anyhow::Result<Option<Door>> {
-    let Some(section) = settings.notifications.as_ref().filter(|section| section.url.is_some()) else { return Ok(None) };
+    let Some(section) = settings.notifications.as_ref().filter(|section| section.url.is_some()) else {
+        return Ok(None);
+    };
     let opened = Door::open(application.clone(), section.listen).await;
     let door = opened.with_context(|| format!("the door for notifications cannot be opened at {}", section.listen))?;
     output::note(&format!("change notifications are taken at {}", door.url()));

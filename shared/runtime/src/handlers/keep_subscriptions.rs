@@ -4,6 +4,7 @@ use couplet_engine::{Door, EngineError, SubscriptionsStatus};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Metric;
 use crate::wiring::Application;
 
 /// Why subscriptions cannot be kept.
@@ -51,6 +52,8 @@ pub async fn keep_subscriptions(application: &Application, wanted: Keeping) -> R
         Keeping::Renew => application.engine.keep_subscriptions(door, |job| notifications.may_start(job)).await?,
         Keeping::Remove => application.engine.remove_subscriptions(door).await?,
     };
+    let failures = Metric::count("SubscriptionFailures", status.failures() as u64);
+    application.metrics.tell(("Function", "run-job"), &[failures], &[]);
     tracing::info!(tables = status.tables.len(), failures = status.failures(), ?wanted, "subscriptions kept");
     Ok(status)
 }
