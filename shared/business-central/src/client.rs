@@ -25,9 +25,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::route::Route;
+use crate::route::{RUNTIME, Route};
 use crate::settings::BusinessCentralSettings;
-use crate::subscriptions::RUNTIME;
 
 /// What every application asks a token for.
 const SCOPE: &str = "https://api.businesscentral.dynamics.com/.default";

@@ -17,12 +17,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::plan::{Standing, Step, Target, plan};
+use self::plan::{Standing, Step, Target, folded, plan};
 use crate::client::BusinessCentralClient;
-use crate::route::Route;
-
-/// Path of the API that says what can be subscribed.
-pub(crate) const RUNTIME: &str = "/api/microsoft/runtime/beta";
+use crate::route::{RUNTIME, Route};
 
 /// A subscription as the service shows it.
 #[derive(Debug, Deserialize)]
@@ -40,12 +37,6 @@ struct Shown {
 #[derive(Debug, Deserialize)]
 struct SupportedResource {
     resource: String,
-}
-
-/// A resource in the one form in which two are compared: with or without the slash at its start, in any case.
-fn folded(resource: &str) -> String {
-    let path = resource.rfind("/api/").map_or(resource, |at| &resource[at..]);
-    path.trim_matches('/').to_lowercase()
 }
 
 impl BusinessCentralClient {
@@ -239,21 +230,5 @@ fn standing_of(shown: Shown, listed_by: Route) -> Standing {
         resource: shown.resource,
         client_state: shown.client_state,
         ends: shown.expiration_date_time,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::folded;
-
-    #[test]
-    fn a_resource_is_the_same_in_any_of_its_forms() {
-        for resource in [
-            "/api/v2.0/companies(5C1D)/Items",
-            "api/v2.0/companies(5c1d)/items",
-            "https://api.businesscentral.dynamics.com/v2.0/t/Production/api/v2.0/companies(5c1d)/items/",
-        ] {
-            assert_eq!(folded(resource), "api/v2.0/companies(5c1d)/items", "{resource}");
-        }
     }
 }

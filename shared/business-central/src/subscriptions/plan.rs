@@ -8,6 +8,12 @@ use crate::route::Route;
 /// may fail many times before changes are told of no more.
 pub(super) const RENEWED_WITH: SignedDuration = SignedDuration::from_hours(48);
 
+/// A resource in the one form in which two are compared: with or without the slash at its start, in any case.
+pub(super) fn folded(resource: &str) -> String {
+    let path = resource.rfind("/api/").map_or(resource, |at| &resource[at..]);
+    path.trim_matches('/').to_lowercase()
+}
+
 /// A subscription that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -50,9 +56,8 @@ pub(super) fn plan<'a>(
     let steps = targets
         .iter()
         .map(|target| {
-            let is_of = |one: &&Standing| {
-                one.route == target.route && super::folded(&one.resource) == super::folded(&target.resource)
-            };
+            let is_of =
+                |one: &&Standing| one.route == target.route && folded(&one.resource) == folded(&target.resource);
             // Of two for one table the one that lasts longest stays.
             let best = left.iter().enumerate().filter(|(_, one)| is_of(one)).max_by_key(|(_, one)| one.ends);
             let Some((place, _)) = best else { return Step::Make };
@@ -125,5 +130,16 @@ mod tests {
         let unwanted = [standing("items", 71)];
         let (steps, left) = plan(&[], &unwanted, "secret", now);
         assert_eq!((steps.len(), left.len()), (0, 1), "nothing is wanted any more");
+    }
+
+    #[test]
+    fn a_resource_is_the_same_in_any_of_its_forms() {
+        for resource in [
+            "/api/v2.0/companies(5C1D)/Items",
+            "api/v2.0/companies(5c1d)/items",
+            "https://api.businesscentral.dynamics.com/v2.0/t/Production/api/v2.0/companies(5c1d)/items/",
+        ] {
+            assert_eq!(folded(resource), "api/v2.0/companies(5c1d)/items", "{resource}");
+        }
     }
 }

@@ -142,7 +142,7 @@ pub const KEYS: &[Key] = &[
     optional(
         "notifications.jobs",
         "jobs that a notification may start, separated by commas; all if left out",
-        "\"CUSTOMER, ITEM-PRODUCT\"",
+        "\"…, …\"",
     ),
 ];
 
