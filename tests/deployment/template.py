@@ -30,6 +30,7 @@ READS = {"BatchGetItem", "GetItem", "Query"}
 TABLE_ACTIONS = {
     "RunJobRole": READS | {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"},
     "RefreshAvailabilityRole": READS | {"BatchWriteItem", "PutItem", "UpdateItem"},
+    "ReceiveChangeRole": {"GetItem", "UpdateItem"},
     "RunTaskRole": READS | {"BatchWriteItem", "UpdateItem"},
     "SyncRecordRole": READS | {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"},
 }
@@ -38,6 +39,8 @@ REPLAY = ["ReplayRoleIsGiven", "ReplayRoleArn", "arn:${AWS::Partition}:iam::${AW
 TAKING = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"]
 # A page of 20,000 rows with 30 columns took 280 MB; the proof measures one of the widest table's.
 PAGE_MEMORY_MB = 280
+JOB = re.compile(r'"job": "([^"]+)"')
+ON = "NotificationsAreOn"
 
 
 class Template:
@@ -69,6 +72,10 @@ class Template:
             for actions, resources in self.grants(role)
             if f"{queue}.Arn" in resources and any(allowed.rstrip("*") == action for allowed in actions)
         }  # fmt: skip
+
+    def timers(self):
+        """Schedules that start a job, by name."""
+        return {name: it for name, it in self.of_type("Scheduler::Schedule").items() if JOB.search(it["Target"]["Input"])}
 
     def alarms(self, metric):
         """Alarms over a metric."""
@@ -170,7 +177,7 @@ def f33(template):
     if set(frequencies) != set(parameter["AllowedValues"]):
         yield f"the frequencies {sorted(frequencies)} are not those one can choose: {parameter['AllowedValues']}"
     found = lambda what: ["Frequencies", "FrequencyMinutes", what]
-    schedules = template.of_type("Scheduler::Schedule")
+    schedules = template.timers()
     for frequency, row in frequencies.items():
         minutes = 30 if frequency == "own" else int(frequency)
         if row["Rate"] != f"rate({minutes} minute{'s' if minutes > 1 else ''})":
@@ -202,7 +209,7 @@ def f33(template):
                 yield f"{names} start together every {minutes} minutes"
     alarms = {it["Dimensions"][0]["Value"]: it for it in template.alarms("SuccessfulRuns").values()}
     for name, schedule in schedules.items():
-        job = re.search(r'"job": "([^"]+)"', schedule["Target"]["Input"]).group(1)
+        job = JOB.search(schedule["Target"]["Input"]).group(1)
         alarm = alarms.get(job)
         if not alarm:
             yield f"no alarm tells that {job} does not run"
@@ -247,7 +254,35 @@ def f34(template):
         yield f"timers may have {memory['MinValue']} MB, a page takes {PAGE_MEMORY_MB} MB"
 
 
-CHECKS = {check.__name__: check for check in (f30, f32, f33, f34)}
+def notifications(template):
+    """Nothing is open to the Internet unless it is asked for; the door starts only jobs that have timers, and enters no system."""
+    if template.parameters["Notifications"]["Default"] != "off":
+        yield "notifications are on without being asked for"
+    for name, it in template.resources.items():
+        is_open = it["Type"] == "AWS::Lambda::Url" or it.get("Properties", {}).get("Principal") == "*"
+        if is_open and it.get("Condition") != ON:
+            yield f"{name} is open to everybody whether notifications are on or not"
+    for name, it in template.of_type("Lambda::Permission").items():
+        by_address = it.get("FunctionUrlAuthType") == "NONE" or it.get("InvokedViaFunctionUrl") is True
+        if not by_address or it["FunctionName"] != "ReceiveChange.Arn":
+            yield f"{name} lets everybody do more than knock"
+    timers = {JOB.search(it["Target"]["Input"]).group(1): it["State"][0] for it in template.timers().values()}
+    wanted = ["none", *([condition, job, "AWS::NoValue"] for job, condition in timers.items())]
+    for name in ("ReceiveChange", "RunJob"):
+        separator, jobs = template.of_type("Serverless::Function")[name]["Environment"]["Variables"]["COUPLET_NOTIFICATIONS_JOBS"]
+        if separator != "," or sorted(map(str, jobs)) != sorted(map(str, wanted)):
+            yield f"the jobs that {name} may start are not those whose timers are on"
+    secrets = [res for actions, res in template.grants("ReceiveChangeRole") if "secretsmanager:GetSecretValue" in actions]
+    if secrets != [["NotificationsSecret.Id"]]:
+        yield f"the door reads the secrets {secrets}"
+    schedule = template.of_type("Scheduler::Schedule")["SubscriptionsSchedule"]
+    hours = re.fullmatch(r"rate\((\d+) hours\)", schedule["ScheduleExpression"])
+    # A subscription lives for 72 hours and is renewed with 48 left.
+    if not hours or int(hours.group(1)) * 4 > 48:
+        yield f"subscriptions are renewed by {schedule['ScheduleExpression']}, too late after a failure or two"
+
+
+CHECKS = {check.__name__: check for check in (f30, f32, f33, f34, notifications)}
 
 
 def main(names):

@@ -32,7 +32,10 @@ def template_timers(project):
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Scheduler::Schedule":
             properties = resource["Properties"]
-            job = json.loads(properties["Target"]["Input"].replace("${SynchronizationMode}", "modified"))["job"]
+            job = json.loads(properties["Target"]["Input"].replace("${SynchronizationMode}", "modified")).get("job")
+            if job is None:
+                # It keeps the subscriptions.
+                continue
             condition, _, expression = properties["ScheduleExpression"]
             if isinstance(expression, list):
                 # A minute, and what follows it with the frequencies of their own.

@@ -3,6 +3,7 @@
 mod broken;
 mod full_sync;
 mod mappings;
+mod notifications;
 #[cfg(test)]
 mod tests;
 
@@ -23,12 +24,13 @@ pub use self::mappings::{
     AddOptions, ChangingOptions, FieldCommand, FieldOptions, FilterOptions, ImportOptions, MappingCommand,
     ResetOptions, RowsOptions, SetOptions, ShowOptions, TemplateOptions,
 };
+pub use self::notifications::NotificationsCommand;
 use crate::log_lines::Level;
 use crate::times::moment;
 
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, disable, enable, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands jobs, run, disable, enable, hold, release, notifications, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -135,6 +137,12 @@ pub enum Command {
     Release(JobsOptions),
     /// Run all jobs by their timers until Ctrl-C or SIGTERM.
     Serve,
+    /// See whether both systems tell of changes, have them do so, or no more.
+    ///
+    ///     couplet notifications status
+    ///     couplet --profile aws notifications renew
+    #[command(subcommand, verbatim_doc_comment)]
+    Notifications(NotificationsCommand),
     /// Synchronize chosen records now; their values win.
     ///
     /// A record may be named by its id, by its number or code, or by its name. Without --direction a pair travels both ways, as

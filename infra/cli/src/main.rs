@@ -63,6 +63,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Unskip(options) => commands::unskip(&place, options).await,
         Command::Retry(options) => commands::retry(&place, options).await,
         Command::Serve => commands::serve(place.here("serve")?).await,
+        Command::Notifications(command) => commands::notifications(&place, *command).await,
         Command::Mapping(command) => commands::mapping(&place, command).await,
         Command::Field(command) => commands::field(&place, command).await,
         Command::Couplings { mapping, limit, json } => commands::couplings(&place, mapping, *limit, *json).await,

@@ -52,6 +52,31 @@ async fn jobs_run_one_process_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_sees_subscriptions_has_them_renewed_and_removes_them() {
+    let (business_central, dataverse) = systems().await;
+    let workplace = Workplace::at(&business_central, &dataverse);
+    let nothing = workplace.couplet(&["notifications", "status"]);
+    assert!(nothing.code == 0 && nothing.results.contains("no subscription was ever asked for"), "{nothing:?}");
+    let off = workplace.couplet(&["notifications", "renew"]).failed_with_one_line();
+    assert!(off.contains("notifications.url and notifications.secret"), "{off}");
+    let door = workplace.with_door();
+    let renewed = workplace.couplet(&["notifications", "renew", "--json"]).object();
+    assert_eq!(renewed["address"], json!(door));
+    let of = |status: &serde_json::Value, system: &str, table: &str| {
+        let tables = status["tables"].as_array().expect("tables").clone();
+        tables.into_iter().find(|one| one["system"] == system && one["table"] == table).expect("the table")
+    };
+    let items = of(&renewed, "business_central", "Item");
+    assert!(items["state"] == "subscribed" && items["until"].is_string(), "{items}");
+    assert_eq!(of(&renewed, "dataverse", "product")["state"], "subscribed");
+    let status = workplace.couplet(&["notifications", "status"]);
+    assert!(status.results.contains(&format!("to be told at {door}")), "{status:?}");
+    let removed = workplace.couplet(&["notifications", "remove", "--json"]).object();
+    assert_eq!(removed["tables"], json!([]));
+    assert_eq!(dataverse.count("sdkmessageprocessingstep") + dataverse.count("serviceendpoint"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c_249_c_251_r239_r278_jobs_that_a_person_stops_stand_still_until_they_are_released_and_every_state_is_shown() {
     let (business_central, dataverse) = systems().await;
     let workplace = Workplace::at(&business_central, &dataverse);

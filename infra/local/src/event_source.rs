@@ -100,6 +100,11 @@ impl EventSource {
         stream::iter(workers).for_each_concurrent(None, |worker| worker).await;
     }
 
+    /// One batch of records, if there are any: how many messages it had.
+    pub async fn pass_records(&self) -> usize {
+        self.pass(Door::Records, Duration::ZERO).await
+    }
+
     /// One task, or one batch of records: how many messages it had.
     async fn work(&self, window: Duration) -> usize {
         match self.pass(Door::Tasks, Duration::ZERO).await {

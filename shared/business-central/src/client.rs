@@ -10,6 +10,7 @@ use couplet_model::filter::Filter;
 use couplet_model::full_sync::Sighted;
 use couplet_model::ids::{CompanyId, RecordId};
 use couplet_model::record::Record;
+use couplet_model::subscription::{Subscription, WantedSubscriptions};
 use couplet_model::system::{
     Action, ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
@@ -25,7 +26,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::route::Route;
+use crate::route::{RUNTIME, Route};
 use crate::settings::BusinessCentralSettings;
 
 /// What every application asks a token for.
@@ -70,7 +71,7 @@ impl BusinessCentralClient {
     /// When the address or the certificates cannot be used.
     pub fn new(settings: BusinessCentralSettings) -> Result<Self, SystemError> {
         let url = settings.url.trim_end_matches('/').to_owned();
-        let roots = [Route::Standard, Route::Companion].map(|route| format!("{url}{}", route.root()));
+        let roots = [Route::Standard.root(), Route::Companion.root(), RUNTIME].map(|root| format!("{url}{root}"));
         Ok(Self {
             url,
             company: settings.company,
@@ -92,6 +93,11 @@ impl BusinessCentralClient {
                 connections: settings.connections,
             })?,
         })
+    }
+
+    /// Address up to the environment.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Sets the moment past which no call waits any longer; `None` gives every call five minutes.
@@ -246,6 +252,10 @@ impl System for BusinessCentralClient {
 
     async fn write(&self, table: &Table, writes: &[Write]) -> Vec<Result<Written, SystemError>> {
         self.write_all(table, writes).await
+    }
+
+    async fn keep_subscriptions(&self, wanted: &WantedSubscriptions<'_>) -> Result<Vec<Subscription>, SystemError> {
+        self.keep(wanted).await
     }
 }
 

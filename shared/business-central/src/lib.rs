@@ -11,6 +11,7 @@ mod reading;
 mod route;
 mod sending;
 mod settings;
+mod subscriptions;
 mod values;
 mod writing;
 

@@ -5,6 +5,9 @@ use couplet_model::record::Version;
 use couplet_model::system::{SystemError, SystemErrorKind};
 use couplet_model::table::{Side, Table};
 
+/// Path of the API that says what can be subscribed. No table is reached through it.
+pub(crate) const RUNTIME: &str = "/api/microsoft/runtime/beta";
+
 /// One of the two APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Route {

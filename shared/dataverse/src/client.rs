@@ -10,6 +10,7 @@ use couplet_model::filter::Filter;
 use couplet_model::full_sync::Sighted;
 use couplet_model::ids::RecordId;
 use couplet_model::record::Record;
+use couplet_model::subscription::{Subscription, WantedSubscriptions};
 use couplet_model::system::{
     Action, ChangePage, ChangesQuery, Installation, Resume, System, SystemError, SystemErrorKind, Write, Written,
 };
@@ -207,6 +208,10 @@ impl System for DataverseClient {
 
     async fn look_again(&self, table: &Table, columns: &[String]) -> Result<BTreeMap<String, Sight>, SystemError> {
         self.second_look(table, columns).await
+    }
+
+    async fn keep_subscriptions(&self, wanted: &WantedSubscriptions<'_>) -> Result<Vec<Subscription>, SystemError> {
+        self.keep(wanted).await
     }
 }
 

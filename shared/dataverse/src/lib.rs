@@ -18,6 +18,7 @@ mod reading;
 mod rows;
 mod sending;
 mod settings;
+mod subscriptions;
 mod writing;
 
 pub use client::{DataverseClient, WhoAmI};

@@ -19,7 +19,12 @@ pub trait RecordsQueue: Send + Sync {
 #[async_trait]
 pub trait TasksQueue: Send + Sync {
     /// Enqueues a task; after an error it may have been enqueued, which is harmless: a task twice is one.
-    async fn send(&self, task: TaskMessage) -> Result<(), QueueError>;
+    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+        self.send_later(task, Duration::ZERO).await
+    }
+
+    /// As [`TasksQueue::send`]; the task is delivered after this long, up to a quarter of an hour.
+    async fn send_later(&self, task: TaskMessage, after: Duration) -> Result<(), QueueError>;
 }
 
 /// A queue did not take messages.

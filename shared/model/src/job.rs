@@ -123,6 +123,8 @@ pub enum Trigger {
     Manual,
     /// A full synchronization.
     Full,
+    /// A notification of one of the systems.
+    Notification,
 }
 
 /// What is stored of a run.

@@ -17,6 +17,7 @@ use crate::ids::RecordId;
 use crate::record::{Change, Record, Values, Version};
 use crate::said::Said;
 use crate::seen::Seen;
+use crate::subscription::{Subscription, WantedSubscriptions};
 use crate::table::{Side, Table};
 
 /// Where a change feed stands: everything before it has been read.
@@ -419,6 +420,13 @@ pub trait System: Send + Sync {
     /// columns it does not answer for are clear.
     async fn look_again(&self, _table: &Table, _columns: &[String]) -> Result<BTreeMap<String, Sight>, SystemError> {
         Ok(BTreeMap::new())
+    }
+
+    /// Has the system tell of changes of these tables, and of no others that were subscribed here before: makes, renews, mends
+    /// and removes subscriptions, and touches none that are not ours. One answer per table. Without tables all of ours go. May
+    /// be repeated at any time.
+    async fn keep_subscriptions(&self, _wanted: &WantedSubscriptions<'_>) -> Result<Vec<Subscription>, SystemError> {
+        Ok(Vec::new())
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Task {
     AdvanceFullSync(Going),
     /// A line of a full synchronization begins.
     RunLine(LineTask),
+    /// A job runs before its timer starts it, because a notification told of a change.
+    RunEarly(EarlyTask),
 }
 
 impl Task {
@@ -43,6 +45,7 @@ impl Task {
             Self::Ask(request) => request.mapping.as_str(),
             Self::AdvanceFullSync(_) => FULL_SYNCHRONIZATION,
             Self::RunLine(line) => line.mapping.as_str(),
+            Self::RunEarly(early) => &early.job,
         }
     }
 
@@ -53,6 +56,7 @@ impl Task {
             Self::Ask(request) => request.run,
             Self::AdvanceFullSync(going) => going.going,
             Self::RunLine(line) => line.going,
+            Self::RunEarly(early) => early.id,
         }
     }
 
@@ -60,7 +64,7 @@ impl Task {
     pub fn invocation(&self) -> Option<u32> {
         match self {
             Self::ContinueRun(next) => Some(next.invocation),
-            Self::Ask(_) | Self::AdvanceFullSync(_) | Self::RunLine(_) => None,
+            Self::Ask(_) | Self::AdvanceFullSync(_) | Self::RunLine(_) | Self::RunEarly(_) => None,
         }
     }
 }
@@ -84,6 +88,16 @@ pub struct LineTask {
     pub going: RunId,
     /// The mapping.
     pub mapping: MappingName,
+}
+
+/// A job that runs early. The run that it starts has an id of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyTask {
+    /// The job.
+    pub job: String,
+    /// Tells this task from others, among dead letters.
+    pub id: RunId,
 }
 
 /// The next invocation of a run.

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use crate::configuration::{Environment, Settings, Sources, environment_of_process};
+use crate::function_url::{UrlAnswer, UrlRequest};
 use crate::handlers::{self, Asked};
 use crate::metrics::Metric;
 use crate::telemetry;
@@ -39,6 +40,13 @@ pub async fn run_job() -> Result<(), Error> {
             Asked::Meant(event) => serde_json::to_value(handlers::meant(application, event).await?)?,
             Asked::Find(event) => serde_json::to_value(handlers::find(application, &event).await?)?,
             Asked::FullSync(event) => serde_json::to_value(handlers::full_sync(application, &event).await?)?,
+            Asked::Notifications(keeping) => {
+                let kept = handlers::keep_subscriptions(application, keeping).await;
+                if let Err(error) = &kept {
+                    tracing::error!("the subscriptions could not be kept: {}", error.for_log());
+                }
+                serde_json::to_value(kept?)?
+            }
             Asked::SwitchUnits(event) => {
                 serde_json::to_value(handlers::switch_units_in_function(application, event, deadline).await?)?
             }
@@ -82,6 +90,21 @@ pub async fn run_task() -> Result<(), Error> {
         Ok(handlers::run_task(application, event, Some(deadline)).await)
     })
     .await
+}
+
+/// The function behind whose address both systems tell of changes. It enters neither of them.
+///
+/// # Errors
+/// As [`run_job`].
+#[tokio::main]
+pub async fn receive_change() -> Result<(), Error> {
+    let application = start().await?;
+    let handler = |event: LambdaEvent<UrlRequest>| async {
+        // Without a line or a number for each: anybody may call, and what is refused is counted.
+        let answer = Box::pin(handlers::receive_change(&application, &event.payload.into())).await;
+        Ok::<UrlAnswer, Error>(answer.into())
+    };
+    run(service_fn(handler)).await
 }
 
 /// Serves the invocations of one function until the environment ends. `work` is given the moment at which calls to the

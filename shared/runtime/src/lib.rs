@@ -6,6 +6,8 @@
 pub mod aws_failure;
 pub mod check;
 pub mod configuration;
+pub mod door;
+mod function_url;
 pub mod handlers;
 pub mod held_back;
 pub mod lambda;
@@ -17,6 +19,7 @@ pub mod telemetry;
 pub mod wiring;
 
 pub use configuration::{ConfigurationError, Settings};
+pub use door::Notifications;
 pub use held_back::{Held, HeldBack};
 pub use metrics::Metrics;
 pub use queue::{SqsRecordsQueue, SqsTasksQueue};

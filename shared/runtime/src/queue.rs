@@ -19,6 +19,8 @@ pub(crate) const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 256 * 1024;
 /// Requests at once.
 pub(crate) const CONCURRENCY: usize = 8;
+/// Seconds for which a message is kept back at most.
+const MOST_DELAY_SECONDS: i32 = 900;
 /// Attempts for the messages of one request that the service did not take.
 const ATTEMPTS: u32 = 5;
 /// Pauses before what a request left behind is sent again.
@@ -67,9 +69,13 @@ impl SqsTasksQueue {
 
 #[async_trait]
 impl TasksQueue for SqsTasksQueue {
-    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+    async fn send_later(&self, task: TaskMessage, after: Duration) -> Result<(), QueueError> {
         let body = serde_json::to_string(&task).map_err(|error| QueueError(error.to_string()))?;
-        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let seconds =
+            i32::try_from(after.as_secs() + u64::from(after.subsec_nanos() > 0)).unwrap_or(MOST_DELAY_SECONDS);
+        let message = self.client.send_message().queue_url(&self.url).message_body(body);
+        let message = message.set_delay_seconds((seconds > 0).then_some(seconds.min(MOST_DELAY_SECONDS)));
+        let sent = message.send().await;
         sent.map(|_| ()).map_err(|error| QueueError(in_one_line(&error)))
     }
 }

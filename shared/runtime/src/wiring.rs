@@ -16,6 +16,7 @@ use couplet_store::{Retention, Store};
 use jiff::SignedDuration;
 
 use crate::configuration::{ConfigurationError, QUEUE_URL, Settings, Sources, TASKS_QUEUE_URL};
+use crate::door::Notifications;
 use crate::held_back::HeldBack;
 use crate::metrics::Metrics;
 use crate::queue::{SqsRecordsQueue, SqsTasksQueue};
@@ -217,6 +218,8 @@ pub struct Application {
     pub metrics: Metrics,
     /// What went back into its queue, for a process that watches; nobody does in a function.
     pub held_back: Option<HeldBack>,
+    /// The door for change notifications, where it is set up.
+    pub notifications: Option<Notifications>,
 }
 
 /// How messages that failed technically come back.
@@ -281,7 +284,8 @@ impl Application {
         };
         let run_limit = settings.limits.run_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
         let metrics = Metrics::of_environment(&clock);
-        Ok(Self { engine, systems, cloud, clock, retries, run_limit, metrics, held_back: None })
+        let notifications = settings.notifications.as_ref().map(Notifications::new);
+        Ok(Self { engine, systems, cloud, clock, retries, run_limit, metrics, held_back: None, notifications })
     }
 
     /// When work that begins now has to go on in a new invocation, if this one has to end by a deadline.

@@ -13,6 +13,7 @@
 //! | run | `<company>#run#<job>` | `<run>` | times, `mappings` (their revision), counters, `message`, `expires`; no `data` |
 //! | a part of its counters | `<company>#run#<job>` | `<run>#<slot>` | counters, `expires`; no `data` |
 //! | job and its lease | `<company>#jobs` | `<job>` | `state`, `run`, `leg`, `place`, `lease_until`, `full_since`, `held`, times, `message`; no `data` |
+//! | when a job was last due to start early | `<company>#early` | `<job>` | `due`, `expires`; no `data` |
 //! | error, history | `<company>#errors#<mapping>` | `<time>#<run>#<direction>#<source id>` | `expires` |
 //! | what became of a record, and why | `<company>#history#<mapping>#<BC id; DV id of a row without one>` | `<run>#<direction>#<change>` | `expires` |
 //! | why a message became a dead letter | `<company>#dead-letters#<shard of message id>` | `<message id>` | `expires` |
@@ -261,6 +262,11 @@ pub(crate) fn jobs_pk(company: CompanyId) -> String {
 /// A job.
 pub(crate) fn job(company: CompanyId, name: &str) -> Key {
     Key { pk: jobs_pk(company), sk: name.to_owned() }
+}
+
+/// When a job was last due to start early.
+pub(crate) fn early_run(company: CompanyId, job: &str) -> Key {
+    Key { pk: format!("{company}#early"), sk: job.to_owned() }
 }
 
 /// The partition of the error history of a mapping.

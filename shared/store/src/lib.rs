@@ -11,6 +11,7 @@ mod committing;
 mod couplings;
 mod cursors;
 mod dead_letters;
+mod early_runs;
 mod error;
 mod failures;
 mod full_sync;

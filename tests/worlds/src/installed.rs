@@ -5,11 +5,12 @@ use std::time::Duration;
 use business_central_simulator::{BusinessCentralSimulator, DemoSize};
 use couplet_local::{Drained, EmbeddedCloud, EventSource, EventSourceOptions, scheduler};
 use couplet_model::job::{Run, Trigger};
-use couplet_model::{CompanyId, RunId};
+use couplet_model::{Clock, CompanyId, RunId};
 use couplet_runtime::handlers::RunMode;
-use couplet_runtime::{Application, Cloud};
+use couplet_runtime::{Application, Cloud, Settings};
 use couplet_store::Store;
 use dataverse_simulator::DataverseSimulator;
+use tokio::sync::watch;
 
 use crate::settings::settings;
 use crate::systems::Systems;
@@ -36,14 +37,25 @@ pub struct Installed {
 impl Installed {
     /// Installs between a company of this size and the usual organization. What fails is tried again at once.
     pub async fn start(size: DemoSize) -> Self {
-        let systems = Systems::start(size).await;
-        let settings = settings(&systems);
+        Self::start_by(Systems::start(size).await, Clock::default(), |_| {}).await
+    }
+
+    /// Installs between these systems, by this clock and with other settings.
+    pub async fn start_by(systems: Systems, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(&systems);
+        change(&mut settings);
         let cloud = EmbeddedCloud::in_memory(&settings).await.expect("the embedded cloud opens");
-        let mut application = Application::new(&settings, cloud.services()).expect("the application is wired");
+        let application = Application::with_clock(&settings, cloud.services(), clock);
+        let mut application = application.expect("the application is wired");
         application.retries.first = Duration::ZERO;
         let source = EventSource::new(cloud.clone(), application.clone(), EventSourceOptions::default());
         let Systems { business_central, dataverse } = systems;
         Self { business_central, dataverse, application, cloud, source }
+    }
+
+    /// Brings messages to the handlers until told to stop, as in a process that serves.
+    pub async fn serve(&self, stop: &watch::Receiver<bool>) {
+        self.source.run(stop).await;
     }
 
     /// The services of the cloud.
@@ -73,6 +85,17 @@ impl Installed {
     pub async fn drain(&self) {
         let drained = self.source.drain(LONGEST_DRAIN).await.expect("the queue answers");
         assert!(matches!(drained, Drained::Empty { .. }), "{drained:?}");
+    }
+
+    /// Applies what is in the records queue; tasks that are due later stay.
+    pub async fn drain_records(&self) {
+        for _ in 0..MAX_RECEIVES {
+            let batch = self.source.pass_records().await;
+            if batch == 0 {
+                return;
+            }
+        }
+        panic!("the records queue does not run dry");
     }
 
     /// Messages to be processed.

@@ -3,6 +3,7 @@
 //! - [`Systems`]: the two simulators, with one company. [`feed`] and its neighbours read a system through its port.
 //! - [`World`]: an engine with a queue that is worked by hand. Nothing moves unless a test says so.
 //! - [`Installed`]: the application on the embedded cloud, as functions have it.
+//! - [`Notified`]: the same with a door at which both systems tell of changes.
 //! - [`Home`]: a data folder in which one process works after the other.
 
 mod asking;
@@ -12,6 +13,7 @@ mod dying;
 mod home;
 mod installed;
 mod killing;
+mod notified;
 mod proxy;
 mod queue;
 mod reading;
@@ -29,6 +31,7 @@ pub use dying::{Life, Moment};
 pub use home::{Home, Process};
 pub use installed::Installed;
 pub use killing::Killing;
+pub use notified::Notified;
 pub use proxy::{Disturbance, Foreign, Passing, Proxy};
 pub use queue::{HandQueue, HandTasks};
 pub use reading::{Feed, LOOK_BACK, columns, failures, feed, values};

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use couplet_engine::{Delivery, QueueError, RecordsQueue, TasksQueue};
@@ -107,7 +108,7 @@ impl HandTasks {
 
 #[async_trait]
 impl TasksQueue for HandTasks {
-    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+    async fn send_later(&self, task: TaskMessage, _after: Duration) -> Result<(), QueueError> {
         self.0.lock().expect("no test panics while it holds the queue").push_back(task);
         Ok(())
     }

@@ -76,6 +76,7 @@ pub fn settings_to_nowhere() -> Settings {
         cloud: CloudSection { first_retry_seconds: 1, ..CloudSection::default() },
         retention: RetentionSection { runs_days: 30, errors_days: 30, history_days: 30 },
         limits: Limits::default(),
+        notifications: None,
     }
 }
 

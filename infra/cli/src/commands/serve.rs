@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use couplet_engine::EngineError;
-use couplet_local::{EventSource, Timer, scheduler, timers};
-use couplet_runtime::Application;
-use couplet_runtime::handlers::{RunJobAnswer, RunOutcome};
+use anyhow::Context;
+use couplet_engine::{EngineError, SubscriptionsStatus};
+use couplet_local::{Door, EventSource, Timer, door, scheduler, timers};
+use couplet_runtime::handlers::{KeepError, RunJobAnswer, RunOutcome};
+use couplet_runtime::{Application, Settings};
 use tokio::sync::watch;
 
 use crate::installation::{self, Installation};
@@ -25,7 +26,16 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     output::note("running all jobs by their timers; Ctrl-C ends");
     let timers = timers(&installation.application.engine.jobs());
     let stop = interrupt::flag();
-    let work = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
+    let door = open_door(&settings, &installation.application).await?;
+    let work = async {
+        let jobs = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
+        let keeping = async {
+            if door.is_some() {
+                door::keep(&installation.application, &stop, told_of_subscriptions).await;
+            }
+        };
+        tokio::join!(jobs, keeping);
+    };
     tokio::select! {
         () = work => {}
         () = installation.storage_failed() => {}
@@ -37,6 +47,28 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
         output::note(&format!("{left} records are left in the queue; the next command goes on with them"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the door for change notifications, if there is an address at which the systems reach it.
+async fn open_door(settings: &Settings, application: &Application) -> anyhow::Result<Option<Door>> {
+    let Some(section) = settings.notifications.as_ref().filter(|section| section.url.is_some()) else {
+        return Ok(None);
+    };
+    let opened = Door::open(application.clone(), section.listen).await;
+    let door = opened.with_context(|| format!("the door for notifications cannot be opened at {}", section.listen))?;
+    output::note(&format!("change notifications are taken at {}", door.url()));
+    Ok(Some(door))
+}
+
+/// Says what of the subscriptions is not as it should be.
+pub fn told_of_subscriptions(kept: Result<SubscriptionsStatus, KeepError>) {
+    match kept {
+        Ok(status) if status.failures() > 0 => {
+            output::note("some tables could not be subscribed; couplet notifications status shows why");
+        }
+        Ok(_) => {}
+        Err(error) => output::note(&format!("change notifications: {error}")),
+    }
 }
 
 /// Waits until it is told to end and whatever is under way has had its time.

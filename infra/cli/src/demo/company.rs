@@ -9,7 +9,7 @@ use couplet_model::ids::CompanyId;
 use couplet_model::switches::{Ownership, SalesOrders, Switches};
 use couplet_runtime::Settings;
 use couplet_runtime::configuration::{
-    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection,
+    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, NotificationsSection, RetentionSection,
 };
 use dataverse_simulator::{DataverseOptions, DataverseSimulator};
 use serde_json::json;
@@ -98,6 +98,12 @@ impl Company {
             cloud: CloudSection { first_retry_seconds: 1, ..CloudSection::default() },
             retention: RetentionSection { runs_days: 30, errors_days: 30, history_days: 30 },
             limits: Limits::default(),
+            notifications: Some(NotificationsSection {
+                url: None,
+                secret: uuid::Uuid::new_v4().to_string().into(),
+                listen: NotificationsSection::LISTEN,
+                jobs: None,
+            }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `couplet demo`: two simulated systems, the embedded cloud between them, three passes, and a comparison by somebody
 //! who knows nothing of how Couplet works.
 
+mod arrivals;
 mod company;
 mod comparison;
 mod passes;
@@ -11,11 +12,12 @@ mod sellers;
 mod warehouse;
 mod world;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use couplet_local::{EmbeddedCloud, EventSource, EventSourceOptions, Timer, timers};
+use couplet_local::{Door, EmbeddedCloud, EventSource, EventSourceOptions, Timer, door, timers};
 use couplet_runtime::Application;
 use couplet_runtime::handlers::RunMode;
 
@@ -37,7 +39,13 @@ pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let company = Company::start(options).await?;
     let settings = company.settings();
     let cloud = EmbeddedCloud::in_memory(&settings).await?;
-    let application = Application::new(&settings, cloud.services())?;
+    let mut application = Application::new(&settings, cloud.services())?;
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let door =
+        Door::open(application.clone(), any_port).await.context("the door for notifications cannot be opened")?;
+    if let Some(notifications) = &mut application.notifications {
+        notifications.url = Some(door.url());
+    }
     let source = EventSource::new(cloud, application.clone(), EventSourceOptions::default());
     let stop = interrupt::flag();
 
@@ -58,7 +66,9 @@ pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     }
     if !options.exit {
         output::note(&company.invitation(PERIOD));
-        commands::jobs_until_stopped(&application, &source, &quick_timers(&application), &stop).await;
+        let timers = quick_timers(&application);
+        let jobs = commands::jobs_until_stopped(&application, &source, &timers, &stop);
+        tokio::join!(jobs, door::keep(&application, &stop, commands::told_of_subscriptions));
     }
     company.stop().await;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -84,6 +94,9 @@ async fn work(company: &Company, application: &Application, source: &EventSource
         second
     };
     let third = passes::run(3, RunMode::Modified, company, application, source, &progress).await?;
+    progress.show("waiting for changes that both systems tell of");
+    let arrivals = arrivals::measure(company, application, source, &world::couplings(application).await?).await;
+    let arrivals = arrivals.context("a change that was told of")?;
     progress.show("comparing both systems");
     let world = World::read(company, application).await?;
     let mismatches = comparison::compare(&world, &application.engine.mappings());
@@ -91,7 +104,7 @@ async fn work(company: &Company, application: &Application, source: &EventSource
     let passes: Vec<Pass> = vec![first, second, third];
     let errors = latest_errors(application, &passes).await?;
     let couplings = couplings(application, &world);
-    Ok(Report { passes, couplings, mismatches, errors })
+    Ok(Report { passes, couplings, mismatches, errors, arrivals })
 }
 
 /// Couplings of every mapping that has any, in the order of the jobs.

@@ -6,6 +6,7 @@ use couplet_model::outcome::Counters;
 use serde_json::{Map, Value, json};
 
 use super::SHOWN;
+use super::arrivals::{self, Arrival};
 use super::company::Requests;
 use super::passes::{JobResult, Pass};
 use crate::tables::{number, table, text};
@@ -21,6 +22,8 @@ pub struct Report {
     pub mismatches: Vec<String>,
     /// Records that failed, and why.
     pub errors: Vec<String>,
+    /// Changes that both systems told of.
+    pub arrivals: Vec<Arrival>,
 }
 
 impl Report {
@@ -46,6 +49,10 @@ impl Report {
                 problems.push(format!("{} has {} records waiting for others", job.job, job.counters.waiting));
             }
         }
+        for late in self.arrivals.iter().filter(|arrival| arrival.took > arrivals::LONGEST) {
+            let (what, seconds) = (late.what, late.took.as_secs_f64());
+            problems.push(format!("{what} took {seconds:.1} s {} although it was told of", late.direction));
+        }
         problems
     }
 
@@ -58,7 +65,14 @@ impl Report {
             .collect();
         let couplings: Map<String, Value> =
             self.couplings.iter().map(|(mapping, count)| (mapping.clone(), json!(count))).collect();
-        json!({ "passes": passes, "couplings": couplings, "mismatches": self.mismatches.len() })
+        let arrivals: Vec<Value> = self
+            .arrivals
+            .iter()
+            .map(|arrival| json!({ "direction": arrival.direction, "seconds": seconds(arrival.took) }))
+            .collect();
+        json!({
+            "passes": passes, "couplings": couplings, "mismatches": self.mismatches.len(), "notified_changes": arrivals,
+        })
     }
 
     /// The tables for people, one for each pass.
@@ -71,8 +85,22 @@ impl Report {
             couplings.join(", "),
             self.mismatches.len()
         ));
+        let arrived = |arrival: &Arrival| {
+            format!("{} came {} in {:.1} s at most", arrival.what, arrival.direction, arrival.took.as_secs_f64())
+        };
+        if !self.arrivals.is_empty() {
+            let arrived: Vec<String> = self.arrivals.iter().map(arrived).collect();
+            parts.push(format!(
+                "by notification, without a timer (Business Central gathers changes for 1 s here, for 30 s online):\n{}",
+                arrived.join("\n")
+            ));
+        }
         parts.join("\n\n")
     }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// What people did before a pass.
@@ -146,7 +174,7 @@ fn job_object(job: &JobResult) -> Value {
             "business_central": job.requests.business_central,
             "dataverse": job.requests.dataverse,
         },
-        "seconds": (job.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        "seconds": seconds(job.elapsed),
     })
 }
 
@@ -170,6 +198,11 @@ mod tests {
             couplings: vec![("ITEM-PRODUCT".to_owned(), 5)],
             mismatches: Vec::new(),
             errors: Vec::new(),
+            arrivals: vec![Arrival {
+                direction: "to Dataverse",
+                what: "the phone of a customer",
+                took: Duration::from_millis(2345),
+            }],
         }
     }
 
@@ -178,6 +211,19 @@ mod tests {
         assert_eq!(report(Counters { unchanged: 5, ..Counters::default() }).problems(), [""; 0]);
         let problems = report(Counters { modified: 1, ..Counters::default() }).problems();
         assert_eq!(problems, ["ITEM-PRODUCT wrote 1 records although nothing had changed"]);
+    }
+
+    #[test]
+    fn a_change_that_was_told_of_and_came_late_is_a_problem() {
+        let mut report = report(Counters::default());
+        assert!(
+            report.text().contains("the phone of a customer came to Dataverse in 2.3 s at most"),
+            "{}",
+            report.text()
+        );
+        assert_eq!(report.json()["notified_changes"][0]["seconds"].to_string(), "2.345");
+        report.arrivals[0].took = Duration::from_secs(6);
+        assert_eq!(report.problems(), ["the phone of a customer took 6.0 s to Dataverse although it was told of"]);
     }
 
     #[test]

@@ -9,12 +9,13 @@ use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::{Client, config};
-use couplet_engine::{Engine, Meant};
+use couplet_engine::{Engine, Meant, SubscriptionsStatus};
 use couplet_model::full_sync::Plan;
 use couplet_model::ids::RunId;
 use couplet_model::job::Run;
 use couplet_runtime::handlers::{
-    AskAnswer, AskEvent, Asked, FindAnswer, FindEvent, FullSyncEvent, RunJobEvent, SwitchUnitsAnswer, SwitchUnitsEvent,
+    AskAnswer, AskEvent, Asked, FindAnswer, FindEvent, FullSyncEvent, Keeping, RunJobEvent, SwitchUnitsAnswer,
+    SwitchUnitsEvent,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,14 @@ impl Stack {
     /// When the function cannot be called, or it cannot be done.
     pub async fn full_sync(&self, event: FullSyncEvent) -> anyhow::Result<Plan> {
         self.call("run-job", "full-sync", &Asked::FullSync(event)).await
+    }
+
+    /// Has the function of jobs make and renew the subscriptions by which both systems tell of changes, or remove them.
+    ///
+    /// # Errors
+    /// When the function cannot be called, notifications are switched off, or the store fails.
+    pub async fn keep_subscriptions(&self, wanted: Keeping) -> anyhow::Result<SubscriptionsStatus> {
+        self.call("run-job", "notifications", &Asked::Notifications(wanted)).await
     }
 
     /// Calls a function about something, and waits until it answers.

@@ -11,7 +11,7 @@ use super::Stack;
 use crate::log_lines::LogLine;
 
 /// The functions that log. Those that a stack does not have yet are passed over.
-pub const FUNCTIONS: [&str; 4] = ["run-job", "refresh-availability", "sync-record", "run-task"];
+pub const FUNCTIONS: [&str; 5] = ["run-job", "refresh-availability", "sync-record", "run-task", "receive-change"];
 /// How long after a line was written it may still turn up: while following, so much is read again each time.
 const LATENESS: SignedDuration = SignedDuration::from_secs(30);
 

@@ -16,7 +16,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use couplet_engine::EngineError;
 use couplet_local::{EmbeddedDynamoDb, scheduler};
 use couplet_model::job::Trigger;
 use couplet_runtime::configuration::{Environment, Settings, Sources};
@@ -350,6 +349,10 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
             }
             return function_answer(answer);
         }
+        Asked::Notifications(keeping) => {
+            assert_eq!(function, "run-job");
+            return function_answer(handlers::keep_subscriptions(&application, keeping).await);
+        }
         Asked::Meant(event) => return function_answer(handlers::meant(&application, event).await),
         Asked::Find(event) => return function_answer(handlers::find(&application, &event).await),
         Asked::SwitchUnits(event) => {
@@ -369,7 +372,7 @@ async fn function(aws: &Shared, path: &str, body: &[u8]) -> Response {
 }
 
 /// The answer of a function, or its failure.
-fn function_answer(answer: Result<impl Serialize, EngineError>) -> Response {
+fn function_answer(answer: Result<impl Serialize, impl std::fmt::Display>) -> Response {
     match answer {
         Ok(answer) => json_answer(200, "application/json", serde_json::to_string(&answer).expect("JSON")),
         Err(error) => {

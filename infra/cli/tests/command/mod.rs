@@ -101,6 +101,16 @@ url = "{address}"
         workplace
     }
 
+    /// The same with a door for change notifications at a free port of this machine; gives its address.
+    pub fn with_door(&self) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listen = listener.local_addr().expect("an address");
+        let settings = std::fs::read_to_string(self.path("couplet.toml")).expect("settings");
+        let door = format!("[notifications]\nurl = \"http://{listen}\"\nsecret = \"untold\"\nlisten = \"{listen}\"\n");
+        self.write_settings(&format!("{settings}\n{door}"));
+        format!("http://{listen}/")
+    }
+
     /// Writes the settings, which hold secrets, for their owner alone.
     fn write_settings(&self, settings: &str) {
         let file = self.path("couplet.toml");

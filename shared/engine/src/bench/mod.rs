@@ -11,6 +11,7 @@ mod tests;
 mod values;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use couplet_embedded_cloud::EmbeddedDynamoDb;
@@ -371,7 +372,7 @@ impl RecordsQueue for Queue {
 
 #[async_trait]
 impl TasksQueue for Queue {
-    async fn send(&self, task: TaskMessage) -> Result<(), QueueError> {
+    async fn send_later(&self, task: TaskMessage, _after: Duration) -> Result<(), QueueError> {
         self.tasks.lock().push(task.task);
         Ok(())
     }

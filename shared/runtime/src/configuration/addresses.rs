@@ -87,6 +87,11 @@ pub(super) fn environment(text: &str, tenant: &str, environment: &str) -> Result
     ))
 }
 
+/// The address of the door for change notifications, ending in a slash. It may lie behind other servers, at a path of theirs.
+pub(super) fn door(text: &str) -> Result<String, String> {
+    Ok(format!("{}/", text_of(&parsed(text)?)))
+}
+
 /// The address of a queue; an emulator's may be anywhere and without encryption.
 pub(super) fn queue(text: &str) -> Result<String, String> {
     match Url::parse(text) {
@@ -129,6 +134,23 @@ mod tests {
             ("https://con toso.example", Err("not an address")),
         ] {
             let read = host_alone(text);
+            match expected {
+                Ok(address) => assert_eq!(read.as_deref(), Ok(address), "{text}"),
+                Err(part) => assert!(read.as_ref().is_err_and(|problem| problem.contains(part)), "{text}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_address_of_the_door_ends_in_a_slash() {
+        for (text, expected) in [
+            ("https://abc.lambda-url.eu-west-1.on.aws/", Ok("https://abc.lambda-url.eu-west-1.on.aws/")),
+            ("https://contoso.example/couplet//", Ok("https://contoso.example/couplet/")),
+            ("http://127.0.0.1:7357", Ok("http://127.0.0.1:7357/")),
+            ("http://contoso.example", Err("not encrypted")),
+            ("https://contoso.example/?code=1", Err("with a query")),
+        ] {
+            let read = door(text);
             match expected {
                 Ok(address) => assert_eq!(read.as_deref(), Ok(address), "{text}"),
                 Err(part) => assert!(read.as_ref().is_err_and(|problem| problem.contains(part)), "{text}: {read:?}"),

@@ -153,6 +153,18 @@ pub const KEYS: &[Key] = &[
         "seconds after which a run goes on in a new invocation, 1 to 900; as long as the invocation may last if left out",
         "600",
     ),
+    optional(
+        "notifications.url",
+        "address at which both systems reach the door for change notifications; without it there are none",
+        "\"https://couplet.contoso.com/\"",
+    ),
+    secret("notifications.secret", "what shows that a notification is not forged; any long random text", false),
+    optional("notifications.listen", "where couplet serve opens the door on this machine", "\"127.0.0.1:7357\""),
+    optional(
+        "notifications.jobs",
+        "jobs that a notification may start, separated by commas; all if left out",
+        "\"…, …\"",
+    ),
 ];
 
 /// Variables with our prefix that are no settings.

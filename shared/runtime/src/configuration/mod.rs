@@ -16,7 +16,8 @@ pub use proof_setting::{ProofSetting, WebIdentitySetting};
 pub use secret_setting::{SecretPlace, SecretSetting};
 pub use sources::{Environment, Found, Sources, environment_of_process};
 pub use typed::{
-    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, RetentionSection, Settings,
+    BusinessCentralSection, CloudSection, Credentials, DataverseSection, Limits, NotificationsSection,
+    RetentionSection, Settings,
 };
 
 /// Name of the settings file that is looked for in the working folder.

@@ -1,5 +1,6 @@
 //! The settings as types, and their way from text.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -34,6 +35,26 @@ pub struct Settings {
     pub retention: RetentionSection,
     /// Times.
     pub limits: Limits,
+    /// Change notifications; `None`: nobody tells of changes, and timers find them.
+    pub notifications: Option<NotificationsSection>,
+}
+
+/// Change notifications.
+#[derive(Clone, Debug)]
+pub struct NotificationsSection {
+    /// Address of the door, as both systems reach it, ending in a slash. The door itself need not know it.
+    pub url: Option<String>,
+    /// What shows that a notification is not forged.
+    pub secret: SecretSetting,
+    /// Where the door is opened on this machine.
+    pub listen: SocketAddr,
+    /// Jobs that may be started; `None`: all.
+    pub jobs: Option<Vec<String>>,
+}
+
+impl NotificationsSection {
+    /// Where the door is opened on this machine if nothing else is said.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7357);
 }
 
 /// An application that may enter a system.
@@ -213,6 +234,7 @@ impl Settings {
                 look_back_minutes: reader.number("limits.look_back_minutes", 1, 60, limits.look_back_minutes)?,
                 run_seconds: reader.optional("limits.run_seconds", within(1, 900))?,
             },
+            notifications: reader.notifications()?,
         })
     }
 }
@@ -304,6 +326,20 @@ impl Reader<'_> {
         Ok(identity.map(ProofSetting::WebIdentity))
     }
 
+    /// The door for change notifications, if it is set up: an address or a secret says so, and without the secret it would be
+    /// open to everybody.
+    fn notifications(&self) -> Result<Option<NotificationsSection>, ConfigurationError> {
+        let url = self.optional("notifications.url", addresses::door)?;
+        let secret = self.secret("notifications.secret")?;
+        let listen = self.optional("notifications.listen", socket_address)?.unwrap_or(NotificationsSection::LISTEN);
+        let jobs = self.optional("notifications.jobs", list)?;
+        match (url, secret) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.missing("notifications.secret")),
+            (url, Some(secret)) => Ok(Some(NotificationsSection { url, secret, listen, jobs })),
+        }
+    }
+
     /// The credentials of one system: its own where it has some, else those of `[entra]`.
     fn credentials(&self, system: &'static str) -> Result<Credentials, ConfigurationError> {
         let [tenant, client_id, authority] = ["tenant", "client_id", "authority"].map(|name| of(system, name));
@@ -355,6 +391,15 @@ fn path(text: &str) -> Result<PathBuf, String> {
 
 fn flag(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| "neither true nor false".to_owned())
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "not an address and a port, such as 127.0.0.1:7357".to_owned())
+}
+
+fn list(text: &str) -> Result<Vec<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn ownership(text: &str) -> Result<Ownership, String> {

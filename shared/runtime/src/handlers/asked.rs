@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ask::{AskEvent, FindEvent};
 use super::full_sync::FullSyncEvent;
+use super::keep_subscriptions::Keeping;
 use super::run_job::RunJobEvent;
 use super::switch_units::SwitchUnitsEvent;
 
@@ -24,6 +25,15 @@ pub enum Asked {
     Find(FindEvent),
     /// The full synchronization of the installation.
     FullSync(FullSyncEvent),
+    /// The subscriptions that bring change notifications.
+    Notifications(Keeping),
+}
+
+/// The event of the timer that keeps the subscriptions, or of a person.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subscriptions {
+    notifications: Keeping,
 }
 
 /// The event of a person who synchronizes the installation in full.
@@ -75,6 +85,8 @@ impl<'de> Deserialize<'de> for Asked {
             serde_json::from_value(event).map(|Find { find }| Self::Find(find))
         } else if event.get("full_sync").is_some() {
             serde_json::from_value(event).map(|FullSync { full_sync }| Self::FullSync(full_sync))
+        } else if event.get("notifications").is_some() {
+            serde_json::from_value(event).map(|Subscriptions { notifications }| Self::Notifications(notifications))
         } else {
             serde_json::from_value(event).map(Self::Run)
         };
@@ -91,6 +103,7 @@ impl Serialize for Asked {
             Self::Meant(event) => MeantBy { meant: event.clone() }.serialize(serializer),
             Self::Find(event) => Find { find: event.clone() }.serialize(serializer),
             Self::FullSync(event) => FullSync { full_sync: event.clone() }.serialize(serializer),
+            Self::Notifications(keeping) => Subscriptions { notifications: *keeping }.serialize(serializer),
         }
     }
 }
@@ -122,6 +135,10 @@ mod tests {
         let start = asked(text).expect("a start");
         assert!(matches!(&start, Asked::FullSync(FullSyncEvent::Start(choice)) if choice.full == ["CUSTOMER"]));
         assert_eq!(serde_json::to_string(&start).expect("JSON"), text);
+        let text = r#"{"notifications":"renew"}"#;
+        let renewal = asked(text).expect("the subscriptions");
+        assert_eq!(renewal, Asked::Notifications(Keeping::Renew));
+        assert_eq!(serde_json::to_string(&renewal).expect("JSON"), text);
         for (misspelt, named) in [
             (r#"{"full_sync":{"start":{"who":[]}}}"#, "who"),
             (r#"{"ask":{"mapping":"CUSTOMER","want":"skip","of":"coupled","who":"me"}}"#, "who"),

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use couplet_engine::{Advanced, EngineError, LineReport, RequestStatus, RunReport, RunStatus};
+use couplet_engine::{Advanced, EarlyReport, EngineError, LineReport, RequestStatus, RunReport, RunStatus};
 use couplet_model::Said;
 use couplet_model::request::Request;
-use couplet_model::task::{Continuation, Going, LineTask, TASK_FORMAT, Task, TaskMessage};
+use couplet_model::task::{Continuation, EarlyTask, Going, LineTask, TASK_FORMAT, Task, TaskMessage};
 use jiff::Timestamp;
 use tracing::Instrument;
 
@@ -91,6 +91,7 @@ async fn work(application: &Application, task: &Task, deadline: Option<Instant>)
         Task::Ask(request) => carry_out(application, request, deadline).await,
         Task::AdvanceFullSync(going) => advance(application, *going).await,
         Task::RunLine(line) => run_line(application, line, deadline).await,
+        Task::RunEarly(early) => run_early(application, early, deadline).await,
     }
 }
 
@@ -128,6 +129,24 @@ async fn run_line(application: &Application, line: &LineTask, deadline: Option<I
             }
             Err(error) => ran(application, line, Err(error)),
         }
+    }
+    .instrument(span)
+    .await
+}
+
+/// Runs a job because a notification told of a change. The task is done however the run ends: one that failed is noted like
+/// any other, and the job's timer goes on where it stood.
+async fn run_early(application: &Application, early: &EarlyTask, deadline: Option<Instant>) -> Result<(), NotDone> {
+    let span = tracing::info_span!("run_early", job = early.job);
+    async {
+        // Boxed, because a run is too deep a future to lie inside those of the runtimes around it.
+        match Box::pin(application.engine.run_early(early, application.until(deadline))).await {
+            Ok(EarlyReport::Ran(report)) => drop(answer(application, &early.job, Ok(report))),
+            Ok(EarlyReport::Later(start)) => tracing::info!(?start, "another run is under way, the job starts again"),
+            Ok(EarlyReport::Left) => tracing::info!("the job does not run now; its timer finds the change"),
+            Err(error) => drop(answer(application, &early.job, Err(error))),
+        }
+        Ok(())
     }
     .instrument(span)
     .await

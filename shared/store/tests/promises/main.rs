@@ -7,6 +7,7 @@ mod claims;
 mod commits;
 mod couplings;
 mod dead_letters;
+mod early_runs;
 mod faults;
 mod gathered;
 mod intents;

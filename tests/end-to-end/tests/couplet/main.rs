@@ -23,6 +23,7 @@ mod invoices;
 mod invoicing;
 mod mappings;
 mod never_twice;
+mod notifications;
 mod observing;
 mod opportunities;
 mod options;

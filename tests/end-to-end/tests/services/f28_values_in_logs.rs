@@ -214,6 +214,7 @@ fn settings(world: &World, erp: &Proxy, crm: &Proxy) -> Settings {
         cloud: CloudSection { max_receives: 1, ..CloudSection::default() },
         retention: RetentionSection { runs_days: 30, errors_days: 30, history_days: 30 },
         limits: Limits::default(),
+        notifications: None,
     }
 }
 

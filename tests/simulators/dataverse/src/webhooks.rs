@@ -60,6 +60,7 @@ pub(crate) async fn deliver(world: Arc<World>, mut events: UnboundedReceiver<Eve
                     let (client, world) = (client.clone(), Arc::clone(&world));
                     tokio::spawn(async move { send_noting(&client, &world, &delivery).await });
                 }
+                Some(Delivering::Never) => {}
                 Some(Delivering::Late) if held.is_none() => held = Some(delivery),
                 Some(drawn) => {
                     send_noting(&client, &world, &delivery).await;

@@ -1,4 +1,4 @@
-//! Notifications that arrive twice or out of order, drawn from a seed: the same seed gives the same draws.
+//! Notifications that are lost, arrive twice or out of order, drawn from a seed: the same seed gives the same draws.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ pub struct NotificationFaults {
     /// Notifications held back until the next one was delivered.
     #[serde(default)]
     pub reorder: u16,
+    /// Notifications that nobody ever gets.
+    #[serde(default)]
+    pub lose: u16,
 }
 
 /// How one notification is to be delivered.
@@ -27,6 +30,8 @@ pub enum Delivering {
     Twice,
     /// After the next one.
     Late,
+    /// Never.
+    Never,
 }
 
 /// The sequence of draws.
@@ -45,9 +50,11 @@ impl Draws {
 
     /// How the next notification is to be delivered.
     pub fn draw(&mut self) -> Delivering {
-        match self.dice.hit(&[self.faults.duplicate.into(), self.faults.reorder.into()]) {
+        let NotificationFaults { duplicate, reorder, lose, .. } = self.faults;
+        match self.dice.hit(&[duplicate.into(), reorder.into(), lose.into()]) {
             Some(0) => Delivering::Twice,
-            Some(_) => Delivering::Late,
+            Some(1) => Delivering::Late,
+            Some(_) => Delivering::Never,
             None => Delivering::Once,
         }
     }
@@ -59,16 +66,16 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_draws_and_each_kind_comes_up() {
-        let faults = NotificationFaults { seed: 7, duplicate: 300, reorder: 300 };
+        let faults = NotificationFaults { seed: 7, duplicate: 300, reorder: 300, lose: 200 };
         let draw = || {
             let mut draws = Draws::new(faults);
             (0..100).map(|_| draws.draw()).collect::<Vec<_>>()
         };
         assert_eq!(draw(), draw());
-        for kind in [Delivering::Once, Delivering::Twice, Delivering::Late] {
+        for kind in [Delivering::Once, Delivering::Twice, Delivering::Late, Delivering::Never] {
             assert!(draw().contains(&kind), "{kind:?}");
         }
-        let mut always = Draws::new(NotificationFaults { seed: 1, duplicate: 1000, reorder: 0 });
+        let mut always = Draws::new(NotificationFaults { seed: 1, duplicate: 1000, ..NotificationFaults::default() });
         assert!((0..50).all(|_| always.draw() == Delivering::Twice));
     }
 }

@@ -80,6 +80,7 @@ async fn send_due(
                 post(webhooks, &url, &values, Vec::new(), delay).await;
                 post(webhooks, &url, &values, due, delay).await;
             }
+            Delivering::Never => {}
             // Long enough for the next notification to go first.
             Delivering::Late => held.push(Held { until: now + delay * 2 + LONGEST_HOLD, url, values, due }),
         }

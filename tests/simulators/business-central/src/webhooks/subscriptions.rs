@@ -184,8 +184,14 @@ async fn handshake(webhooks: &Webhooks, url: &str) -> Result<(), ApiError> {
         .await
         .map_err(|_| refused("it did not answer in time"))?;
     let status = reply.status().as_u16();
+    let media_type = reply.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_plain = media_type.starts_with("text/plain");
     let text = reply.text().await.map_err(|_| refused("it did not answer in time"))?;
-    if status == 200 && text == token { Ok(()) } else { Err(refused("it did not answer with the validation token")) }
+    if status == 200 && is_plain && text == token {
+        Ok(())
+    } else {
+        Err(refused("it did not answer with the validation token"))
+    }
 }
 
 async fn renew(

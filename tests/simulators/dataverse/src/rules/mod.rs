@@ -39,13 +39,13 @@ pub fn before_create(session: &mut Session<'_>, table: &Table, row: &mut Row, se
         }
         "serviceendpoint" => {
             set(table, row, "isauthvalueset", Some(Cell::Bool(get(table, row, "authvalue").is_some())));
-            Ok(())
+            require(table, row, &["name", "url", "contract", "authtype"])
         }
         "sdkmessageprocessingstep" => {
             if !matches!(get(table, row, "mode"), Some(Cell::Int(1))) {
                 return Err(ApiError::not_supported("A synchronous step (mode 0) of a webhook"));
             }
-            require(table, row, &["sdkmessageid", "eventhandler"])
+            require(table, row, &["sdkmessageid", "eventhandler", "stage", "rank"])
         }
         "annotation" => {
             defaults(table, row, &[("isdocument", Cell::Bool(false)), ("objecttypecode", Cell::text("none"))]);
