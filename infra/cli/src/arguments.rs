@@ -26,9 +26,11 @@ pub use self::mappings::{
 use crate::log_lines::Level;
 use crate::times::moment;
 
+/// The port of the console, if none is named.
+const CONSOLE_PORT: &str = "7788";
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands console, jobs, run, hold, release, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -117,7 +119,25 @@ pub enum Command {
     #[command(verbatim_doc_comment)]
     Release(JobsOptions),
     /// Run all jobs by their timers until Ctrl-C or SIGTERM.
-    Serve,
+    Serve {
+        /// Serve the console beside it, at this port of this machine; 7788 if none is named, 0 for any that is free.
+        #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = CONSOLE_PORT)]
+        console: Option<u16>,
+    },
+    /// Serve the console: pages about jobs, runs and records for a browser on this machine, until Ctrl-C or SIGTERM.
+    ///
+    /// It prints the address to open, which holds a key of this process. What its buttons do is what the commands do; on this
+    /// machine they need the data for themselves, so that beside couplet serve only looking is possible: use couplet serve
+    /// --console there.
+    ///
+    ///     couplet console
+    ///     couplet --profile aws console --port 7789
+    #[command(verbatim_doc_comment)]
+    Console {
+        /// The port of this machine; 0 for any that is free.
+        #[arg(long, default_value = CONSOLE_PORT)]
+        port: u16,
+    },
     /// Synchronize chosen records now; their values win.
     ///
     /// A record may be named by its id, by its number or code, or by its name. Without --direction a pair travels both ways, as
@@ -553,6 +573,9 @@ pub struct ReplayOptions {
     /// Only records of this mapping, and tasks of the job of this name.
     #[arg(long)]
     pub mapping: Option<String>,
+    /// Only the letter with this message id, as --json lists it; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub message: Vec<String>,
     /// Only show what would be done.
     #[arg(long)]
     pub dry_run: bool,
@@ -580,7 +603,7 @@ pub enum DeadLettersAction {
 #[derive(Clone, Debug, Args)]
 pub struct DeleteOptions {
     /// All of them.
-    #[arg(long, required_unless_present_any = ["queue", "since", "until", "mapping"], conflicts_with_all = ["queue", "since", "until", "mapping"])]
+    #[arg(long, required_unless_present_any = ["queue", "since", "until", "mapping", "message"], conflicts_with_all = ["queue", "since", "until", "mapping", "message"])]
     pub all: bool,
     #[command(flatten)]
     pub which: ReplayOptions,
@@ -636,6 +659,9 @@ pub struct DemoOptions {
     /// End after the comparison, with exit code 1 if anything is not as it should be.
     #[arg(long)]
     pub exit: bool,
+    /// Serve the console on the systems that stay up, at this port of this machine; 7788 if none is named, 0 for any that is free.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = CONSOLE_PORT, conflicts_with = "exit")]
+    pub console: Option<u16>,
     /// Items in Business Central that are not blocked.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub items: u32,

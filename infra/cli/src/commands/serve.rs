@@ -10,6 +10,7 @@ use couplet_runtime::Application;
 use couplet_runtime::handlers::{RunJobAnswer, RunOutcome};
 use tokio::sync::watch;
 
+use super::console::{Console, ConsoleOperator, Site, in_folder};
 use crate::installation::{self, Installation};
 use crate::{interrupt, output};
 
@@ -19,15 +20,23 @@ const LAST_WORK: Duration = Duration::from_secs(8);
 
 /// Runs all jobs that can run, until told to end. Batches under way are finished; what is left stays in the queue, which
 /// the next command goes on with.
-pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub async fn serve(config: Option<&Path>, console: Option<u16>) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let installation = Installation::open(&settings).await?;
     output::note("running all jobs by their timers; Ctrl-C ends");
     let timers = timers(&installation.application.engine.jobs());
     let stop = interrupt::flag();
-    let work = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
+    let console = match console {
+        Some(port) => {
+            let site = Site::Working(Box::new(installation.application.clone()));
+            Some(Console::open(ConsoleOperator::new(site, in_folder(&settings)), port).await?)
+        }
+        None => None,
+    };
+    let jobs = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
+    let work = async { tokio::join!(jobs, served(console, &stop)) };
     tokio::select! {
-        () = work => {}
+        ((), served) = work => served?,
         () = installation.storage_failed() => {}
         () = too_long_after(&stop) => installation.give_up_runs().await?,
     }
@@ -37,6 +46,14 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
         output::note(&format!("{left} records are left in the queue; the next command goes on with them"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves a console, if there is one, until told to stop.
+pub async fn served(console: Option<Console>, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
+    match console {
+        Some(console) => console.serve(stop).await,
+        None => Ok(()),
+    }
 }
 
 /// Waits until it is told to end and whatever is under way has had its time.

@@ -20,6 +20,7 @@ use couplet_runtime::Application;
 use couplet_runtime::handlers::RunMode;
 
 use crate::arguments::DemoOptions;
+use crate::commands::{Console, ConsoleOperator, Site};
 use crate::progress::Progress;
 use crate::{commands, interrupt, output};
 use company::Company;
@@ -58,7 +59,19 @@ pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     }
     if !options.exit {
         output::note(&company.invitation(PERIOD));
-        commands::jobs_until_stopped(&application, &source, &quick_timers(&application), &stop).await;
+        let console = match options.console {
+            Some(port) => {
+                let site = Site::Working(Box::new(application.clone()));
+                Some(Console::open(ConsoleOperator::new(site, "the demonstration".to_owned()), port).await?)
+            }
+            None => {
+                output::note("To look at it in a browser, and to act: couplet demo --console");
+                None
+            }
+        };
+        let timers = quick_timers(&application);
+        let jobs = commands::jobs_until_stopped(&application, &source, &timers, &stop);
+        tokio::join!(jobs, commands::served(console, &stop)).1?;
     }
     company.stop().await;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
