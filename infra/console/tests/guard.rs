@@ -114,7 +114,8 @@ async fn every_answer_bears_the_policy_whatever_it_is() {
     for path in PAGES.into_iter().chain(others).chain([browser.entrance.as_str()]) {
         for headers in [vec![], vec![("cookie", "")], vec![("host", "evil.example")]] {
             let answer = browser.ask("GET", path, &headers, String::new()).await;
-            let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let header =
+                |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
             assert_eq!(header("content-security-policy"), POLICY, "{path}");
             assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
             assert_eq!(header("referrer-policy"), "same-origin", "{path}");

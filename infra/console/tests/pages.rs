@@ -90,9 +90,7 @@ async fn times_and_ids_are_short_and_whole_when_pointed_at() {
     let browser = Browser::enter(Holds::Everything).await;
     let jobs = browser.get("/jobs").await.body;
     assert!(
-        jobs.contains(
-            r#"<time datetime="2026-03-02T11:57:00Z" title="2026-03-02T11:57:00Z">3 min ago</time>"#
-        ),
+        jobs.contains(r#"<time datetime="2026-03-02T11:57:00Z" title="2026-03-02T11:57:00Z">3 min ago</time>"#),
         "{jobs}"
     );
     assert!(jobs.contains(r#"<progress max="10" value="7""#), "{jobs}");

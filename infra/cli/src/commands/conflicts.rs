@@ -7,7 +7,7 @@ use couplet_console::{Conflict, Listed};
 use couplet_engine::Engine;
 use couplet_model::coupling::Base;
 use couplet_model::ids::MappingName;
-use couplet_model::message::{Direction, Resolution};
+use couplet_model::message::Resolution;
 use couplet_model::outcome::FieldConflict;
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::{Column, Side};
@@ -91,11 +91,7 @@ fn base_of(mapping: &ActiveMapping, base: &Base, field: &FieldConflict) -> Optio
 
 /// The conflicts of a mapping, each pair once: both directions may have told of it.
 pub(super) async fn of_mapping(engine: &Engine, mapping: &MappingName) -> anyhow::Result<Vec<Conflict>> {
-    let mut failures = Vec::new();
-    for direction in Direction::BOTH {
-        failures.extend(engine.store().failures(engine.company(), mapping, direction).await?);
-    }
-    Ok(among(failures))
+    Ok(among(engine.store().failures_both_ways(engine.company(), mapping).await?))
 }
 
 /// The conflicts among the failures of a mapping, each pair once.

@@ -89,7 +89,8 @@ fn run_id() -> RunId {
 }
 
 fn run() -> Run {
-    let counters = Counters { inserted: 3, modified: 2, unchanged: 1_500, failed: 1, waiting: 1, ..Counters::default() };
+    let counters =
+        Counters { inserted: 3, modified: 2, unchanged: 1_500, failed: 1, waiting: 1, ..Counters::default() };
     Run {
         found: Some(earlier()),
         enqueued: 10,
@@ -327,7 +328,10 @@ impl Operator for Made {
             fields: 12,
             origin: "added".to_owned(),
         };
-        Ok(Mappings { revision: "revision 3 of the mappings is in force".to_owned(), lines: self.all(|| vec![line()])? })
+        Ok(Mappings {
+            revision: "revision 3 of the mappings is in force".to_owned(),
+            lines: self.all(|| vec![line()])?,
+        })
     }
 
     async fn mapping(&self, name: &str) -> Answer<MappingDetails> {
@@ -397,11 +401,8 @@ impl Browser {
 
     /// Asks with headers beside those of the browser; one of the same name takes the place of its own.
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answered {
-        let own = [
-            ("host", HOST),
-            ("cookie", self.cookie.as_str()),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ];
+        let own =
+            [("host", HOST), ("cookie", self.cookie.as_str()), ("content-type", "application/x-www-form-urlencoded")];
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in own.iter().filter(|(name, _)| !headers.iter().any(|(other, _)| other == name)) {
             request = request.header(*name, *value);

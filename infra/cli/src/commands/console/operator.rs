@@ -12,7 +12,6 @@ use couplet_console::{
 };
 use couplet_engine::Engine;
 use couplet_model::job::{Run, RunState};
-use couplet_model::message::Direction;
 use couplet_model::table::Side;
 use couplet_model::{Clock, RecordId, System};
 use couplet_runtime::Application;
@@ -173,10 +172,7 @@ impl ConsoleOperator {
         let mut counts =
             Counts { waiting: jobs.lines.iter().filter_map(|line| line.waiting).sum(), ..Counts::default() };
         for mapping in engine.mappings() {
-            let mut failures = Vec::new();
-            for direction in Direction::BOTH {
-                failures.extend(store.failures(engine.company(), &mapping.name, direction).await?);
-            }
+            let failures = store.failures_both_ways(engine.company(), &mapping.name).await?;
             counts.failed += failures.iter().filter(|failure| failure.kind != FailureKind::Conflict).count();
             counts.conflicts += conflicts::among(failures).len();
         }
@@ -372,10 +368,8 @@ impl Operator for ConsoleOperator {
         let engine = self.engine().await.map_err(refused)?;
         let mut open = Vec::new();
         for name in installation::mappings(&engine, mapping).map_err(refused)? {
-            for direction in Direction::BOTH {
-                let failures = engine.store().failures(engine.company(), &name, direction).await.map_err(refused)?;
-                open.extend(failures.into_iter().filter(|failure| failure.kind != FailureKind::Conflict));
-            }
+            let failures = engine.store().failures_both_ways(engine.company(), &name).await.map_err(refused)?;
+            open.extend(failures.into_iter().filter(|failure| failure.kind != FailureKind::Conflict));
         }
         open.sort_by_key(|failure| Reverse(failure.at));
         let mut latest = errors::latest(&engine, mapping, SHOWN).await.map_err(refused)?;
