@@ -1,5 +1,6 @@
 """Both simulators, an installation between them with something of everything, and the console that is served beside its jobs."""
 
+import json
 import os
 import re
 import subprocess
@@ -101,8 +102,9 @@ class World:
         """Synchronizes, and lets people do what leads to a conflict, a failure, a wait and a skipped record."""
         for job in JOBS:
             self.command("run", job, "--full")
-        numbers = sorted(row["number"] for row in self.business_central.rows("Customer"))
-        self.numbers = numbers
+        pairs = json.loads(self.command("couplings", "CUSTOMER", "--json"))["couplings"]
+        self.accounts = {pair["key"]: pair["dataverse"] for pair in pairs}
+        numbers = self.numbers = sorted(self.accounts)
         for number in numbers[:3]:
             self.change_customer(number, displayName=f"{number} as Finance calls it")
             self.change_account(number, name=f"{number} as Sales calls it")
@@ -139,7 +141,7 @@ class World:
 
     def account(self, number):
         """The account of a customer."""
-        return next(row for row in self.dataverse.rows("account") if row.get("accountnumber") == number)
+        return next(row for row in self.dataverse.rows("account") if row["accountid"] == self.accounts[number])
 
     def change_customer(self, number, **values):
         """Changes a customer as a person in Business Central."""
@@ -147,7 +149,7 @@ class World:
 
     def change_account(self, number, **values):
         """Changes an account as a person in Sales."""
-        self.dataverse.change("accounts", self.account(number)["accountid"], values)
+        self.dataverse.change("accounts", self.accounts[number], values)
 
     def stop(self):
         """Ends everything that was started, the last first."""

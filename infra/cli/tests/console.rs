@@ -59,12 +59,13 @@ impl World {
 
     /// The id of a customer, and that of its account.
     fn pair(&self, number: &str) -> (String, String) {
-        let of = |rows: Vec<serde_json::Map<String, Value>>, key: &str, id: &str| {
-            let row = rows.into_iter().find(|row| row.get(key) == Some(&json!(number))).expect(number);
-            row[id].as_str().expect("an id").to_owned()
-        };
-        let account = of(self.dataverse.rows("account"), "accountnumber", "accountid");
-        (of(self.business_central.rows("Customer"), "number", "id"), account)
+        let variables = self.aws.as_ref().map(Aws::variables).unwrap_or_default();
+        let arguments = self.arguments(&["couplings", "CUSTOMER", "--json"]);
+        let listed = self.workplace.couplet_with(&arguments, &variables).object();
+        let pairs = listed["couplings"].as_array().expect("couplings");
+        let pair = pairs.iter().find(|pair| pair["key"] == json!(number)).expect(number);
+        let id = |side: &str| pair[side].as_str().expect("an id").to_owned();
+        (id("business_central"), id("dataverse"))
     }
 
     fn rename(&self, customer: &str, name: &str) {
