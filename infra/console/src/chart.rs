@@ -10,6 +10,8 @@ use crate::times::{exact, grouped};
 
 /// Bars of a chart at most.
 const BARS: i64 = 48;
+/// Bars of a chart at least, where every run is known.
+const FEWEST_BARS: i64 = 24;
 /// Widths of a bar in seconds: what people count time by.
 const WIDTHS: [i64; 11] = [10, 30, 60, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400];
 /// The picture's own units; it is stretched to the room there is.
@@ -42,7 +44,9 @@ fn bars(runs: &[Run], since: Option<Timestamp>, now: Timestamp) -> (i64, Vec<Bar
     let span = now.as_second() - begin.as_second();
     let width = WIDTHS.into_iter().find(|width| span / width < BARS).unwrap_or_else(|| (span / BARS + 1).max(86_400));
     let place = |at: Timestamp| at.as_second().div_euclid(width);
-    let (from, to) = (place(begin), place(now));
+    let to = place(now);
+    // Few bars would be broad ones; before the first run nothing happened, unless there are runs that are not shown.
+    let from = place(begin).min(if since.is_none() { to - FEWEST_BARS + 1 } else { to });
     let mut bars: Vec<Bar> = (from..=to)
         .filter_map(|place| Timestamp::from_second(place * width).ok())
         .map(|begin| Bar { begin, counters: Counters::default() })
@@ -241,7 +245,7 @@ mod tests {
         // What came before the time from which on every run is there is left out: it would look as if there had been less.
         let (width, all) = bars(&runs, Some(at("2026-03-02T12:01:00Z")), now);
         assert_eq!((width, all.iter().map(|bar| bar.counters.inserted).sum::<u64>()), (30, 2));
-        assert_eq!(bars(&[], None, now).1.len(), 1);
+        assert_eq!(bars(&[], None, now).1.len(), 24);
     }
 
     #[test]

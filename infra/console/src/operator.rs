@@ -1,5 +1,7 @@
 //! The port to what the console shows and does.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use couplet_engine::{JobPlan, Named, RecordStory};
 use couplet_model::job::{Job, JobState, Run};
@@ -291,6 +293,8 @@ pub struct MappingDetails {
 pub struct DeadLetters {
     /// All of them.
     pub letters: Vec<ReportedDeadLetter>,
+    /// What people call the records among them that are coupled, by their ids.
+    pub labels: BTreeMap<RecordId, String>,
     /// Why there can be none here, or why the look did not come to its end.
     pub remark: Option<String>,
 }

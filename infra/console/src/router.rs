@@ -69,6 +69,7 @@ async fn enter(State(console): State<Console>, Query(asked): Query<Asked>) -> Re
             head {
                 meta charset="utf-8";
                 title { "Couplet" }
+                link rel="icon" type="image/svg+xml" href="/icon.svg";
                 meta http-equiv="refresh" content="0; url=/";
             }
             body { p { a href="/" { "To the console" } } }

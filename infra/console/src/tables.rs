@@ -9,6 +9,8 @@ pub enum Kind {
     Text,
     /// A number, aligned to the right.
     Number,
+    /// A word or two that stay in one line.
+    Word,
     /// A name that begins the row.
     Head,
     /// Buttons.
@@ -52,6 +54,7 @@ fn class(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Number => Some("number"),
         Kind::Acts => Some("acts"),
+        Kind::Word => Some("word"),
         Kind::Text | Kind::Head => None,
     }
 }

@@ -94,6 +94,11 @@ async fn times_and_ids_are_short_and_whole_when_pointed_at() {
         "{jobs}"
     );
     assert!(jobs.contains(r#"<progress max="10" value="7""#), "{jobs}");
+    let pairs = browser.get("/couplings?mapping=CUSTOMER").await.body;
+    assert!(pairs.contains("00000000…") && pairs.contains(&format!("{} in Dataverse", id(2))), "{pairs}");
     let letters = browser.get("/dead-letters").await.body;
-    assert!(letters.contains("00000000…") && letters.contains(&format!("{} in Business Central", id(1))), "{letters}");
+    assert!(
+        letters.contains(">10000 &lt;script") && letters.contains(&format!("{} in Business Central", id(1))),
+        "{letters}"
+    );
 }

@@ -7,7 +7,7 @@ use super::record;
 use crate::act::{FIELD, side_word};
 use crate::layout::{Page, View};
 use crate::operator::{Answer, Conflict, Operator};
-use crate::tables::{Column, Kind, more, nothing, table, text, value};
+use crate::tables::{Column, Kind, more, nothing, table, value};
 use crate::times::time;
 
 const COLUMNS: [Column; 5] = [
@@ -72,17 +72,21 @@ fn one(view: &View<'_>, conflict: &Conflict) -> Markup {
                 button type="submit" name="wins" value=(side_word(side)) aria-label=(format!("{side} wins for {}", failure.label)) { (side) " wins" }
             }
             @if !failure.conflicts.is_empty() {
-                button.quiet type="submit" name="wins" value="fields" aria-label=(format!("Settle {} field by field as chosen", failure.label)) { "As chosen, field by field" }
+                button.quiet type="submit" name="wins" value="fields" aria-label=(format!("As chosen, field by field, for {}", failure.label)) { "As chosen, field by field" }
             }
         }
     };
     html! {
         article.conflict {
             h2 { (record(mapping, side, id, &failure.label)) " " span.faint { (mapping) } }
-            p.faint { "since " (time(view.now, failure.first_at)) ", told " (text(failure.attempts)) "×" }
+            p.faint { "First told " (time(view.now, failure.first_at)) ", " (times(failure.attempts)) " since then." }
             (view.form("resolve", &fields, &inside))
         }
     }
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// The choice of a side for one field.

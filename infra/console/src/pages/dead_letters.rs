@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use couplet_model::RecordId;
 use couplet_model::table::Side;
 use couplet_runtime::replay::{ReplayOutcome, ReportedDeadLetter};
 use maud::{Markup, html};
@@ -44,7 +45,7 @@ pub async fn page(view: &View<'_>, operator: &dyn Operator) -> Answer<Page> {
                 (table("Why they died", &[("why", Kind::Head), ("letters", Kind::Number)],
                     reasons.iter().map(|(why, count)| vec![text(why), text(count)]).collect()))
             }
-            (table("Dead letters", &COLUMNS, letters.iter().take(SHOWN).map(|letter| row(view, letter)).collect()))
+            (table("Dead letters", &COLUMNS, letters.iter().take(SHOWN).map(|letter| row(view, letter, &found.labels)).collect()))
             (more(letters.len(), SHOWN, "couplet dead-letters list --json has them all."))
             (view.careful("replay-all", &[], "Replay all", &format!("All {} dead letters are sent back to their queues.", letters.len())))
         }
@@ -53,8 +54,9 @@ pub async fn page(view: &View<'_>, operator: &dyn Operator) -> Answer<Page> {
     Ok(Page::still("Dead letters", body))
 }
 
-fn row(view: &View<'_>, letter: &ReportedDeadLetter) -> Vec<Markup> {
-    let about = about(letter);
+fn row(view: &View<'_>, letter: &ReportedDeadLetter, labels: &BTreeMap<RecordId, String>) -> Vec<Markup> {
+    let label = letter.record.and_then(|id| labels.get(&id)).map_or("", String::as_str);
+    let about = about(letter, label);
     vec![
         about,
         text(letter.queue.as_str()),
@@ -64,18 +66,18 @@ fn row(view: &View<'_>, letter: &ReportedDeadLetter) -> Vec<Markup> {
             @if letter.outcome == ReplayOutcome::Unreadable {
                 span.faint { "nobody can read it: delete it with couplet dead-letters delete" }
             } @else {
-                (view.button("replay", &[("message", &letter.message_id)], "Replay", &subject(letter)))
+                (view.button("replay", &[("message", &letter.message_id)], "Replay", &if label.is_empty() { subject(letter) } else { label.to_owned() }))
             }
         },
     ]
 }
 
-fn about(letter: &ReportedDeadLetter) -> Markup {
+fn about(letter: &ReportedDeadLetter, label: &str) -> Markup {
     let title = format!("message {}", letter.message_id);
     match (&letter.mapping, letter.direction, letter.record) {
         (Some(mapping), Some(direction), Some(id)) => {
             let side: Side = direction.source();
-            html! { span title=(title) { (record(mapping.as_str(), side, id, "")) } p.faint { (mapping) ", " (direction) } }
+            html! { span title=(title) { (record(mapping.as_str(), side, id, label)) } p.faint { (mapping) ", " (direction) } }
         }
         _ => html! { span title=(title) { (subject(letter)) } },
     }

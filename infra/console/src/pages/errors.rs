@@ -12,13 +12,13 @@ use crate::times::time;
 
 const OPEN: [Column; 5] = [
     ("record", Kind::Head),
-    ("direction", Kind::Text),
+    ("direction", Kind::Word),
     ("since", Kind::Text),
     ("what is wrong", Kind::Text),
     ("", Kind::Acts),
 ];
 const LATEST: [Column; 4] =
-    [("record", Kind::Head), ("when", Kind::Text), ("direction", Kind::Text), ("error", Kind::Text)];
+    [("record", Kind::Head), ("when", Kind::Text), ("direction", Kind::Word), ("error", Kind::Text)];
 
 pub async fn page(view: &View<'_>, operator: &dyn Operator, mapping: Option<&str>) -> Answer<Page> {
     let names = operator.mapping_names().await?;

@@ -51,19 +51,19 @@ pub async fn page(view: &View<'_>, operator: &dyn Operator, asked: &Asked) -> An
         return Ok(Page::still("History", body));
     };
     let story = operator.history(mapping, on, name).await?;
-    let title = format!("History of {}", story.record.label);
+    let title = format!("History of {}", label(&story));
     Ok(Page::live(title, html! { (form) (told(view, &story)) }))
 }
 
 fn told(view: &View<'_>, told: &Story) -> Markup {
     let Story { mapping, side, record, story } = told;
     let mapping = mapping.as_str();
-    let id = record.id.to_string();
-    let fields = named(mapping, *side, &id, &record.label);
+    let (id, label) = (record.id.to_string(), label(told));
+    let fields = named(mapping, *side, &id, label);
     html! {
         section {
             h2 { "How it stands" }
-            p { strong { (record.label) } " of " (mapping) " in " (side) "." }
+            p { strong title=(record.id) { (label) } " of " (mapping) " in " (side) "." }
             @match &story.coupling {
                 None => { p { "Not coupled." } },
                 Some(pair) => {
@@ -87,20 +87,20 @@ fn told(view: &View<'_>, told: &Story) -> Markup {
                     }
                     div.buttons {
                         @if pair.skipped {
-                            (view.button("unskip", &fields, "Bring back", &record.label))
+                            (view.button("unskip", &fields, "Bring back", label))
                         } @else {
-                            (view.button("sync", &fields, "Synchronize now", &record.label))
-                            (view.button("skip", &fields, "Skip", &record.label))
+                            (view.button("sync", &fields, "Synchronize now", label))
+                            (view.button("skip", &fields, "Skip", label))
                         }
-                        @if !story.failures.is_empty() { (view.button("retry", &fields, "Retry", &record.label)) }
+                        @if !story.failures.is_empty() { (view.button("retry", &fields, "Retry", label)) }
                     }
                 },
             }
-            @for failure in &story.failures { p.notice.bad { (failed(failure)) " since " (time(view.now, failure.first_at)) ": " (failure.message) } }
+            @for failure in &story.failures { p.notice.bad { (failed(failure)) ", first " (time(view.now, failure.first_at)) ": " (failure.message) } }
             @for wait in &story.waits {
                 p.notice {
                     "Waits " (wait.message.direction)
-                    @if let Some(since) = wait.since { " since " (time(view.now, since)) }
+                    @if let Some(since) = wait.since { ", first " (time(view.now, since)) }
                     ": " (wait.field) " " strong { (wait.value) } " is not coupled by " (wait.dependency.mapping) "."
                 }
             }
@@ -111,6 +111,13 @@ fn told(view: &View<'_>, told: &Story) -> Markup {
             ol.story { @for entry in &story.entries { li { (event(view, entry)) } } }
         }
     }
+}
+
+/// What people call the record: the number of its pair, where it was named by an id.
+fn label(told: &Story) -> &str {
+    let is_id = told.record.label == told.record.id.to_string();
+    let key = told.story.coupling.as_ref().and_then(|pair| pair.key.as_deref());
+    key.filter(|_| is_id).unwrap_or(&told.record.label)
 }
 
 fn failed(failure: &Failure) -> String {

@@ -12,7 +12,7 @@ use crate::times::{grouped, time};
 
 const COLUMNS: [Column; 8] = [
     ("job", Kind::Head),
-    ("direction", Kind::Text),
+    ("direction", Kind::Word),
     ("every", Kind::Number),
     ("state", Kind::Text),
     ("last run", Kind::Text),

@@ -11,13 +11,13 @@ const ALL: [Column; 7] = [
     ("mapping", Kind::Head),
     ("Business Central", Kind::Text),
     ("Dataverse", Kind::Text),
-    ("direction", Kind::Text),
+    ("direction", Kind::Word),
     ("only coupled", Kind::Text),
     ("fields", Kind::Number),
     ("origin", Kind::Text),
 ];
 const ROWS: [Column; 4] =
-    [("field row", Kind::Head), ("direction", Kind::Text), ("used", Kind::Text), ("remark", Kind::Text)];
+    [("field row", Kind::Head), ("direction", Kind::Word), ("used", Kind::Text), ("remark", Kind::Text)];
 
 pub async fn all(operator: &dyn Operator) -> Answer<Page> {
     let mappings = operator.mappings().await?;

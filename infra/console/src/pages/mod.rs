@@ -96,9 +96,12 @@ fn outcomes(counters: &Counters) -> Markup {
     ];
     let there: Vec<(&str, u64)> = parts.into_iter().filter(|(_, count)| *count > 0).collect();
     html! {
-        @if there.is_empty() { span.faint { "nothing" } }
-        ul.outcomes {
-            @for (name, count) in there { li class=(format!("outcome {name}")) { strong { (grouped(count)) } " " (name) } }
+        @if there.is_empty() {
+            span.faint { "nothing" }
+        } @else {
+            ul.outcomes {
+                @for (name, count) in there { li class=(format!("outcome {name}")) { strong { (grouped(count)) } " " (name) } }
+            }
         }
     }
 }

@@ -26,16 +26,14 @@ pub async fn page(view: &View<'_>, operator: &dyn Operator) -> Answer<Page> {
     let body = html! {
         (stands_still(jobs.stands_still.as_deref()))
         ul.tiles {
+            (tile("/errors", counts.failed as u64, "failed records", "bad"))
+            (tile("/conflicts", counts.conflicts as u64, "conflicts", "bad"))
+            @if let Some(letters) = counts.dead_letters { (tile("/dead-letters", letters, "dead letters", "bad")) }
+            (tile("/waiting", counts.waiting, "waiting records", "warn"))
+            (tile("/jobs", in_error as u64, "jobs in error", "bad"))
+            (tile("/jobs", on_hold as u64, "jobs on hold", "warn"))
+            (tile("/jobs", running as u64, "jobs run", "busy"))
             (tile("/jobs", ready as u64, "jobs wait for their next run", ""))
-            (tile("/jobs", running as u64, "jobs run", if running > 0 { "busy" } else { "" }))
-            (tile("/jobs", in_error as u64, "jobs in error", if in_error > 0 { "bad" } else { "good" }))
-            (tile("/jobs", on_hold as u64, "jobs on hold", if on_hold > 0 { "warn" } else { "" }))
-            (tile("/errors", counts.failed as u64, "failed records", if counts.failed > 0 { "bad" } else { "good" }))
-            (tile("/conflicts", counts.conflicts as u64, "conflicts", if counts.conflicts > 0 { "bad" } else { "good" }))
-            (tile("/waiting", counts.waiting, "waiting records", if counts.waiting > 0 { "warn" } else { "good" }))
-            @if let Some(letters) = counts.dead_letters {
-                (tile("/dead-letters", letters, "dead letters", if letters > 0 { "bad" } else { "good" }))
-            }
         }
         section {
             h2 { "What became of records" }
@@ -62,6 +60,12 @@ pub fn stands_still(why: Option<&str>) -> Markup {
     html! { @if let Some(why) = why { p.notice.bad role="status" { strong { "All jobs stand still" } ": " (why) } } }
 }
 
+/// A figure that leads to its page, in the colour of what it means where there is any.
 fn tile(path: &str, count: u64, what: &str, class: &str) -> Markup {
+    let class = match (count, class) {
+        (0, "bad" | "warn") => "good",
+        (0, _) => "",
+        (_, class) => class,
+    };
     html! { li class=(class) { a href=(path) { strong { (grouped(count)) } " " span { (what) } } } }
 }

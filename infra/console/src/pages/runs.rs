@@ -19,7 +19,7 @@ const BARS: usize = 40;
 const COLUMNS: [Column; 6] = [
     ("job", Kind::Head),
     ("started", Kind::Text),
-    ("because", Kind::Text),
+    ("because", Kind::Word),
     ("state", Kind::Text),
     ("took", Kind::Number),
     ("records", Kind::Text),

@@ -11,7 +11,7 @@ use crate::times::time_if_any;
 
 const COLUMNS: [Column; 5] = [
     ("record", Kind::Head),
-    ("direction", Kind::Text),
+    ("direction", Kind::Word),
     ("since", Kind::Text),
     ("waits for", Kind::Text),
     ("released by", Kind::Text),

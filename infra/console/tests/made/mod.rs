@@ -1,6 +1,7 @@
 //! A made-up installation behind the console: empty or full, and what was asked of it.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -342,7 +343,8 @@ impl Operator for Made {
 
     async fn dead_letters(&self) -> Answer<DeadLetters> {
         let letters = self.all(|| vec![letter("m1", false), letter("m2", true)])?;
-        Ok(DeadLetters { remark: letters.is_empty().then(|| SCRIPT.to_owned()), letters })
+        let remark = letters.is_empty().then(|| SCRIPT.to_owned());
+        Ok(DeadLetters { letters, labels: BTreeMap::from([(id(1), format!("10000 {SCRIPT}"))]), remark })
     }
 
     async fn act(&self, act: &Act) -> Done {

@@ -1,7 +1,7 @@
 //! What the console shows and does, by the functions of the commands.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,11 @@ use couplet_console::{
 use couplet_engine::Engine;
 use couplet_model::job::{Run, RunState};
 use couplet_model::table::Side;
-use couplet_model::{Clock, RecordId, System};
+use couplet_model::{Clock, MappingName, RecordId, System};
 use couplet_runtime::Application;
-use couplet_runtime::replay::{self, Pace, QueueName, ReplayOutcome, ReplayReport, ReplayRequest, count_dead_letters};
+use couplet_runtime::replay::{
+    self, Pace, QueueName, ReplayOutcome, ReplayReport, ReplayRequest, ReportedDeadLetter, count_dead_letters,
+};
 use couplet_store::FailureKind;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, RwLock};
@@ -263,6 +265,22 @@ async fn runs_of_all(engine: &Engine, of_each: usize) -> anyhow::Result<(Vec<Run
     Ok((all, since))
 }
 
+/// What people call the coupled records of dead letters, in one read for each mapping and side.
+async fn labels(engine: &Engine, letters: &[ReportedDeadLetter]) -> anyhow::Result<BTreeMap<RecordId, String>> {
+    let mut ids: BTreeMap<(&MappingName, Side), Vec<RecordId>> = BTreeMap::new();
+    for letter in letters {
+        if let (Some(mapping), Some(direction), Some(record)) = (&letter.mapping, letter.direction, letter.record) {
+            ids.entry((mapping, direction.source())).or_default().push(record);
+        }
+    }
+    let mut labels = BTreeMap::new();
+    for ((mapping, side), ids) in ids {
+        let pairs = engine.store().couplings_by_id(engine.company(), mapping, side, &ids).await?;
+        labels.extend(pairs.into_iter().filter_map(|(id, pair)| Some((id, pair.key?))));
+    }
+    Ok(labels)
+}
+
 fn requests(application: &Application) -> Vec<SystemRequests> {
     let (here, there) = (&application.systems.business_central, &application.systems.dataverse);
     vec![
@@ -427,11 +445,13 @@ impl Operator for ConsoleOperator {
 
     async fn dead_letters(&self) -> Answer<DeadLetters> {
         let Some(pace) = self.pace() else {
-            return Ok(DeadLetters { letters: Vec::new(), remark: Some(replaying::NOTHING_HERE.to_owned()) });
+            return Ok(DeadLetters { remark: Some(replaying::NOTHING_HERE.to_owned()), ..DeadLetters::default() });
         };
         let report = self.replayed(pace, None, true).await.map_err(refused)?;
         let remark = report.stopped.map(|why| format!("The look did not come to its end: {why}"));
-        Ok(DeadLetters { letters: report.dead_letters, remark })
+        let engine = self.engine().await.map_err(refused)?;
+        let labels = labels(&engine, &report.dead_letters).await.map_err(refused)?;
+        Ok(DeadLetters { letters: report.dead_letters, labels, remark })
     }
 
     async fn act(&self, act: &Act) -> Done {
