@@ -3,6 +3,7 @@
 import urllib.parse
 
 from checks import equal, expect
+from world import origin
 
 # All pages, as the navigation has them.
 PAGES = [
@@ -24,18 +25,18 @@ PAGES = [
 class Visit:
     """A browser context that was let in."""
 
-    def __init__(self, browser, world, **options):
-        self.world = world
-        self.host = urllib.parse.urlsplit(world.console).netloc
+    def __init__(self, browser, entrance, **options):
+        self.console = origin(entrance)
+        self.host = urllib.parse.urlsplit(entrance).netloc
         self.troubles = []
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.troubles.append(f"a script failed: {error}"))
         self.page.on("request", self._asked)
-        self.page.goto(world.entrance)
+        self.page.goto(entrance)
         # The page of the entrance leads on by itself.
-        self.page.wait_for_url(f"{world.console}/")
+        self.page.wait_for_url(f"{self.console}/")
 
     def _said(self, message):
         if message.type in ("error", "warning"):
@@ -47,7 +48,7 @@ class Visit:
 
     def open(self, path):
         """Opens a page of the console."""
-        answer = self.page.goto(f"{self.world.console}{path}")
+        answer = self.page.goto(f"{self.console}{path}")
         equal(answer.status, 200, f"the status of {path}")
         return self.page
 

@@ -120,7 +120,7 @@ def keyboard_alone(visit, world):
 
 def on_a_phone(browser, world, scheme):
     """360 pixels wide: nothing has to be scrolled sideways, and every button can be met with a finger."""
-    visit = Visit(browser, world, viewport=PHONE, color_scheme=scheme, device_scale_factor=2)
+    visit = Visit(browser, world.entrance, viewport=PHONE, color_scheme=scheme, device_scale_factor=2)
     for path in PAGES:
         page = visit.open(path)
         width = page.evaluate("() => document.documentElement.scrollWidth")
@@ -136,7 +136,7 @@ def on_a_phone(browser, world, scheme):
 
 def every_page(browser, world, scheme):
     """Each page opens without an error, a violation of its policy or a request to another host, and can be told apart."""
-    visit = Visit(browser, world, viewport=DESK, color_scheme=scheme)
+    visit = Visit(browser, world.entrance, viewport=DESK, color_scheme=scheme)
     grounds = set()
     for path in PAGES:
         page = visit.open(path)
@@ -186,7 +186,7 @@ def both_schemes(browser, world):
 
 def without_scripts(browser, world):
     """With scripts switched off everything is there, and a conflict is settled."""
-    visit = Visit(browser, world, viewport=DESK, java_script_enabled=False)
+    visit = Visit(browser, world.entrance, viewport=DESK, java_script_enabled=False)
     for path in PAGES:
         visit.open(path)
     conflict_by_button(visit, world, world.numbers[2], "Dataverse", f"{world.numbers[2]} as Sales calls it")
@@ -198,7 +198,7 @@ def kept_up_to_date(visit, world):
     page = visit.open("/errors?mapping=CUSTOMER")
     world.dataverse.refuse("account", "Unwelcome")
     world.change_customer(world.numbers[9], displayName="Unwelcome")
-    other = Visit(visit.context.browser, world)
+    other = Visit(visit.context.browser, world.entrance)
     other.open(f"/couplings?mapping=CUSTOMER&side=bc&name={world.numbers[9]}")
     other.page.get_by_role("button", name=f"Synchronize {world.numbers[9]}").click()
     see(other.page.locator(".notice.bad")).to_contain_text("1 failed", timeout=15_000)
@@ -207,6 +207,16 @@ def kept_up_to_date(visit, world):
     world.dataverse.refuse("account", None)
     page.get_by_role("button", name="Pause updating").click()
     see(page.get_by_text("Paused.")).to_be_visible()
+
+
+def demonstration(browser, world):
+    """The demonstration ends with a console on its world."""
+    visit = Visit(browser, world.demonstrate(), viewport={"width": 1100, "height": 860})
+    page = visit.open("/")
+    see(page.get_by_text("the demonstration")).to_be_visible()
+    see(page.locator(".plot svg")).to_be_visible()
+    page.screenshot(path=world.pictures / "demonstration.png")
+    visit.close()
 
 
 def strangers_stay_out(world):
@@ -233,7 +243,7 @@ def main(programs, folder, pictures):
             checks.step("pages in both schemes", both_schemes, browser, world)
             checks.step("a phone, light", on_a_phone, browser, world, "light")
             checks.step("a phone, dark", on_a_phone, browser, world, "dark")
-            visit = Visit(browser, world, viewport=DESK)
+            visit = Visit(browser, world.entrance, viewport=DESK)
             first = world.numbers[1]
             checks.step(
                 "a conflict by button", conflict_by_button, visit, world, first, "Business Central", f"{first} as Finance calls it"
@@ -247,6 +257,7 @@ def main(programs, folder, pictures):
             checks.step("nothing forbidden on the way", visit.close)
             checks.step("scripts switched off", without_scripts, browser, world)
             checks.step("strangers stay out", strangers_stay_out, world)
+            checks.step("the demonstration", demonstration, browser, world)
             browser.close()
     finally:
         world.stop()

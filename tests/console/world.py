@@ -42,6 +42,12 @@ unit_groups = false
 """
 
 
+def origin(address):
+    """The beginning of an address: scheme, host and port."""
+    parts = urllib.parse.urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 class World:
     """Systems, installation and console."""
 
@@ -121,19 +127,23 @@ class World:
 
     def serve(self):
         """Starts the jobs and the console; gives the address that was printed."""
-        process = Process(
-            "couplet", [str(self.couplet), "serve", "--console", "0"], self.folder, self._environment()
-        )
+        self.entrance = self._console("couplet", "serve", "--console", "0")
+        self.console = origin(self.entrance)
+        return self.entrance
+
+    def demonstrate(self):
+        """Starts the demonstration with its console; gives the address that was printed."""
+        return self._console("demonstration", "demo", "--console", "0")
+
+    def _console(self, name, *arguments):
+        process = Process(name, [str(self.couplet), *arguments], self.folder, self._environment())
         self.processes.append(process)
 
         def printed():
             process.expect_alive()
             return re.search(r"^console: (http\S+)", process.output(), re.MULTILINE)
 
-        self.entrance = wait_until("the console is served", printed, 30, every=0.1).group(1)
-        parts = urllib.parse.urlsplit(self.entrance)
-        self.console = f"{parts.scheme}://{parts.netloc}"
-        return self.entrance
+        return wait_until(f"the console of {name} is served", printed, 45, every=0.1).group(1)
 
     def customer(self, number):
         """A customer by its number."""

@@ -129,7 +129,7 @@ pub struct Overview {
 /// What people have to look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records that failed, conflicts aside.
+    /// Records to be mended, conflicts aside: they failed, wait in vain, or travelled but for some fields.
     pub failed: usize,
     /// Pairs that both sides have changed.
     pub conflicts: usize,

@@ -26,7 +26,7 @@ pub async fn page(view: &View<'_>, operator: &dyn Operator) -> Answer<Page> {
     let body = html! {
         (stands_still(jobs.stands_still.as_deref()))
         ul.tiles {
-            (tile("/errors", counts.failed as u64, "failed records", "bad"))
+            (tile("/errors", counts.failed as u64, "records to be mended", "bad"))
             (tile("/conflicts", counts.conflicts as u64, "conflicts", "bad"))
             @if let Some(letters) = counts.dead_letters { (tile("/dead-letters", letters, "dead letters", "bad")) }
             (tile("/waiting", counts.waiting, "waiting records", "warn"))
