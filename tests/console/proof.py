@@ -211,7 +211,7 @@ def kept_up_to_date(visit, world):
 
 def demonstration(browser, world):
     """The demonstration ends with a console on its world."""
-    visit = Visit(browser, world.demonstrate(), viewport={"width": 1100, "height": 860})
+    visit = Visit(browser, world.demonstrate(), viewport={"width": 1200, "height": 860})
     page = visit.open("/")
     see(page.get_by_text("the demonstration")).to_be_visible()
     see(page.locator(".plot svg")).to_be_visible()
