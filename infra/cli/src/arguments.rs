@@ -1,6 +1,8 @@
 //! What can be asked of the command.
 
 mod broken;
+mod conflicts;
+mod dead_letters;
 mod full_sync;
 mod mappings;
 mod notifications;
@@ -13,12 +15,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use couplet_model::ids::{RecordId, RunId};
 use couplet_model::message::Direction;
 use couplet_model::table::Side;
-use couplet_runtime::replay::QueueName;
 use jiff::Timestamp;
 
 pub use self::broken::{
     DeletedAction, DeletedOptions, MendOptions, OrphansAction, OrphansOptions, RepairOptions, WhereOptions,
 };
+pub use self::conflicts::{ConflictsAction, ConflictsOptions, FieldChoice, ResolveOptions};
+pub use self::dead_letters::{DeadLettersAction, ReplayOptions};
 pub use self::full_sync::{FullSyncChoiceOptions, FullSyncCommand, FullSyncStartOptions};
 pub use self::mappings::{
     AddOptions, ChangingOptions, FieldCommand, FieldOptions, FilterOptions, ImportOptions, MappingCommand,
@@ -28,9 +31,11 @@ pub use self::notifications::NotificationsCommand;
 use crate::log_lines::Level;
 use crate::times::moment;
 
+/// The port of the console, if none is named.
+const CONSOLE_PORT: &str = "7788";
 /// What `--help` says behind the options.
 const PLACES: &str = "\
-With --profile aws the commands jobs, run, disable, enable, hold, release, notifications, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
+With --profile aws the commands console, jobs, run, disable, enable, hold, release, notifications, full-sync, sync, couple, match, uncouple, skip, unskip, retry, mapping, field, couplings, conflicts, deleted, orphans, errors, history, waiting, resume, replay, dead-letters and logs work on a deployed stack, with your own AWS \
 credentials: those of the AWS command line (aws sso login, AWS_PROFILE, AWS_REGION, ...). The others are for this machine.
 
     couplet --profile aws --stack couplet jobs
@@ -136,13 +141,31 @@ pub enum Command {
     #[command(verbatim_doc_comment)]
     Release(JobsOptions),
     /// Run all jobs by their timers until Ctrl-C or SIGTERM.
-    Serve,
     /// See whether both systems tell of changes, have them do so, or no more.
     ///
     ///     couplet notifications status
     ///     couplet --profile aws notifications renew
     #[command(subcommand, verbatim_doc_comment)]
     Notifications(NotificationsCommand),
+    Serve {
+        /// Serve the console beside it, at this port of this machine; 7788 if none is named, 0 for any that is free.
+        #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = CONSOLE_PORT)]
+        console: Option<u16>,
+    },
+    /// Serve the console: pages about jobs, runs and records for a browser on this machine, until Ctrl-C or SIGTERM.
+    ///
+    /// It prints the address to open, which holds a key of this process. What its buttons do is what the commands do; on this
+    /// machine they need the data for themselves, so that beside couplet serve only looking is possible: use couplet serve
+    /// --console there.
+    ///
+    ///     couplet console
+    ///     couplet --profile aws console --port 7789
+    #[command(verbatim_doc_comment)]
+    Console {
+        /// The port of this machine; 0 for any that is free.
+        #[arg(long, default_value = CONSOLE_PORT)]
+        port: u16,
+    },
     /// Synchronize chosen records now; their values win.
     ///
     /// A record may be named by its id, by its number or code, or by its name. Without --direction a pair travels both ways, as
@@ -448,66 +471,6 @@ pub struct ChosenOptions {
     pub all: bool,
 }
 
-/// Which conflicts are listed, or what is done with them.
-#[derive(Clone, Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct ConflictsOptions {
-    #[command(subcommand)]
-    pub action: Option<ConflictsAction>,
-    /// Name of the mapping.
-    pub mapping: Option<String>,
-    /// How many at most.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What is done with conflicts.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ConflictsAction {
-    /// Settle what both sides have changed: the values of one side win, or those of either side field by field.
-    ///
-    /// What only one side has changed travels as ever. A field is named as it is on either side.
-    ///
-    ///     couplet conflicts resolve CUSTOMER --bc 10000 --wins business-central
-    ///     couplet conflicts resolve CUSTOMER --bc 10000 --wins dataverse --field phoneNumber=business-central
-    ///     couplet conflicts resolve CUSTOMER --all --wins dataverse --dry-run
-    #[command(verbatim_doc_comment)]
-    Resolve(ResolveOptions),
-}
-
-/// Which conflicts are settled, and how.
-#[derive(Clone, Debug, Args)]
-pub struct ResolveOptions {
-    #[command(flatten)]
-    pub named: NamedOptions,
-    /// All records of the mapping that both sides have changed.
-    #[arg(long, conflicts_with_all = ["business_central", "dataverse"])]
-    pub all: bool,
-    /// The side whose values win, in all fields that are not named.
-    #[arg(long, value_enum, required_unless_present = "fields")]
-    pub wins: Option<Winner>,
-    /// A field, and the side whose value wins in it; may be given several times.
-    #[arg(long = "field", value_name = "FIELD=SIDE", value_parser = field_choice)]
-    pub fields: Vec<FieldChoice>,
-}
-
-/// A field, and the side whose value wins in it.
-#[derive(Clone, Debug)]
-pub struct FieldChoice {
-    pub field: String,
-    pub wins: Winner,
-}
-
-fn field_choice(text: &str) -> Result<FieldChoice, String> {
-    let example = "name a field and the side that wins in it, such as phoneNumber=business-central";
-    let (field, side) = text.rsplit_once('=').ok_or(example)?;
-    let wins = Winner::from_str(side.trim(), true).map_err(|_| format!("{side:?} is no side: {example}"))?;
-    Ok(FieldChoice { field: field.trim().to_owned(), wins })
-}
-
 /// Whose failures are tried again.
 #[derive(Clone, Debug, Args)]
 pub struct RetryOptions {
@@ -582,72 +545,6 @@ impl From<Winner> for Side {
     }
 }
 
-/// Which dead letters are sent back.
-#[derive(Clone, Debug, Args)]
-pub struct ReplayOptions {
-    /// Only those of one queue.
-    #[arg(long, value_enum)]
-    pub queue: Option<Queue>,
-    /// Only messages first sent at or after this: an instant, a date (UTC), or how long ago, such as 2h or 3d.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub since: Option<Timestamp>,
-    /// Only messages first sent before this.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub until: Option<Timestamp>,
-    /// Only records of this mapping, and tasks of the job of this name.
-    #[arg(long)]
-    pub mapping: Option<String>,
-    /// Only show what would be done.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print one JSON object with every letter.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What is done with dead letters.
-#[derive(Clone, Debug, Subcommand)]
-pub enum DeadLettersAction {
-    /// List them with the reason why they died, and change nothing.
-    List(ReplayOptions),
-    /// Delete them: their records are noted as failed, and can be tried again with retry; what cannot be read is gone.
-    ///
-    /// Name which ones, or --all; look first with --dry-run. What was synchronized meanwhile is only counted and removed.
-    ///
-    ///     couplet --profile aws dead-letters delete --mapping CUSTOMER --until 3d --dry-run
-    ///     couplet --profile aws dead-letters delete --all
-    #[command(verbatim_doc_comment)]
-    Delete(DeleteOptions),
-}
-
-/// Which dead letters are deleted.
-#[derive(Clone, Debug, Args)]
-pub struct DeleteOptions {
-    /// All of them.
-    #[arg(long, required_unless_present_any = ["queue", "since", "until", "mapping"], conflicts_with_all = ["queue", "since", "until", "mapping"])]
-    pub all: bool,
-    #[command(flatten)]
-    pub which: ReplayOptions,
-}
-
-/// A queue with dead letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Queue {
-    /// One message per record.
-    Records,
-    /// Continuations of long runs.
-    Tasks,
-}
-
-impl From<Queue> for QueueName {
-    fn from(queue: Queue) -> Self {
-        match queue {
-            Queue::Records => Self::Records,
-            Queue::Tasks => Self::Tasks,
-        }
-    }
-}
-
 /// Which log lines are shown.
 #[derive(Clone, Debug, Args)]
 pub struct LogsOptions {
@@ -680,6 +577,9 @@ pub struct DemoOptions {
     /// End after the comparison, with exit code 1 if anything is not as it should be.
     #[arg(long)]
     pub exit: bool,
+    /// Serve the console on the systems that stay up, at this port of this machine; 7788 if none is named, 0 for any that is free.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = CONSOLE_PORT, conflicts_with = "exit")]
+    pub console: Option<u16>,
     /// Items in Business Central that are not blocked.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub items: u32,

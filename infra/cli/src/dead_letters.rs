@@ -10,12 +10,13 @@ use crate::commands::seconds;
 use crate::tables::{number, table, text};
 
 /// Every outcome, in the order of the sums.
-pub const OUTCOMES: [ReplayOutcome; 8] = [
+pub const OUTCOMES: [ReplayOutcome; 9] = [
     ReplayOutcome::Moved,
     ReplayOutcome::Deleted,
     ReplayOutcome::SynchronizedMeanwhile,
     ReplayOutcome::OutsideWindow,
     ReplayOutcome::OtherMapping,
+    ReplayOutcome::OtherMessage,
     ReplayOutcome::Unreadable,
     ReplayOutcome::DiedAgain,
     ReplayOutcome::NotReached,
@@ -146,6 +147,7 @@ fn words(outcome: ReplayOutcome, dry_run: bool) -> &'static str {
         ReplayOutcome::SynchronizedMeanwhile => "synchronized meanwhile",
         ReplayOutcome::OutsideWindow => "left: outside the window",
         ReplayOutcome::OtherMapping => "left: of another mapping",
+        ReplayOutcome::OtherMessage => "left: another message",
         ReplayOutcome::Unreadable => "left: unreadable",
         ReplayOutcome::DiedAgain => "left: died again",
         ReplayOutcome::NotReached => "left: not reached",
@@ -153,7 +155,7 @@ fn words(outcome: ReplayOutcome, dry_run: bool) -> &'static str {
 }
 
 /// One line: what became of how many.
-fn sums(report: &ReplayReport) -> String {
+pub fn sums(report: &ReplayReport) -> String {
     let is_deleting = report.count(ReplayOutcome::Deleted) > 0;
     let parts: Vec<String> = OUTCOMES
         .into_iter()

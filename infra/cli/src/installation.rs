@@ -42,13 +42,23 @@ pub fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
 /// # Errors
 /// When the settings or the catalogue are wrong, or the data cannot be opened.
 pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
+    Ok(look_for_data(config).await?.0)
+}
+
+/// As [`look`]; and whether there are data yet.
+///
+/// # Errors
+/// As of [`look`].
+pub async fn look_for_data(config: Option<&Path>) -> anyhow::Result<(Application, bool)> {
     let settings = settings(config)?;
     wiring::catalogue(&settings)?;
-    let cloud = match DataFolder::existing_database(&settings.data) {
-        Some(database) => EmbeddedCloud::to_look_at(&database, &settings).await?,
+    let database = DataFolder::existing_database(&settings.data);
+    let cloud = match &database {
+        Some(database) => EmbeddedCloud::to_look_at(database, &settings).await?,
         None => EmbeddedCloud::in_memory(&settings).await?,
     };
-    Ok(by_current_mappings(Application::new(&settings, cloud.services())?).await)
+    let application = by_current_mappings(Application::new(&settings, cloud.services())?).await;
+    Ok((application, database.is_some()))
 }
 
 /// The application on a store in memory that holds nothing, to look at the systems alone.
@@ -287,6 +297,17 @@ pub fn job(engine: &Engine, name: &str) -> anyhow::Result<JobPlan> {
         }
     }
     bail!("there is no job {name}; couplet jobs lists them")
+}
+
+/// The mapping of that name, or all of them.
+///
+/// # Errors
+/// When there is none of that name, with the nearest one.
+pub fn mappings(engine: &Engine, name: Option<&str>) -> anyhow::Result<Vec<MappingName>> {
+    match name {
+        Some(name) => Ok(vec![mapping(engine, name)?]),
+        None => Ok(engine.mappings().iter().map(|mapping| mapping.name.clone()).collect()),
+    }
 }
 
 /// The mapping of that name, whatever its case.

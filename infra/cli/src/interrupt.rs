@@ -1,14 +1,21 @@
 //! Ctrl-C and SIGTERM, once for everything that has to end.
 
 use std::io;
+use std::sync::OnceLock;
 
 use tokio::sync::watch;
 
 /// What a process ends with that was told to.
 pub const INTERRUPTED: u8 = 130;
 
-/// A flag that becomes true at Ctrl-C or SIGTERM. A second one ends the process at once, as without it.
+/// A flag that becomes true at Ctrl-C or SIGTERM; the same one for all who ask. A second signal ends the process at once, as
+/// without it.
 pub fn flag() -> watch::Receiver<bool> {
+    static FLAG: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    FLAG.get_or_init(raised_by_signals).clone()
+}
+
+fn raised_by_signals() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     // From here on, not from when the task is first looked at: who is told to end at once ends in order as well.
     let signals = Signals::listen();

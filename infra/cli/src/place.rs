@@ -1,10 +1,10 @@
 //! Where a command looks: at the installation on this machine, or at a deployed stack.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::bail;
 use couplet_engine::Engine;
+use couplet_local::DataFolder;
 use couplet_runtime::Application;
 
 use crate::arguments::{Arguments, Profile};
@@ -44,15 +44,24 @@ impl Place {
     ///
     /// # Errors
     /// When the settings are wrong, the place cannot be reached, another process works on the data, or the work fails.
-    pub async fn alone(&self, work: impl AsyncFnOnce(&Engine) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    pub async fn alone<T>(&self, work: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let (application, _folder) = self.take().await?;
+        work(&application.engine).await
+    }
+
+    /// The application to change what is stored there, and on this machine the data folder, which nobody else works on for as
+    /// long as it is kept.
+    ///
+    /// # Errors
+    /// When the settings are wrong, the place cannot be reached, or another process works on the data.
+    pub async fn take(&self) -> anyhow::Result<(Application, Option<DataFolder>)> {
         match self {
             Self::Here(config) => {
-                let (application, _folder) = installation::alone(config.as_deref()).await?;
-                work(&application.engine).await?;
+                let (application, folder) = installation::alone(config.as_deref()).await?;
+                Ok((application, Some(folder)))
             }
-            Self::Deployed(_) => work(&self.look().await?.engine).await?,
+            Self::Deployed(_) => Ok((self.look().await?, None)),
         }
-        Ok(ExitCode::SUCCESS)
     }
 
     /// The settings file of this machine, for a command that works nowhere else.

@@ -118,6 +118,19 @@ impl Store {
         items.iter().map(item::data).collect()
     }
 
+    /// All failures of a mapping in both directions, with half the queries of asking for each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn failures_both_ways(
+        &self,
+        company: CompanyId,
+        mapping: &MappingName,
+    ) -> Result<Vec<Failure>, StoreError> {
+        let items = self.query_shards(company, mapping, keys::FAILURES).await?;
+        items.iter().map(item::data).collect()
+    }
+
     /// One page of the failures of a mapping in one direction, from a place on that an earlier page gave.
     ///
     /// # Errors

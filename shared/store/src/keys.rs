@@ -169,8 +169,11 @@ fn needed_key(needed: &Dependency) -> String {
 
 /// Start of the sort keys of failures in one direction.
 pub(crate) fn failure_prefix(direction: Direction) -> String {
-    format!("failure#{}#", direction.as_str())
+    format!("{FAILURES}{}#", direction.as_str())
 }
+
+/// Begins the sort keys of failures of both directions.
+pub(crate) const FAILURES: &str = "failure#";
 
 /// A failure.
 pub(crate) fn failure(company: CompanyId, mapping: &MappingName, direction: Direction, record: RecordId) -> Key {

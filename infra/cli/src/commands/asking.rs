@@ -15,6 +15,7 @@ use couplet_model::job::Run;
 use couplet_model::message::{Direction, Remedy, Resolution};
 use couplet_model::request::{Chosen, Want};
 use couplet_model::table::Side;
+use couplet_runtime::Application;
 use couplet_runtime::handlers::{self, AskEvent};
 use serde_json::{Value, json};
 
@@ -177,6 +178,11 @@ pub(super) struct Carried {
 }
 
 impl Carried {
+    /// The run, and what to say of it.
+    pub fn told(&self) -> (&Run, &[String]) {
+        (&self.run, &self.notes)
+    }
+
     /// The run, unless the embedded cloud failed on the way.
     pub fn sound(self) -> anyhow::Result<Run> {
         self.failure.map_or(Ok(self.run), Err)
@@ -240,6 +246,23 @@ pub(super) async fn carried_out(place: &Place, asking: &Asking<'_>) -> anyhow::R
     }
 }
 
+/// As [`carried_out`], in this process, which works on its queue all the time.
+pub(super) async fn carried_out_by(application: &Application, asking: &Asking<'_>) -> anyhow::Result<Ended> {
+    let (begin, engine) = (Instant::now(), &application.engine);
+    let (event, meant) = resolve(engine, None, asking).await?;
+    if asking.how.dry_run {
+        return would(engine, None, &event, meant).await;
+    }
+    let mapping = event.mapping.clone();
+    let run = handlers::ask(application, event).await?.run;
+    let stored = match end_of_asked(engine, &mapping, run, "synchronizing", asking.how, begin).await? {
+        Ok(stored) => stored,
+        Err(code) => return Ok(Ended::Unfinished(code)),
+    };
+    let notes = notes(engine, asking, &stored).await?;
+    Ok(Ended::Run(Box::new(Carried { run: stored, notes, took: begin.elapsed(), failure: None })))
+}
+
 async fn here(config: Option<&Path>, asking: &Asking<'_>) -> anyhow::Result<Ended> {
     if asking.how.dry_run {
         let application = installation::look(config).await?;
@@ -287,10 +310,23 @@ pub(super) async fn end_at_stack(
     doing: &str,
     how: &HowOptions,
 ) -> anyhow::Result<Result<Run, ExitCode>> {
-    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
-    let wait = Duration::from_secs(how.wait);
+    let begin = Instant::now();
     let mapping = event.mapping.clone();
     let run = stack.ask(event).await?.run;
+    end_of_asked(engine, &mapping, run, doing, how, begin).await
+}
+
+/// Waits for the run that carries something out; or the code with which a command ends that waits no longer.
+async fn end_of_asked(
+    engine: &Engine,
+    mapping: &MappingName,
+    run: RunId,
+    doing: &str,
+    how: &HowOptions,
+    begin: Instant,
+) -> anyhow::Result<Result<Run, ExitCode>> {
+    let (stop, progress) = (interrupt::flag(), Progress::new());
+    let wait = Duration::from_secs(how.wait);
     progress.show(&format!("{mapping}: {doing}"));
     let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
     let stored = match within(end_of_run(engine, mapping.as_str(), run, tell), begin + wait, &stop).await {

@@ -18,7 +18,8 @@ pub async fn disable(place: &Place, options: &DisableOptions) -> anyhow::Result<
             }
             Ok(())
         })
-        .await
+        .await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Switches the connection on.
@@ -31,5 +32,6 @@ pub async fn enable(place: &Place) -> anyhow::Result<ExitCode> {
             });
             Ok(())
         })
-        .await
+        .await?;
+    Ok(ExitCode::SUCCESS)
 }

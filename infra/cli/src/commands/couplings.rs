@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use couplet_engine::Engine;
 use couplet_model::coupling::{Coupling, CouplingState, LastResult};
+use couplet_model::ids::MappingName;
+use couplet_store::CouplingPage;
 use serde_json::{Value, json};
 
 use super::jobs::seconds;
@@ -17,16 +20,7 @@ pub async fn couplings(place: &Place, name: &str, limit: u32, as_json: bool) -> 
     let mapping = installation::mapping(engine, name)?;
     let total = store.count_couplings(engine.company(), &mapping).await?;
     let limit = limit as usize;
-    let mut found: Vec<Coupling> = Vec::new();
-    let mut after = None;
-    loop {
-        let page = store.coupling_page(engine.company(), &mapping, after, limit - found.len()).await?;
-        found.extend(page.couplings);
-        after = page.next;
-        if after.is_none() || found.len() >= limit {
-            break;
-        }
-    }
+    let found = page(engine, &mapping, None, limit, usize::MAX, |_| true).await?.couplings;
     if as_json {
         let list: Vec<Value> = found.iter().map(object).collect();
         output::json(&json!({ "mapping": mapping, "couplings": list, "total": total }))?;
@@ -48,6 +42,30 @@ pub async fn couplings(place: &Place, name: &str, limit: u32, as_json: bool) -> 
     }
     output::result(&format!("{shown}\n{} of {total} couplings of {mapping}", found.len()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Couplings of a mapping that meet a condition, from a place on: as many as are wanted, among so many as may be looked at, and
+/// where the next ones begin.
+pub(super) async fn page(
+    engine: &Engine,
+    mapping: &MappingName,
+    mut after: Option<String>,
+    wanted: usize,
+    looked_at: usize,
+    is_meant: impl Fn(&Coupling) -> bool,
+) -> anyhow::Result<CouplingPage> {
+    let (mut found, mut left) = (Vec::new(), looked_at);
+    loop {
+        // No more at once than are wanted: the place to go on from is behind a whole page.
+        let size = (wanted - found.len()).min(left);
+        let page = engine.store().coupling_page(engine.company(), mapping, after, size).await?;
+        left = left.saturating_sub(page.couplings.len().max(1));
+        found.extend(page.couplings.into_iter().filter(&is_meant));
+        after = page.next;
+        if after.is_none() || found.len() >= wanted || left == 0 {
+            return Ok(CouplingPage { couplings: found, next: after });
+        }
+    }
 }
 
 fn state(coupling: &Coupling) -> &'static str {

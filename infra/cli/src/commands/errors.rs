@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use couplet_model::ids::MappingName;
+use couplet_engine::Engine;
+use couplet_store::ErrorRecord;
 use serde_json::json;
 
 use super::jobs::seconds;
@@ -10,19 +11,21 @@ use crate::place::Place;
 use crate::tables::{table, text};
 use crate::{installation, output};
 
+/// The latest errors of a mapping, or of all, newest first; so many of each mapping at most.
+pub(super) async fn latest(engine: &Engine, name: Option<&str>, limit: usize) -> anyhow::Result<Vec<ErrorRecord>> {
+    let mut found = Vec::new();
+    for mapping in &installation::mappings(engine, name)? {
+        found.extend(engine.store().errors(engine.company(), mapping, limit).await?);
+    }
+    found.sort_by_key(|error| std::cmp::Reverse(error.at));
+    Ok(found)
+}
+
 /// Lists errors, newest first.
 pub async fn errors(place: &Place, name: Option<&str>, limit: u32, as_json: bool) -> anyhow::Result<ExitCode> {
     let application = place.look().await?;
     let engine = &application.engine;
-    let mappings: Vec<MappingName> = match name {
-        Some(name) => vec![installation::mapping(engine, name)?],
-        None => engine.mappings().iter().map(|mapping| mapping.name.clone()).collect(),
-    };
-    let mut found = Vec::new();
-    for mapping in &mappings {
-        found.extend(engine.store().errors(engine.company(), mapping, limit as usize).await?);
-    }
-    found.sort_by_key(|error| std::cmp::Reverse(error.at));
+    let found = latest(engine, name, limit as usize).await?;
     if as_json {
         output::json(&json!({ "errors": found }))?;
         return Ok(ExitCode::SUCCESS);

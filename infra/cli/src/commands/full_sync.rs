@@ -54,7 +54,7 @@ pub async fn full_sync(place: &Place, command: &FullSyncCommand) -> anyhow::Resu
                             busy.join(", ")
                         ),
                     });
-                    Ok(())
+                    Ok(ExitCode::SUCCESS)
                 })
                 .await
         }
@@ -63,7 +63,7 @@ pub async fn full_sync(place: &Place, command: &FullSyncCommand) -> anyhow::Resu
                 .alone(async |engine| {
                     engine.reset_full_sync().await?;
                     output::note("the next couplet full-sync start begins with every mapping");
-                    Ok(())
+                    Ok(ExitCode::SUCCESS)
                 })
                 .await
         }

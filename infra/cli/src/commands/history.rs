@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use couplet_console::Story;
 use couplet_engine::{Engine, Named, RecordStory};
 use couplet_model::coupling::{Coupling, CouplingState, LastResult};
 use couplet_model::history::HistoryEntry;
@@ -33,18 +34,14 @@ pub async fn history(place: &Place, options: &HistoryOptions) -> anyhow::Result<
             (stack.application().await?, Some(stack))
         }
     };
-    let engine = &application.engine;
-    let mapping = installation::mapping(engine, &options.mapping)?;
     let (side, name) = match (&options.business_central, &options.dataverse) {
         (Some(record), _) => (Side::BusinessCentral, record),
         (None, Some(row)) => (Side::Dataverse, row),
         (None, None) => bail!("name the record with --bc or --dataverse, such as --bc 10000"),
     };
-    let record = found(engine, stack.as_ref(), &mapping, side, name).await?;
-    let story = engine.story(&mapping, side, record.id, options.limit as usize).await?;
-    if story.is_empty() {
-        bail!("{}", unknown(engine, &mapping, side, name));
-    }
+    let told =
+        told_of(&application.engine, stack.as_ref(), &options.mapping, side, name, options.limit as usize).await?;
+    let Story { mapping, record, story, .. } = told;
     match options.json {
         true => output::json(&object(&mapping, side, &record, &story))?,
         false => output::result(&render(&mapping, side, &record, &story))?,
@@ -52,7 +49,28 @@ pub async fn history(place: &Place, options: &HistoryOptions) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// The record that a name means. Where the store knows it, neither system is asked.
+/// What is known of the record that a name means.
+///
+/// # Errors
+/// When there is no such mapping or record, nothing is known of it, or the store or the system cannot be read.
+pub(super) async fn told_of(
+    engine: &Engine,
+    stack: Option<&Stack>,
+    mapping: &str,
+    side: Side,
+    name: &str,
+    limit: usize,
+) -> anyhow::Result<Story> {
+    let mapping = installation::mapping(engine, mapping)?;
+    let record = found(engine, stack, &mapping, side, name).await?;
+    let story = engine.story(&mapping, side, record.id, limit).await?;
+    if story.is_empty() {
+        bail!("{}", unknown(engine, &mapping, side, name));
+    }
+    Ok(Story { mapping, side, record, story })
+}
+
+/// The record that a name means.
 async fn found(
     engine: &Engine,
     stack: Option<&Stack>,
@@ -60,17 +78,27 @@ async fn found(
     side: Side,
     name: &str,
 ) -> anyhow::Result<Named> {
+    one_of(mapping, side, name, called(engine, stack, mapping, side, name).await?)
+}
+
+/// The records that are called so. Where the store knows one, neither system is asked.
+pub(super) async fn called(
+    engine: &Engine,
+    stack: Option<&Stack>,
+    mapping: &MappingName,
+    side: Side,
+    name: &str,
+) -> anyhow::Result<Vec<Named>> {
     if let Some(named) = engine.named_in_store(mapping, side, name).await? {
-        return Ok(named);
+        return Ok(vec![named]);
     }
-    let named = match stack {
-        None => engine.named(mapping, side, name).await?,
+    match stack {
+        None => Ok(engine.named(mapping, side, name).await?),
         Some(stack) => {
             let event = FindEvent { mapping: mapping.clone(), side, names: vec![name.to_owned()] };
-            stack.find(event).await?.found.into_iter().next().unwrap_or_default()
+            Ok(stack.find(event).await?.found.into_iter().next().unwrap_or_default())
         }
-    };
-    one_of(mapping, side, name, named)
+    }
 }
 
 /// What is said of a record of which nothing is known, and what to do.

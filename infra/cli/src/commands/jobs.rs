@@ -3,28 +3,36 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use couplet_engine::{Halt, JobPlan};
+use couplet_console::{JobLine, Jobs};
+use couplet_engine::{Disabled, Engine, Halt};
 use couplet_model::catalogue::MappingDirection;
 use couplet_model::ids::MappingName;
-use couplet_model::job::{Job, JobState, Run};
+use couplet_model::job::{Job, JobState};
 use serde_json::{Value, json};
 
 use crate::output;
 use crate::place::Place;
 use crate::tables::{number, table, text};
 
-struct Line {
-    plan: JobPlan,
-    job: Option<Job>,
-    last: Option<Run>,
-    /// Records that wait for others; of jobs that have a mapping of their own and can run.
-    waiting: Option<u64>,
-}
-
 /// Lists the jobs.
 pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
     let application = place.look().await?;
-    let (engine, store) = (&application.engine, application.engine.store());
+    let Jobs { lines, stands_still, .. } = all(&application.engine).await?;
+    if as_json {
+        let disabled = application.engine.disabled().await?;
+        let (since, reason) = disabled.map(|disabled| (disabled.since, disabled.reason)).unzip();
+        let connection = json!({ "enabled": since.is_none(), "disabled_since": since, "reason": reason.flatten() });
+        let jobs: Vec<_> = lines.iter().map(object).collect();
+        output::json(&json!({ "jobs": jobs, "stands_still": stands_still, "connection": connection }))?;
+    } else {
+        output::result(&render(&lines))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every job, its state, and its last run.
+pub(super) async fn all(engine: &Engine) -> anyhow::Result<Jobs> {
+    let store = engine.store();
     let stored = store.jobs(engine.company()).await?;
     let mut jobs: BTreeMap<String, Job> = stored.into_iter().map(|job| (job.name.clone(), job)).collect();
     let mut lines = Vec::new();
@@ -36,7 +44,7 @@ pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
             }
             _ => None,
         };
-        lines.push(Line { job: jobs.remove(&plan.name), last, waiting, plan });
+        lines.push(JobLine { job: jobs.remove(&plan.name), last, waiting, plan });
     }
     let halt = engine.halted().await?;
     if let Some(halt) = &halt {
@@ -45,17 +53,8 @@ pub async fn jobs(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
             (job.state, job.message) = (JobState::OnHold, Some(halt.message()));
         }
     }
-    if as_json {
-        let stands_still = halt.as_ref().map(Halt::message);
-        let disabled = engine.disabled().await?;
-        let (since, reason) = disabled.map(|disabled| (disabled.since, disabled.reason)).unzip();
-        let connection = json!({ "enabled": since.is_none(), "disabled_since": since, "reason": reason.flatten() });
-        let jobs: Vec<_> = lines.iter().map(object).collect();
-        output::json(&json!({ "jobs": jobs, "stands_still": stands_still, "connection": connection }))?;
-    } else {
-        output::result(&render(&lines))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    let disabled = engine.disabled().await?.as_ref().map(Disabled::message);
+    Ok(Jobs { lines, stands_still: halt.as_ref().map(Halt::message), disabled })
 }
 
 /// The direction in words.
@@ -67,11 +66,7 @@ pub fn direction(direction: Option<MappingDirection>) -> &'static str {
     }
 }
 
-fn state(line: &Line) -> JobState {
-    line.job.as_ref().map_or(JobState::Ready, |job| job.state)
-}
-
-fn object(line: &Line) -> Value {
+fn object(line: &JobLine) -> Value {
     json!({
         "name": line.plan.name,
         "description": line.plan.description,
@@ -79,7 +74,7 @@ fn object(line: &Line) -> Value {
         "every_minutes": line.plan.every_minutes,
         "ready": line.plan.ready.is_ok(),
         "not_ready_because": line.plan.ready.as_ref().err(),
-        "state": state(line),
+        "state": line.state(),
         "message": line.job.as_ref().and_then(|job| job.message.as_ref()),
         "full_since": line.job.as_ref().and_then(|job| job.full_since),
         "waiting": line.waiting,
@@ -87,7 +82,7 @@ fn object(line: &Line) -> Value {
     })
 }
 
-fn render(lines: &[Line]) -> String {
+fn render(lines: &[JobLine]) -> String {
     let mut shown =
         table(&["job", "direction", "every", "state", "last run", "written", "failed", "waiting", "remark"]);
     for line in lines {
@@ -106,7 +101,7 @@ fn render(lines: &[Line]) -> String {
             text(&line.plan.name),
             text(direction(line.plan.direction)),
             number(line.plan.every_minutes.map_or_else(|| "on demand".to_owned(), |minutes| format!("{minutes} min"))),
-            text(state(line).caption()),
+            text(line.state().caption()),
             text(line.last.as_ref().map_or_else(|| "never".to_owned(), |run| seconds(run.started))),
             count(counters.map(|counters| counters.inserted + counters.modified)),
             count(counters.map(|counters| counters.failed)),

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use crate::arguments::{FieldCommand, MappingCommand};
 use crate::place::Place;
 
+pub(super) use self::showing::{all, one};
+
 /// Does what is asked of mappings.
 pub async fn mapping(place: &Place, command: &MappingCommand) -> anyhow::Result<ExitCode> {
     match command {

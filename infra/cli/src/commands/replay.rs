@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::{installation, interrupt, output};
 
 /// Why there is nothing to replay on this machine.
-const NOTHING_HERE: &str = "there is nothing to replay on this machine: its queue is in memory and gone with each command, and the next command reads again what was given up; for a deployed stack add --profile aws";
+pub(super) const NOTHING_HERE: &str = "there is nothing to replay on this machine: its queue is in memory and gone with each command, and the next command reads again what was given up; for a deployed stack add --profile aws";
 
 /// Shows dead letters and sends them back.
 pub async fn replay(place: &Place, options: &ReplayOptions) -> anyhow::Result<ExitCode> {
@@ -45,6 +45,7 @@ async fn work(place: &Place, options: &ReplayOptions, deletes: bool) -> anyhow::
         since: options.since,
         until: options.until,
         mapping: options.mapping.as_deref().map(|name| mapping_or_job(&application.engine, name)).transpose()?,
+        messages: (!options.message.is_empty()).then(|| options.message.iter().cloned().collect()),
         dry_run: options.dry_run,
         deletes,
     };

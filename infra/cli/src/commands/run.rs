@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use couplet_local::{EmbeddedCloud, scheduler};
 use couplet_model::job::{Run, RunState, Trigger};
 use couplet_runtime::Application;
@@ -19,25 +19,79 @@ use crate::place::Place;
 use crate::progress::Progress;
 use crate::tables::{number, table, text};
 
-/// Runs a job and processes what it found, or waits until the stack has.
-pub async fn run(place: &Place, name: &str, full: bool, wait: u64, as_json: bool) -> anyhow::Result<ExitCode> {
-    let (mode, trigger) = if full { (RunMode::Full, Trigger::Full) } else { (RunMode::Modified, Trigger::Manual) };
-    match place {
-        Place::Here(config) => here(config.as_deref(), name, mode, trigger, as_json).await,
-        Place::Deployed(stack) => {
-            let wait = Duration::from_secs(wait);
-            deployed(&Stack::reach(stack).await?, name, mode, trigger, wait, as_json).await
-        }
+/// What became of a run that a person started.
+pub(super) struct Ran {
+    /// The run, if there was one.
+    pub run: Option<Run>,
+    /// What is to be known beside its numbers.
+    pub notes: Vec<String>,
+    took: Duration,
+    /// With which code the command ends, or why it could not be carried out to its end.
+    pub ended: anyhow::Result<ExitCode>,
+}
+
+impl Ran {
+    /// It has a run, whose state tells how the command ends.
+    fn with(run: Run, notes: Vec<String>, took: Duration) -> Self {
+        let code = exit_code(&run);
+        Self { run: Some(run), notes, took, ended: Ok(code) }
+    }
+
+    /// A person waits no longer, and was told so.
+    fn unfinished(code: ExitCode) -> Self {
+        Self { run: None, notes: Vec::new(), took: Duration::ZERO, ended: Ok(code) }
     }
 }
 
-async fn here(
-    config: Option<&Path>,
+/// Runs a job and processes what it found, or waits until the stack has.
+pub async fn run(place: &Place, name: &str, full: bool, wait: u64, as_json: bool) -> anyhow::Result<ExitCode> {
+    let ran = carried_out(place, name, full, Duration::from_secs(wait)).await?;
+    if let Some(run) = &ran.run {
+        show(run, &ran.notes, ran.took, as_json)?;
+    }
+    ran.ended
+}
+
+/// Runs a job, and waits for the end of its run.
+pub(super) async fn carried_out(place: &Place, name: &str, full: bool, wait: Duration) -> anyhow::Result<Ran> {
+    let (mode, trigger) = how(full);
+    match place {
+        Place::Here(config) => here(config.as_deref(), name, mode, trigger).await,
+        Place::Deployed(stack) => deployed(&Stack::reach(stack).await?, name, mode, trigger, wait).await,
+    }
+}
+
+/// As [`carried_out`], in this process, which works on its queue all the time.
+pub(super) async fn carried_out_by(
+    application: &Application,
     name: &str,
-    mode: RunMode,
-    trigger: Trigger,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
+    full: bool,
+    wait: Duration,
+) -> anyhow::Result<Ran> {
+    let (mode, trigger) = how(full);
+    let job = installation::job(&application.engine, name)?.name;
+    let (begin, stop, progress) = (Instant::now(), interrupt::flag(), Progress::new());
+    let answer = scheduler::start(application, &job, mode, trigger).await?;
+    match answer.outcome {
+        RunOutcome::Done | RunOutcome::GoesOn => {}
+        RunOutcome::Over => bail!("{job} has nothing to go on with"),
+        RunOutcome::AlreadyRunning => bail!(is_running(&job, &answer.notes)),
+        RunOutcome::OnHold => bail!(is_on_hold(&job)),
+        RunOutcome::Disabled => bail!(IS_DISABLED),
+    }
+    let end = end_of_run(&application.engine, &job, answer.run, |_| {});
+    Ok(match within(end, begin + wait, &stop).await {
+        Waited::Done(run) => Ran::with(run?, answer.notes, begin.elapsed()),
+        Waited::TimeUp => Ran::unfinished(goes_on(&progress, &job, "is not finished", wait)),
+        Waited::Left => Ran::unfinished(left(&progress, &job)),
+    })
+}
+
+fn how(full: bool) -> (RunMode, Trigger) {
+    if full { (RunMode::Full, Trigger::Full) } else { (RunMode::Modified, Trigger::Manual) }
+}
+
+async fn here(config: Option<&Path>, name: &str, mode: RunMode, trigger: Trigger) -> anyhow::Result<Ran> {
     let settings = installation::settings(config)?;
     let names = Application::new(&settings, EmbeddedCloud::in_memory(&settings).await?.services())?;
     let job = match installation::job(&names.engine, name) {
@@ -54,7 +108,7 @@ async fn here(
         answer = scheduler::start(&installation.application, &job, mode, trigger) => answer,
         () = interrupt::told(&stop) => {
             progress.end();
-            return left_here(&installation, &job).await;
+            return left_here(&installation, &job).await.map(Ran::unfinished);
         }
     };
     // However the run itself ended: what it, or an earlier one, has put into the queue is processed before the report.
@@ -70,30 +124,29 @@ async fn here(
             last.filter(|run| run.started >= began && run.counters.total() > 0).map(|run| run.id)
         }
     };
-    let mut code = ExitCode::SUCCESS;
-    if let Some(id) = ran {
-        let run = engine.store().run(engine.company(), &job, id).await?.context("the run is not in the store")?;
-        let notes = answer.as_ref().map_or(&[][..], |answer| answer.notes.as_slice());
-        show(&run, notes, begin.elapsed(), as_json)?;
-        code = exit_code(&run);
-    }
-    let answer = match (answer, finished) {
-        (Ok(answer), Ok(())) => answer,
-        (Ok(_), Err(unfinished)) => return Err(unfinished),
+    let run = match ran {
+        Some(id) => Some(engine.store().run(engine.company(), &job, id).await?.context("the run is not in the store")?),
+        None => None,
+    };
+    let notes = answer.as_ref().map_or_else(|_| Vec::new(), |answer| answer.notes.clone());
+    let code = run.as_ref().map_or(ExitCode::SUCCESS, exit_code);
+    let ended = match (answer, finished) {
+        (Ok(answer), Ok(())) => match answer.outcome {
+            RunOutcome::Done | RunOutcome::GoesOn => Ok(code),
+            RunOutcome::Over => Err(anyhow!("{job} has nothing to go on with")),
+            RunOutcome::AlreadyRunning => Err(anyhow!(is_running(&job, &answer.notes))),
+            RunOutcome::OnHold => Err(anyhow!(is_on_hold(&job))),
+            RunOutcome::Disabled => Err(anyhow!(IS_DISABLED)),
+        },
+        (Ok(_), Err(unfinished)) => Err(unfinished),
         (Err(error), finished) => {
             if let Err(unfinished) = finished {
                 output::note(&format!("{unfinished:#}"));
             }
-            return Err(error.into());
+            Err(error.into())
         }
     };
-    match answer.outcome {
-        RunOutcome::Done | RunOutcome::GoesOn => Ok(code),
-        RunOutcome::Over => bail!("{job} has nothing to go on with"),
-        RunOutcome::AlreadyRunning => bail!(is_running(&job, &answer.notes)),
-        RunOutcome::OnHold => bail!(is_on_hold(&job)),
-        RunOutcome::Disabled => bail!(IS_DISABLED),
-    }
+    Ok(Ran { run, notes, took: begin.elapsed(), ended })
 }
 
 /// Ends a command that was told to while it looked for changes.
@@ -103,14 +156,7 @@ async fn left_here(installation: &Installation, job: &str) -> anyhow::Result<Exi
     Ok(ExitCode::from(INTERRUPTED))
 }
 
-async fn deployed(
-    stack: &Stack,
-    name: &str,
-    mode: RunMode,
-    trigger: Trigger,
-    wait: Duration,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
+async fn deployed(stack: &Stack, name: &str, mode: RunMode, trigger: Trigger, wait: Duration) -> anyhow::Result<Ran> {
     let application = stack.application().await?;
     let engine = &application.engine;
     let plan = installation::job(engine, name)?;
@@ -122,8 +168,8 @@ async fn deployed(
     progress.show(&format!("{job}: looking for changes"));
     let answer = match within(stack.start(&plan.function, &event), deadline, &stop).await {
         Waited::Done(answer) => answer.inspect_err(|_| progress.end())?,
-        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not answered yet", wait)),
-        Waited::Left => return Ok(left(&progress, &job)),
+        Waited::TimeUp => return Ok(Ran::unfinished(goes_on(&progress, &job, "is not answered yet", wait))),
+        Waited::Left => return Ok(Ran::unfinished(left(&progress, &job))),
     };
     match answer.outcome.as_str() {
         "already_running" => {
@@ -146,12 +192,11 @@ async fn deployed(
     let tell = |run: &Run| progress.advance(run.processed, run.enqueued);
     let run = match within(end_of_run(engine, &job, answer.run, tell), deadline, &stop).await {
         Waited::Done(run) => run.inspect_err(|_| progress.end())?,
-        Waited::TimeUp => return Ok(goes_on(&progress, &job, "is not finished", wait)),
-        Waited::Left => return Ok(left(&progress, &job)),
+        Waited::TimeUp => return Ok(Ran::unfinished(goes_on(&progress, &job, "is not finished", wait))),
+        Waited::Left => return Ok(Ran::unfinished(left(&progress, &job))),
     };
     progress.end();
-    show(&run, &answer.notes, begin.elapsed(), as_json)?;
-    Ok(exit_code(&run))
+    Ok(Ran::with(run, answer.notes, begin.elapsed()))
 }
 
 fn is_running(job: &str, notes: &[String]) -> String {

@@ -11,6 +11,7 @@ use couplet_runtime::handlers::{KeepError, RunJobAnswer, RunOutcome};
 use couplet_runtime::{Application, Settings};
 use tokio::sync::watch;
 
+use super::console::{Console, ConsoleOperator, Site, in_folder};
 use crate::installation::{self, Installation};
 use crate::{interrupt, output};
 
@@ -20,13 +21,20 @@ const LAST_WORK: Duration = Duration::from_secs(8);
 
 /// Runs all jobs that can run, until told to end. Batches under way are finished; what is left stays in the queue, which
 /// the next command goes on with.
-pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub async fn serve(config: Option<&Path>, console: Option<u16>) -> anyhow::Result<ExitCode> {
     let settings = installation::settings(config)?;
     let installation = Installation::open(&settings).await?;
     output::note("running all jobs by their timers; Ctrl-C ends");
     let timers = timers(&installation.application.engine.jobs());
     let stop = interrupt::flag();
     let door = open_door(&settings, &installation.application).await?;
+    let console = match console {
+        Some(port) => {
+            let site = Site::Working(Box::new(installation.application.clone()));
+            Some(Console::open(ConsoleOperator::new(site, in_folder(&settings)), port).await?)
+        }
+        None => None,
+    };
     let work = async {
         let jobs = jobs_until_stopped(&installation.application, &installation.source, &timers, &stop);
         let keeping = async {
@@ -34,10 +42,11 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<ExitCode> {
                 door::keep(&installation.application, &stop, told_of_subscriptions).await;
             }
         };
-        tokio::join!(jobs, keeping);
+        let ((), (), served) = tokio::join!(jobs, keeping, served(console, &stop));
+        served
     };
     tokio::select! {
-        () = work => {}
+        served = work => served?,
         () = installation.storage_failed() => {}
         () = too_long_after(&stop) => installation.give_up_runs().await?,
     }
@@ -68,6 +77,14 @@ pub fn told_of_subscriptions(kept: Result<SubscriptionsStatus, KeepError>) {
         }
         Ok(_) => {}
         Err(error) => output::note(&format!("change notifications: {error}")),
+    }
+}
+
+/// Serves a console, if there is one, until told to stop.
+pub async fn served(console: Option<Console>, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
+    match console {
+        Some(console) => console.serve(stop).await,
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use couplet_engine::Engine;
-use couplet_model::ids::MappingName;
 use couplet_store::Wait;
 use serde_json::{Value, json};
 
@@ -12,19 +11,21 @@ use crate::place::Place;
 use crate::tables::{table, text};
 use crate::{installation, output};
 
+/// The records of a mapping, or of all, that wait, those that have waited longest first.
+pub(super) async fn all(engine: &Engine, name: Option<&str>) -> anyhow::Result<Vec<Wait>> {
+    let mut waits = Vec::new();
+    for mapping in &installation::mappings(engine, name)? {
+        waits.extend(engine.store().waits_of_mapping(engine.company(), mapping).await?);
+    }
+    waits.sort_by_key(|wait| wait.since);
+    Ok(waits)
+}
+
 /// Lists the records that wait, those that have waited longest first.
 pub async fn waiting(place: &Place, name: Option<&str>, limit: u32, as_json: bool) -> anyhow::Result<ExitCode> {
     let application = place.look().await?;
     let engine = &application.engine;
-    let mappings: Vec<MappingName> = match name {
-        Some(name) => vec![installation::mapping(engine, name)?],
-        None => engine.mappings().iter().map(|mapping| mapping.name.clone()).collect(),
-    };
-    let mut waits = Vec::new();
-    for mapping in &mappings {
-        waits.extend(engine.store().waits_of_mapping(engine.company(), mapping).await?);
-    }
-    waits.sort_by_key(|wait| wait.since);
+    let mut waits = all(engine, name).await?;
     let total = waits.len();
     waits.truncate(limit as usize);
     if as_json {

@@ -22,6 +22,7 @@ use couplet_runtime::Application;
 use couplet_runtime::handlers::RunMode;
 
 use crate::arguments::DemoOptions;
+use crate::commands::{Console, ConsoleOperator, Site};
 use crate::progress::Progress;
 use crate::{commands, interrupt, output};
 use company::Company;
@@ -66,9 +67,20 @@ pub async fn demo(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     }
     if !options.exit {
         output::note(&company.invitation(PERIOD));
+        let console = match options.console {
+            Some(port) => {
+                let site = Site::Working(Box::new(application.clone()));
+                Some(Console::open(ConsoleOperator::new(site, "the demonstration".to_owned()), port).await?)
+            }
+            None => {
+                output::note("To look at it in a browser, and to act: couplet demo --console");
+                None
+            }
+        };
         let timers = quick_timers(&application);
         let jobs = commands::jobs_until_stopped(&application, &source, &timers, &stop);
-        tokio::join!(jobs, door::keep(&application, &stop, commands::told_of_subscriptions));
+        let keeping = door::keep(&application, &stop, commands::told_of_subscriptions);
+        tokio::join!(jobs, keeping, commands::served(console, &stop)).2?;
     }
     company.stop().await;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -217,6 +217,13 @@ url = "{address}"
         waiting.join().expect("it has ended").expect("we listen");
         let read = |name: &str| std::fs::read_to_string(self.path(name)).expect("text");
         (Ended { code, results: read("results"), errors: read("errors") }, peak)
+    }
+
+    /// Starts the command, whose results are read while it goes on.
+    pub fn started(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().expect("the command starts")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

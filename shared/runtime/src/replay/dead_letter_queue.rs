@@ -120,6 +120,19 @@ impl DeadLetterQueue {
         Ok(received.into_iter().flatten().collect())
     }
 
+    /// How many dead letters there are, hidden ones included, as the service counts them: not always to the last one.
+    pub async fn count(&self) -> Result<u64, ReplayError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let answer = request.send().await.map_err(|error| self.failed("cannot be counted", in_one_line(&error)))?;
+        let attributes = answer.attributes();
+        let count = |name| attributes.and_then(|all| all.get(name)).and_then(|count| count.parse::<u64>().ok());
+        Ok(names.iter().filter_map(count).sum())
+    }
+
     /// Sends bodies to where the dead letters came from. Afterwards the dead letters are to be removed.
     pub async fn send_back(&self, bodies: Vec<String>) -> Result<(), ReplayError> {
         let sent = send_request(&self.client, &self.queue_url, bodies).await;

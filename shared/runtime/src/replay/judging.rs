@@ -1,7 +1,8 @@
 //! What becomes of a dead letter: a decision over values.
 
-use couplet_model::ids::ReplayId;
+use std::collections::BTreeSet;
 
+use couplet_model::ids::ReplayId;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub enum ReplayOutcome {
     OutsideWindow,
     /// Left: of another mapping than the one that was asked for.
     OtherMapping,
+    /// Left: another letter than those that were asked for.
+    OtherMessage,
     /// Left: it cannot be read, so nobody knows what sending it back would do.
     Unreadable,
     /// Left: this very replay brought it back, and it died again.
@@ -41,6 +44,8 @@ pub(super) struct Criteria {
     pub until: Option<Timestamp>,
     /// Of this mapping; for a task: of this job.
     pub mapping: Option<String>,
+    /// With these message ids.
+    pub messages: Option<BTreeSet<String>>,
     /// Whether they are deleted instead.
     pub deletes: bool,
 }
@@ -48,6 +53,9 @@ pub(super) struct Criteria {
 impl Criteria {
     /// Why a dead letter is left where it is; `None` when it is to be brought back, or deleted.
     pub fn leaves(&self, dead_letter: &DeadMessage) -> Option<ReplayOutcome> {
+        if self.messages.as_ref().is_some_and(|wanted| !wanted.contains(&dead_letter.message_id)) {
+            return Some(ReplayOutcome::OtherMessage);
+        }
         if !self.covers(dead_letter.sent) {
             return Some(ReplayOutcome::OutsideWindow);
         }
@@ -94,7 +102,15 @@ mod tests {
 
     /// A replay that began at 1000, of everything.
     fn everything() -> Criteria {
-        Criteria { replay: OURS, began: at(1000), since: None, until: None, mapping: None, deletes: false }
+        Criteria {
+            replay: OURS,
+            began: at(1000),
+            since: None,
+            until: None,
+            mapping: None,
+            messages: None,
+            deletes: false,
+        }
     }
 
     fn dead_letter(queue: QueueName, sent: Option<i64>, body: &str) -> DeadMessage {
@@ -136,6 +152,7 @@ mod tests {
         let window =
             |since: i64, until: i64| Criteria { since: Some(at(since)), until: Some(at(until)), ..everything() };
         let of_mapping = |name: &str| Criteria { mapping: Some(name.to_owned()), ..everything() };
+        let asked_for = |id: &str| Criteria { messages: Some([id.to_owned()].into()), ..everything() };
         let deleting = |criteria: Criteria| Criteria { deletes: true, ..criteria };
         let poison = || dead_letter(QueueName::Records, Some(500), "poison");
         let cases = [
@@ -160,6 +177,9 @@ mod tests {
                 Some(ReplayOutcome::Unreadable),
             ),
             ("a record that is deleted", deleting(everything()), record(Some(500), None), None),
+            ("a letter that is asked for", asked_for("id"), record(Some(500), None), None),
+            ("another letter", asked_for("di"), record(Some(500), None), Some(ReplayOutcome::OtherMessage)),
+            ("poison that is asked for", asked_for("id"), poison(), Some(ReplayOutcome::Unreadable)),
             ("a task", everything(), task(500), None),
             ("a task of the job", of_mapping("CUSTOMER"), task(500), None),
             ("a task of another job", of_mapping("VENDOR"), task(500), Some(ReplayOutcome::OtherMapping)),

@@ -13,7 +13,7 @@ mod judging;
 mod pace;
 mod report;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use couplet_engine::{Engine, GivenUp};
@@ -54,6 +54,8 @@ pub struct ReplayRequest {
     pub until: Option<Timestamp>,
     /// Only records of this mapping, and tasks of the job of this name.
     pub mapping: Option<String>,
+    /// Only the letters with these message ids; `None`: whichever.
+    pub messages: Option<BTreeSet<String>>,
     /// Only look: nothing is moved, removed or counted.
     pub dry_run: bool,
     /// Delete them instead: their records are noted as failed, so that a person can try them again, and their runs end.
@@ -85,6 +87,7 @@ pub async fn replay(
         since: request.since,
         until: request.until,
         mapping: request.mapping.clone(),
+        messages: request.messages.clone(),
         deletes: request.deletes,
     };
     let report =
@@ -104,6 +107,19 @@ pub async fn replay(
         }
     }
     work.report
+}
+
+/// How many dead letters both queues hold, without taking any.
+///
+/// # Errors
+/// When a queue has no dead-letter queue, or cannot be asked.
+pub async fn count_dead_letters(cloud: &Cloud) -> Result<u64, ReplayError> {
+    let mut count = 0;
+    for (queue, home) in [(QueueName::Records, &cloud.queue_url), (QueueName::Tasks, &cloud.tasks_queue_url)] {
+        let dead = DeadLetterQueue::of(cloud.sqs.clone(), queue, home.clone(), Pace::default()).await?;
+        count += dead.count().await?;
+    }
+    Ok(count)
 }
 
 /// A replay under way.

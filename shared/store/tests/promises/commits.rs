@@ -2,7 +2,7 @@
 
 use couplet_model::message::Direction;
 use couplet_model::{Counters, Coupling, RetryClass, Side};
-use couplet_store::{Commit, CommitResult, FailureChange};
+use couplet_store::{Commit, CommitResult, Failure, FailureChange};
 
 use crate::builders::*;
 
@@ -213,6 +213,13 @@ async fn a_failure_stays_until_it_is_cleared() {
     assert_eq!(of[&bc(1)], failure(bc(1), run, "no unit"));
     assert!(!of.contains_key(&bc(2)));
     assert!(store.failures(COMPANY, &items(), Direction::FromDataverse).await.unwrap().is_empty());
+    // The other way one fails as well: both ways together there are all of them.
+    let back = Failure { direction: Direction::FromDataverse, ..failure(bc(99), run, "no customer") };
+    let commit =
+        Commit { direction: Direction::FromDataverse, failure: FailureChange::Set(back.clone()), ..counting(bc(99)) };
+    store.commit(COMPANY, &items(), JOB, run, vec![commit]).await.unwrap();
+    let both = store.failures_both_ways(COMPANY, &items()).await.unwrap();
+    assert_eq!((both.len(), both.contains(&back)), (30, true));
 }
 
 #[tokio::test]

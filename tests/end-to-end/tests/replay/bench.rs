@@ -167,6 +167,7 @@ pub fn everything() -> ReplayRequest {
         since: None,
         until: None,
         mapping: None,
+        messages: None,
         dry_run: false,
         deletes: false,
     }

@@ -3,7 +3,6 @@
 use anyhow::bail;
 use couplet_engine::{Engine, LostPair, Named};
 use couplet_model::ids::{MappingName, RecordId};
-use couplet_model::message::Direction;
 use couplet_model::request::Chosen;
 use couplet_model::table::Side;
 use couplet_runtime::handlers::{AskEvent, FindEvent};
@@ -100,11 +99,7 @@ pub(in crate::commands) fn one_of(
 }
 
 pub(super) async fn failures(engine: &Engine, mapping: &MappingName) -> anyhow::Result<usize> {
-    let mut count = 0;
-    for direction in Direction::BOTH {
-        count += engine.store().failures(engine.company(), mapping, direction).await?.len();
-    }
-    Ok(count)
+    Ok(engine.store().failures_both_ways(engine.company(), mapping).await?.len())
 }
 
 /// How many pairs of a mapping there are, or how many of them are skipped.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use couplet_console::{MappingDetails, MappingLine, Mappings};
 use couplet_engine::{Engine, StandingMappings};
+use couplet_model::ActiveMapping;
 use couplet_model::catalogue::{Catalogue, filter_in_words};
 use couplet_model::ids::MappingName;
 use serde_json::{Value, json};
@@ -55,13 +57,8 @@ pub async fn list(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
     let application = place.look().await?;
     let engine = &application.engine;
     let standing = Standing::of(engine).await?;
-    let mut described = Vec::new();
-    for mapping in standing.catalogue.active(engine.switches()) {
-        let description = standing.catalogue.description(&mapping.name, engine.switches()).unwrap_or_default();
-        described.push((mapping, description));
-    }
     if as_json {
-        let list: Vec<Value> = described
+        let list: Vec<Value> = described(&standing, engine)
             .iter()
             .map(|(mapping, shown)| {
                 json!({
@@ -79,21 +76,53 @@ pub async fn list(place: &Place, as_json: bool) -> anyhow::Result<ExitCode> {
         output::json(&json!({ "revision": standing.standing.revision, "mappings": list }))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let Mappings { revision, lines } = all_of(&standing, engine);
     let mut shown =
         table(&["mapping", "Business Central", "Dataverse", "direction", "only coupled", "fields", "origin"]);
-    for (mapping, description) in &described {
+    for line in &lines {
         shown.add_row(vec![
-            text(&mapping.name),
-            text(plain(&description["business_central_table"])),
-            text(plain(&description["dataverse_table"])),
-            text(mapping.direction.in_words()),
-            text(yes(mapping.only_coupled)),
-            number(mapping.fields.len()),
-            text(standing.origin(&mapping.name)),
+            text(&line.name),
+            text(&line.business_central),
+            text(&line.dataverse),
+            text(&line.direction),
+            text(yes(line.only_coupled)),
+            number(line.fields),
+            text(&line.origin),
         ]);
     }
-    output::result(&format!("{shown}\n{}", in_force(standing.standing.revision)))?;
+    output::result(&format!("{shown}\n{revision}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The mappings as they stand.
+///
+/// # Errors
+/// When the store cannot be read, or what stands does not fit this version.
+pub async fn all(engine: &Engine) -> anyhow::Result<Mappings> {
+    Ok(all_of(&Standing::of(engine).await?, engine))
+}
+
+fn all_of(standing: &Standing, engine: &Engine) -> Mappings {
+    let line = |(mapping, description): (ActiveMapping, Value)| MappingLine {
+        name: mapping.name.to_string(),
+        business_central: plain(&description["business_central_table"]),
+        dataverse: plain(&description["dataverse_table"]),
+        direction: mapping.direction.in_words().to_owned(),
+        only_coupled: mapping.only_coupled,
+        fields: mapping.fields.len(),
+        origin: standing.origin(&mapping.name).to_owned(),
+    };
+    let lines = described(standing, engine).into_iter().map(line).collect();
+    Mappings { revision: in_force(standing.standing.revision), lines }
+}
+
+fn described(standing: &Standing, engine: &Engine) -> Vec<(ActiveMapping, Value)> {
+    let active = standing.catalogue.active(engine.switches()).into_iter();
+    let described = |mapping: ActiveMapping| {
+        let description = standing.catalogue.description(&mapping.name, engine.switches()).unwrap_or_default();
+        (mapping, description)
+    };
+    active.map(described).collect()
 }
 
 /// Shows a mapping.
@@ -109,13 +138,35 @@ pub async fn show(place: &Place, options: &ShowOptions) -> anyhow::Result<ExitCo
         output::json(&description)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut shown = table(&["what", "how"]);
+    for (what, how) in facts(&name, standing.origin(&name), &description) {
+        shown.add_row(vec![text(what), text(how)]);
+    }
+    output::result(&shown.to_string())?;
+    show_rows(&description)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One mapping with its field rows.
+///
+/// # Errors
+/// When there is none of that name, or what stands cannot be read or does not fit.
+pub async fn one(engine: &Engine, name: &str) -> anyhow::Result<MappingDetails> {
+    let standing = Standing::of(engine).await?;
+    let name = named(&standing.catalogue, engine.switches(), name)?;
+    let description = standing.catalogue.description(&name, engine.switches()).unwrap_or_default();
+    let facts = facts(&name, standing.origin(&name), &description);
+    Ok(MappingDetails { name: name.to_string(), facts, rows: rows(&description) })
+}
+
+/// What is to be known of a mapping beside its field rows: what, and how.
+fn facts(name: &MappingName, origin: &str, description: &Value) -> Vec<(String, String)> {
     let filter = |key: &str| match filter_in_words(&description[key]) {
         text if text.is_empty() => "every record".to_owned(),
         text => text,
     };
-    let mut shown = table(&["what", "how"]);
-    for (what, how) in [
-        ("mapping", format!("{name} ({})", standing.origin(&name))),
+    let mut facts: Vec<(String, String)> = [
+        ("mapping", format!("{name} ({origin})")),
         ("Business Central", plain(&description["business_central_table"])),
         ("Dataverse", plain(&description["dataverse_table"])),
         ("direction", direction(&description["direction"])),
@@ -127,9 +178,9 @@ pub async fn show(place: &Place, options: &ShowOptions) -> anyhow::Result<ExitCo
         ("synchronized after matching", plain(&description["synchronize_after_coupling"])),
         ("created when nothing matches", plain(&description["create_when_no_match"])),
         ("depends on", list_of(&description["dependencies"])),
-    ] {
-        shown.add_row(vec![text(what), text(how)]);
-    }
+    ]
+    .map(|(what, how)| (what.to_owned(), how))
+    .to_vec();
     for template in description["templates"].as_array().into_iter().flatten() {
         let condition = match filter_in_words(&template["filter"]) {
             filter if filter.is_empty() => String::new(),
@@ -138,11 +189,9 @@ pub async fn show(place: &Place, options: &ShowOptions) -> anyhow::Result<ExitCo
         let values = template["values"].as_object().into_iter().flatten();
         let values: Vec<String> = values.map(|(column, value)| format!("{column}={}", plain(value))).collect();
         let what = format!("template {} {}", plain(&template["priority"]), direction(&template["direction"]));
-        shown.add_row(vec![text(what), text(format!("{}{condition}", values.join(", ")))]);
+        facts.push((what, format!("{}{condition}", values.join(", "))));
     }
-    output::result(&shown.to_string())?;
-    show_rows(&description)?;
-    Ok(ExitCode::SUCCESS)
+    facts
 }
 
 /// Lists the field rows of a mapping.
@@ -163,6 +212,16 @@ pub async fn fields(place: &Place, options: &ShowOptions) -> anyhow::Result<Exit
 
 fn show_rows(description: &Value) -> anyhow::Result<()> {
     let mut shown = table(&["field row", "direction", "used", "remark"]);
+    for row in rows(description) {
+        shown.add_row(row.map(text));
+    }
+    output::result(&shown.to_string())?;
+    Ok(())
+}
+
+/// The field rows of a mapping: row, direction, whether it is used, and what else is to be known.
+fn rows(description: &Value) -> Vec<[String; 4]> {
+    let mut rows = Vec::new();
     for row in description["fields"].as_array().into_iter().flatten() {
         let mut remarks = Vec::new();
         if let Some(constant) = row.get("constant").filter(|constant| !constant.is_null()) {
@@ -185,15 +244,10 @@ fn show_rows(description: &Value) -> anyhow::Result<()> {
                 remarks.push(words.to_owned());
             }
         }
-        shown.add_row(vec![
-            text(plain(&row["row"])),
-            text(direction(&row["direction"])),
-            text(yes(row["enabled"] == json!(true))),
-            text(remarks.join(", ")),
-        ]);
+        let used = yes(row["enabled"] == json!(true)).to_owned();
+        rows.push([plain(&row["row"]), direction(&row["direction"]), used, remarks.join(", ")]);
     }
-    output::result(&shown.to_string())?;
-    Ok(())
+    rows
 }
 
 /// Writes what this installation changes.
