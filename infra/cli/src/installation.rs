@@ -42,13 +42,20 @@ pub fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
 /// # Errors
 /// When the settings or the catalogue are wrong, or the data cannot be opened.
 pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
-    let settings = settings(config)?;
-    wiring::catalogue(&settings)?;
+    look_by(&settings(config)?).await
+}
+
+/// As [`look`], by settings that are known.
+///
+/// # Errors
+/// When the catalogue is wrong, or the data cannot be opened.
+pub async fn look_by(settings: &Settings) -> anyhow::Result<Application> {
+    wiring::catalogue(settings)?;
     let cloud = match DataFolder::existing_database(&settings.data) {
-        Some(database) => EmbeddedCloud::to_look_at(&database, &settings).await?,
-        None => EmbeddedCloud::in_memory(&settings).await?,
+        Some(database) => EmbeddedCloud::to_look_at(&database, settings).await?,
+        None => EmbeddedCloud::in_memory(settings).await?,
     };
-    Ok(by_current_mappings(Application::new(&settings, cloud.services())?).await)
+    Ok(by_current_mappings(Application::new(settings, cloud.services())?).await)
 }
 
 /// The application on a store in memory that holds nothing, to look at the systems alone.
