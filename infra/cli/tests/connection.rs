@@ -215,15 +215,15 @@ async fn a_check_looks_at_everything_and_a_missing_right_fails_it_and_the_record
     assert!(shown.results.contains("CUSTOMER") && !shown.results.contains("VENDOR"), "{}", shown.results);
     assert!(shown.results.contains("0 bad"), "{}", shown.results);
 
-    systems.dataverse.faults().take_privilege("Create", "account", true);
+    systems.dataverse.faults().take_privilege("Write", "account", true);
     let (code, findings) = checked(&workplace, &["--mapping", "CUSTOMER"]);
     let rights = finding(&findings, "CUSTOMER: rights");
     assert_eq!((code, &rights["level"], &rights["mapping"]), (1, &json!("bad"), &json!("CUSTOMER")), "{rights}");
-    assert!(rights["remark"].as_str().is_some_and(|remark| remark.contains("prvCreateAccount")), "{rights}");
+    assert!(rights["remark"].as_str().is_some_and(|remark| remark.contains("prvWriteAccount")), "{rights}");
     assert!(rights["remedy"].as_str().is_some_and(|remedy| remedy.contains("assign")), "{rights}");
     let of_others = checked(&workplace, &["--mapping", "UNIT OF MEASURE"]);
     assert_eq!(of_others.0, 0, "{of_others:?}");
-    systems.dataverse.faults().take_privilege("Create", "account", false);
+    systems.dataverse.faults().take_privilege("Write", "account", false);
 
     systems.dataverse.faults().take_privilege("Read", "solution", true);
     let (code, findings) = checked(&workplace, &["--mapping", "CUSTOMER"]);

@@ -1,4 +1,4 @@
-//! The connection of the two systems, as a person switches it on and off (S293, S294, S297).
+//! The connection of the two systems, as a person switches it on and off (S293, S297).
 //!
 //! While it is off no run begins and nobody asks for anything; what stands in the queue is still processed, so that the
 //! queue runs dry, and everything that is stored stays. Switched on again, each job goes on where it stood.

@@ -190,9 +190,7 @@ pub(super) fn currencies(currencies: &Currencies) -> Finding {
         (false, Ok(())) => Finding::warning(
             WHAT,
             format!("Dataverse reckons in {base} and has no currency {local}"),
-            format!(
-                "add {local} there, or run the job CURRENCY, which adds it with the exchange rate of Business Central"
-            ),
+            format!("add {local} there, or let the first run add it with the exchange rate of Business Central"),
         ),
         (false, Err(reason)) => Finding::bad(
             WHAT,
@@ -222,10 +220,7 @@ pub(super) fn needed_rights(mapping: &ActiveMapping) -> BTreeSet<(String, &'stat
     if !writes {
         return needed;
     }
-    add(&table.name, &["Write"]);
-    if !mapping.only_coupled {
-        add(&table.name, &["Create", "Append"]);
-    }
+    add(&table.name, &["Write", "Create", "Append"]);
     for column in mapping.columns(Side::Dataverse) {
         if let Some(FieldType::Lookup { targets }) = table.column(&column).map(|column| &column.field) {
             for target in targets {
@@ -236,10 +231,11 @@ pub(super) fn needed_rights(mapping: &ActiveMapping) -> BTreeSet<(String, &'stat
     needed
 }
 
-/// Rights that a mapping needs and the user lacks, and which role grants them as a rule.
+/// Rights that a mapping needs and the user lacks, and which role grants them as a rule. Without those for lookups and, where only
+/// coupled records travel, for new rows the mapping works for other records.
 pub(super) fn rights(mapping: &ActiveMapping, set_up: &[TableSetUp], given: &BTreeSet<Uuid>) -> Vec<Finding> {
     let mut missing = Vec::new();
-    let mut is_own = false;
+    let mut is_bad = false;
     for (table, kind) in needed_rights(mapping) {
         let Some(definition) = set_up.iter().find(|definition| definition.logical_name == table) else {
             if table == mapping.dataverse.name {
@@ -252,7 +248,8 @@ pub(super) fn rights(mapping: &ActiveMapping, set_up: &[TableSetUp], given: &BTr
         };
         let privilege = definition.privileges.iter().find(|privilege| privilege.privilege_type == kind);
         if let Some(privilege) = privilege.filter(|privilege| !given.contains(&privilege.privilege_id)) {
-            is_own |= table == mapping.dataverse.name;
+            let stops = matches!(kind, "Read" | "Write") || !mapping.only_coupled;
+            is_bad |= table == mapping.dataverse.name && stops;
             missing.push(privilege.name.clone());
         }
     }
@@ -262,8 +259,7 @@ pub(super) fn rights(mapping: &ActiveMapping, set_up: &[TableSetUp], given: &BTr
     let what = format!("{}: rights", mapping.name);
     let remark = format!("the application user lacks {}", missing.join(", "));
     let remedy = "assign Business Central Integration and the integration roles of Sales, which grant them, or add them to a role of the user";
-    // What is missing for lookups stops the records that use them.
-    vec![match is_own {
+    vec![match is_bad {
         true => Finding::bad(what, remark, Some(remedy.to_owned())),
         false => Finding::warning(what, remark, remedy),
     }]
