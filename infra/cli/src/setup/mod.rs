@@ -2,9 +2,11 @@
 //! follows from the answers alone, and each answer is tried as soon as it can be.
 
 mod answers;
+mod asking;
 mod console;
 mod doing;
 mod exclusions;
+mod offering;
 mod questions;
 mod trials;
 mod writing;
@@ -22,10 +24,10 @@ use secrecy::ExposeSecret;
 use crate::arguments::SetupOptions;
 use crate::interrupt::INTERRUPTED;
 use crate::{commands, output};
-use answers::{Answers, variable};
+use answers::Answers;
 use console::Console;
 use exclusions::excluded;
-use questions::{Kind, ListedCompany, Question, STAGES, Stage, next, question, questions};
+use questions::{ListedCompany, Question, STAGES, Stage, next, question, questions};
 use trials::{Refusal, Trying};
 
 /// The file beside the settings that keeps the answers until the set-up has ended.
@@ -151,6 +153,13 @@ impl Setup {
                     all.put(question, value);
                 }
             }
+            // What others depend on counts as it is meant without an answer, too.
+            for name in ["sign_in", "secret_in", "one_application", "switches.sales_orders"] {
+                let open = question(name).filter(|question| !all.has(name) && (question.asked)(&all));
+                if let Some((question, value)) = open.and_then(|question| Some((question, setup.default(question)?))) {
+                    all.put(question, &value);
+                }
+            }
             if let Some(exclusion) = excluded(&all) {
                 bail!(exclusion.message);
             }
@@ -245,84 +254,6 @@ impl Setup {
         Trying { file: &self.file, existing: self.existing.as_deref(), environment: &self.environment }
     }
 
-    /// What is meant if nothing is answered.
-    fn default(&self, question: &Question) -> Option<String> {
-        if let Some(refused) = self.again.get(question.name) {
-            return refused.clone().or_else(|| question.default.map(str::to_owned));
-        }
-        let said = |name: &str| writing::said(self.existing.as_deref()?, name);
-        let (section, part) = question.name.split_once('.').unwrap_or(("", question.name));
-        let standing = match question.name {
-            "sign_in" => self.standing_way(),
-            "secret_in" => self.standing_place(),
-            "one_application" => said("business_central.client_id").map(|_| "false".to_owned()),
-            _ if section == "entra" => said(question.name).or_else(|| said(&format!("dataverse.{part}"))),
-            name => said(name),
-        };
-        let discovered = match question.name {
-            "entra.tenant" => self.challenge.tenant.clone(),
-            "entra.authority" => self.challenge.authority.clone(),
-            "business_central.tenant" | "business_central.authority" | "business_central.certificate_file" => {
-                self.answers.get(&format!("entra.{part}")).map(str::to_owned)
-            }
-            _ => None,
-        };
-        standing.or(discovered).or_else(|| question.default.map(str::to_owned))
-    }
-
-    /// How the application of the settings file proves itself.
-    fn standing_way(&self) -> Option<String> {
-        let text = self.existing.as_deref()?;
-        let has = |part: &str| {
-            ["entra", "dataverse"].iter().any(|section| writing::said(text, &format!("{section}.{part}")).is_some())
-        };
-        let way = if has("certificate_file") {
-            "certificate"
-        } else if has("web_identity") {
-            "web-identity"
-        } else {
-            "secret"
-        };
-        Some(way.to_owned())
-    }
-
-    /// Where the secret of the settings file is.
-    fn standing_place(&self) -> Option<String> {
-        let text = self.existing.as_deref()?;
-        let has = |part: &str| {
-            ["entra", "dataverse"].iter().any(|section| writing::said(text, &format!("{section}.{part}")).is_some())
-        };
-        let place = if has("client_secret") {
-            "settings"
-        } else if has("client_secret_file") {
-            "file"
-        } else {
-            "environment"
-        };
-        Some(place.to_owned())
-    }
-
-    /// What the environment, or a file with a secret, answers by itself, and where that was found.
-    fn found(&self, question: &Question) -> Option<(String, String)> {
-        if self.again.contains_key(question.name) {
-            return None;
-        }
-        let variable = variable(question.name);
-        let is_setting = question.name == "company" || question.name.contains('.');
-        if let Some(value) =
-            self.environment.get(&variable).map(|value| value.trim()).filter(|value| is_setting && !value.is_empty())
-        {
-            return Some((value.to_owned(), format!("the environment variable {variable}")));
-        }
-        if question.kind == Kind::Secret {
-            let file = self.answers.get(&format!("{}_file", question.name))?;
-            let text = std::fs::read_to_string(file).ok()?;
-            let text = text.trim();
-            return (!text.is_empty()).then(|| (text.to_owned(), format!("the file {file}")));
-        }
-        None
-    }
-
     /// Asks until there is an answer.
     fn ask(&mut self, question: &Question) -> anyhow::Result<()> {
         let value = match &self.source {
@@ -369,103 +300,6 @@ impl Setup {
     /// Keeps the answers, but no secret, until the set-up has ended.
     fn keep(&self) -> anyhow::Result<()> {
         writing::write_private(&self.kept(), &self.answers.to_text())
-    }
-
-    /// The answer of a file, or of what is meant without one.
-    fn answered_in(&self, question: &Question, given: &Answers, place: &str) -> anyhow::Result<String> {
-        let name = question.name;
-        let text = match given.get(name).or(given.secret(name)) {
-            Some(text) => Some(text.to_owned()),
-            None => self.found(question).map(|(value, _)| value).or_else(|| self.default(question)),
-        };
-        match text {
-            // These need a word of their own.
-            Some(text) if matches!(name, "accept_findings" | "replace") && text == "false" => Ok(text),
-            Some(text) if text.is_empty() => Ok(text),
-            Some(text) => match question.kind.read(&text, &self.companies) {
-                Ok(read) => Ok(read.value),
-                Err(problem) => bail!("{name} in {place} is not usable: {problem}"),
-            },
-            None if question.kind == Kind::Secret => bail!(
-                "the secret {name} is missing: set the environment variable {}, or name a file with {name}_file and secret_in = \"file\" in {place}",
-                variable(name)
-            ),
-            None => bail!(
-                "{place} does not answer {name} ({}): add it; couplet setup --example shows every answer",
-                question.prompt
-            ),
-        }
-    }
-
-    /// The answer of a person.
-    fn answered_by(&self, question: &Question, console: &Console) -> anyhow::Result<String> {
-        if let Some((value, place)) = self.found(question) {
-            match question.kind.read(&value, &self.companies) {
-                Ok(read) => {
-                    let shown = if question.kind.is_secret() { "" } else { value.as_str() };
-                    output::note(&format!("{}: {shown} (from {place})", question.prompt));
-                    return Ok(read.value);
-                }
-                Err(problem) => output::note(&format!("{place}: {problem}")),
-            }
-        }
-        let default = self.default(question);
-        self.show_choices(question);
-        loop {
-            let offered = match (&default, question.kind) {
-                (None, _) => String::new(),
-                (Some(_), Kind::Secret) => " [as it is]".to_owned(),
-                (Some(_), Kind::OptionalSecret) => String::new(),
-                (Some(value), Kind::Flag) => format!(" [{}]", if value == "true" { "yes" } else { "no" }),
-                (Some(value), _) => format!(" [{value}]"),
-            };
-            let mark = if question.kind == Kind::Flag { "?" } else { ":" };
-            let asked = format!("{}{mark}{offered} ", question.prompt);
-            let typed = if question.kind.is_secret() { console.hidden(&asked)? } else { console.line(&asked)? };
-            let Some(typed) = typed else {
-                bail!(
-                    "the input ended at the question {}: what was answered is kept in {}, and couplet setup goes on there",
-                    question.name,
-                    self.kept().display()
-                );
-            };
-            let text = match (typed.is_empty(), &default) {
-                (false, _) => typed,
-                (true, Some(default)) => default.clone(),
-                (true, None) => {
-                    output::note("an answer is needed");
-                    continue;
-                }
-            };
-            if text.is_empty() {
-                return Ok(text);
-            }
-            match question.kind.read(&text, &self.companies) {
-                Ok(read) => {
-                    if let Some(note) = read.note {
-                        output::note(&note);
-                    }
-                    return Ok(read.value);
-                }
-                Err(problem) => output::note(&problem),
-            }
-        }
-    }
-
-    fn show_choices(&self, question: &Question) {
-        match question.kind {
-            Kind::Choice(choices) => {
-                for (number, (name, meaning)) in (1..).zip(choices) {
-                    output::note(&format!("    {number}  {name}: {meaning}"));
-                }
-            }
-            Kind::Company => {
-                for (number, company) in (1..).zip(&self.companies) {
-                    output::note(&format!("    {number}  {} ({})", company.name, company.id));
-                }
-            }
-            _ => {}
-        }
     }
 
     /// An answer was refused.
