@@ -87,6 +87,15 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         connection_string: Option<PathBuf>,
     },
+    /// Set everything up, question by question: the systems, what is synchronized, a check, the first full synchronization.
+    ///
+    /// Each answer is tried at once. It can be left at any time, and goes on where it was left.
+    ///
+    ///     couplet setup
+    ///     couplet setup --connection-string dataverse.txt
+    ///     couplet setup --answers answers.toml
+    #[command(verbatim_doc_comment)]
+    Setup(SetupOptions),
     /// Look at everything a synchronization needs: both systems, the identity and its rights, solutions, clocks, each mapping.
     ///
     /// Reads only. Fails when something does not work; what should be looked at is told with it.
@@ -375,6 +384,26 @@ pub struct CheckOptions {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// How the set-up goes on.
+#[derive(Clone, Debug, Args)]
+pub struct SetupOptions {
+    /// A file with answers (TOML); then nothing is asked, and what is refused ends the command.
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+    /// A file with a connection string of Dataverse, or - for the standard input: what it says is answered.
+    #[arg(long, value_name = "FILE")]
+    pub connection_string: Option<PathBuf>,
+    /// Write the parameters of a stack into this file, for sam deploy --config-file, instead of a settings file.
+    #[arg(long, value_name = "FILE")]
+    pub sam: Option<PathBuf>,
+    /// Forget what was answered earlier, and begin with the first question.
+    #[arg(long)]
+    pub again: bool,
+    /// Only print what a file with answers holds.
+    #[arg(long)]
+    pub example: bool,
 }
 
 /// How the connection is switched off.

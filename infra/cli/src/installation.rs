@@ -42,7 +42,7 @@ pub fn settings(config: Option<&Path>) -> anyhow::Result<Settings> {
 /// # Errors
 /// When the settings or the catalogue are wrong, or the data cannot be opened.
 pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
-    Ok(look_for_data(config).await?.0)
+    look_by(&settings(config)?).await
 }
 
 /// As [`look`]; and whether there are data yet.
@@ -50,14 +50,25 @@ pub async fn look(config: Option<&Path>) -> anyhow::Result<Application> {
 /// # Errors
 /// As of [`look`].
 pub async fn look_for_data(config: Option<&Path>) -> anyhow::Result<(Application, bool)> {
-    let settings = settings(config)?;
-    wiring::catalogue(&settings)?;
+    look_for_data_by(&settings(config)?).await
+}
+
+/// As [`look`], by settings that are known.
+///
+/// # Errors
+/// When the catalogue is wrong, or the data cannot be opened.
+pub async fn look_by(settings: &Settings) -> anyhow::Result<Application> {
+    Ok(look_for_data_by(settings).await?.0)
+}
+
+async fn look_for_data_by(settings: &Settings) -> anyhow::Result<(Application, bool)> {
+    wiring::catalogue(settings)?;
     let database = DataFolder::existing_database(&settings.data);
     let cloud = match &database {
-        Some(database) => EmbeddedCloud::to_look_at(database, &settings).await?,
-        None => EmbeddedCloud::in_memory(&settings).await?,
+        Some(database) => EmbeddedCloud::to_look_at(database, settings).await?,
+        None => EmbeddedCloud::in_memory(settings).await?,
     };
-    let application = by_current_mappings(Application::new(&settings, cloud.services())?).await;
+    let application = by_current_mappings(Application::new(settings, cloud.services())?).await;
     Ok((application, database.is_some()))
 }
 

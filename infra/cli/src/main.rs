@@ -11,6 +11,7 @@ mod log_lines;
 mod output;
 mod place;
 mod progress;
+mod setup;
 mod tables;
 mod times;
 
@@ -51,6 +52,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Init { file, connection_string } => {
             commands::init(file.as_deref(), place.here("init")?, connection_string.as_deref())
         }
+        Command::Setup(options) => setup::setup(place.here("setup")?, options).await,
         Command::Check(options) => commands::check(place.here("check")?, options).await,
         Command::Jobs { json } => commands::jobs(&place, *json).await,
         Command::Run { job, full, wait, json } => commands::run(&place, job, *full, *wait, *json).await,

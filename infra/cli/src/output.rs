@@ -29,6 +29,14 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", plain(text));
 }
 
+/// Writes a question, behind which the answer is typed.
+pub fn ask(text: &str) {
+    let mut standard_error = io::stderr().lock();
+    // Nobody to tell that nobody listens.
+    let _ = write!(standard_error, "{}", plain(text));
+    let _ = standard_error.flush();
+}
+
 /// A text without letters that do more than being shown; lines stay lines.
 pub fn plain(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| letter.escape_unicode().to_string())

@@ -40,6 +40,7 @@ impl SecretsManager {
                 let password = password.as_ref().map(|password| self.client_secret(password));
                 Credential::certificate(self.client_secret(secret), password)
             }
+            ProofSetting::SecretFile(file) => Credential::certificate(ClientSecret::kept(File::secret(file)), None),
             ProofSetting::CertificateFile { file, password } => {
                 let password = password.as_ref().map(|password| self.client_secret(password));
                 Credential::certificate(ClientSecret::kept(File::certificate(file)), password)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use couplet_model::MappingName;
 use couplet_runtime::check::{self, Finding, Level};
-use couplet_runtime::{Application, Systems, wiring};
+use couplet_runtime::{Application, Settings, Systems, wiring};
 use serde_json::json;
 
 use crate::arguments::CheckOptions;
@@ -14,19 +14,7 @@ use crate::{installation, output};
 
 /// Looks at everything a synchronization needs; reads only. Fails when something does not work.
 pub async fn check(config: Option<&Path>, options: &CheckOptions) -> anyhow::Result<ExitCode> {
-    let settings = installation::settings(config)?;
-    let catalogue = wiring::catalogue(&settings)?;
-    let systems = Systems::new(&settings, &catalogue)?;
-    let stored = installation::look(config).await;
-    // Where the store cannot be opened, the systems are looked at all the same.
-    let application = match &stored {
-        Ok(application) => application.clone(),
-        Err(_) => installation::without_store(&settings).await?,
-    };
-    let named = options.mapping.iter().map(|name| installation::mapping(&application.engine, name));
-    let only = named.collect::<anyhow::Result<Vec<MappingName>>>()?;
-    let mut findings = findings(&settings, &application, &catalogue, &systems, &only).await;
-    findings.push(store(&stored).await);
+    let findings = look(&installation::settings(config)?, &options.mapping).await?;
     let good = findings.iter().all(|finding| finding.level != Level::Bad);
     if options.json {
         let list: Vec<_> = findings.iter().map(object).collect();
@@ -37,8 +25,28 @@ pub async fn check(config: Option<&Path>, options: &CheckOptions) -> anyhow::Res
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Everything that was found with these settings; of the mappings those named, or all.
+///
+/// # Errors
+/// When the settings cannot be used, or a mapping is none.
+pub async fn look(settings: &Settings, mappings: &[String]) -> anyhow::Result<Vec<Finding>> {
+    let catalogue = wiring::catalogue(settings)?;
+    let systems = Systems::new(settings, &catalogue)?;
+    let stored = installation::look_by(settings).await;
+    // Where the store cannot be opened, the systems are looked at all the same.
+    let application = match &stored {
+        Ok(application) => application.clone(),
+        Err(_) => installation::without_store(settings).await?,
+    };
+    let named = mappings.iter().map(|name| installation::mapping(&application.engine, name));
+    let only = named.collect::<anyhow::Result<Vec<MappingName>>>()?;
+    let mut findings = findings(settings, &application, &catalogue, &systems, &only).await;
+    findings.push(store(&stored).await);
+    Ok(findings)
+}
+
 async fn findings(
-    settings: &couplet_runtime::Settings,
+    settings: &Settings,
     application: &Application,
     catalogue: &couplet_model::catalogue::Catalogue,
     systems: &Systems,
@@ -82,7 +90,7 @@ fn object(finding: &Finding) -> serde_json::Value {
 }
 
 /// A line for each finding, with what to do about it.
-fn render(findings: &[Finding]) -> String {
+pub fn render(findings: &[Finding]) -> String {
     let mut shown = table(&["what", "state", "remark", "what to do"]);
     for finding in findings {
         let level = match finding.level {

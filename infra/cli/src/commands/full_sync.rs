@@ -1,6 +1,5 @@
 //! `couplet full-sync`: the whole installation, mapping by mapping in the order of their dependencies.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use couplet_engine::{Engine, FullSyncChoice, FullSyncStatus};
 use couplet_model::full_sync::{Line, LineState, Plan, Sighted};
 use couplet_model::job::Run;
 use couplet_model::outcome::Counters;
+use couplet_runtime::Settings;
 use couplet_runtime::handlers::{self, FullSyncEvent};
 use serde_json::{Value, json};
 
@@ -77,10 +77,7 @@ fn choice(options: &FullSyncChoiceOptions) -> FullSyncChoice {
 
 async fn review(place: &Place, options: &FullSyncChoiceOptions) -> anyhow::Result<ExitCode> {
     let plan = match place {
-        Place::Here(config) => {
-            let application = installation::look(config.as_deref()).await?;
-            application.engine.review_full_sync(&choice(options)).await?
-        }
+        Place::Here(config) => review_here(&installation::settings(config.as_deref())?, &choice(options)).await?,
         Place::Deployed(stack) => Stack::reach(stack).await?.full_sync(FullSyncEvent::Review(choice(options))).await?,
     };
     if options.json {
@@ -88,6 +85,17 @@ async fn review(place: &Place, options: &FullSyncChoiceOptions) -> anyhow::Resul
         output::json(&json!({ "lines": plan.lines, "would_begin": begin }))?;
         return Ok(ExitCode::SUCCESS);
     }
+    output::result(&reviewed(&plan))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is recommended for each mapping of the installation on this machine.
+pub async fn review_here(settings: &Settings, choice: &FullSyncChoice) -> anyhow::Result<Plan> {
+    Ok(installation::look_by(settings).await?.engine.review_full_sync(choice).await?)
+}
+
+/// What is recommended, as a table for people.
+pub fn reviewed(plan: &Plan) -> String {
     let mut shown = table(&["mapping", "after", "Business Central", "Dataverse", "coupled", "recommended", "because"]);
     for line in &plan.lines {
         let after: Vec<&str> = line.dependencies.iter().map(|name| name.as_str()).collect();
@@ -105,13 +113,12 @@ async fn review(place: &Place, options: &FullSyncChoiceOptions) -> anyhow::Resul
             text(because),
         ]);
     }
-    output::result(&shown.to_string())?;
-    let begin = beginning(&plan);
-    output::result(&match begin.as_slice() {
+    let begin = beginning(plan);
+    let said = match begin.as_slice() {
         [] => "nothing would begin; nothing was changed".to_owned(),
         begin => format!("{} would begin, the others after what they depend on; nothing was changed", begin.join(", ")),
-    })?;
-    Ok(ExitCode::SUCCESS)
+    };
+    format!("{shown}\n{said}")
 }
 
 /// The lines that would begin at once.
@@ -130,15 +137,17 @@ fn counted(sighted: Sighted) -> Cell {
 
 async fn start(place: &Place, options: &FullSyncStartOptions, event: FullSyncEvent) -> anyhow::Result<ExitCode> {
     match place {
-        Place::Here(config) => here(config.as_deref(), options, event).await,
+        Place::Here(config) => {
+            start_here(&installation::settings(config.as_deref())?, options.choice.json, event).await
+        }
         Place::Deployed(stack) => deployed(&Stack::reach(stack).await?, options, event).await,
     }
 }
 
-async fn here(config: Option<&Path>, options: &FullSyncStartOptions, event: FullSyncEvent) -> anyhow::Result<ExitCode> {
-    let settings = installation::settings(config)?;
+/// Begins it on this machine, or goes on with it, and works until everything has ended.
+pub async fn start_here(settings: &Settings, as_json: bool, event: FullSyncEvent) -> anyhow::Result<ExitCode> {
     let (stop, progress) = (interrupt::flag(), Progress::new());
-    let installation = Installation::open(&settings).await?;
+    let installation = Installation::open(settings).await?;
     progress.show("counting the records of both sides");
     handlers::full_sync(&installation.application, &event).await.inspect_err(|_| progress.end())?;
     progress.show("synchronizing everything");
@@ -146,7 +155,7 @@ async fn here(config: Option<&Path>, options: &FullSyncStartOptions, event: Full
     progress.end();
     installation.storage_is_sound()?;
     let status = standing(&installation.application.engine).await?;
-    show(&status, options.choice.json)?;
+    show(&status, as_json)?;
     finished?;
     Ok(exit_code(&status))
 }

@@ -48,7 +48,7 @@ pub fn init(file: Option<&Path>, config: Option<&Path>, connection_string: Optio
 
 /// What a connection string says, in settings. Its secret is not among them: a setting that may be seen is no place for it.
 fn said_by(source: &Path) -> anyhow::Result<Values> {
-    let said = ConnectionString::parse(&text_of(source)?)?;
+    let said = connection_string(source)?;
     let translated = said.translated()?;
     output::note(&format!("the connection string says: {said}"));
     let mut values = Values::from([("dataverse.url", translated.url)]);
@@ -63,6 +63,14 @@ fn said_by(source: &Path) -> anyhow::Result<Values> {
         ));
     }
     Ok(values)
+}
+
+/// The connection string in a file, or on the standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn connection_string(source: &Path) -> anyhow::Result<ConnectionString> {
+    Ok(ConnectionString::parse(&text_of(source)?)?)
 }
 
 fn text_of(source: &Path) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! The built command in a folder of its own.
 #![allow(dead_code)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -195,6 +196,51 @@ url = "{address}"
             results: String::from_utf8(output.stdout).expect("text"),
             errors: String::from_utf8(output.stderr).expect("text"),
         }
+    }
+
+    /// Calls the command with variables, and types lines into it.
+    pub fn couplet_told(&self, arguments: &[&str], variables: &[(&str, &str)], lines: &[&str]) -> Ended {
+        let mut child = self.begin(arguments, variables, lines);
+        drop(child.stdin.take());
+        let output = child.wait_with_output().expect("the command ends");
+        Ended {
+            code: output.status.code().expect("it was not killed"),
+            results: String::from_utf8(output.stdout).expect("text"),
+            errors: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    /// Begins a call with variables, types lines into it, and leaves it waiting for more.
+    pub fn begin(&self, arguments: &[&str], variables: &[(&str, &str)], lines: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command starts");
+        let input = child.stdin.as_mut().expect("its input");
+        for line in lines {
+            // It may have ended before everything was typed.
+            if writeln!(input, "{line}").is_err() {
+                break;
+            }
+        }
+        child
+    }
+
+    /// All files in the folder, as text where they are text.
+    pub fn files(&self) -> Vec<(PathBuf, String)> {
+        let (mut files, mut folders) = (Vec::new(), vec![self.folder.path().to_owned()]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = std::fs::read(&path).expect("a file");
+                    files.push((path, String::from_utf8_lossy(&bytes).into_owned()));
+                }
+            }
+        }
+        files
     }
 
     /// Calls the command, and watches how much memory it uses at most, in kilobytes; 0 where the system does not tell.

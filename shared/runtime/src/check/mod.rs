@@ -2,6 +2,9 @@
 //! It reads only. What was found is judged in [`judging`], without asking anybody.
 
 pub mod judging;
+mod reaching;
+
+pub use reaching::{Challenge, reach};
 
 use std::collections::BTreeSet;
 

@@ -55,6 +55,36 @@ pub(super) fn host_alone(text: &str) -> Result<String, String> {
     }
 }
 
+/// An address as a person gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAddress {
+    /// The host, as [`host_alone`] has it.
+    pub address: String,
+    /// What stood behind the host and was left out.
+    pub left_out: Option<String>,
+}
+
+/// Reads an address as a person gives it: blanks around it do not count, `https://` is put in front where no scheme stands there, and
+/// what stands behind the host is left out (S281, S286). A blank one stays blank.
+///
+/// # Errors
+/// What is wrong with it, to be read behind "is".
+pub fn given(text: &str) -> Result<Option<GivenAddress>, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let mut url = Url::parse(&whole).map_err(|_| "not an address".to_owned())?;
+    let behind = whole.find("://").map_or("", |at| &whole[at + 3..]);
+    let behind = behind.find(['/', '?', '#']).map_or("", |at| &behind[at..]).trim_end_matches('/');
+    let left_out = (!behind.is_empty()).then(|| behind.to_owned());
+    url.set_path("");
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(Some(GivenAddress { address: host_alone(url.as_str())?, left_out }))
+}
+
 /// The address of an environment of Business Central, from the host alone, the host with the version of its API, or the
 /// whole address of the environment as the admin centre shows it.
 pub(super) fn environment(text: &str, tenant: &str, environment: &str) -> Result<String, String> {
@@ -154,6 +184,36 @@ mod tests {
             match expected {
                 Ok(address) => assert_eq!(read.as_deref(), Ok(address), "{text}"),
                 Err(part) => assert!(read.as_ref().is_err_and(|problem| problem.contains(part)), "{text}: {read:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn c_118_c_119_s281_s286_an_address_is_trimmed_gets_its_scheme_and_loses_what_is_behind_its_host() {
+        for (text, expected) in [
+            ("", Ok(None)),
+            ("  ", Ok(None)),
+            ("test.dynamics.com", Ok(Some(("https://test.dynamics.com", None)))),
+            (" https://somedomain.dynamics.com/ ", Ok(Some(("https://somedomain.dynamics.com", None)))),
+            (
+                "contoso.crm4.dynamics.com/main.aspx?appid=1",
+                Ok(Some(("https://contoso.crm4.dynamics.com", Some("/main.aspx?appid=1")))),
+            ),
+            ("https://contoso.example/api/data/v9.2/", Ok(Some(("https://contoso.example", Some("/api/data/v9.2"))))),
+            ("http://127.0.0.1:8080", Ok(Some(("http://127.0.0.1:8080", None)))),
+            ("http://somedomain.dynamics.com", Err("not encrypted; use https")),
+            ("http://test1.com", Err("not encrypted; use https")),
+            ("https://user:word@contoso.example", Err("with a user in it")),
+            ("ftp://contoso.example", Err("not an address")),
+            ("con toso", Err("not an address")),
+        ] {
+            match (given(text), expected) {
+                (Ok(read), Ok(expected)) => {
+                    let read = read.as_ref().map(|given| (given.address.as_str(), given.left_out.as_deref()));
+                    assert_eq!(read, expected, "{text}");
+                }
+                (Err(problem), Err(part)) => assert!(problem.contains(part), "{text}: {problem}"),
+                (read, _) => panic!("{text}: {read:?}"),
             }
         }
     }

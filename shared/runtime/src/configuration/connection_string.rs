@@ -93,6 +93,11 @@ impl ConnectionString {
         names.iter().find_map(of).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Whether the application proves itself by a certificate.
+    pub fn is_certificate(&self) -> bool {
+        self.value(&["authtype", "authenticationtype"]).is_some_and(|kind| kind.eq_ignore_ascii_case("certificate"))
+    }
+
     /// The settings that say the same.
     ///
     /// # Errors
@@ -140,7 +145,7 @@ impl ConnectionString {
                 "the application's id is no part of it: find it with the app registration in Entra ID".to_owned(),
             );
         }
-        let is_certificate = kind.eq_ignore_ascii_case("certificate");
+        let is_certificate = self.is_certificate();
         let secret =
             self.value(&["clientsecret", "secret"]).filter(|secret| !is_placeholder(secret) && !is_certificate);
         if is_certificate {

@@ -70,8 +70,13 @@ pub const KEYS: &[Key] = &[
     required("entra.client_id", "id of the Entra ID application", "\"9d1f6a54-5c3e-4a0b-8f57-0c6f1a2b3c4d\""),
     secret(
         "entra.client_secret",
-        "secret of the Entra ID application, or its certificate with the key as text (PEM, or PFX in Base64); better in the environment than in a file, unless entra.certificate_file or entra.web_identity is set",
+        "secret of the Entra ID application, or its certificate with the key as text (PEM, or PFX in Base64); better in the environment than in a file, unless one of the three settings below is set",
         true,
+    ),
+    optional(
+        "entra.client_secret_file",
+        "file that holds that secret and nothing else, for its owner alone",
+        "\"couplet.secret\"",
     ),
     optional(
         "entra.certificate_file",
@@ -91,6 +96,7 @@ pub const KEYS: &[Key] = &[
     optional("business_central.tenant", "tenant of Business Central if it is another one", "\"contoso.com\""),
     optional("business_central.client_id", "application for Business Central if it is another one", "\"…\""),
     secret("business_central.client_secret", "secret or certificate of that application", false),
+    optional("business_central.client_secret_file", "file that holds the secret of that application", "\"…\""),
     optional("business_central.certificate_file", "certificate of that application, with its private key", "\"…\""),
     secret("business_central.certificate_password", "password of that PFX file", false),
     optional("business_central.web_identity", "aws, or the file of a token, for that application", "\"aws\""),
@@ -106,6 +112,7 @@ pub const KEYS: &[Key] = &[
     optional("dataverse.tenant", "tenant of Dataverse if it is another one", "\"contoso.com\""),
     optional("dataverse.client_id", "application for Dataverse if it is another one", "\"…\""),
     secret("dataverse.client_secret", "secret or certificate of that application", false),
+    optional("dataverse.client_secret_file", "file that holds the secret of that application", "\"…\""),
     optional("dataverse.certificate_file", "certificate of that application, with its private key", "\"…\""),
     secret("dataverse.certificate_password", "password of that PFX file", false),
     optional("dataverse.web_identity", "aws, or the file of a token, for that application", "\"aws\""),

@@ -14,6 +14,8 @@ pub enum ProofSetting {
         /// Password of the certificate, where it is a PFX that has one.
         password: Option<SecretSetting>,
     },
+    /// A file that holds a secret and nothing else.
+    SecretFile(PathBuf),
     /// A file with a certificate and its private key, in PEM or as PFX.
     CertificateFile {
         /// The file.

@@ -9,6 +9,9 @@ use toml::Value as Toml;
 use super::error::ConfigurationError;
 use super::keys::{KEYS, Key, OTHER_VARIABLES, key};
 
+/// Ends of the names of settings that name a file which nobody but its owner should read.
+const PRIVATE_FILES: [&str; 2] = [".certificate_file", ".client_secret_file"];
+
 /// A setting as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -55,8 +58,7 @@ impl Sources {
         let refuse = |problem: String| ConfigurationError::File { path: path.to_owned(), problem };
         match std::fs::read_to_string(path) {
             Ok(text) => {
-                let table: toml::Table = text.parse().map_err(|error| refuse(damage(&text, &error)))?;
-                sources.read_table(path, "", &table)?;
+                sources.read_text(path, &text)?;
                 let holds_secret = KEYS.iter().any(|key| key.secret && sources.found.contains_key(key.name));
                 if holds_secret {
                     sources.warnings.extend(open_to_others(path));
@@ -69,11 +71,29 @@ impl Sources {
             Err(error) => return Err(refuse(format!("cannot be read: {error}"))),
         }
         sources.read_environment(environment);
-        for name in ["entra.certificate_file", "business_central.certificate_file", "dataverse.certificate_file"] {
-            let warning = sources.get(name).and_then(|found| open_to_others(Path::new(&found.text)));
+        for key in KEYS.iter().filter(|key| PRIVATE_FILES.iter().any(|name| key.name.ends_with(name))) {
+            let warning = sources.get(key.name).and_then(|found| open_to_others(Path::new(&found.text)));
             sources.warnings.extend(warning);
         }
         Ok(sources)
+    }
+
+    /// Reads what a file at `path` would say if it held this text, then the environment.
+    ///
+    /// # Errors
+    /// When the text is damaged, or anything in it is no setting.
+    pub fn of_text(path: &Path, text: &str, environment: &Environment) -> Result<Self, ConfigurationError> {
+        let mut sources = Self { file: Some(path.to_owned()), ..Self::default() };
+        sources.read_text(path, text)?;
+        sources.read_environment(environment);
+        Ok(sources)
+    }
+
+    fn read_text(&mut self, path: &Path, text: &str) -> Result<(), ConfigurationError> {
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error| ConfigurationError::File { path: path.to_owned(), problem: damage(text, &error) })?;
+        self.read_table(path, "", &table)
     }
 
     /// Variables with our prefix that are no settings of this version.
@@ -162,7 +182,7 @@ impl Sources {
 
 /// A warning if the file is open to others than its owner.
 #[cfg(unix)]
-fn open_to_others(path: &Path) -> Option<String> {
+pub fn open_to_others(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).ok()?.permissions().mode();
     (mode & 0o077 != 0).then(|| {
@@ -177,7 +197,7 @@ fn open_to_others(path: &Path) -> Option<String> {
 
 /// Other systems keep rights elsewhere.
 #[cfg(not(unix))]
-fn open_to_others(_path: &Path) -> Option<String> {
+pub fn open_to_others(_path: &Path) -> Option<String> {
     None
 }
 

@@ -237,7 +237,8 @@ fn every_setting_of_the_list_is_read_and_every_setting_read_is_in_the_list() {
         assert!(has(key.name) || of_application, "{} is never read", key.name);
     }
     for section in ["entra", "business_central", "dataverse"] {
-        for name in ["client_secret", "certificate_file", "certificate_password", "web_identity"] {
+        for name in ["client_secret", "client_secret_file", "certificate_file", "certificate_password", "web_identity"]
+        {
             assert!(key(&format!("{section}.{name}")).is_some(), "{section}.{name} is no setting");
         }
     }
@@ -246,4 +247,15 @@ fn every_setting_of_the_list_is_read_and_every_setting_read_is_in_the_list() {
     for quoted in source.split('"').skip(1).step_by(2).filter(looks_like_a_name) {
         assert!(KEYS.iter().any(|key| key.name == quoted), "{quoted} is no setting");
     }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own_and_nowhere_else_beside_it() {
+    let in_file = FILE.replace("[entra]", "[entra]\nclient_secret_file = \"couplet.secret\"");
+    let settings = read(&in_file, &[]).expect("complete settings");
+    assert_eq!(settings.dataverse.credentials.proof, ProofSetting::SecretFile("couplet.secret".into()));
+    assert_eq!(settings.business_central.credentials.proof, ProofSetting::SecretFile("couplet.secret".into()));
+    let both = problem(&in_file, &[SECRET]);
+    assert!(both.contains("entra.client_secret_file") && both.contains("leave the other out"), "{both}");
+    assert!(!both.contains("hunter2"), "{both}");
 }

@@ -305,10 +305,11 @@ impl Reader<'_> {
 
     /// How an application proves itself by the settings of one section, if there are any: exactly one way.
     fn proof(&self, section: &str) -> Result<Option<ProofSetting>, ConfigurationError> {
-        let [secret, file, password, identity] =
-            ["client_secret", "certificate_file", "certificate_password", "web_identity"].map(|name| of(section, name));
+        let [secret, secret_file, file, password, identity] =
+            ["client_secret", "client_secret_file", "certificate_file", "certificate_password", "web_identity"]
+                .map(|name| of(section, name));
         let is_set = |name: &&&'static str| self.sources.get(name).is_some() || self.sources.arn(name).is_some();
-        let ways: Vec<&'static str> = [secret, file, identity].iter().filter(is_set).copied().collect();
+        let ways: Vec<&'static str> = [secret, secret_file, file, identity].iter().filter(is_set).copied().collect();
         if let [one, other, ..] = ways[..] {
             let from = self.sources.get(other).or(self.sources.arn(other)).map(|found| found.from.clone());
             let problem = format!("set beside {one}, and one of them is enough: leave the other out");
@@ -316,6 +317,9 @@ impl Reader<'_> {
         }
         if let Some(secret) = self.secret(secret)? {
             return Ok(Some(ProofSetting::Secret { secret, password: self.secret(password)? }));
+        }
+        if let Some(file) = self.optional(secret_file, path)? {
+            return Ok(Some(ProofSetting::SecretFile(file)));
         }
         if let Some(file) = self.optional(file, path)? {
             return Ok(Some(ProofSetting::CertificateFile { file, password: self.secret(password)? }));

@@ -1,4 +1,4 @@
-//! Certificates and tokens in files.
+//! Secrets, certificates and tokens in files.
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,11 @@ impl File {
     /// A certificate with its private key.
     pub fn certificate(path: &Path) -> Self {
         Self { path: path.to_owned(), what: "certificate", setting: "certificate_file" }
+    }
+
+    /// A secret, which nothing else stands beside.
+    pub fn secret(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: "secret file", setting: "client_secret_file" }
     }
 
     /// A token that somebody else keeps fresh.
