@@ -134,7 +134,7 @@ fn a_request_at_the_door_is_a_handshake_a_notification_or_refused() {
         (
             "a whole address",
             NotificationRequest { body: of(&[notice(&whole, SECRET)]), ..of_business_central },
-            items.clone(),
+            items,
         ),
         (
             "a collection",
@@ -156,7 +156,7 @@ fn a_request_at_the_door_is_a_handshake_a_notification_or_refused() {
             NotificationRequest { body: of(&[notice("items", SECRET)]), ..of_business_central },
             Refused(Malformed),
         ),
-        ("an account", of_dataverse, accounts.clone()),
+        ("an account", of_dataverse, accounts),
         (
             "a wrong key",
             NotificationRequest { key: Some("s3cret-of-64-characterS"), ..of_dataverse },

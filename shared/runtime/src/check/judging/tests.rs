@@ -22,11 +22,11 @@ fn s315_s316_the_application_user_is_enabled_has_roles_and_is_no_administrator()
     let plain = role(7, "Sales");
     let made_of = Role { template: Some(Uuid::from_u128(SYSTEM_ADMINISTRATOR)), ..role(8, "Admin") };
     for (user, level, words) in [
-        (with(&[plain.clone()]), Good, "Couplet"),
-        (ApplicationUser { is_disabled: true, ..with(&[plain.clone()]) }, Bad, "is disabled"),
-        (ApplicationUser { access_mode: Some(2), ..with(&[plain.clone()]) }, Bad, "access mode 2"),
-        (ApplicationUser { access_mode: Some(0), ..with(&[plain.clone()]) }, Good, "Couplet"),
-        (ApplicationUser { access_mode: None, ..with(&[plain.clone()]) }, Good, "Couplet"),
+        (with(std::slice::from_ref(&plain)), Good, "Couplet"),
+        (ApplicationUser { is_disabled: true, ..with(std::slice::from_ref(&plain)) }, Bad, "is disabled"),
+        (ApplicationUser { access_mode: Some(2), ..with(std::slice::from_ref(&plain)) }, Bad, "access mode 2"),
+        (ApplicationUser { access_mode: Some(0), ..with(std::slice::from_ref(&plain)) }, Good, "Couplet"),
+        (ApplicationUser { access_mode: None, ..with(std::slice::from_ref(&plain)) }, Good, "Couplet"),
         (with(&[]), Warning, "no security role of its own"),
         (with(&[role(SYSTEM_ADMINISTRATOR, "System Administrator")]), Warning, "is a system administrator"),
         (with(&[plain, made_of]), Warning, "is a system administrator"),
