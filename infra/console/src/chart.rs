@@ -2,7 +2,7 @@
 
 use couplet_model::job::Run;
 use couplet_model::outcome::Counters;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::tables::{Kind, table, text};
@@ -187,15 +187,15 @@ fn units(number: usize) -> f64 {
 
 /// A stretch of time in words.
 fn per(seconds: i64) -> String {
-    let span = SignedDuration::from_secs(seconds);
-    match seconds {
-        60 => "minute".to_owned(),
-        3_600 => "hour".to_owned(),
-        86_400 => "day".to_owned(),
-        ..60 => format!("{seconds} seconds"),
-        ..3_600 => format!("{} minutes", span.as_mins()),
-        ..86_400 => format!("{} hours", span.as_hours()),
-        _ => format!("{} days", span.as_hours() / 24),
+    let (unit, length) = match seconds {
+        0..60 => ("second", 1),
+        60..3_600 => ("minute", 60),
+        3_600..86_400 => ("hour", 3_600),
+        _ => ("day", 86_400),
+    };
+    match seconds / length {
+        1 => unit.to_owned(),
+        count => format!("{count} {unit}s"),
     }
 }
 
@@ -205,9 +205,9 @@ fn moment(at: Option<Timestamp>, width: i64) -> String {
     let text = exact(at);
     let (day, clock) = (text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default());
     match width {
-        ..60 => text.get(11..19).unwrap_or_default().to_owned(),
-        ..1_800 => clock.to_owned(),
-        ..86_400 => format!("{day} {clock}"),
+        0..60 => text.get(11..19).unwrap_or_default().to_owned(),
+        60..1_800 => clock.to_owned(),
+        1_800..86_400 => format!("{day} {clock}"),
         _ => day.to_owned(),
     }
 }
@@ -246,6 +246,21 @@ mod tests {
         let (width, all) = bars(&runs, Some(at("2026-03-02T12:01:00Z")), now);
         assert_eq!((width, all.iter().map(|bar| bar.counters.inserted).sum::<u64>()), (30, 2));
         assert_eq!(bars(&[], None, now).1.len(), 24);
+    }
+
+    #[test]
+    fn stretches_of_time_have_names() {
+        for (seconds, name) in [
+            (10, "10 seconds"),
+            (60, "minute"),
+            (300, "5 minutes"),
+            (3_600, "hour"),
+            (43_200, "12 hours"),
+            (86_400, "day"),
+            (259_200, "3 days"),
+        ] {
+            assert_eq!(per(seconds), name);
+        }
     }
 
     #[test]

@@ -62,7 +62,6 @@ fn class(kind: Kind) -> Option<&'static str> {
 }
 
 /// A text as a cell.
-#[expect(clippy::needless_pass_by_value, reason = "callers give what they have, borrowed or not")]
 pub fn text(value: impl std::fmt::Display) -> Markup {
     value.to_string().render()
 }
