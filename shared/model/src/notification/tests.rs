@@ -131,11 +131,7 @@ fn a_request_at_the_door_is_a_handshake_a_notification_or_refused() {
             },
             accepted(Side::BusinessCentral, &["customers", "items"]),
         ),
-        (
-            "a whole address",
-            NotificationRequest { body: of(&[notice(&whole, SECRET)]), ..of_business_central },
-            items,
-        ),
+        ("a whole address", NotificationRequest { body: of(&[notice(&whole, SECRET)]), ..of_business_central }, items),
         (
             "a collection",
             NotificationRequest { body: of(&[notice(&filtered, SECRET)]), ..of_business_central },
