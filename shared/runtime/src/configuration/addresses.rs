@@ -58,7 +58,7 @@ pub(super) fn host_alone(text: &str) -> Result<String, String> {
 /// An address as a person gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenAddress {
-    /// The host, as [`host_alone`] has it.
+    /// The scheme and the host, with nothing behind them.
     pub address: String,
     /// What stood behind the host and was left out.
     pub left_out: Option<String>,
