@@ -57,13 +57,16 @@ class Template:
         """Properties by name."""
         return {name: it.get("Properties", {}) for name, it in self.resources.items() if it["Type"] == f"AWS::{kind}"}
 
-    def grants(self, role):
-        """Actions and resources of every statement of a role."""
+    def statements(self, role):
+        """Every statement of a role, and the condition it is there under."""
         for policy in self.of_type("IAM::Role")[role]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                if isinstance(statement, list):
-                    statement = statement[1]
-                yield listed(statement["Action"]), listed(statement["Resource"])
+                yield (statement[1], statement[0]) if isinstance(statement, list) else (statement, None)
+
+    def grants(self, role):
+        """Actions and resources of every statement of a role."""
+        for statement, _ in self.statements(role):
+            yield listed(statement["Action"]), listed(statement["Resource"])
 
     def may(self, action, queue):
         """Roles that are granted an action on a queue."""
@@ -134,7 +137,13 @@ def f30(template):
             if CALLS[action] not in source:
                 yield f"{role} may {action}, which the store never does"
     for role in template.of_type("IAM::Role"):
-        for actions, resources in template.grants(role):
+        for statement, given in template.statements(role):
+            actions, resources = listed(statement["Action"]), listed(statement["Resource"])
+            # A token that says who this is belongs to no resource: it is for one receiver, and only where it is asked for.
+            receivers = statement.get("Condition", {}).get("ForAllValues:StringEquals", {}).get("sts:IdentityTokenAudience")
+            proves = actions == ["sts:GetWebIdentityToken"] and given == "WebIdentityIsUsed"
+            if proves and receivers == "api://AzureADTokenExchange":
+                continue
             if "*" in resources or any(action.endswith(":*") for action in actions):
                 yield f"{role} may {actions} on {resources}"
 
