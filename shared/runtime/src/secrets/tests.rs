@@ -37,7 +37,7 @@ impl Service {
     async fn serve(&self, mut stream: TcpStream) {
         let mut request = String::new();
         let mut buffer = [0; 4096];
-        while !request.ends_with('}') {
+        while !is_whole(&request) {
             match stream.read(&mut buffer).await {
                 Ok(count) if count > 0 => request.push_str(&String::from_utf8_lossy(&buffer[..count])),
                 _ => return,
@@ -52,6 +52,14 @@ impl Service {
     fn asked(&self) -> usize {
         self.asked.lock().expect("a lock").len()
     }
+}
+
+/// Whether a request has as many bytes behind its head as that says.
+fn is_whole(request: &str) -> bool {
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length =
+        head.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    body.len() >= length.unwrap_or(0)
 }
 
 fn manager(url: &str) -> SecretsManager {
@@ -148,4 +156,64 @@ async fn a_service_that_is_not_there_is_said_in_one_line() {
     let text = error.to_string();
     assert!(text.contains("no connection: Connection refused") && !text.contains('\n'), "{text}");
     assert!(text.len() < 300, "{text}");
+}
+
+/// The token service at an address.
+fn token_service(url: &str) -> WebIdentity {
+    let config = aws_sdk_sts::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+        .endpoint_url(url)
+        .retry_config(RetryConfig::disabled())
+        .build();
+    WebIdentity { client: OnceCell::new_with(Some(aws_sdk_sts::Client::from_conf(config))) }
+}
+
+const TOKEN: &str = "<GetWebIdentityTokenResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetWebIdentityTokenResult>\
+<WebIdentityToken>a.b.c</WebIdentityToken><Expiration>2026-11-29T12:00:00Z</Expiration></GetWebIdentityTokenResult>\
+</GetWebIdentityTokenResponse>";
+const DENIED: &str = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+<Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>";
+
+#[tokio::test]
+async fn a_token_of_aws_is_for_entra_id_alone_and_asked_for_each_time() {
+    let service = Service::start(&[(200, TOKEN), (200, TOKEN), (403, DENIED), (500, DENIED)]).await;
+    let secret = ClientSecret::fresh(token_service(&service.url));
+    for _ in 0..2 {
+        assert_eq!(secret.get().await.expect("a token").expose_secret(), "a.b.c");
+    }
+    for request in service.asked.lock().expect("a lock").iter() {
+        for part in ["Action=GetWebIdentityToken", "api%3A%2F%2FAzureADTokenExchange", "DurationSeconds=300", "RS256"] {
+            assert!(request.contains(part), "{part}: {request}");
+        }
+    }
+    let refused = secret.get().await.expect_err("refused");
+    assert!(matches!(refused, KeeperError::Refused(_)), "{refused:?}");
+    assert!(refused.to_string().contains("sts:GetWebIdentityToken is allowed"), "{refused}");
+    let passing = secret.get().await.expect_err("out of order");
+    assert!(matches!(passing, KeeperError::Unreachable(_)), "{passing:?}");
+}
+
+#[tokio::test]
+async fn a_file_is_read_as_text_or_as_base64_and_named_when_it_cannot_be() {
+    let folder = std::env::temp_dir().join(format!("couplet-files-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("couplet.pfx");
+    let read = || async { files::File::certificate(&path).read().await };
+    let missing = read().await.expect_err("nothing there").to_string();
+    assert!(missing.contains("couplet.pfx cannot be read") && missing.contains("certificate_file"), "{missing}");
+    for (bytes, expected) in
+        [(&b" text\n"[..], Ok("text")), (&[0x30, 0x82, 0xff], Ok("MIL/")), (b" \n", Err("it is empty"))]
+    {
+        std::fs::write(&path, bytes).expect("a file");
+        match (read().await, expected) {
+            (Ok(text), Ok(expected)) => assert_eq!(text.expose_secret(), expected),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (read, expected) => panic!("{:?} instead of {expected:?}", read.is_ok()),
+        }
+    }
+    std::fs::write(&path, vec![b'a'; 1024 * 1024 + 1]).expect("a file");
+    assert!(read().await.expect_err("too long").to_string().contains("has 1048577 bytes"));
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
 }
