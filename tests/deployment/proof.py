@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import deploying
-import notifying
 import operating
 import orders
 import outage
@@ -36,7 +35,6 @@ def prove(checks, world):
     )
     checks.step("timers carry changes both ways, and stock", synchronizing.timers_carry_changes_both_ways, world)
     checks.step("the alarms are there and tell somebody", deploying.the_alarms, world)
-    checks.step("a notification starts a job, and nobody else does", notifying.a_notification_starts_a_job, world)
     checks.step("timers can be switched off", deploying.timers_can_be_switched_off, world)
     checks.step("f30 the queues are open to those who need them, over TLS", queues.only_those_who_need_it, world)
     checks.step("the operator sees jobs and couplings", operating.the_operator_sees_jobs_and_couplings, world)

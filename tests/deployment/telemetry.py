@@ -27,7 +27,7 @@ METRICS = {
     "System": {"Requests", "Throttles"},
 }
 # Metrics that this company has no reason for, or only when its first timers fire in an unlucky order.
-RARE = {"Direction": {"Ignored", "Skipped", "Waiting"}}
+RARE = {"Direction": {"Ignored", "Skipped", "Waiting"}, "Function": {"SubscriptionFailures"}}
 
 
 def _object(line):

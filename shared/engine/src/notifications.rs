@@ -230,7 +230,7 @@ impl Engine {
             match self.system(side).keep_subscriptions(&wanted).await {
                 Ok(found) => status.tables.extend(found),
                 Err(error) => {
-                    tracing::warn!(error = error.for_log(), "the subscriptions of {side} could not be kept");
+                    tracing::warn!(%side, error = error.for_log(), "the subscriptions of a system could not be kept");
                     status.unreachable.push((side, error.to_string()));
                     // They may stand, and their ids are still needed.
                     status.tables.extend(known);

@@ -41,11 +41,7 @@ pub async fn run_job() -> Result<(), Error> {
             Asked::Find(event) => serde_json::to_value(handlers::find(application, &event).await?)?,
             Asked::FullSync(event) => serde_json::to_value(handlers::full_sync(application, &event).await?)?,
             Asked::Notifications(keeping) => {
-                let kept = handlers::keep_subscriptions(application, keeping).await;
-                if let Err(error) = &kept {
-                    tracing::error!("the subscriptions could not be kept: {}", error.for_log());
-                }
-                serde_json::to_value(kept?)?
+                serde_json::to_value(handlers::keep_subscriptions(application, keeping).await?)?
             }
             Asked::SwitchUnits(event) => {
                 serde_json::to_value(handlers::switch_units_in_function(application, event, deadline).await?)?
@@ -101,7 +97,11 @@ pub async fn receive_change() -> Result<(), Error> {
     let application = start().await?;
     let handler = |event: LambdaEvent<UrlRequest>| async {
         // Without a line or a number for each: anybody may call, and what is refused is counted.
-        let answer = Box::pin(handlers::receive_change(&application, &event.payload.into())).await;
+        let LambdaEvent { payload, context } = event;
+        let request_id = context.request_id;
+        let span = tracing::info_span!("invocation", function = "receive-change", request_id);
+        let request = payload.into();
+        let answer = Box::pin(handlers::receive_change(&application, &request)).instrument(span).await;
         Ok::<UrlAnswer, Error>(answer.into())
     };
     run(service_fn(handler)).await

@@ -128,7 +128,7 @@ mod tests {
     fn a_person_sees_what_is_subscribed_until_when_and_what_is_not_and_why() {
         let shown = render(&status());
         for part in [
-            "until 1970-01-01 00:00:00",
+            "until 1970-01-01T00:00:00Z",
             "not possible",
             "no privilege",
             "to be told at https://door.example/",

@@ -3,6 +3,7 @@
 use couplet_engine::{Door, EngineError, SubscriptionsStatus};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 
 use crate::metrics::Metric;
 use crate::wiring::Application;
@@ -39,6 +40,25 @@ impl KeepError {
 /// When notifications are switched off, the secret cannot be read, or the store fails. What one system refuses is part of the
 /// answer.
 pub async fn keep_subscriptions(application: &Application, wanted: Keeping) -> Result<SubscriptionsStatus, KeepError> {
+    let span = tracing::info_span!("keep_subscriptions", company = %application.engine.company());
+    async {
+        let kept = keep(application, wanted).await;
+        match &kept {
+            Ok(status) => {
+                let failures = status.failures() as u64;
+                let told = [Metric::count("SubscriptionFailures", failures)];
+                application.metrics.tell(("Function", "run-job"), &told, &[]);
+                tracing::info!(tables = status.tables.len(), failures, ?wanted, "subscriptions kept");
+            }
+            Err(error) => tracing::error!(error = error.for_log(), "the subscriptions could not be kept"),
+        }
+        kept
+    }
+    .instrument(span)
+    .await
+}
+
+async fn keep(application: &Application, wanted: Keeping) -> Result<SubscriptionsStatus, KeepError> {
     let notifications = application.notifications.as_ref().ok_or(KeepError::SwitchedOff)?;
     let address = notifications.url.as_deref().ok_or(KeepError::SwitchedOff)?;
     let secret = notifications.secret.get().await.map_err(KeepError::NoSecret)?;
@@ -48,14 +68,10 @@ pub async fn keep_subscriptions(application: &Application, wanted: Keeping) -> R
         Ok(None) | Err(_) => secret,
     };
     let door = Door { address, secret: secret.expose_secret() };
-    let status = match wanted {
+    Ok(match wanted {
         Keeping::Renew => application.engine.keep_subscriptions(door, |job| notifications.may_start(job)).await?,
         Keeping::Remove => application.engine.remove_subscriptions(door).await?,
-    };
-    let failures = Metric::count("SubscriptionFailures", status.failures() as u64);
-    application.metrics.tell(("Function", "run-job"), &[failures], &[]);
-    tracing::info!(tables = status.tables.len(), failures = status.failures(), ?wanted, "subscriptions kept");
-    Ok(status)
+    })
 }
 
 /// What is to become of the subscriptions.

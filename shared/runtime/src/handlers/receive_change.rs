@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use couplet_model::notification::{ChangedTable, EarlyRun, LARGEST_BODY, NotificationRequest, Refusal, Verdict, judge};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use tracing::Instrument;
 
 use crate::door::{Notifications, Received, Told};
 use crate::metrics::Metric;
@@ -53,6 +54,11 @@ impl ChangeAnswer {
 /// Answers a request: a handshake with its token, a notification when the jobs that it concerns are due, and whatever else with
 /// a refusal that costs nothing and is counted.
 pub async fn receive_change(application: &Application, request: &ChangeRequest) -> ChangeAnswer {
+    let span = tracing::info_span!("receive_change", company = %application.engine.company());
+    answer(application, request).instrument(span).await
+}
+
+async fn answer(application: &Application, request: &ChangeRequest) -> ChangeAnswer {
     let Some(notifications) = &application.notifications else { return ChangeAnswer::of(404) };
     let now = application.clock.now();
     let (answer, received) = match judged(application, notifications, request).await {
