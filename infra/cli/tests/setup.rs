@@ -122,7 +122,7 @@ impl World {
     }
 }
 
-fn lines(answers: &Given) -> Vec<&str> {
+fn lines(answers: &[(&'static str, String)]) -> Vec<&str> {
     answers.iter().map(|(_, value)| value.as_str()).collect()
 }
 
@@ -155,7 +155,7 @@ async fn from_an_empty_folder_to_both_systems_in_step_question_by_question() {
     let before = world.workplace.settings();
     let [secret, erp_secret] = world.secrets();
     let mut typed = vec![""; 6];
-    typed.extend(["Wr0ng", &secret, "", "", "", "", "", &erp_secret, "", "", "", "", "", "", "no", ""]);
+    typed.extend(["Wr0ng", secret.as_str(), "", "", "", "", "", erp_secret.as_str(), "", "", "", "", "", "", "no", ""]);
     let again = world.workplace.couplet_told(&["setup"], &[], &[&typed[..], &["no"]].concat());
     for words in [
         "couplet.toml is there",
