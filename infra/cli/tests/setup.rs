@@ -122,7 +122,7 @@ impl World {
     }
 }
 
-fn lines(answers: &[(&'static str, String)]) -> Vec<&str> {
+fn lines<'a>(answers: &'a [(&'static str, String)]) -> Vec<&'a str> {
     answers.iter().map(|(_, value)| value.as_str()).collect()
 }
 
