@@ -1,11 +1,13 @@
 """A person at a terminal, by script: sets Couplet up between both simulators, and looks whether they agree afterwards."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ class Terminal:
         self.read_up_to = 0
         self.process, self.master = pty.fork()
         if self.process == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
             os.chdir(folder)
             os.execve(PROGRAMS / "couplet", ["couplet", *arguments], environment)
 

@@ -32,7 +32,7 @@ pub enum Kind {
 }
 
 /// A question.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Question {
     /// Its name in files with answers; that of the setting it fills in, if it fills in one.
     pub name: &'static str,
@@ -81,14 +81,6 @@ pub enum Stage {
     /// Something to be done.
     Do(Act),
 }
-
-impl Clone for Question {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl Copy for Question {}
 
 const fn ask(name: &'static str, prompt: &'static str, kind: Kind, default: Option<&'static str>) -> Question {
     Question { name, prompt, kind, default, asked: |_| true }

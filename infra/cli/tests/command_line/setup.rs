@@ -116,11 +116,11 @@ impl World {
         let status = self.couplet(&["full-sync", "status", "--json"]).object();
         assert_eq!(status["finished"], json!(true), "{status}");
         let coupled = self.couplet(&["couplings", "CUSTOMER", "--json"]).object();
-        assert!(coupled.as_object().is_some_and(|object| !object.is_empty()), "{coupled}");
+        assert!(coupled["total"].as_u64().is_some_and(|total| total > 0), "{coupled}");
     }
 }
 
-fn lines(answers: &Given) -> Vec<&str> {
+fn lines<'a>(answers: &'a [(&'static str, String)]) -> Vec<&'a str> {
     answers.iter().map(|(_, value)| value.as_str()).collect()
 }
 
@@ -153,7 +153,7 @@ async fn from_an_empty_folder_to_both_systems_in_step_question_by_question() {
     let before = world.workplace.settings();
     let [secret, erp_secret] = world.secrets();
     let mut typed = vec![""; 6];
-    typed.extend(["Wr0ng", &secret, "", "", "", "", "", &erp_secret, "", "", "", "", "", "", "no", ""]);
+    typed.extend(["Wr0ng", secret.as_str(), "", "", "", "", "", erp_secret.as_str(), "", "", "", "", "", "", "no", ""]);
     let again = world.workplace.couplet_told(&["setup"], &[], &[&typed[..], &["no"]].concat());
     for words in [
         "couplet.toml is there",
