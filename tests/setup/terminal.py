@@ -167,6 +167,7 @@ def main():
                 ("Does stock travel", ""),
                 ("Sales orders are", "off"),
                 ("Begin the full synchronization now", "yes"),
+                ("Fields by which they are coupled first", ""),
             ]:
                 terminal.wait_for(question)
                 terminal.type(f"{answer}\r")

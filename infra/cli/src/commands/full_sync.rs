@@ -77,7 +77,10 @@ fn choice(options: &FullSyncChoiceOptions) -> FullSyncChoice {
 
 async fn review(place: &Place, options: &FullSyncChoiceOptions) -> anyhow::Result<ExitCode> {
     let plan = match place {
-        Place::Here(config) => review_here(&installation::settings(config.as_deref())?, &choice(options)).await?,
+        Place::Here(config) => {
+            let application = installation::look(config.as_deref()).await?;
+            application.engine.review_full_sync(&choice(options)).await?
+        }
         Place::Deployed(stack) => Stack::reach(stack).await?.full_sync(FullSyncEvent::Review(choice(options))).await?,
     };
     if options.json {
@@ -87,11 +90,6 @@ async fn review(place: &Place, options: &FullSyncChoiceOptions) -> anyhow::Resul
     }
     output::result(&reviewed(&plan))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What is recommended for each mapping of the installation on this machine.
-pub async fn review_here(settings: &Settings, choice: &FullSyncChoice) -> anyhow::Result<Plan> {
-    Ok(installation::look_by(settings).await?.engine.review_full_sync(choice).await?)
 }
 
 /// What is recommended, as a table for people.

@@ -33,7 +33,7 @@ pub use console::{Console, ConsoleOperator, Site, console};
 pub use couplings::couplings;
 pub use deleted::deleted;
 pub use errors::errors;
-pub use full_sync::{full_sync, review_here, reviewed, start_here};
+pub use full_sync::{full_sync, reviewed, start_here};
 pub use history::history;
 pub use hold::{hold, release};
 pub use init::{connection_string, init};

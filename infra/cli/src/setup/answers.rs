@@ -18,6 +18,8 @@ pub struct Facts {
     pub has_bad_findings: bool,
     /// There is a file with other settings.
     pub would_replace: bool,
+    /// Some records could be coupled first, by fields that a person has to name.
+    pub is_undecided: bool,
     /// The settings are for a stack on AWS.
     pub is_for_stack: bool,
     /// The units that the data of this machine are for: whether unit groups; `None` without data.

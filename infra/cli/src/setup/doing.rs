@@ -12,7 +12,7 @@ use super::answers::variable;
 use super::questions::{Act, Kind};
 use super::trials::{Refusal, is_of_identity};
 use super::{Setup, Source, read, writing};
-use crate::{commands, output};
+use crate::{commands, installation, output};
 
 type Tried = anyhow::Result<Result<(), Refusal>>;
 
@@ -190,14 +190,30 @@ impl Setup {
             ));
             return Ok(Ok(()));
         }
-        let plan = commands::review_here(&self.settings()?, &FullSyncChoice::default()).await?;
+        let engine = installation::look_by(&self.settings()?).await?.engine;
+        let plan = engine.review_full_sync(&FullSyncChoice::default()).await?;
         output::result(&commands::reviewed(&plan))?;
+        self.undecided = engine.undecided_lines(&plan).iter().map(ToString::to_string).collect();
+        self.answers.facts.is_undecided = !self.undecided.is_empty();
+        if self.answers.facts.is_undecided {
+            self.note(&format!(
+                "both sides have records of {}, and it is not known by which fields they match",
+                self.undecided.join(", ")
+            ));
+        }
         Ok(Ok(()))
     }
 
     async fn full_sync(&mut self) -> Tried {
         if self.answers.is("full_sync", "true") {
-            let event = FullSyncEvent::Start(FullSyncChoice::default());
+            let mut choice = FullSyncChoice::default();
+            match self.answers.get("full_sync_by") {
+                None | Some("none") => choice.full = self.undecided.clone(),
+                Some(fields) => {
+                    choice.by = self.undecided.iter().map(|name| (name.clone(), fields.to_owned())).collect();
+                }
+            }
+            let event = FullSyncEvent::Start(choice);
             self.outcome = commands::start_here(&self.settings()?, false, event).await?;
             self.note("couplet serve keeps both systems in step from here on; couplet jobs shows how it stands");
         } else if !self.answers.facts.is_for_stack {

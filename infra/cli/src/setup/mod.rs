@@ -99,6 +99,8 @@ struct Setup {
     challenge: Challenge,
     /// Questions that are asked again, with the answers that were refused.
     again: BTreeMap<String, Option<String>>,
+    /// Mappings whose records could be coupled first, by fields that a person has to name.
+    undecided: Vec<String>,
     outcome: ExitCode,
 }
 
@@ -130,6 +132,7 @@ impl Setup {
             companies: Vec::new(),
             challenge: Challenge::default(),
             again: BTreeMap::new(),
+            undecided: Vec::new(),
             outcome: ExitCode::SUCCESS,
         };
         if let Some(text) = &setup.existing {

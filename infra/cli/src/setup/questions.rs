@@ -282,6 +282,15 @@ pub const STAGES: &[Stage] = &[
         ),
         |answers| !answers.facts.is_for_stack,
     ),
+    only(
+        ask(
+            "full_sync_by",
+            "Fields by which they are coupled first, such as number,name, or none to synchronize them as they are",
+            Kind::Text,
+            Some("none"),
+        ),
+        |answers| answers.facts.is_undecided && answers.is("full_sync", "true"),
+    ),
     Stage::Do(Act::FullSync),
 ];
 

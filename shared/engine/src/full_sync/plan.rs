@@ -244,6 +244,15 @@ impl Engine {
         Err(contended())
     }
 
+    /// The mappings of a plan whose records could be coupled first, and of which it is not known by which fields they match: a
+    /// person has to choose before it begins.
+    pub fn undecided_lines(&self, plan: &Plan) -> Vec<MappingName> {
+        let left = plan.lines.iter().filter(|line| line.state == LineState::Waiting);
+        let open = left.filter(|line| line.recommendation == Recommendation::Couple);
+        let undecided = open.filter(|line| self.match_of_line(&line.mapping, line.by.as_ref()).is_err());
+        undecided.map(|line| line.mapping.clone()).collect()
+    }
+
     /// Whether what a plan is to begin with can be done.
     fn confirm_lines(&self, plan: &Plan) -> Result<(), EngineError> {
         let is_left = |line: &&Line| line.state == LineState::Waiting && line.recommendation.does_something();

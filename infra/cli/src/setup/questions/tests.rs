@@ -86,7 +86,7 @@ fn c_133_c_134_a_new_set_up_has_the_worldwide_service_and_team_ownership() {
 
 #[test]
 fn every_question_fills_in_a_setting_or_is_known_to_fill_in_none() {
-    let none = ["sign_in", "secret_in", "one_application", "accept_findings", "replace", "full_sync"];
+    let none = ["sign_in", "secret_in", "one_application", "accept_findings", "replace", "full_sync", "full_sync_by"];
     for question in questions() {
         let of_arn = question.name.strip_suffix("_arn").and_then(couplet_runtime::configuration::key);
         let key = couplet_runtime::configuration::key(question.name);
