@@ -41,9 +41,19 @@ pub struct Role {
     /// Its name.
     #[serde(default)]
     pub name: Option<String>,
+    /// The role it was copied from: every business unit below the first has its own copy of each role.
+    #[serde(rename = "_parentrootroleid_value", default)]
+    pub root: Option<Uuid>,
     /// The template it was made of; the roles of the platform are known by it.
     #[serde(rename = "_roletemplateid_value", default)]
     pub template: Option<Uuid>,
+}
+
+impl Role {
+    /// Whether it is this role, or a business unit's copy of it.
+    pub fn is(&self, id: Uuid) -> bool {
+        self.id == id || self.root == Some(id)
+    }
 }
 
 /// A solution that is installed.
@@ -111,7 +121,7 @@ impl DataverseClient {
     pub async fn application_user(&self, id: Uuid) -> Result<ApplicationUser, SystemError> {
         let url = Query::new()
             .select(&["fullname", "isdisabled", "accessmode"])
-            .option("$expand", "systemuserroles_association($select=roleid,name,_roletemplateid_value)")
+            .option("$expand", "systemuserroles_association($select=roleid,name,_parentrootroleid_value,_roletemplateid_value)")
             .on(&format!("{}/systemusers({id})", self.api));
         typed(Side::Dataverse, "the application's user", self.call(&Request::get(url)).await?.json())
     }
@@ -123,7 +133,7 @@ impl DataverseClient {
     pub async fn roles(&self, ids: &[Uuid]) -> Result<Vec<Role>, SystemError> {
         let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
         let url = Query::new()
-            .select(&["roleid", "name", "_roletemplateid_value"])
+            .select(&["roleid", "name", "_parentrootroleid_value", "_roletemplateid_value"])
             .option("$filter", any_equal("roleid", &ids))
             .on(&format!("{}/roles", self.api));
         typed_list(Side::Dataverse, "the roles", self.call(&Request::get(url)).await?.json())

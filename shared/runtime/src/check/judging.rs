@@ -113,7 +113,7 @@ pub(super) fn user(what: &str, user: &ApplicationUser, organization: Uuid) -> Fi
 
 fn is_administrator(role: &Role) -> bool {
     let administrator = Uuid::from_u128(SYSTEM_ADMINISTRATOR);
-    role.id == administrator || role.template == Some(administrator)
+    role.is(administrator) || role.template == Some(administrator)
 }
 
 /// Roles that are deployed and that the user lacks (S315, S318).
@@ -122,7 +122,7 @@ pub(super) fn roles(user: &ApplicationUser, deployed: &[Role]) -> Option<Finding
     if user.roles.iter().any(is_administrator) {
         return None;
     }
-    let has = |id: u128| user.roles.iter().any(|role| role.id == Uuid::from_u128(id));
+    let has = |id: u128| user.roles.iter().any(|role| role.is(Uuid::from_u128(id)));
     let name = |id: u128, known: &str| {
         let role = deployed.iter().find(|role| role.id == Uuid::from_u128(id))?;
         Some(role.name.clone().unwrap_or_else(|| known.to_owned()))
