@@ -121,7 +121,10 @@ impl DataverseClient {
     pub async fn application_user(&self, id: Uuid) -> Result<ApplicationUser, SystemError> {
         let url = Query::new()
             .select(&["fullname", "isdisabled", "accessmode"])
-            .option("$expand", "systemuserroles_association($select=roleid,name,_parentrootroleid_value,_roletemplateid_value)")
+            .option(
+                "$expand",
+                "systemuserroles_association($select=roleid,name,_parentrootroleid_value,_roletemplateid_value)",
+            )
             .on(&format!("{}/systemusers({id})", self.api));
         typed(Side::Dataverse, "the application's user", self.call(&Request::get(url)).await?.json())
     }

@@ -42,7 +42,8 @@ fn s315_s316_the_application_user_is_enabled_has_roles_and_is_no_administrator()
 fn s315_s318_roles_that_are_deployed_and_missing_are_named() {
     let all: Vec<Role> = INTEGRATION_ROLES.iter().map(|(id, name)| role(*id, name)).collect();
     // Those of a user in another business unit are copies.
-    let copies: Vec<Role> = all.iter().map(|role| Role { id: Uuid::new_v4(), root: Some(role.id), ..role.clone() }).collect();
+    let copies: Vec<Role> =
+        all.iter().map(|role| Role { id: Uuid::new_v4(), root: Some(role.id), ..role.clone() }).collect();
     for (has, deployed, level, words) in [
         (&copies[..], &all[..], Some(Good), "Business Central Integration"),
         (&all[..], &all[..], Some(Good), "Business Central Integration"),
