@@ -1,9 +1,12 @@
 //! A call to AWS that failed: said in one line, and whether it passes.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
+/// Longest time for one attempt at something small, such as a secret or a token; the SDK makes three.
+pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_secs(5);
 /// Codes with which services ask for less, whatever their status.
 const THROTTLE_CODES: &[&str] = &["Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown"];
 

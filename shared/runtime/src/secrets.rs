@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
@@ -13,7 +12,7 @@ use couplet_odata::{ClientSecret, Credential, KeeperError, SecretKeeper};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
-use crate::aws_failure;
+use crate::aws_failure::{self, LONGEST_ATTEMPT};
 use crate::configuration::{ProofSetting, SecretPlace, SecretSetting, WebIdentitySetting};
 
 mod files;
@@ -21,9 +20,6 @@ mod web_identity;
 
 use files::File;
 use web_identity::WebIdentity;
-
-/// Longest time for one attempt; the SDK makes three.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Secrets Manager, which nothing is asked of before a secret is needed: not even a client is made.
 #[derive(Default)]

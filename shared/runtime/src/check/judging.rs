@@ -14,7 +14,7 @@ use couplet_model::table::{FieldType, Side};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::Finding;
+use super::finding::Finding;
 
 /// The base solution of Business Central in Dataverse (S327).
 pub const BASE_SOLUTION: &str = "bcbi_CdsBaseIntegration";

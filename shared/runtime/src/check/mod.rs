@@ -1,6 +1,7 @@
 //! Whether an installation can work: both systems, the identity and its rights, what is installed there, and each mapping.
 //! It reads only. What was found is judged in [`judging`], without asking anybody.
 
+pub mod finding;
 pub mod judging;
 mod reaching;
 
@@ -17,63 +18,12 @@ use couplet_model::system::System;
 use couplet_model::table::Side;
 use couplet_model::value::Value;
 use couplet_model::{Clock, MappingName};
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::configuration::Settings;
 use crate::wiring::Systems;
+pub use finding::{Finding, Level};
 use judging::{BASE_SOLUTION, INTEGRATION_ROLES, SALES_SOLUTION};
-
-/// How it stands with one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// As it should be.
-    Good,
-    /// Synchronization works, and something should be looked at.
-    Warning,
-    /// Something does not work.
-    Bad,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What it is.
-    pub what: String,
-    /// How it stands.
-    pub level: Level,
-    /// What was found.
-    pub remark: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-    /// The mapping it is about, if it is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mapping: Option<MappingName>,
-}
-
-impl Finding {
-    /// Something as it should be.
-    pub fn good(what: impl Into<String>, remark: impl Into<String>) -> Self {
-        Self { what: what.into(), level: Level::Good, remark: remark.into(), remedy: None, mapping: None }
-    }
-
-    /// Something to look at.
-    pub fn warning(what: impl Into<String>, remark: impl Into<String>, remedy: impl Into<String>) -> Self {
-        let remedy = Some(remedy.into());
-        Self { what: what.into(), level: Level::Warning, remark: remark.into(), remedy, mapping: None }
-    }
-
-    /// Something that does not work.
-    pub fn bad(what: impl Into<String>, remark: impl Into<String>, remedy: Option<String>) -> Self {
-        Self { what: what.into(), level: Level::Bad, remark: remark.into(), remedy, mapping: None }
-    }
-
-    fn of(self, mapping: &MappingName) -> Self {
-        Self { mapping: Some(mapping.clone()), ..self }
-    }
-}
 
 /// Looks at both systems, and at the mappings named, or at all that are active. `engine` works with the same settings.
 ///

@@ -8,8 +8,7 @@ use couplet_odata::{KeeperError, SecretKeeper};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
-use super::LONGEST_ATTEMPT;
-use crate::aws_failure;
+use crate::aws_failure::{self, LONGEST_ATTEMPT};
 
 /// Whom the token is for. Entra ID takes this one unless the application names another.
 const AUDIENCE: &str = "api://AzureADTokenExchange";

@@ -258,7 +258,7 @@ async fn a_run_stops_behind_its_page_when_the_connection_is_disabled() {
     world.business_central.faults().set_latency(slow);
     let (report, disabled) = tokio::join!(engine.run_job(&next), async {
         while world.business_central.requests() == before {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
         engine.disable(None).await
     });

@@ -2,7 +2,7 @@ use couplet_model::catalogue::Catalogue;
 use couplet_model::switches::Switches;
 
 use super::*;
-use crate::check::Level::{Bad, Good, Warning};
+use crate::check::finding::Level::{Bad, Good, Warning};
 
 fn role(id: u128, name: &str) -> Role {
     Role { id: Uuid::from_u128(id), name: Some(name.to_owned()), root: None, template: None }
