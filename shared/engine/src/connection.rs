@@ -14,6 +14,9 @@ use crate::error::EngineError;
 use crate::find::found::Found;
 use crate::run::{RunReport, RunStatus};
 
+/// Name of the setting that says that the connection is off. It is one of its own: a run that stops all jobs meanwhile writes
+/// another one, and neither takes the other back.
+const CONNECTION: &str = "connection";
 /// How long what was handed on waits before it looks again whether the connection is on.
 const PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -54,7 +57,8 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn disabled(&self) -> Result<Option<Disabled>, EngineError> {
-        Ok(self.standing().await?.disabled)
+        let stored = self.store().setting(self.company(), CONNECTION).await?;
+        Ok(stored.and_then(|json| serde_json::from_value(json).ok()).flatten())
     }
 
     /// Switches the connection off: no run begins, and one that is under way stops behind the page it reads. What is in the queue
@@ -63,10 +67,11 @@ impl Engine {
     /// # Errors
     /// When the store fails; it can be repeated.
     pub async fn disable(&self, reason: Option<String>) -> Result<Disabled, EngineError> {
-        let mut standing = self.standing().await?;
-        let disabled = standing.disabled.take().unwrap_or_else(|| Disabled { since: self.now(), reason });
-        standing.disabled = Some(disabled.clone());
-        self.store_standing(&standing).await?;
+        if let Some(disabled) = self.disabled().await? {
+            return Ok(disabled);
+        }
+        let disabled = Disabled { since: self.now(), reason };
+        self.store_connection(Some(&disabled)).await?;
         tracing::info!("the connection is disabled");
         Ok(disabled)
     }
@@ -76,13 +81,17 @@ impl Engine {
     /// # Errors
     /// When the store fails; it can be repeated.
     pub async fn enable(&self) -> Result<Option<Disabled>, EngineError> {
-        let mut standing = self.standing().await?;
-        let disabled = standing.disabled.take();
+        let disabled = self.disabled().await?;
         if disabled.is_some() {
-            self.store_standing(&standing).await?;
+            self.store_connection(None).await?;
             tracing::info!("the connection is enabled");
         }
         Ok(disabled)
+    }
+
+    async fn store_connection(&self, disabled: Option<&Disabled>) -> Result<(), EngineError> {
+        let json = serde_json::to_value(disabled).map_err(|error| EngineError::SetUp(error.to_string()))?;
+        Ok(self.store().put_setting(self.company(), CONNECTION, &json).await?)
     }
 
     /// What a person should know about the columns of a mapping in both systems.
@@ -114,7 +123,8 @@ impl Engine {
 
     /// Whether anything may be begun.
     pub(crate) async fn confirm_enabled(&self) -> Result<(), EngineError> {
-        match self.standing_to_work().await?.disabled {
+        self.standing_to_work().await?;
+        match self.disabled().await? {
             None => Ok(()),
             Some(disabled) => Err(EngineError::Disabled(disabled.message())),
         }

@@ -8,7 +8,6 @@ use couplet_model::table::Side;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::connection::Disabled;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::find::checkpoint::Checkpoint;
@@ -52,8 +51,6 @@ impl Halt {
 pub(crate) struct Standing {
     /// Set while all jobs stand still.
     pub halt: Option<Halt>,
-    /// Set while a person has switched the connection off.
-    pub disabled: Option<Disabled>,
     /// When a person last chose to go on: what was remembered before proves nothing any more.
     pub resumed_at: Option<Timestamp>,
 }
@@ -97,7 +94,7 @@ impl Engine {
         Ok(EngineError::Halted(message))
     }
 
-    pub(crate) async fn store_standing(&self, standing: &Standing) -> Result<(), EngineError> {
+    async fn store_standing(&self, standing: &Standing) -> Result<(), EngineError> {
         let json = serde_json::to_value(standing).map_err(|error| EngineError::SetUp(error.to_string()))?;
         Ok(self.store().put_setting(self.company(), STANDING, &json).await?)
     }
@@ -108,10 +105,10 @@ impl Engine {
     /// When a change feed itself has gone back: then everything has to be read again. Else when the store fails.
     pub async fn resume(&self) -> Result<(), EngineError> {
         let standing = self.standing().await?;
-        if let Some(halt) = standing.halt.as_ref().filter(|halt| !halt.can_go_on) {
+        if let Some(halt) = standing.halt.filter(|halt| !halt.can_go_on) {
             return Err(EngineError::Halted(halt.message()));
         }
-        self.store_standing(&Standing { halt: None, resumed_at: Some(self.now()), ..standing }).await
+        self.store_standing(&Standing { halt: None, resumed_at: Some(self.now()) }).await
     }
 
     /// Lets the jobs go on, each with a full synchronization in which one side wins: its values are written wherever they
@@ -136,8 +133,7 @@ impl Engine {
             }
         }
         // Last: whoever reads this finds the places.
-        let standing = self.standing().await?;
-        self.store_standing(&Standing { halt: None, resumed_at: Some(self.now()), ..standing }).await?;
+        self.store_standing(&Standing { halt: None, resumed_at: Some(self.now()) }).await?;
         Ok(jobs)
     }
 

@@ -108,8 +108,10 @@ async fn dataverse(settings: &Settings, systems: &Systems) -> Seen {
         Ok(who) => who,
         Err(error) => return Seen { findings: vec![judging::closed(USER, &error)], enters: false, user: None },
     };
-    let mut findings = vec![match client.application_user(who.user_id).await {
-        Ok(user) => judging::user(USER, &user, who.organization_id),
+    let known: Vec<Uuid> = INTEGRATION_ROLES.iter().map(|(id, _)| Uuid::from_u128(*id)).collect();
+    let (user, deployed) = tokio::join!(client.application_user(who.user_id), client.roles(&known));
+    let mut findings = vec![match &user {
+        Ok(user) => judging::user(USER, user, who.organization_id),
         Err(error) => Finding::warning(
             USER,
             format!("user {} of organization {}; its row cannot be read: {error}", who.user_id, who.organization_id),
@@ -119,8 +121,6 @@ async fn dataverse(settings: &Settings, systems: &Systems) -> Seen {
     if let Ok(Some(time)) = client.time().await {
         findings.push(judging::clock(Side::Dataverse, time, Clock::default().now()));
     }
-    let known: Vec<Uuid> = INTEGRATION_ROLES.iter().map(|(id, _)| Uuid::from_u128(*id)).collect();
-    let (user, deployed) = tokio::join!(client.application_user(who.user_id), client.roles(&known));
     if let (Ok(user), Ok(deployed)) = (user, deployed) {
         findings.extend(judging::roles(&user, &deployed));
     }
